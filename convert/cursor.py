@@ -1,0 +1,204 @@
+"""A position in the bytes of a .t7 file: the only code that advances, and checks before it does."""
+
+import re
+import struct
+from dataclasses import dataclass
+from mmap import mmap
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.errors import BoundsError, EncodingError, LimitError, TruncatedError
+
+Buffer = bytes | mmap
+Array = NDArray[np.generic]
+
+_TOKEN: Final = re.compile(rb"\s*(\S{1,64})\s")
+_BYTE_TYPES: Final = (np.dtype("u1"), np.dtype("i1"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a file may ask for at the most; networks stay far below.
+
+    Attributes:
+        depth: values inside values. The published files need 17, and the walk takes two Python
+            frames a level.
+        objects: tables, tensors, storages and modules.
+        string: bytes of one string or function.
+    """
+
+    depth: int = 200
+    objects: int = 1_000_000
+    string: int = 1 << 24
+
+
+class Cursor(Protocol):
+    """What the reader needs of an encoding; every method raises a T7Error and then stays put."""
+
+    data: Buffer
+    offset: int
+
+    def read_int(self) -> int:
+        """Read a 32-bit integer."""
+
+    def read_long(self) -> int:
+        """Read a `long`, whatever its width."""
+
+    def read_double(self) -> float:
+        """Read a 64-bit float."""
+
+    def read_bytes(self, count: int) -> bytes:
+        """Read a string of `count` bytes."""
+
+    def read_array(self, dtype: np.dtype[np.generic], count: int) -> Array:
+        """Read `count` elements as a read-only array (count,)."""
+
+
+class BinaryCursor:
+    """The default encoding: little-endian, unaligned, `long` of 8 bytes (Linux) or 4 (Windows).
+
+    Args:
+        data: the whole file, mapped or in memory; arrays are views of it.
+        long_bytes: 8 or 4.
+        limits: caps on what is read.
+    """
+
+    def __init__(self, data: Buffer, *, long_bytes: int, limits: Limits) -> None:
+        self.data, self.offset, self.limits = data, 0, limits
+        self._long = struct.Struct("<q" if long_bytes == 8 else "<i")
+
+    def _advance(self, count: int, what: str) -> int:
+        start, left = self.offset, len(self.data) - self.offset
+        if count < 0:
+            raise BoundsError(f"{what} of {count} bytes", offset=start)
+        if count > left:
+            raise TruncatedError(what, offset=start, expected=count, found=left)
+        self.offset += count
+        return start
+
+    def read_int(self) -> int:
+        """Read a 32-bit integer."""
+        value: int = _INT.unpack_from(self.data, self._advance(4, "an integer"))[0]
+        return value
+
+    def read_long(self) -> int:
+        """Read a `long`."""
+        start = self._advance(self._long.size, "a long integer")
+        value: int = self._long.unpack_from(self.data, start)[0]
+        return value
+
+    def read_double(self) -> float:
+        """Read a 64-bit float."""
+        value: float = _DOUBLE.unpack_from(self.data, self._advance(8, "a number"))[0]
+        return value
+
+    def read_bytes(self, count: int) -> bytes:
+        """Read a string of `count` bytes, copied."""
+        _check_string(count, self.limits, self.offset)
+        start = self._advance(count, "a string")
+        return self.data[start : start + count]
+
+    def read_array(self, dtype: np.dtype[np.generic], count: int) -> Array:
+        """View `count` elements as a read-only array (count,)."""
+        if dtype == np.dtype("i8") and self._long.size == 4:
+            dtype = np.dtype("<i4")  # the elements of a LongStorage are C longs too
+        start = self._advance(count * dtype.itemsize, f"a storage of {count} {dtype.name}")
+        return np.frombuffer(self.data, dtype, count, start)
+
+
+class AsciiCursor:
+    """The text encoding: numbers between white space, strings as their bytes and a newline.
+
+    Args:
+        data: the whole file, mapped or in memory.
+        limits: caps on what is read.
+    """
+
+    def __init__(self, data: Buffer, *, limits: Limits) -> None:
+        self.data, self.offset, self.limits = data, 0, limits
+
+    def _token(self, what: str) -> bytes:
+        match = _TOKEN.match(self.data, self.offset)
+        if match is None:
+            rest = bytes(self.data[self.offset : self.offset + 66]).lstrip()
+            if len(rest) > 64:
+                raise EncodingError(f"{what} expected, found {rest[:16]!r}", offset=self.offset)
+            raise TruncatedError(what, offset=self.offset, expected=len(rest) + 1, found=len(rest))
+        self.offset = match.end()
+        return match[1]
+
+    def read_int(self) -> int:
+        """Read an integer."""
+        start, token = self.offset, self._token("an integer")
+        try:
+            return int(token)
+        except ValueError as error:
+            self.offset = start
+            raise EncodingError(f"an integer expected, found {token!r}", offset=start) from error
+
+    def read_long(self) -> int:
+        """Read an integer: text has one width."""
+        return self.read_int()
+
+    def read_double(self) -> float:
+        """Read a number."""
+        start, token = self.offset, self._token("a number")
+        try:
+            return float(token)
+        except ValueError as error:
+            self.offset = start
+            raise EncodingError(f"a number expected, found {token!r}", offset=start) from error
+
+    def _raw(self, count: int, what: str) -> bytes:
+        """Read `count` bytes and the newline that Torch7 writes behind them, if there are any."""
+        start, left = self.offset, len(self.data) - self.offset
+        if count < 0:
+            raise BoundsError(f"{what} of {count} bytes", offset=start)
+        if count == 0:
+            return b""
+        if count + 1 > left:
+            raise TruncatedError(what, offset=start, expected=count + 1, found=left)
+        if self.data[start + count : start + count + 1] != b"\n":
+            raise EncodingError(f"no newline behind {what} of {count} bytes", offset=start + count)
+        self.offset += count + 1
+        return self.data[start : start + count]
+
+    def read_bytes(self, count: int) -> bytes:
+        """Read a string of `count` bytes."""
+        _check_string(count, self.limits, self.offset)
+        return self._raw(count, "a string")
+
+    def read_array(self, dtype: np.dtype[np.generic], count: int) -> Array:
+        """Read `count` elements as a read-only array (count,)."""
+        start, left = self.offset, len(self.data) - self.offset
+        if dtype in _BYTE_TYPES:  # written raw in this encoding too
+            return np.frombuffer(self._raw(count, f"a storage of {count} {dtype.name}"), dtype)
+        if count < 0:
+            raise BoundsError(f"a storage of {count} elements", offset=start)
+        if 2 * count > left:  # a digit and a separator each
+            what = f"a storage of {count} numbers"
+            raise TruncatedError(what, offset=start, expected=2 * count, found=left)
+        array = np.empty(count, dtype)
+        read = self.read_int if dtype.kind in "iu" else self.read_double
+        for index in range(count):
+            array[index] = self._element(read(), dtype)
+        array.flags.writeable = False
+        return array
+
+    def _element(self, value: float, dtype: np.dtype[np.generic]) -> float:
+        if dtype.kind in "iu":
+            bounds = np.iinfo(dtype)  # type: ignore[type-var]
+            if not bounds.min <= value <= bounds.max:
+                raise BoundsError(f"{value} is no {dtype.name}", offset=self.offset)
+        return value
+
+
+_INT: Final = struct.Struct("<i")
+_DOUBLE: Final = struct.Struct("<d")
+
+
+def _check_string(count: int, limits: Limits, offset: int) -> None:
+    if count > limits.string:
+        raise LimitError("bytes in a string", offset=offset, limit=limits.string)

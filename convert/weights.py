@@ -1,0 +1,203 @@
+"""The tensors of matched modules to the tensors of layers: checked, joined, folded."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from convert.cursor import Array
+from convert.errors import WeightError
+from convert.objects import Tensor
+from resnext.layout import BatchNorm, Convolution, Layout, Linear, Shape
+from resnext.spec import Norm, Spec
+
+Tensors = dict[str, Array]
+Parts = Mapping[str, list["Part"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One module's weights.
+
+    Attributes:
+        place: names the module in messages.
+        tensors: by Lua's names; empty ones are left out.
+    """
+
+    place: str
+    tensors: Mapping[str, Tensor]
+
+
+def layer_tensors(rows: Layout, spec: Spec, parts: Parts) -> tuple[Tensors, tuple[str, ...]]:
+    """Return the network's tensors by name, and what was done to their values.
+
+    Args:
+        rows: the layers.
+        spec: tells which batch norm follows which convolution.
+        parts: the modules that hold each layer's tensors; several are slices along the outputs.
+
+    Raises:
+        WeightError: a tensor is missing, misshapen, shared, not finite or impossible; all faults
+            are gathered, the first is named.
+    """
+    collector = _Collector(parts, [], {})
+    for layer in rows.layers():
+        match layer:
+            case Convolution():
+                collector.convolution(layer)
+            case BatchNorm():
+                collector.batch_norm(layer)
+            case Linear():
+                collector.linear(layer)
+    folded = collector.fold(dict(_followers(rows, spec)))
+    collector.faults += _overlaps(parts)
+    if collector.faults:
+        more = len(collector.faults) - 1
+        raise WeightError(collector.faults[0] + (f" (and {more} more faults)" if more else ""))
+    converted = sum("running_std" in part.tensors for row in parts.values() for part in row)
+    conversions = (
+        (folded, "bias of a convolution folded into the batch norm behind it"),
+        (converted, "running_std of a batch norm of version 1 converted to a variance"),
+    )
+    texts = tuple(f"{text} ({count} times)" for count, text in conversions if count)
+    return collector.tensors, texts
+
+
+def _followers(rows: Layout, spec: Spec) -> Iterator[tuple[str, str]]:
+    """Yield (convolution, batch norm that subtracts a constant from exactly its outputs)."""
+    if rows.stem_norm:
+        yield rows.stem.name, rows.stem_norm.name
+    for block in (block for stage in rows.stages for block in stage):
+        behind = (*block.norms[1:], None) if spec.norm is Norm.PRE else block.norms
+        pairs = [*zip(block.convolutions, behind, strict=True)]
+        if block.projection:
+            pairs.append((block.projection, block.projection_norm))
+        for convolution, norm in pairs:
+            if norm := norm or block.norm_add:
+                yield convolution.name, norm.name
+
+
+@dataclass(slots=True)
+class _Collector:
+    parts: Parts
+    faults: list[str]
+    tensors: Tensors
+
+    def convolution(self, layer: Convolution) -> None:
+        [(name, shape)] = layer.tensors().items()
+        self._join(layer.name, "weight", name, shape)
+
+    def linear(self, layer: Linear) -> None:
+        for name, shape in layer.tensors().items():
+            self._join(layer.name, name.rsplit(".", 1)[1], name, shape)
+
+    def batch_norm(self, layer: BatchNorm) -> None:
+        for field in ("weight", "bias", "running_mean"):
+            self._join(layer.name, field, f"{layer.name}.{field}", (layer.width,))
+        variance = f"{layer.name}.running_var"
+        parts = self.parts[layer.name]
+        if all("running_var" in part.tensors for part in parts):
+            self._join(layer.name, "running_var", variance, (layer.width,))
+        else:  # version 1
+            self._join(layer.name, "running_std", variance, (layer.width,))
+            if variance in self.tensors:
+                self.tensors[variance] = _variance(self.tensors[variance])
+        if variance in self.tensors and np.less(self.tensors[variance], 0).any():
+            self.faults.append(f"{parts[0].place}: a variance below zero")
+        self.tensors[f"{layer.name}.num_batches_tracked"] = np.zeros((), np.int64)
+
+    def _join(self, layer: str, field: str, name: str, shape: Shape) -> None:
+        """Store a layer's tensor: the parts of one field, joined along the outputs."""
+        parts = self.parts[layer]
+        part_shape = (shape[0] // len(parts), *shape[1:])
+        arrays = [
+            array for part in parts if (array := self._array(part, field, part_shape)) is not None
+        ]
+        if len(arrays) == len(parts):
+            self.tensors[name] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+    def _array(self, part: Part, field: str, shape: Shape) -> Array | None:
+        """Return one field of one module in its shape, or note why not."""
+        tensor = part.tensors.get(field)
+        if tensor is None:
+            self.faults.append(f"{part.place}: {field} is missing, {shape} expected")
+            return None
+        array = tensor.array
+        if array.dtype.kind != "f":
+            self.faults.append(f"{part.place}: {field} is a {tensor.type}, floats expected")
+        elif array.shape != shape and array.shape != _flat(shape):
+            self.faults.append(f"{part.place}: {field} is {array.shape}, {shape} expected")
+        elif not np.isfinite(array).all():
+            self.faults.append(
+                f"{part.place}: {field} holds NaN or infinity; the training diverged or the file "
+                "is damaged, convert an earlier checkpoint"
+            )
+        else:
+            return array.reshape(shape)
+        return None
+
+    def fold(self, followers: Mapping[str, str]) -> int:
+        """Subtract the biases of convolutions from the means of the batch norms behind them.
+
+        norm(x + b) has mean m where norm(x) has m - b: exact but for the rounding of one number.
+        """
+        count = 0
+        for layer, parts in self.parts.items():
+            weight = self.tensors.get(f"{layer}.weight")
+            if weight is None or weight.ndim != 4 or not any("bias" in p.tensors for p in parts):
+                continue
+            outputs = weight.shape[0] // len(parts)
+            biases = [self._array(part, "bias", (outputs,)) for part in parts]
+            arrays = [bias for bias in biases if bias is not None]
+            if len(arrays) != len(parts):
+                continue
+            count += len(arrays)
+            self._subtract(followers.get(layer), np.concatenate(arrays), parts[0].place)
+        return count
+
+    def _subtract(self, norm: str | None, bias: Array, place: str) -> None:
+        if norm is None:
+            if bias.any():
+                self.faults.append(
+                    f"{place}: a bias that is not zero, with no batch norm behind to fold it into"
+                )
+            return
+        name = f"{norm}.running_mean"
+        if name in self.tensors:
+            mean = self.tensors[name]
+            self.tensors[name] = np.subtract(mean, bias, dtype=np.float64).astype(mean.dtype)
+
+
+def _flat(shape: Shape) -> Shape:
+    """Return the 2-D shape in which nn.SpatialConvolutionMM keeps a kernel."""
+    return (shape[0], shape[1] * shape[2] * shape[3]) if len(shape) == 4 else shape
+
+
+def _variance(running_std: Array) -> Array:
+    """Return the variance of version 1's (variance + 1e-5) ** -0.5; rounding below zero is zero."""
+    with np.errstate(divide="ignore"):
+        variance = np.power(running_std, -2.0, dtype=np.float64) - EPS
+    variance[(variance < 0) & (variance > -1e-6 * EPS)] = 0
+    return variance.astype(running_std.dtype)
+
+
+EPS = 1e-5
+
+
+def _overlaps(parts: Parts) -> Iterator[str]:
+    """Yield the weights that share memory, with another or within themselves."""
+    spans = []
+    for part in (part for row in parts.values() for part in row):
+        for name, tensor in part.tensors.items():
+            array = tensor.array
+            start = array.__array_interface__["data"][0]
+            reach = sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True))
+            end = start + reach + array.itemsize
+            if end - start < array.nbytes:
+                yield f"{part.place}: {name} repeats elements of its storage"
+            spans.append((start, end, f"{part.place}: {name}"))
+    spans.sort()
+    for (_, end, first), (start, _, second) in pairwise(spans):
+        if start < end:
+            yield f"{second} shares memory with {first}; no network of the family shares weights"

@@ -1,0 +1,45 @@
+"""ResNeXt as it was released in 2017: networks, checkpoints on disk, and the pixels they eat.
+
+torch is imported only when a network is built.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resnext.checkpoint import Checkpoint, Provenance
+    from resnext.data.transforms import prepare, prepare_ten
+    from resnext.errors import ResnextError
+    from resnext.model import ResNeXt
+    from resnext.preprocessing import Preprocessing
+    from resnext.spec import Spec
+
+__all__ = [
+    "Checkpoint",
+    "Preprocessing",
+    "Provenance",
+    "ResNeXt",
+    "ResnextError",
+    "Spec",
+    "prepare",
+    "prepare_ten",
+]
+
+_HOMES = {
+    "Checkpoint": "resnext.checkpoint",
+    "Preprocessing": "resnext.preprocessing",
+    "Provenance": "resnext.checkpoint",
+    "ResNeXt": "resnext.model",
+    "ResnextError": "resnext.errors",
+    "Spec": "resnext.spec",
+    "prepare": "resnext.data.transforms",
+    "prepare_ten": "resnext.data.transforms",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for: `--help` must not wait for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'resnext' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,256 @@
+"""A checkpoint on disk: safetensors, with spec, preprocessing and provenance in its header."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.errors import CheckpointError, ResnextError
+from resnext.files import whole_file
+from resnext.layout import Layout, layout
+from resnext.preprocessing import Preprocessing
+from resnext.spec import Spec
+
+if TYPE_CHECKING:
+    import torch
+
+    from resnext.model import ResNeXt
+
+Array = NDArray[np.generic]
+
+SUFFIX: Final = ".safetensors"
+# numpy's name -> safetensors' name, of every type that a converted tensor can have.
+DTYPES: Final = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64"}
+FLOATS: Final = ("float16", "float32", "float64")
+COUNTERS: Final = ("int64",)
+
+
+class Origin(StrEnum):
+    """Where a checkpoint's preprocessing comes from."""
+
+    PUBLISHED = "the published network's row"
+    ASSUMED = "assumed from the topology"
+    GIVEN = "given at the conversion"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where the weights come from.
+
+    Attributes:
+        source_file: name of the original file, without its folder.
+        source_sha256: of the whole original file, hexadecimal.
+        source_bytes: its size.
+        published_name: of the published network that it is, else None.
+        licence: of the weights, where it is known.
+        converted_by: distribution and version.
+        conversions: what was done to values; empty if every bit was kept.
+    """
+
+    source_file: str
+    source_sha256: str
+    source_bytes: int
+    published_name: str | None = None
+    licence: str | None = None
+    converted_by: str = ""
+    conversions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A network's weights with all that is needed to build and feed it.
+
+    Attributes:
+        spec: the architecture.
+        tensors: by torchvision's names, exactly those of `layout(spec)`; read-only.
+        preprocessing: what pictures go through; None where it is not known.
+        origin: where `preprocessing` comes from.
+        provenance: where the weights come from.
+
+    Raises:
+        CheckpointError: names, shapes or types are not those of the spec.
+    """
+
+    spec: Spec
+    tensors: Mapping[str, Array]
+    preprocessing: Preprocessing | None
+    origin: Origin | None
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        found = {name: (a.shape, a.dtype.name) for name, a in self.tensors.items()}
+        if faults := _tensor_faults(found, layout(self.spec)):
+            more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+            raise CheckpointError(f"{faults[0]}{more}")
+
+    @property
+    def name(self) -> str:
+        """Return the published name, or the source file's name without its suffix."""
+        return self.provenance.published_name or Path(self.provenance.source_file).stem
+
+    def build(
+        self, device: "torch.device | str" = "cpu", dtype: "torch.dtype | None" = None
+    ) -> "ResNeXt":
+        """Return the network with these weights, in evaluation mode.
+
+        Args:
+            device: where it shall live.
+            dtype: of weights and arithmetic; None is float32.
+        """
+        import torch
+
+        from resnext.model import ResNeXt
+
+        dtype = dtype or torch.float32
+        with torch.device("meta"):
+            network = ResNeXt(self.spec)
+        state = {name: torch.from_numpy(np.array(array)) for name, array in self.tensors.items()}
+        for name, tensor in state.items():
+            wanted = dtype if tensor.is_floating_point() else tensor.dtype
+            state[name] = tensor.to(device=device, dtype=wanted)
+        network.load_state_dict(state, strict=True, assign=True)
+        return network.eval()
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint; the file appears whole or not at all.
+
+        The safetensors format is a length, a JSON header and the raw tensors. It is written here,
+        tensor by tensor from wherever it lies, because the library would first copy them all.
+
+        Raises:
+            OSError: the folder is missing or read-only, or the disk is full.
+        """
+        header: dict[str, object] = {"__metadata__": self._metadata()}
+        end = 0
+        # Aligned: the widest elements first, so that every tensor starts at its own multiple.
+        order = sorted(self.tensors, key=lambda name: -self.tensors[name].itemsize)
+        for name in order:
+            array = self.tensors[name]
+            start, end = end, end + array.nbytes
+            dtype = DTYPES[array.dtype.name]
+            header[name] = {
+                "dtype": dtype,
+                "shape": list(array.shape),
+                "data_offsets": [start, end],
+            }
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        with whole_file(path) as file:
+            file.write(_LENGTH.pack(len(text)) + text)
+            for name in order:
+                file.write(np.ascontiguousarray(self.tensors[name]).data.cast("B"))
+
+    def _metadata(self) -> dict[str, str]:
+        source = self.provenance
+        optional = {
+            "published_name": source.published_name,
+            "licence": source.licence,
+            "preprocessing": self.preprocessing and json.dumps(self.preprocessing.to_fields()),
+            "preprocessing_origin": self.origin,
+        }
+        return {
+            "format": "pt",  # what other readers of safetensors look for
+            "spec": json.dumps(self.spec.to_fields()),
+            "source_file": source.source_file,
+            "source_sha256": source.source_sha256,
+            "source_bytes": str(source.source_bytes),
+            "converted_by": source.converted_by or f"resnext {version('resnext')}",
+            "conversions": json.dumps(source.conversions),
+            **{key: str(value) for key, value in optional.items() if value is not None},
+        }
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a checkpoint that `save` wrote; nothing in it is executed.
+
+        Raises:
+            CheckpointError: no safetensors file, one of somebody else, or a damaged one.
+            OSError: the file cannot be opened.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path.open("rb").close()  # an OSError that names the file
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                names = list(file.keys()) if "spec" in metadata else []
+                tensors = {name: _frozen(file.get_tensor(name)) for name in names}
+        except (SafetensorError, TypeError, KeyError, AttributeError) as error:
+            # The last three: element types that numpy does not have.
+            raise CheckpointError(
+                f"{path}: not a whole safetensors file ({error}); convert the original again"
+            ) from error
+        if not names:
+            raise CheckpointError(
+                f"{path}: no spec in its header, so resnext-convert did not write it; "
+                "convert the original .t7 file"
+            )
+        try:
+            return cls(tensors=tensors, **_parse(metadata))
+        except (ResnextError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{path}: {_reason(error)}") from error
+
+
+_LENGTH: Final = Struct("<Q")
+
+
+def _parse(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments of `Checkpoint` that stand in the header."""
+    spec = Spec.from_fields(_object(metadata["spec"]), "spec")
+    preprocessing = None
+    if "preprocessing" in metadata:
+        fields = _object(metadata["preprocessing"])
+        preprocessing = Preprocessing.from_fields(fields, "preprocessing")
+    origin = metadata.get("preprocessing_origin")
+    provenance = Provenance(
+        source_file=metadata["source_file"],
+        source_sha256=metadata["source_sha256"],
+        source_bytes=int(metadata["source_bytes"]),
+        published_name=metadata.get("published_name"),
+        licence=metadata.get("licence"),
+        converted_by=metadata["converted_by"],
+        conversions=tuple(str(item) for item in json.loads(metadata["conversions"])),
+    )
+    return {
+        "spec": spec,
+        "preprocessing": preprocessing,
+        "origin": None if origin is None else Origin(origin),
+        "provenance": provenance,
+    }
+
+
+def _object(text: str) -> dict[str, object]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise CheckpointError(f"an object expected in the header, found {text[:40]!r}")
+    return value
+
+
+def _reason(error: Exception) -> str:
+    return f"{error} is missing in its header" if isinstance(error, KeyError) else str(error)
+
+
+def _frozen(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
+
+
+def _tensor_faults(found: Mapping[str, tuple[tuple[int, ...], str]], rows: Layout) -> list[str]:
+    expected = rows.tensors()
+    faults = [f"tensor {name} is missing" for name in expected if name not in found]
+    faults += [f"tensor {name} is unexpected" for name in found if name not in expected]
+    for name, (shape, dtype) in found.items():
+        wanted = COUNTERS if name.endswith("num_batches_tracked") else FLOATS
+        if name in expected and (shape != expected[name] or dtype not in wanted):
+            faults.append(
+                f"tensor {name}: {' or '.join(wanted)} {expected[name]} expected, "
+                f"found {dtype} {shape}"
+            )
+    return faults

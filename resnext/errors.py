@@ -1,0 +1,32 @@
+"""The errors of the networks, their checkpoints and their pixels."""
+
+
+class ResnextError(Exception):
+    """Whatever a user can cause. A command prints it as one line on stderr and exits with 2.
+
+    The other folders derive their own base from it, so that a command catches one class.
+    """
+
+
+class SpecError(ResnextError):
+    """A set of numbers that describes no network of the family."""
+
+
+class CheckpointError(ResnextError):
+    """A file that is no checkpoint of this project, or one that contradicts itself."""
+
+
+class PreprocessingError(ResnextError):
+    """A description of the input that cannot be applied."""
+
+
+class PublishedError(ResnextError):
+    """A table of networks and claims that cannot be read."""
+
+
+class ImageError(ResnextError):
+    """Bytes that are no image, or an image that the pipeline cannot take."""
+
+
+class DataError(ResnextError):
+    """A set of images that is missing, empty or inconsistent."""

@@ -1,0 +1,274 @@
+"""The layers of a spec, by name: one enumeration that builds, maps, checks and counts.
+
+Names are those of torchvision. What torchvision does not have is named so that no strict load
+mistakes it for its own: `bn_add` (batch norm on the sum) and `bn_last` (behind the last
+pre-activation block).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, prod
+
+from resnext.spec import Block, Norm, Shortcut, Spec, Stem
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convolution:
+    """A convolution without bias.
+
+    Attributes:
+        reduction: side of the network's input over the side of this layer's output.
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    kernel: int
+    reduction: int
+    stride: int = 1
+    groups: int = 1
+
+    @property
+    def padding(self) -> int:
+        """Return the zeros on each side: what keeps the size at stride 1."""
+        return self.kernel // 2
+
+    def tensors(self) -> dict[str, Shape]:
+        """Return the shape of each tensor by name."""
+        shape = (self.outputs, self.inputs // self.groups, self.kernel, self.kernel)
+        return {f"{self.name}.weight": shape}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchNorm:
+    """A batch norm with weight and bias."""
+
+    name: str
+    width: int
+
+    def tensors(self) -> dict[str, Shape]:
+        """Return the shape of each tensor by name; the last is a counter, int64."""
+        vectors = ("weight", "bias", "running_mean", "running_var")
+        shapes: dict[str, Shape] = {f"{self.name}.{vector}": (self.width,) for vector in vectors}
+        return {**shapes, f"{self.name}.num_batches_tracked": ()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear:
+    """The classifier."""
+
+    name: str
+    inputs: int
+    outputs: int
+
+    def tensors(self) -> dict[str, Shape]:
+        """Return the shape of each tensor by name."""
+        return {
+            f"{self.name}.weight": (self.outputs, self.inputs),
+            f"{self.name}.bias": (self.outputs,),
+        }
+
+
+Layer = Convolution | BatchNorm | Linear
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residual:
+    """One residual block.
+
+    Attributes:
+        name: e.g. `layer1.0`.
+        convolutions: two (basic) or three (bottleneck), in order.
+        norms: the batch norm behind each convolution (Norm.POST, and Norm.AFTER_ADD but for the
+            last) or before each (Norm.PRE, but for the first of a stem that has normalised).
+        projection: the shortcut's convolution, if it has one.
+        projection_norm: the batch norm behind it (Norm.POST).
+        norm_add: the batch norm on the sum (Norm.AFTER_ADD).
+        pads: the shortcut is a strided identity, padded with zeros to the width (shortcut A).
+        shared_preactivation: the first batch norm stands before the fork, so that the shortcut
+            sees it too (Norm.PRE, first block of a stage: fb.resnet.torch's `both_preact`).
+    """
+
+    name: str
+    stride: int
+    outputs: int
+    convolutions: tuple[Convolution, ...]
+    norms: tuple[BatchNorm | None, ...]
+    projection: Convolution | None
+    projection_norm: BatchNorm | None
+    norm_add: BatchNorm | None
+    pads: bool
+    shared_preactivation: bool
+
+    def layers(self) -> Iterator[Layer]:
+        """Yield the layers that hold tensors."""
+        optional = (self.projection, self.projection_norm, self.norm_add)
+        for layer in (*self.convolutions, *self.norms, *optional):
+            if layer is not None:
+                yield layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """A whole network; `stem_norm` and `last_norm` where the spec has them."""
+
+    stem: Convolution
+    stem_norm: BatchNorm | None
+    stages: tuple[tuple[Residual, ...], ...]
+    last_norm: BatchNorm | None
+    classifier: Linear
+
+    def layers(self) -> Iterator[Layer]:
+        """Yield every layer that holds tensors, from the input to the logits."""
+        yield self.stem
+        if self.stem_norm:
+            yield self.stem_norm
+        for stage in self.stages:
+            for block in stage:
+                yield from block.layers()
+        if self.last_norm:
+            yield self.last_norm
+        yield self.classifier
+
+    def tensors(self) -> dict[str, Shape]:
+        """Return the shape of every tensor of the network, by name."""
+        return {name: shape for layer in self.layers() for name, shape in layer.tensors().items()}
+
+    def parameters(self) -> int:
+        """Count the trained numbers (running statistics are not among them)."""
+        return sum(
+            prod(shape)
+            for name, shape in self.tensors().items()
+            if name.rsplit(".", 1)[-1] in ("weight", "bias")
+        )
+
+    def multiply_adds(self, size: int) -> int:
+        """Count the multiply-adds of the convolutions and the classifier for one picture.
+
+        Args:
+            size: the picture's side in pixels; any, as the pooling before the classifier adapts.
+        """
+        total = self.classifier.inputs * self.classifier.outputs
+        for layer in self.layers():
+            if isinstance(layer, Convolution):
+                side = ceil(size / layer.reduction)
+                total += prod(layer.tensors()[f"{layer.name}.weight"]) * side * side
+        return total
+
+
+def layout(spec: Spec) -> Layout:
+    """Enumerate the layers of the network that `spec` describes."""
+    imagenet, pre = spec.stem is Stem.IMAGENET, spec.norm is Norm.PRE
+    kernel, stride = (7, 2) if imagenet else (3, 1)
+    stages: list[tuple[Residual, ...]] = []
+    inputs, reduction = spec.stem_width, 4 if imagenet else 1
+    for index, count in enumerate(spec.blocks):
+        stage: list[Residual] = []
+        for position in range(count):
+            reduction *= 2 if index and not position else 1
+            stage.append(_residual(spec, index, position, inputs=inputs, reduction=reduction))
+            inputs = stage[-1].outputs
+        stages.append(tuple(stage))
+    return Layout(
+        stem=Convolution(
+            name="conv1",
+            inputs=3,
+            outputs=spec.stem_width,
+            kernel=kernel,
+            stride=stride,
+            reduction=stride,
+        ),
+        # fb.resnet.torch's pre-activation networks for CIFAR leave this to their first block.
+        stem_norm=BatchNorm(name="bn1", width=spec.stem_width) if imagenet or not pre else None,
+        stages=tuple(stages),
+        last_norm=BatchNorm(name="bn_last", width=spec.features) if pre else None,
+        classifier=Linear(name="fc", inputs=spec.features, outputs=spec.classes),
+    )
+
+
+def _residual(spec: Spec, stage: int, position: int, *, inputs: int, reduction: int) -> Residual:
+    name = f"layer{stage + 1}.{position}"
+    stride = 2 if stage and not position else 1
+    planes = spec.planes << stage
+    outputs = planes * spec.expansion
+    project = spec.shortcut is Shortcut.C or (
+        spec.shortcut is Shortcut.B and (inputs != outputs or stride != 1)
+    )
+    projection = Convolution(
+        name=f"{name}.downsample.0",
+        inputs=inputs,
+        outputs=outputs,
+        kernel=1,
+        stride=stride,
+        reduction=reduction,
+    )
+    convolutions = _convolutions(
+        spec, stage, name=name, inputs=inputs, stride=stride, reduction=reduction
+    )
+    post, after_add = spec.norm is Norm.POST, spec.norm is Norm.AFTER_ADD
+    first = not stage and not position
+    return Residual(
+        name=name,
+        stride=stride,
+        outputs=outputs,
+        convolutions=convolutions,
+        norms=_norms(spec, convolutions, name=name, first=first),
+        projection=projection if project else None,
+        projection_norm=BatchNorm(name=f"{name}.downsample.1", width=outputs)
+        if project and post
+        else None,
+        norm_add=BatchNorm(name=f"{name}.bn_add", width=outputs) if after_add else None,
+        pads=spec.shortcut is Shortcut.A and inputs != outputs,
+        shared_preactivation=spec.norm is Norm.PRE
+        and not position
+        and not (first and spec.stem is Stem.IMAGENET),
+    )
+
+
+def _convolutions(
+    spec: Spec, stage: int, *, name: str, inputs: int, stride: int, reduction: int
+) -> tuple[Convolution, ...]:
+    """List a block's convolutions; the stride is in the first 3x3."""
+    planes = spec.planes << stage
+    rows: tuple[tuple[int, int, int, int, int], ...]
+    if spec.block is Block.BASIC:
+        rows = ((inputs, planes, 3, stride, 1), (planes, planes, 3, 1, 1))
+    else:
+        width = spec.group_width(stage) * spec.cardinality
+        rows = (
+            (inputs, width, 1, 1, 1),
+            (width, width, 3, stride, spec.cardinality),
+            (width, planes * spec.expansion, 1, 1, 1),
+        )
+    before = reduction // stride  # the 1x1 in front of the strided 3x3 still sees the larger map
+    return tuple(
+        Convolution(
+            name=f"{name}.conv{number}",
+            inputs=row_inputs,
+            outputs=row_outputs,
+            kernel=kernel,
+            stride=row_stride,
+            groups=groups,
+            reduction=before if number == 1 and row_stride != stride else reduction,
+        )
+        for number, (row_inputs, row_outputs, kernel, row_stride, groups) in enumerate(rows, 1)
+    )
+
+
+def _norms(
+    spec: Spec, convolutions: tuple[Convolution, ...], *, name: str, first: bool
+) -> tuple[BatchNorm | None, ...]:
+    norms: list[BatchNorm | None] = [
+        BatchNorm(
+            name=f"{name}.bn{number}",
+            width=row.inputs if spec.norm is Norm.PRE else row.outputs,
+        )
+        for number, row in enumerate(convolutions, 1)
+    ]
+    if spec.norm is Norm.AFTER_ADD:
+        norms[-1] = None
+    if spec.norm is Norm.PRE and first and spec.stem is Stem.IMAGENET:
+        norms[0] = None  # the stem has just normalised: fb.resnet.torch's `no_preact`
+    return tuple(norms)

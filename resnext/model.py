@@ -1,0 +1,194 @@
+"""The networks as PyTorch modules, parameters named as torchvision names them."""
+
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resnext.layout import BatchNorm, Convolution, Residual, layout
+from resnext.spec import Norm, Spec, Stem
+
+
+class ResNeXt(nn.Module):
+    """Any network of the family: pictures (N, 3, H, W) to logits (N, classes).
+
+    The last pooling averages whatever is left of H and W, which at the original's input size is
+    what its fixed window did.
+
+    Args:
+        spec: the architecture.
+        generator: draws the initial weights; None takes torch's default generator.
+    """
+
+    def __init__(self, spec: Spec, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        rows = layout(spec)
+        block = BLOCKS[spec.norm]
+        self.spec = spec
+        self.conv1 = _convolution(rows.stem)
+        self.bn1 = _norm(rows.stem_norm)
+        self.stage_names = tuple(f"layer{number}" for number in range(1, len(rows.stages) + 1))
+        for name, stage in zip(self.stage_names, rows.stages, strict=True):
+            self.add_module(name, nn.Sequential(*(block(row) for row in stage)))
+        self.bn_last = _norm(rows.last_norm)
+        self.fc = nn.Linear(rows.classifier.inputs, rows.classifier.outputs)
+        _initialise(self, generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (N, classes) of pictures (N, 3, H, W)."""
+        x = self.conv1(x)
+        if self.bn1 is not None:
+            x = F.relu(self.bn1(x))
+        if self.spec.stem is Stem.IMAGENET:
+            x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+        for name in self.stage_names:
+            x = self.get_submodule(name)(x)
+        if self.bn_last is not None:
+            x = F.relu(self.bn_last(x))
+        x = F.adaptive_avg_pool2d(x, 1).flatten(1)
+        logits: Tensor = self.fc(x)
+        return logits
+
+
+class ResidualBlock(nn.Module):
+    """What the three kinds of block share: convolutions, batch norms and the shortcut."""
+
+    def __init__(self, row: Residual) -> None:
+        super().__init__()
+        for number, (convolution, norm) in enumerate(
+            zip(row.convolutions, row.norms, strict=True), 1
+        ):
+            self.add_module(f"conv{number}", _convolution(convolution))
+            self.add_module(f"bn{number}", _norm(norm))
+        self.count = len(row.convolutions)
+        self.downsample = _shortcut(row)
+
+    def convolve(self, number: int, x: Tensor) -> Tensor:
+        """Apply the 1-based convolution."""
+        y: Tensor = self.get_submodule(f"conv{number}")(x)
+        return y
+
+    def normalise(self, number: int, x: Tensor) -> Tensor:
+        """Apply the 1-based batch norm."""
+        y: Tensor = self.get_submodule(f"bn{number}")(x)
+        return y
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        """Return what is added to the branch."""
+        if self.downsample is None:
+            return x
+        projected: Tensor = self.downsample(x)
+        return projected
+
+
+class PostActivation(ResidualBlock):
+    """Convolution, batch norm, ReLU; the last ReLU behind the addition."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, outputs, H / stride, W / stride)."""
+        y = x
+        for number in range(1, self.count + 1):
+            y = self.normalise(number, self.convolve(number, y))
+            if number < self.count:
+                y = F.relu(y)
+        return F.relu(y + self.shortcut(x))
+
+
+class NormAfterAddition(ResidualBlock):
+    """The published ResNet-50 of fb.resnet.torch: one batch norm on the sum."""
+
+    def __init__(self, row: Residual) -> None:
+        super().__init__(row)
+        self.bn_add = nn.BatchNorm2d(row.outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, outputs, H / stride, W / stride)."""
+        y = x
+        for number in range(1, self.count):
+            y = F.relu(self.normalise(number, self.convolve(number, y)))
+        y = self.convolve(self.count, y)
+        return F.relu(self.bn_add(y + self.shortcut(x)))
+
+
+class PreActivation(ResidualBlock):
+    """Batch norm, ReLU, convolution; nothing behind the addition."""
+
+    def __init__(self, row: Residual) -> None:
+        super().__init__(row)
+        self.shared = row.shared_preactivation
+        self.first_norm = 1 if row.norms[0] is not None else 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, outputs, H / stride, W / stride)."""
+        y = x
+        for number in range(1, self.count + 1):
+            if number >= self.first_norm:
+                y = F.relu(self.normalise(number, y))
+            if number == 1 and self.shared:
+                x = y
+            y = self.convolve(number, y)
+        return y + self.shortcut(x)
+
+
+BLOCKS: dict[Norm, type[ResidualBlock]] = {
+    Norm.POST: PostActivation,
+    Norm.AFTER_ADD: NormAfterAddition,
+    Norm.PRE: PreActivation,
+}
+
+
+class ZeroPad(nn.Module):
+    """Shortcut A: every stride-th pixel, and as many channels of zeros behind as are missing."""
+
+    def __init__(self, stride: int, channels: int) -> None:
+        super().__init__()
+        self.stride, self.channels = stride, channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C + channels, H / stride, W / stride)."""
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.channels))
+
+
+def _convolution(row: Convolution) -> nn.Conv2d:
+    return nn.Conv2d(
+        row.inputs,
+        row.outputs,
+        row.kernel,
+        stride=row.stride,
+        padding=row.padding,
+        groups=row.groups,
+        bias=False,
+    )
+
+
+def _norm(row: BatchNorm | None) -> nn.BatchNorm2d | None:
+    return None if row is None else nn.BatchNorm2d(row.width)
+
+
+def _shortcut(row: Residual) -> nn.Module | None:
+    if row.pads:
+        return ZeroPad(row.stride, row.outputs - row.convolutions[0].inputs)
+    if row.projection is None:
+        return None
+    norm = _norm(row.projection_norm)
+    return nn.Sequential(_convolution(row.projection), *([] if norm is None else [norm]))
+
+
+def _initialise(network: ResNeXt, generator: torch.Generator | None) -> None:
+    """Draw the weights as the original's model files do.
+
+    Convolutions: normal, deviation sqrt(2 / (kernel area * outputs)). Batch norm: ones and zeros.
+    Classifier: uniform within 1 / sqrt(inputs) (Torch's default), bias zero.
+    """
+    for module in network.modules():
+        match module:
+            case nn.Conv2d():
+                fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
+                nn.init.normal_(module.weight, 0.0, sqrt(2 / fan_out), generator=generator)
+            case nn.Linear():
+                bound = 1 / sqrt(module.in_features)
+                nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+                nn.init.zeros_(module.bias)
+            case _:
+                pass  # nn.BatchNorm2d starts with ones and zeros by itself

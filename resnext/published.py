@@ -1,0 +1,182 @@
+"""Published networks and their claims: the built-in table, and tables of the same form."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Final, TypeVar
+
+from resnext.errors import PublishedError, ResnextError
+from resnext.preprocessing import Preprocessing
+from resnext.spec import Spec
+
+
+class Metric(StrEnum):
+    """What a claim is about, in percent of the images."""
+
+    TOP1_ERROR = "top1_error"
+    TOP5_ERROR = "top5_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One printed number.
+
+    Attributes:
+        metric: what was measured.
+        value: percent, as printed: "22.2" and "22.20" are different claims.
+        images: size of the whole set it was measured on.
+        source: who printed it.
+        crops: 1 (centre) or 10; the logits of the ten are summed.
+        scale, crop: where they differ from the network's preprocessing.
+    """
+
+    metric: Metric
+    value: str
+    images: int
+    source: str
+    crops: int = 1
+    scale: int | None = None
+    crop: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One network of a table.
+
+    Attributes:
+        name: checkpoints of this name are judged by it.
+        preprocessing: the protocol of its claims.
+        spec: the architecture, where the table knows it.
+        file, url, bytes: the original file's name, address and size.
+        licence: of the weights.
+        multiply_adds: in G, as printed.
+    """
+
+    name: str
+    preprocessing: Preprocessing
+    claims: tuple[Claim, ...] = ()
+    spec: Spec | None = None
+    file: str | None = None
+    url: str | None = None
+    bytes: int | None = None
+    licence: str | None = None
+    multiply_adds: str | None = None
+
+
+@cache
+def published() -> tuple[Row, ...]:
+    """Return the built-in table."""
+    return read_table(Path(__file__).with_name("published.toml"))
+
+
+def published_row(spec: Spec, *, file: str, size: int) -> Row | None:
+    """Return the published network that a file is, or None.
+
+    It has to have the published file's name, architecture and, where that is known, size: another
+    network of the same architecture, a fine-tuned one say, must not inherit its claims.
+    """
+    for row in published():
+        if (row.file, row.spec) == (file, spec) and row.bytes in (None, size):
+            return row
+    return None
+
+
+def read_table(path: Path) -> tuple[Row, ...]:
+    """Read a TOML table of networks and claims.
+
+    Raises:
+        PublishedError: not TOML, or a field is missing, unknown or of another type.
+        OSError: the file cannot be opened.
+    """
+    try:
+        document = tomllib.loads(path.read_bytes().decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PublishedError(f"{path}: not a TOML file: {error}") from error
+    networks = document.get("network")
+    if set(document) != {"network"} or not isinstance(networks, list):
+        raise PublishedError(f"{path}: [[network]] tables expected, found {sorted(document)}")
+    try:
+        rows = tuple(_row(fields, f"network {n}") for n, fields in enumerate(networks, 1))
+    except ResnextError as error:
+        raise PublishedError(f"{path}: {error}") from error
+    names = [row.name for row in rows]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise PublishedError(f"{path}: two networks of the name {twice[0]!r}")
+    return rows
+
+
+_ROW_TEXTS: Final = ("file", "url", "licence", "multiply_adds")
+_ROW_FIELDS: Final = {"name", "preprocessing", "claim", "spec", "bytes", *_ROW_TEXTS}
+_CLAIM_FIELDS: Final = {"metric", "value", "images", "source", "crops", "scale", "crop"}
+
+
+def _row(fields: object, where: str) -> Row:
+    fields = _table(fields, _ROW_FIELDS, where)
+    name = _typed(fields, "name", str, where)
+    where = f"network {name!r}"
+    preprocessing = Preprocessing.from_fields(
+        _table(fields.get("preprocessing"), None, f"{where}, preprocessing"), where
+    )
+    claims = fields.get("claim", [])
+    if not isinstance(claims, list):
+        raise PublishedError(f"{where}: [[network.claim]] tables expected")
+    spec = None
+    if "spec" in fields:
+        spec = Spec.from_fields(_table(fields["spec"], None, where), where)
+    return Row(
+        name=name,
+        preprocessing=preprocessing,
+        claims=tuple(_claim(claim, f"{where}, claim {n}") for n, claim in enumerate(claims, 1)),
+        spec=spec,
+        bytes=_typed(fields, "bytes", int, where) if "bytes" in fields else None,
+        **{text: _typed(fields, text, str, where) for text in _ROW_TEXTS if text in fields},
+    )
+
+
+def _claim(fields: object, where: str) -> Claim:
+    fields = _table(fields, _CLAIM_FIELDS, where)
+    metric, value = _typed(fields, "metric", str, where), _typed(fields, "value", str, where)
+    if metric not in list(Metric):
+        raise PublishedError(f"{where}: metric is one of {', '.join(Metric)}, found {metric!r}")
+    try:
+        percent = Decimal(value)
+    except InvalidOperation:
+        percent = Decimal(-1)
+    if not 0 <= percent <= 100:
+        raise PublishedError(f'{where}: value must be a percentage such as "22.2", found {value!r}')
+    crops = _typed(fields, "crops", int, where) if "crops" in fields else 1
+    images = _typed(fields, "images", int, where)
+    if crops not in (1, 10) or images < 1:
+        raise PublishedError(f"{where}: crops 1 or 10 and images >= 1 expected")
+    return Claim(
+        metric=Metric(metric),
+        value=value,
+        images=images,
+        source=_typed(fields, "source", str, where),
+        crops=crops,
+        **{key: _typed(fields, key, int, where) for key in ("scale", "crop") if key in fields},
+    )
+
+
+def _table(fields: object, known: set[str] | None, where: str) -> Mapping[str, object]:
+    if not isinstance(fields, dict):
+        raise PublishedError(f"{where}: a table expected, found {fields!r}")
+    unknown = sorted(set(fields) - known) if known is not None else []
+    if unknown:
+        raise PublishedError(f"{where}: unknown field {unknown[0]!r}")
+    return fields
+
+
+T = TypeVar("T", str, int)
+
+
+def _typed(fields: Mapping[str, object], name: str, kind: type[T], where: str) -> T:
+    value = fields.get(name)
+    if type(value) is not kind:
+        names = {str: "a text", int: "a whole number"}
+        raise PublishedError(f"{where}: {name} must be {names[kind]}, found {value!r}")
+    return value

@@ -1,0 +1,174 @@
+"""What a network of the family is, in numbers: architecture only, no weights and no pixels."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any, Self
+
+from resnext.errors import SpecError
+
+
+class Stem(StrEnum):
+    """How pictures enter: a 7x7 convolution and a max-pool, or one 3x3 convolution."""
+
+    IMAGENET = "imagenet"
+    CIFAR = "cifar"
+
+
+class Block(StrEnum):
+    """Two 3x3 convolutions, or 1x1 - 3x3 - 1x1 with an expansion of four."""
+
+    BASIC = "basic"
+    BOTTLENECK = "bottleneck"
+
+
+class Norm(StrEnum):
+    """Where batch norm stands: after each convolution, before it, or after the addition."""
+
+    POST = "post"
+    PRE = "pre"
+    AFTER_ADD = "after_add"
+
+
+class Shortcut(StrEnum):
+    """A: a strided identity padded with zeros; B: a projection where widths differ; C: always."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One network of the family.
+
+    Attributes:
+        blocks: residual blocks per stage, three or four stages.
+        cardinality: groups of the 3x3 convolution (1 for a ResNet).
+        base_width: channels of one group in the first stage, the 4 of "32x4d".
+        planes: the width of the first stage; each later stage doubles it, as it doubles the
+            channels of a group. 64 in every published ImageNet network.
+        stem_width: channels behind the stem.
+        classes: outputs of the classifier.
+
+    Raises:
+        SpecError: the numbers contradict each other, or the original could not build them.
+    """
+
+    blocks: tuple[int, ...]
+    stem: Stem = Stem.IMAGENET
+    block: Block = Block.BOTTLENECK
+    norm: Norm = Norm.POST
+    shortcut: Shortcut = Shortcut.B
+    cardinality: int = 1
+    base_width: int = 64
+    planes: int = 64
+    stem_width: int = 64
+    classes: int = 1000
+
+    def __post_init__(self) -> None:
+        numbers = (self.cardinality, self.base_width, self.planes, self.stem_width, self.classes)
+        if len(self.blocks) not in (3, 4) or min((*self.blocks, *numbers)) < 1:
+            raise SpecError(f"three or four stages and whole numbers >= 1 expected, found {self}")
+        if self.block is Block.BASIC and (self.cardinality, self.base_width) != (1, self.planes):
+            raise SpecError(
+                f"a basic block has cardinality 1 and base width {self.planes} (its planes), "
+                f"found {self.cardinality} and {self.base_width}"
+            )
+        if self.shortcut is Shortcut.A and self.block is Block.BOTTLENECK:
+            raise SpecError("shortcut A exists for basic blocks only: it can double the width")
+        if self.shortcut is Shortcut.A and self.stem_width not in (self.planes, self.planes // 2):
+            raise SpecError(f"shortcut A cannot lead from {self.stem_width} to {self.planes}")
+
+    @property
+    def depth(self) -> int:
+        """Count the layers with weights on the longest path, as the papers do."""
+        return sum(self.blocks) * (2 if self.block is Block.BASIC else 3) + 2
+
+    @property
+    def name(self) -> str:
+        """Name the architecture as the release names its files, e.g. `resnext_50_32x4d`."""
+        if self.cardinality == 1 and self.base_width == self.planes:
+            return f"resnet_{self.depth}"
+        return f"resnext_{self.depth}_{self.cardinality}x{self.base_width}d"
+
+    @property
+    def expansion(self) -> int:
+        """Return the width of a block's output over its planes."""
+        return 1 if self.block is Block.BASIC else 4
+
+    @property
+    def features(self) -> int:
+        """Return the number of inputs of the classifier."""
+        return (self.planes << (len(self.blocks) - 1)) * self.expansion
+
+    @property
+    def input_size(self) -> int:
+        """Return the side, in pixels, of the picture that the original's fixed pooling takes."""
+        cell = (4 if self.stem is Stem.IMAGENET else 1) << (len(self.blocks) - 1)
+        return cell * self.pool
+
+    @property
+    def pool(self) -> int:
+        """Return the window of the last average pooling, in cells."""
+        return 7 if self.stem is Stem.IMAGENET else 8
+
+    def group_width(self, stage: int) -> int:
+        """Return the channels of one group in the 0-based stage.
+
+        The original's D = floor(planes * baseWidth / 64), where its planes are 64 * 2**stage.
+        """
+        return self.base_width << stage
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the spec as plain values, ready for JSON."""
+        return {key: list(v) if key == "blocks" else v for key, v in asdict(self).items()}
+
+    @classmethod
+    def from_fields(cls, values: Mapping[str, object], where: str) -> Self:
+        """Build the spec from plain values, as JSON and TOML hold them.
+
+        Args:
+            values: any of the attributes; `blocks` is required.
+            where: names the place in messages.
+
+        Raises:
+            SpecError: a field is unknown, missing, of another type or out of range.
+        """
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown:
+            raise SpecError(f"{where}: unknown field {unknown[0]!r}")
+        if "blocks" not in values:
+            raise SpecError(f"{where}: blocks is missing")
+        return cls(**{name: _field(name, value, where) for name, value in values.items()})
+
+
+_CHOICES: Mapping[str, type[StrEnum]] = {
+    "stem": Stem,
+    "block": Block,
+    "norm": Norm,
+    "shortcut": Shortcut,
+}
+
+
+def _field(name: str, value: object, where: str) -> Any:
+    """Return one plain value as the attribute `name` takes it."""
+    if choices := _CHOICES.get(name):
+        if value not in list(choices):
+            raise SpecError(f"{where}: {name} is one of {', '.join(choices)}, found {value!r}")
+        return choices(str(value))
+    if name == "blocks":
+        if not isinstance(value, list) or not all(type(count) is int for count in value):
+            raise SpecError(f"{where}: blocks must be a list of whole numbers, found {value!r}")
+        return tuple(value)
+    if type(value) is not int:
+        raise SpecError(f"{where}: {name} must be a whole number, found {value!r}")
+    return value
+
+
+def _one_x(base_width: int, cardinality: int) -> Spec:
+    return Spec(blocks=(3, 4, 6, 3), cardinality=cardinality, base_width=base_width)
+
+
+# Every ResNeXt-50 that costs what ResNet-50 costs (the "1x complexity" table of the release).
+ONE_X_COMPLEXITY = tuple(_one_x(*row) for row in ((64, 1), (40, 2), (24, 4), (14, 8), (4, 32)))

@@ -1,0 +1,1 @@
+"""Training. Nothing lives here yet: the package holds the place of `resnext-train`."""
