@@ -1,0 +1,135 @@
+"""The original's validation pipeline: decode, scale, normalise, crop.
+
+Source: datasets/transforms.lua and datasets/imagenet.lua of the original release.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resnext.data.images import check_size, decode
+from resnext.data.resample import Window, scale_window, scaled_size
+from resnext.errors import ImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from resnext.preprocessing import Preprocessing
+
+
+def prepare(data: bytes, preprocessing: "Preprocessing") -> "NDArray[np.float32]":
+    """Return what the network sees of an image file: its single centre crop.
+
+    Args:
+        data: the whole file.
+        preprocessing: the row that belongs to the weights.
+
+    Returns:
+        (3, crop, crop) float32, C-contiguous.
+
+    Raises:
+        ImageError: not an image, or one smaller than the crop where nothing is scaled.
+    """
+    return prepare_pixels(decode(data), preprocessing)
+
+
+def prepare_ten(data: bytes, preprocessing: "Preprocessing") -> "NDArray[np.float32]":
+    """Return the ten crops of an image file: `prepare_ten_pixels` of its pixels."""
+    return prepare_ten_pixels(decode(data), preprocessing)
+
+
+def prepare_pixels(
+    pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing"
+) -> "NDArray[np.float32]":
+    """Return the single centre crop of a decoded picture, as `prepare` does of a file.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        preprocessing: the row that belongs to the weights.
+
+    Returns:
+        (3, crop, crop) float32, C-contiguous.
+    """
+    height, width = _size(pixels, preprocessing)
+    crop = preprocessing.crop
+    window = Window(top=_centre(height, crop), left=_centre(width, crop), height=crop, width=crop)
+    return _normalised_window(pixels, (height, width), window, preprocessing)
+
+
+def prepare_ten_pixels(
+    pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing"
+) -> "NDArray[np.float32]":
+    """Return the ten crops of a decoded picture, over which the original sums the logits.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        preprocessing: the row that belongs to the weights.
+
+    Returns:
+        (10, 3, crop, crop) float32, C-contiguous: centre, top left, top right, bottom left, bottom
+        right, then the same of the mirror image. The centre of the mirror image is not always
+        the mirror image of the centre: an odd margin is rounded up in both.
+    """
+    height, width = _size(pixels, preprocessing)
+    crop = preprocessing.crop
+    whole = Window(top=0, left=0, height=height, width=width)
+    upright = _normalised_window(pixels, (height, width), whole, preprocessing)
+    bottom, right = height - crop, width - crop
+    corners = [(0, 0), (0, right), (bottom, 0), (bottom, right)]
+    places = [(_centre(height, crop), _centre(width, crop)), *corners]
+    return np.stack(
+        [
+            picture[:, top : top + crop, left : left + crop]
+            for picture in (upright, upright[:, :, ::-1])
+            for top, left in places
+        ]
+    )
+
+
+def _size(pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing") -> tuple[int, int]:
+    """Return (height, width) of the scaled picture, which holds the crop.
+
+    Raises:
+        ImageError: smaller than the crop, or so narrow that the scaled picture is absurdly long.
+    """
+    height, width, _ = pixels.shape
+    if preprocessing.scale is not None:
+        height, width = scaled_size(height, width, preprocessing.scale)
+        check_size(height, width)
+    if min(height, width) < preprocessing.crop:
+        raise ImageError(
+            f"at least {preprocessing.crop} x {preprocessing.crop} pixels expected, found "
+            f"{width} x {height}; use a preprocessing that scales, or larger images"
+        )
+    return height, width
+
+
+def _centre(side: int, crop: int) -> int:
+    """Return where a centre crop starts: ceil((side - crop) / 2)."""
+    return (side - crop + 1) // 2
+
+
+def _normalised_window(
+    pixels: "NDArray[np.uint8]",
+    size: tuple[int, int],
+    window: Window,
+    preprocessing: "Preprocessing",
+) -> "NDArray[np.float32]":
+    """Return a window of the scaled picture as (3, height, width) float32, normalised."""
+    unit = np.float32(preprocessing.white / 255)
+    picture: NDArray[np.float32]
+    if size == pixels.shape[:2]:
+        rows = slice(window.top, window.top + window.height)
+        columns = slice(window.left, window.left + window.width)
+        picture = pixels[rows, columns] * unit
+    else:
+        picture = scale_window(pixels, size, window, unit=unit)
+    mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
+    channels = np.add(picture.transpose(2, 0, 1), _column(-mean), order="C")
+    channels /= _column(std)
+    return channels
+
+
+def _column(values: "NDArray[np.float64]") -> "NDArray[np.float32]":
+    """Return one value a channel as (3, 1, 1) float32."""
+    return values.astype(np.float32)[:, None, None]
