@@ -1,10 +1,21 @@
 """Why a file was not converted: one base for the folder, one for the reader, a leaf per cause."""
 
+from pathlib import Path
+
 from resnext.errors import ResnextError
 
 
 class ConvertError(ResnextError):
-    """A file that was not converted."""
+    """A file that was not converted.
+
+    Attributes:
+        path: of the file, once it is known; it starts the message.
+    """
+
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}: {super().__str__()}" if self.path else super().__str__()
 
 
 class T7Error(ConvertError):
@@ -95,6 +106,10 @@ class NotT7Error(T7Error):
     def __init__(self, found: str) -> None:
         super().__init__(f"a Torch7 file expected, found {found}", offset=0)
         self.found = found
+
+
+class OutputError(ConvertError):
+    """A file to write that is in the way, or two that are the same."""
 
 
 class RefusedError(ConvertError):

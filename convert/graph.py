@@ -48,7 +48,10 @@ def read_network(network: Module) -> Network:
     comparison = _Comparison()
     comparison.compare(network, expected_tree(claim.spec, branches=claim.branches))
     if comparison.faults:
-        raise StructureError(_first(comparison.faults))
+        raise StructureError(
+            f"{_first(comparison.faults)}; no model file of the original builds this network, "
+            "and any other way to read it would be a guess: not converted"
+        )
     if comparison.strays:
         raise WeightError(_first(comparison.strays))
     tensors, conversions = layer_tensors(layout(claim.spec), claim.spec, comparison.parts)

@@ -1,10 +1,14 @@
 """The one door: a path, .t7 or converted, to a checkpoint."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from convert import t7
+from convert.errors import ConvertError
 from convert.graph import Network, read_network
 from convert.lua import Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance
@@ -54,9 +58,10 @@ def load_original(path: Path) -> Original:
         ConvertError: it is damaged, or holds no network of the family.
         OSError: it cannot be opened.
     """
-    file = t7.load(path)
-    tree = find_network(file.root)
-    network = read_network(tree)
+    with naming(path):
+        file = t7.load(path)
+        tree = find_network(file.root)
+        network = read_network(tree)
     row = published_row(network.spec, file=path.name, size=file.bytes)
     preprocessing, origin = assumed_preprocessing(network.spec, row)
     checkpoint = Checkpoint(
@@ -70,10 +75,21 @@ def load_original(path: Path) -> Original:
             source_bytes=file.bytes,
             published_name=row.name if row else None,
             licence=row.licence if row else None,
+            converted_by=f"resnext {version('resnext')}",
             conversions=network.conversions,
         ),
     )
     return Original(file, tree, network, checkpoint)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let the errors of the block name the file."""
+    try:
+        yield
+    except ConvertError as error:
+        error.path = path
+        raise
 
 
 def assumed_preprocessing(

@@ -79,7 +79,7 @@ def _networks(value: object, path: str) -> Iterator[tuple[str, Object]]:
     elif isinstance(value, Table):
         for key, item in value.items():
             if isinstance(item, Object):
-                yield from _networks(item, f"{path}.{_text(key)}")
+                yield from _networks(item, f"{path}.{text(key)}")
 
 
 def _module(source: Object, path: str, seen: set[int]) -> Module:
@@ -98,7 +98,7 @@ def _module(source: Object, path: str, seen: set[int]) -> Module:
         if not isinstance(child, Object):
             raise StructureError(f"{place}: a module expected, found {type(child).__name__}")
         modules.append(_module(child, place, seen))
-    fields = {_text(key): value for key, value in source.fields.items() if key != b"modules"}
+    fields = {text(key): value for key, value in source.fields.items() if key != b"modules"}
     return Module(path, source.type, source.offset, fields, tuple(modules))
 
 
@@ -113,11 +113,11 @@ def _contents(root: object) -> str:
     if not isinstance(root, Table):
         return f"it holds {getattr(root, 'type', type(root).__name__)}"
     if isinstance(name := root.get(POINTER), bytes):
-        return f"it only names other files; convert {_text(name)} instead"
-    return f"it holds a table of {', '.join(sorted(_text(key) for key in root)[:12]) or 'nothing'}"
+        return f"it only names other files; convert {text(name)} instead"
+    return f"it holds a table of {', '.join(sorted(text(key) for key in root)[:12]) or 'nothing'}"
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
     """Return a Lua key or string as printable text."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")

@@ -25,6 +25,13 @@ class Proof:
     difference: float
     pictures: int
 
+    def describe(self) -> str:
+        """Return the proof in words."""
+        return (
+            f"logits within {self.difference:.1e} of the largest, "
+            "against the original's own modules in float64"
+        )
+
 
 def prove(tree: Module, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0) -> Proof:
     """Compare the converted network with the original's modules, run one by one.

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -48,18 +47,18 @@ class Provenance:
         source_file: name of the original file, without its folder.
         source_sha256: of the whole original file, hexadecimal.
         source_bytes: its size.
+        converted_by: distribution and version.
         published_name: of the published network that it is, else None.
         licence: of the weights, where it is known.
-        converted_by: distribution and version.
         conversions: what was done to values; empty if every bit was kept.
     """
 
     source_file: str
     source_sha256: str
     source_bytes: int
+    converted_by: str
     published_name: str | None = None
     licence: str | None = None
-    converted_by: str = ""
     conversions: tuple[str, ...] = ()
 
 
@@ -161,7 +160,7 @@ class Checkpoint:
             "source_file": source.source_file,
             "source_sha256": source.source_sha256,
             "source_bytes": str(source.source_bytes),
-            "converted_by": source.converted_by or f"resnext {version('resnext')}",
+            "converted_by": source.converted_by,
             "conversions": json.dumps(source.conversions),
             **{key: str(value) for key, value in optional.items() if value is not None},
         }

@@ -54,6 +54,12 @@ class Preprocessing:
             white=_whole(fields, "white", where) if "white" in fields else 1,
         )
 
+    def describe(self) -> str:
+        """Return the row in words, as people write it."""
+        scale = f"scale {self.scale}, " if self.scale else ""
+        mean, std = (" ".join(f"{value:g}" for value in row) for row in (self.mean, self.std))
+        return f"{scale}crop {self.crop}, mean {mean}, std {std}"
+
     def to_fields(self) -> dict[str, object]:
         """Return the row as plain values, ready for JSON."""
         return asdict(self)

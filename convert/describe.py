@@ -1,0 +1,188 @@
+"""What a file is, for people and for machines: the facts behind `--info`."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert import t7
+from convert.errors import RefusedError
+from convert.graph import read_network
+from convert.load import assumed_preprocessing, is_safetensors, naming
+from convert.lua import Module, find_network, text
+from convert.objects import Function, Object, Storage, Table, Tensor
+from resnext.checkpoint import Checkpoint, Origin
+from resnext.layout import layout
+from resnext.preprocessing import Preprocessing
+from resnext.published import published_row
+from resnext.spec import Spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFacts:
+    """What is known of a network.
+
+    Attributes:
+        name: the published name, or the architecture's.
+        input_size: side in pixels of the picture that it was made for.
+        parameters: trained numbers.
+        multiply_adds: for one such picture.
+        conversions: what a conversion does, or did, to values.
+    """
+
+    name: str
+    spec: Spec
+    input_size: int
+    parameters: int
+    multiply_adds: int
+    preprocessing: Preprocessing | None
+    origin: Origin | None
+    conversions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What is known of a file.
+
+    Attributes:
+        format: how it is written.
+        tensor_types: how many tensors of each type it holds.
+        tree: what is in it, one line each, indented.
+        network: None where it would be refused, with the reason in `refusal`.
+    """
+
+    file: str
+    format: str
+    bytes: int
+    tensor_types: dict[str, int]
+    tree: tuple[str, ...]
+    network: NetworkFacts | None = None
+    refusal: str | None = None
+
+
+def describe(path: Path) -> Description:
+    """Describe a file without converting it.
+
+    Raises:
+        ConvertError: it is no readable .t7. What is readable but would be refused is described,
+            with the reason as its `refusal`.
+        CheckpointError: it is a damaged checkpoint, or somebody else's.
+        OSError: it cannot be opened.
+    """
+    return _describe_checkpoint(path) if is_safetensors(path) else _describe_t7(path)
+
+
+def _describe_checkpoint(path: Path) -> Description:
+    checkpoint = Checkpoint.load(path)
+    source = checkpoint.provenance
+    return Description(
+        file=str(path),
+        format=f"safetensors, converted by {source.converted_by} from {source.source_file}",
+        bytes=path.stat().st_size,
+        tensor_types=dict(Counter(array.dtype.name for array in checkpoint.tensors.values())),
+        tree=tuple(f"{name} {array.shape}" for name, array in checkpoint.tensors.items()),
+        network=_facts(
+            checkpoint.spec,
+            name=source.published_name,
+            preprocessing=(checkpoint.preprocessing, checkpoint.origin),
+            conversions=source.conversions,
+        ),
+    )
+
+
+def _describe_t7(path: Path) -> Description:
+    with naming(path):
+        file = t7.load(path)
+    tree, network, refusal = tuple(_value_lines("file", file.root, 0)), None, None
+    try:
+        module = find_network(file.root)
+        tree = tuple(_module_lines(module, 0))
+        found = read_network(module)
+    except RefusedError as error:
+        refusal = str(error)
+    else:
+        row = published_row(found.spec, file=path.name, size=file.bytes)
+        network = _facts(
+            found.spec,
+            name=row.name if row else None,
+            preprocessing=assumed_preprocessing(found.spec, row),
+            conversions=found.conversions,
+        )
+    longs = f", longs of {file.long_bytes} bytes" if file.long_bytes else ""
+    return Description(
+        file=str(path),
+        format=f"Torch7, {file.encoding}{longs}",
+        bytes=file.bytes,
+        tensor_types=dict(sorted(Counter(_tensor_types(file.root)).items())),
+        tree=tree,
+        network=network,
+        refusal=refusal,
+    )
+
+
+def _facts(
+    spec: Spec,
+    *,
+    name: str | None,
+    preprocessing: tuple[Preprocessing | None, Origin | None],
+    conversions: tuple[str, ...],
+) -> NetworkFacts:
+    rows = layout(spec)
+    return NetworkFacts(
+        name=name or spec.name,
+        spec=spec,
+        input_size=spec.input_size,
+        parameters=rows.parameters(),
+        multiply_adds=rows.multiply_adds(spec.input_size),
+        preprocessing=preprocessing[0],
+        origin=preprocessing[1],
+        conversions=conversions,
+    )
+
+
+def _module_lines(module: Module, depth: int) -> Iterator[str]:
+    """Yield the tree as Lua's print would: class, shape of the weight, settings that tell most."""
+    weight = module.tensor("weight")
+    shape = f" {'x'.join(str(size) for size in weight.array.shape)}" if weight else ""
+    names = [name for name in ("dW", "dH", "groups") if module.fields.get(name, 1.0) != 1.0]
+    settings = "".join(f", {name} {module.fields[name]:g}" for name in names)
+    yield f"{'  ' * depth}{module.type}{shape}{settings}"
+    for child in module.modules:
+        yield from _module_lines(child, depth + 1)
+
+
+def _value_lines(name: str, value: object, depth: int) -> Iterator[str]:
+    """Yield what a file without a network of the family holds: its tables, three levels deep."""
+    match value:
+        case Table():
+            yield f"{'  ' * depth}{name}: table of {len(value)}"
+            if depth < 3:
+                for key, item in value.items():
+                    yield from _value_lines(text(key), item, depth + 1)
+        case Tensor():
+            yield f"{'  ' * depth}{name}: {value.type} {value.array.shape}"
+        case Object() | Storage():
+            yield f"{'  ' * depth}{name}: {value.type}"
+        case Function():
+            yield f"{'  ' * depth}{name}: function"
+        case _:
+            yield f"{'  ' * depth}{name}: {text(value)}"
+
+
+def _tensor_types(root: object) -> Iterator[str]:
+    """Yield the type of every tensor below a value, each tensor once."""
+    pending, seen = [root], set[int]()
+    while pending:
+        value = pending.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        match value:
+            case Tensor():
+                yield value.type
+            case Object():
+                pending.append(value.fields)
+            case Table():
+                pending.extend(value.values())
+            case _:
+                pass

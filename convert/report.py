@@ -1,0 +1,123 @@
+"""What a command found, as lines for people and as fields for JSON."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convert.describe import Description, NetworkFacts
+from resnext.checkpoint import Checkpoint, Origin
+from resnext.layout import layout
+from resnext.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from convert.proof import Proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """One conversion that was done.
+
+    Attributes:
+        proof: None with --no-verify.
+    """
+
+    source: Path
+    target: Path
+    checkpoint: Checkpoint
+    proof: "Proof | None"
+
+    @property
+    def network(self) -> str:
+        """Return the published name, or the architecture's."""
+        return self.checkpoint.provenance.published_name or self.checkpoint.spec.name
+
+
+def conversion_lines(conversion: Conversion) -> Iterator[str]:
+    """Yield what a person wants to know of a conversion."""
+    checkpoint = conversion.checkpoint
+    provenance = checkpoint.provenance
+    parameters = layout(checkpoint.spec).parameters()
+    yield f"{conversion.source}: {conversion.network}, {parameters:,} parameters"
+    yield from (f"  converted: {text}" for text in provenance.conversions)
+    if conversion.proof:
+        yield f"  proven: {conversion.proof.describe()}"
+    else:
+        yield "  not proven (--no-verify)"
+    yield f"  {_preprocessing_text(checkpoint.preprocessing, checkpoint.origin)}"
+    if provenance.licence:
+        yield f"  licence of the weights: {provenance.licence}"
+    yield f"{conversion.target}: {conversion.target.stat().st_size:,} bytes"
+
+
+def conversion_fields(conversion: Conversion) -> dict[str, object]:
+    """Return a conversion as plain values."""
+    checkpoint = conversion.checkpoint
+    return {
+        "source": str(conversion.source),
+        "output": str(conversion.target),
+        "network": conversion.network,
+        "parameters": layout(checkpoint.spec).parameters(),
+        "spec": checkpoint.spec.to_fields(),
+        "preprocessing": _preprocessing_fields(checkpoint.preprocessing, checkpoint.origin),
+        "provenance": asdict(checkpoint.provenance),
+        "proof": asdict(conversion.proof) if conversion.proof else None,
+    }
+
+
+def description_lines(description: Description) -> Iterator[str]:
+    """Yield what a person wants to know of a file."""
+    yield f"{description.file}: {description.bytes:,} bytes, {description.format}"
+    types = ", ".join(f"{count} {name}" for name, count in description.tensor_types.items())
+    yield f"tensors: {types or 'none'}"
+    if network := description.network:
+        yield from _network_lines(network)
+    else:
+        yield f"not convertible: {description.refusal}"
+    yield from ("", *description.tree)
+
+
+def _network_lines(network: NetworkFacts) -> Iterator[str]:
+    spec, side = network.spec, network.input_size
+    yield f"network: {network.name}"
+    fields = spec.to_fields()
+    yield f"spec: {', '.join(f'{name} {value}' for name, value in fields.items())}"
+    yield f"parameters: {network.parameters:,}"
+    yield f"multiply-adds: {network.multiply_adds / 1e9:.3f} G at {side} x {side}"
+    yield _preprocessing_text(network.preprocessing, network.origin)
+    yield from (f"converted: {text}" for text in network.conversions)
+
+
+def description_fields(description: Description) -> dict[str, object]:
+    """Return a description as plain values."""
+    fields: dict[str, object] = {
+        "file": description.file,
+        "bytes": description.bytes,
+        "format": description.format,
+        "tensor_types": description.tensor_types,
+        "refusal": description.refusal,
+        "tree": list(description.tree),
+    }
+    if network := description.network:
+        fields |= {
+            "network": network.name,
+            "spec": network.spec.to_fields(),
+            "parameters": network.parameters,
+            "multiply_adds": network.multiply_adds,
+            "input_size": network.input_size,
+            "preprocessing": _preprocessing_fields(network.preprocessing, network.origin),
+            "conversions": list(network.conversions),
+        }
+    return fields
+
+
+def _preprocessing_text(row: Preprocessing | None, origin: Origin | None) -> str:
+    if row is None:
+        return "preprocessing: not known; --preprocessing stores one"
+    return f"preprocessing: {row.describe()} ({origin})"
+
+
+def _preprocessing_fields(
+    row: Preprocessing | None, origin: Origin | None
+) -> dict[str, object] | None:
+    return None if row is None else {**row.to_fields(), "origin": origin}

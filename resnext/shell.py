@@ -1,0 +1,50 @@
+"""How every command ends when something is wrong: one line on stderr, exit code 2."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from resnext.errors import ResnextError
+
+# 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
+BAD_INPUT: Final = 2
+
+
+@contextmanager
+def exit_on_error(prog: str) -> Iterator[None]:
+    """Turn whatever a user can cause inside the block into one line on stderr and exit code 2.
+
+    That is `ResnextError`, `OSError` and Ctrl-C. A reader of stdout that went away (`| head`)
+    gets the exit code alone. Stdout is flushed here, so that its errors are seen here too.
+
+    Args:
+        prog: the command's name, which starts the line.
+
+    Raises:
+        SystemExit: with code 2, in place of the error.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more when it ends; that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        line = "interrupted"
+    except OSError as error:
+        line = _os_line(error)
+    except ResnextError as error:
+        line = str(error)
+    else:
+        return
+    sys.stderr.write(f"{prog}: {' '.join(line.split())}\n")
+    raise SystemExit(BAD_INPUT)
+
+
+def _os_line(error: OSError) -> str:
+    """Say which file and why, without Python's `[Errno 2]`."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
