@@ -35,7 +35,7 @@ class Limits:
 
 
 class Cursor(Protocol):
-    """What the reader needs of an encoding; every method raises a T7Error and then stays put."""
+    """What the reader needs of an encoding; whatever cannot be read is a T7Error."""
 
     data: Buffer
     offset: int

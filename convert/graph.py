@@ -46,7 +46,7 @@ def read_network(network: Module) -> Network:
     """
     claim = recognise(network)
     comparison = _Comparison()
-    comparison.compare(network, expected_tree(claim.spec, branches=claim.branches))
+    comparison.compare(network, expected_tree(claim.spec, claim.form))
     if comparison.faults:
         raise StructureError(
             f"{_first(comparison.faults)}; no model file of the original builds this network, "
@@ -55,7 +55,7 @@ def read_network(network: Module) -> Network:
     if comparison.strays:
         raise WeightError(_first(comparison.strays))
     tensors, conversions = layer_tensors(layout(claim.spec), claim.spec, comparison.parts)
-    form = "" if claim.spec.cardinality == 1 else "B" if claim.branches else "C"
+    form = "" if claim.spec.cardinality == 1 else "B" if claim.form.branches else "C"
     return Network(claim.spec, tensors, conversions, form)
 
 
@@ -84,15 +84,17 @@ class _Comparison:
         if expected.layer is not None:
             part = Part(found.place, {n: t for n in WEIGHTS[kind] if (t := found.tensor(n))})
             self.parts.setdefault(expected.layer.name, []).append(part)
-        if len(found.modules) != len(expected.modules):
-            kinds = ", ".join(KINDS[module.type] for module in found.modules)
+        # nn.Copy hands on its input; fb.resnet.torch's first pre-activation networks have one.
+        modules = [module for module in found.modules if KINDS[module.type] != "Copy"]
+        if len(modules) != len(expected.modules):
+            kinds = ", ".join(KINDS[module.type] for module in modules)
             self.faults.append(
                 f"{found.place}: {len(expected.modules)} modules "
                 f"({', '.join(module.kind for module in expected.modules)}) expected, "
-                f"found {len(found.modules)} ({kinds})"
+                f"found {len(modules)} ({kinds})"
             )
             return
-        for child, wanted in zip(found.modules, expected.modules, strict=True):
+        for child, wanted in zip(modules, expected.modules, strict=True):
             self.compare(child, wanted)
 
 

@@ -169,6 +169,7 @@ RULES: dict[str, Callable[[Module, Value], Value]] = {
     "JoinTable": _join_table,
     "Concat": _concat,
     "Identity": _identity,
+    "Copy": _identity,
     "MulConstant": _multiply,
     "View": _view,
     "Linear": _linear,

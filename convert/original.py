@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from convert.kinds import AVERAGE_MODES
 from resnext.layout import BatchNorm, Convolution, Layout, Linear, Residual, layout
-from resnext.spec import Norm, Spec, Stem
+from resnext.spec import Spec, Stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,33 @@ class Expected:
     layer: Convolution | BatchNorm | Linear | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a tree writes a spec, where the original's versions differ without changing the answers.
+
+    Attributes:
+        branches: form B, one branch a group, instead of form C, grouped convolutions.
+        wrapped: a projection stands in an nn.Sequential, as it does since it has a batch norm.
+        normed: a projection has the batch norm that the spec gives it. Those of the published
+            ResNet-18 and 34 have none (fb.resnet.torch, issue 49).
+    """
+
+    branches: bool = False
+    wrapped: bool = True
+    normed: bool = True
+
+
 RELU = Expected("ReLU")
 IDENTITY = Expected("Identity")
 ADD = Expected("CAddTable")
 
 
-def expected_tree(spec: Spec, *, branches: bool) -> Expected:
+def expected_tree(spec: Spec, form: Form) -> Expected:
     """Return the tree that `th main.lua` builds.
 
     Args:
         spec: the network.
-        branches: form B, one branch a group, instead of form C, grouped convolutions.
+        form: how the file writes it.
     """
     rows = layout(spec)
     modules = [_convolution(rows.stem)]
@@ -48,7 +64,7 @@ def expected_tree(spec: Spec, *, branches: bool) -> Expected:
         modules += [_norm(rows.stem_norm), RELU]
     if spec.stem is Stem.IMAGENET:
         modules.append(Expected("SpatialMaxPooling", _window(3, 2, 1)))
-    modules += [_sequential(*(_block(row, spec, branches) for row in s)) for s in rows.stages]
+    modules += [_sequential(*(_block(row, spec, form) for row in s)) for s in rows.stages]
     if rows.last_norm:
         modules += [_norm(rows.last_norm), RELU]
     return _sequential(*modules, *_head(rows, spec))
@@ -69,10 +85,10 @@ def _head(rows: Layout, spec: Spec) -> list[Expected]:
     ]
 
 
-def _block(row: Residual, spec: Spec, branches: bool) -> Expected:
-    branch = _branch(row, spec, branches)
-    shortcut = _shortcut(row)
-    if spec.norm is Norm.PRE:
+def _block(row: Residual, spec: Spec, form: Form) -> Expected:
+    branch = _branch(row, spec, form)
+    shortcut = _shortcut(row, form)
+    if spec.norm.is_pre:
         before = [_norm(norm), RELU] if (norm := row.norms[0]) else []
         if row.shared_preactivation:
             return _sequential(*before, _fork(_sequential(*branch), shortcut), ADD)
@@ -81,17 +97,17 @@ def _block(row: Residual, spec: Spec, branches: bool) -> Expected:
     return _sequential(_fork(_sequential(*branch), shortcut), ADD, *after, RELU)
 
 
-def _branch(row: Residual, spec: Spec, branches: bool) -> list[Expected]:
+def _branch(row: Residual, spec: Spec, form: Form) -> list[Expected]:
     """List what runs beside the shortcut; without the first batch norm if that stands before."""
     # (what follows convolution k): the batch norm behind it, or the one before convolution k + 1
-    norms = (*row.norms[1:], None) if spec.norm is Norm.PRE else row.norms
+    norms = (*row.norms[1:], None) if spec.norm.is_pre else row.norms
     last = len(row.convolutions) - 1
     modules: list[Expected] = []
     for index, (convolution, norm) in enumerate(zip(row.convolutions, norms, strict=True)):
         modules.append(_convolution(convolution))
         modules += [_norm(norm)] if norm else []
         modules += [RELU] if index < last else []
-    if not branches:
+    if not form.branches:
         return modules
     parts = _sequential(*(_part(module, spec.cardinality) for module in modules[:6]))
     join = Expected("JoinTable", {"dimension": 2.0})
@@ -118,7 +134,7 @@ def _part(module: Expected, cardinality: int) -> Expected:
             return module
 
 
-def _shortcut(row: Residual) -> Expected:
+def _shortcut(row: Residual, form: Form) -> Expected:
     if row.pads:
         zeros = Expected("MulConstant", {"constant_scalar": 0.0})
         pool = Expected(
@@ -128,7 +144,9 @@ def _shortcut(row: Residual) -> Expected:
         return _sequential(pool, concat)
     if row.projection is None:
         return IDENTITY
-    norm = [_norm(row.projection_norm)] if row.projection_norm else []
+    norm = [_norm(row.projection_norm)] if row.projection_norm and form.normed else []
+    if not form.wrapped:
+        return _convolution(row.projection)
     return _sequential(_convolution(row.projection), *norm)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from convert.errors import ForeignModuleError, StructureError
 from convert.kinds import KINDS
 from convert.lua import Module
+from convert.original import Form
 from resnext.errors import SpecError
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 
@@ -18,11 +19,11 @@ class Claim:
     """What a tree claims to be.
 
     Attributes:
-        branches: it is written in form B, one branch a group.
+        form: how it is written.
     """
 
     spec: Spec
-    branches: bool
+    form: Form
 
 
 def recognise(network: Module) -> Claim:
@@ -43,7 +44,8 @@ def recognise(network: Module) -> Claim:
     if not blocks or not all(blocks):
         raise StructureError(f"{network.place}: stages of residual blocks expected, found none")
     stem, classifier = network.modules[0], network.modules[-1]
-    first = _fork(blocks[0][0])
+    forks = [_fork(block) for stage in blocks for block in stage]
+    first = forks[0]
     convolutions, branches = _convolutions(first.modules[0])
     basic = len(convolutions) == 2
     out = _count(convolutions[-1], "nOutputPlane")
@@ -56,7 +58,7 @@ def recognise(network: Module) -> Claim:
             stem=Stem.IMAGENET if _count(stem, "kW") > 3 else Stem.CIFAR,
             block=Block.BASIC if basic else Block.BOTTLENECK,
             norm=_norm(network, blocks[0][0]),
-            shortcut=_shortcut([_fork(block) for stage in blocks for block in stage]),
+            shortcut=_shortcut(forks),
             cardinality=1 if basic else groups,
             base_width=width if branches or basic else width // max(groups, 1),
             planes=planes,
@@ -65,7 +67,8 @@ def recognise(network: Module) -> Claim:
         )
     except SpecError as error:
         raise StructureError(f"{network.place}: {error}") from error
-    return Claim(spec, branches > 0)
+    wrapped, normed = _projection(forks)
+    return Claim(spec, Form(branches=branches > 0, wrapped=wrapped, normed=normed))
 
 
 def kind(module: Module) -> str:
@@ -101,9 +104,29 @@ def _convolutions(branch: Module) -> tuple[Sequence[Module], int]:
 def _norm(network: Module, block: Module) -> Norm:
     kinds = [kind(module) for module in network.modules]
     if "SpatialBatchNormalization" in kinds[kinds.index("Sequential") :]:
-        return Norm.PRE
+        return _pre_norm(network)
     behind = [kind(module) for module in block.modules]
     return Norm.AFTER_ADD if "SpatialBatchNormalization" in behind else Norm.POST
+
+
+def _pre_norm(network: Module) -> Norm:
+    """Tell the pre-activation networks apart by the first block of the second stage."""
+    stages = [module for module in network.modules if kind(module) == "Sequential"]
+    block = stages[min(1, len(stages) - 1)].modules[0]
+    before_fork = kind(block.modules[0]) == "SpatialBatchNormalization"
+    return Norm.PRE if before_fork else Norm.PRE_BRANCH
+
+
+def _projection(forks: list[Module]) -> tuple[bool, bool]:
+    """Tell whether projections are wrapped in a Sequential, and whether batch norm follows them.
+
+    The first decides; that the others are alike is compared later.
+    """
+    for fork in forks:
+        kinds = [kind(module) for module in fork.modules[1].walk()]
+        if "SpatialConvolution" in kinds:
+            return kinds[0] == "Sequential", "SpatialBatchNormalization" in kinds
+    return True, True
 
 
 def _shortcut(forks: list[Module]) -> Shortcut:

@@ -57,10 +57,8 @@ def load(path: Path, *, limits: Limits | None = None) -> File:
         OSError: the file cannot be opened.
     """
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        if size == 0:
-            raise NotT7Error("an empty file; copy or download it again")
-        data = mmap(file.fileno(), 0, access=ACCESS_READ)
+        empty = file.seek(0, 2) == 0  # which cannot be mapped
+        data = b"" if empty else mmap(file.fileno(), 0, access=ACCESS_READ)
     return loads(data, limits=limits)
 
 
@@ -68,6 +66,8 @@ def loads(data: Buffer, *, limits: Limits | None = None) -> File:
     """Read the bytes of a .t7 file, as `load` does."""
     limits = limits or Limits()
     head = bytes(data[:512])
+    if not head:
+        raise NotT7Error("an empty file; copy or download it again")
     if _looks_binary(head):
         try:
             root = _read(BinaryCursor(data, long_bytes=8, limits=limits), limits)
@@ -165,8 +165,8 @@ class Reader(torchfile.T7Reader):  # type: ignore[misc]
                 value = super().read_obj()
             case _:
                 raise UnknownTagError(tag, offset=start)
-        if isinstance(value, Object) and value.offset < 0:
-            value.offset = start
+        if isinstance(value, Object) and not 0 <= value.offset <= start:
+            value.offset = start  # of the object itself, which is before any reference to it
         self.depth -= 1
         return value
 
@@ -206,14 +206,16 @@ def _read_tensor(
     stride = tuple(cursor.read_long() for _ in range(axes))
     first = cursor.read_long() - 1  # Lua counts from one
     storage = reader.read_obj()
-    if storage is None and prod(shape) * axes == 0:
-        return Tensor(name, np.empty(shape or 0, dtype), None)
-    if not isinstance(storage, Storage) or storage.type != name.replace("Tensor", "Storage"):
+    if storage is None:  # an empty tensor
+        array: Array = np.frombuffer(b"", dtype)
+    elif isinstance(storage, Storage) and storage.type == name.replace("Tensor", "Storage"):
+        array = storage.array
+    else:
         found = getattr(storage, "type", type(storage).__name__)
         raise BoundsError(f"the storage of a {name} expected, found {found}", offset=start)
     if axes == 0:
-        return Tensor(name, storage.array[:0], storage)
-    view = strided_view(storage.array, shape, stride=stride, first=first, offset=start)
+        return Tensor(name, array[:0], storage)
+    view = strided_view(array, shape, stride=stride, first=first, offset=start)
     return Tensor(name, view, storage)
 
 
@@ -222,29 +224,32 @@ def strided_view(
 ) -> Array:
     """View a flat storage as the tensor that a tensor record describes.
 
-    The record comes from the file, so its furthest address is checked: numpy would not.
+    The record comes from the file, so its furthest address is checked: numpy would not. Torch7 has
+    no axis of no elements (an empty tensor has no axes); to refuse it also keeps a file of 8-byte
+    longs that is cut short from making sense with 4-byte ones.
 
     Args:
         storage: (n,) any dtype; not copied.
-        shape: size per axis, each >= 0; a 0 makes an empty result that addresses nothing.
+        shape: size per axis, each >= 1.
         stride: step per axis in elements (not bytes), each >= 0; as many as `shape`.
         first: 0-based index of the first element.
         offset: byte of the file at which the record starts, for the message.
 
     Raises:
-        BoundsError: a negative field, or an address >= n.
+        BoundsError: an empty axis, a negative field, or an address >= n.
     """
-    if min((first, *shape, *stride)) < 0:
+    if min((first, *shape, *stride)) < 0 or 0 in shape:
         raise BoundsError(f"shape {shape}, stride {stride}, start {first + 1}", offset=offset)
-    if 0 in shape:
-        return storage[:0].reshape(shape)
+    if prod(shape) > MOST_ELEMENTS:  # only stride 0 leads here, and numpy's sizes would overflow
+        raise BoundsError(f"shape {shape} over {storage.size} elements", offset=offset)
     last = first + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
     if last >= storage.size:
         message = f"element {last + 1} addressed, the storage has {storage.size}"
         raise BoundsError(message, offset=offset)
-    if prod(shape) > MOST_ELEMENTS:  # only stride 0 leads here, and numpy's sizes would overflow
-        raise BoundsError(f"shape {shape} over {storage.size} elements", offset=offset)
-    steps = tuple(step * storage.itemsize for step in stride)
+    # The step of an axis of one element is never taken, and may be anything.
+    steps = tuple(
+        step * storage.itemsize if size > 1 else 0 for size, step in zip(shape, stride, strict=True)
+    )
     return np.lib.stride_tricks.as_strided(storage[first:], shape, steps, writeable=False)
 
 

@@ -10,7 +10,7 @@ from convert.cursor import Array
 from convert.errors import WeightError
 from convert.objects import Tensor
 from resnext.layout import BatchNorm, Convolution, Layout, Linear, Shape
-from resnext.spec import Norm, Spec
+from resnext.spec import Spec
 
 Tensors = dict[str, Array]
 Parts = Mapping[str, list["Part"]]
@@ -46,8 +46,10 @@ def layer_tensors(rows: Layout, spec: Spec, parts: Parts) -> tuple[Tensors, tupl
         match layer:
             case Convolution():
                 collector.convolution(layer)
-            case BatchNorm():
+            case BatchNorm() if layer.name in parts:
                 collector.batch_norm(layer)
+            case BatchNorm():
+                collector.identity(layer)
             case Linear():
                 collector.linear(layer)
     folded = collector.fold(dict(_followers(rows, spec)))
@@ -58,6 +60,7 @@ def layer_tensors(rows: Layout, spec: Spec, parts: Parts) -> tuple[Tensors, tupl
     converted = sum("running_std" in part.tensors for row in parts.values() for part in row)
     conversions = (
         (folded, "bias of a convolution folded into the batch norm behind it"),
+        (collector.inserted, "batch norm that changes nothing put behind a projection without one"),
         (converted, "running_std of a batch norm of version 1 converted to a variance"),
     )
     texts = tuple(f"{text} ({count} times)" for count, text in conversions if count)
@@ -69,7 +72,7 @@ def _followers(rows: Layout, spec: Spec) -> Iterator[tuple[str, str]]:
     if rows.stem_norm:
         yield rows.stem.name, rows.stem_norm.name
     for block in (block for stage in rows.stages for block in stage):
-        behind = (*block.norms[1:], None) if spec.norm is Norm.PRE else block.norms
+        behind = (*block.norms[1:], None) if spec.norm.is_pre else block.norms
         pairs = [*zip(block.convolutions, behind, strict=True)]
         if block.projection:
             pairs.append((block.projection, block.projection_norm))
@@ -83,6 +86,7 @@ class _Collector:
     parts: Parts
     faults: list[str]
     tensors: Tensors
+    inserted: int = 0
 
     def convolution(self, layer: Convolution) -> None:
         [(name, shape)] = layer.tensors().items()
@@ -106,6 +110,18 @@ class _Collector:
         if variance in self.tensors and np.less(self.tensors[variance], 0).any():
             self.faults.append(f"{parts[0].place}: a variance below zero")
         self.tensors[f"{layer.name}.num_batches_tracked"] = np.zeros((), np.int64)
+
+    def identity(self, layer: BatchNorm) -> None:
+        """Store a batch norm that the file does not have and that changes nothing."""
+        self.inserted += 1
+        zeros, ones = np.zeros(layer.width, np.float32), np.ones(layer.width, np.float32)
+        self.tensors |= {
+            f"{layer.name}.weight": ones,
+            f"{layer.name}.bias": zeros,
+            f"{layer.name}.running_mean": zeros,
+            f"{layer.name}.running_var": ones - np.float32(EPS),
+            f"{layer.name}.num_batches_tracked": np.zeros((), np.int64),
+        }
 
     def _join(self, layer: str, field: str, name: str, shape: Shape) -> None:
         """Store a layer's tensor: the parts of one field, joined along the outputs."""

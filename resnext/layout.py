@@ -82,9 +82,10 @@ class Residual:
         name: e.g. `layer1.0`.
         convolutions: two (basic) or three (bottleneck), in order.
         norms: the batch norm behind each convolution (Norm.POST, and Norm.AFTER_ADD but for the
-            last) or before each (Norm.PRE, but for the first of a stem that has normalised).
+            last) or before each (the others; Norm.PRE but for the first behind a stem that has
+            just normalised).
         projection: the shortcut's convolution, if it has one.
-        projection_norm: the batch norm behind it (Norm.POST).
+        projection_norm: the batch norm behind it (Norm.POST, Norm.PRE_BRANCH).
         norm_add: the batch norm on the sum (Norm.AFTER_ADD).
         pads: the shortcut is a strided identity, padded with zeros to the width (shortcut A).
         shared_preactivation: the first batch norm stands before the fork, so that the shortcut
@@ -160,7 +161,7 @@ class Layout:
 
 def layout(spec: Spec) -> Layout:
     """Enumerate the layers of the network that `spec` describes."""
-    imagenet, pre = spec.stem is Stem.IMAGENET, spec.norm is Norm.PRE
+    imagenet, pre = spec.stem is Stem.IMAGENET, spec.norm.is_pre
     kernel, stride = (7, 2) if imagenet else (3, 1)
     stages: list[tuple[Residual, ...]] = []
     inputs, reduction = spec.stem_width, 4 if imagenet else 1
@@ -191,39 +192,38 @@ def layout(spec: Spec) -> Layout:
 def _residual(spec: Spec, stage: int, position: int, *, inputs: int, reduction: int) -> Residual:
     name = f"layer{stage + 1}.{position}"
     stride = 2 if stage and not position else 1
-    planes = spec.planes << stage
-    outputs = planes * spec.expansion
-    project = spec.shortcut is Shortcut.C or (
-        spec.shortcut is Shortcut.B and (inputs != outputs or stride != 1)
-    )
-    projection = Convolution(
-        name=f"{name}.downsample.0",
-        inputs=inputs,
-        outputs=outputs,
-        kernel=1,
-        stride=stride,
-        reduction=reduction,
-    )
+    outputs = (spec.planes << stage) * spec.expansion
+    widens = inputs != outputs or stride != 1
+    projection = projection_norm = norm_add = None
+    if spec.shortcut is Shortcut.C or (spec.shortcut is Shortcut.B and widens):
+        projection = Convolution(
+            name=f"{name}.downsample.0",
+            inputs=inputs,
+            outputs=outputs,
+            kernel=1,
+            stride=stride,
+            reduction=reduction,
+        )
+        if spec.norm in (Norm.POST, Norm.PRE_BRANCH):
+            projection_norm = BatchNorm(name=f"{name}.downsample.1", width=outputs)
+    if spec.norm is Norm.AFTER_ADD:
+        norm_add = BatchNorm(name=f"{name}.bn_add", width=outputs)
     convolutions = _convolutions(
         spec, stage, name=name, inputs=inputs, stride=stride, reduction=reduction
     )
-    post, after_add = spec.norm is Norm.POST, spec.norm is Norm.AFTER_ADD
-    first = not stage and not position
+    # Norm.PRE: a stem that has just normalised spares the first block its first batch norm.
+    spared = not stage and not position and spec.stem is Stem.IMAGENET
     return Residual(
         name=name,
         stride=stride,
         outputs=outputs,
         convolutions=convolutions,
-        norms=_norms(spec, convolutions, name=name, first=first),
-        projection=projection if project else None,
-        projection_norm=BatchNorm(name=f"{name}.downsample.1", width=outputs)
-        if project and post
-        else None,
-        norm_add=BatchNorm(name=f"{name}.bn_add", width=outputs) if after_add else None,
+        norms=_norms(spec, convolutions, name=name, spared=spared),
+        projection=projection,
+        projection_norm=projection_norm,
+        norm_add=norm_add,
         pads=spec.shortcut is Shortcut.A and inputs != outputs,
-        shared_preactivation=spec.norm is Norm.PRE
-        and not position
-        and not (first and spec.stem is Stem.IMAGENET),
+        shared_preactivation=spec.norm is Norm.PRE and not position and not spared,
     )
 
 
@@ -258,17 +258,14 @@ def _convolutions(
 
 
 def _norms(
-    spec: Spec, convolutions: tuple[Convolution, ...], *, name: str, first: bool
+    spec: Spec, convolutions: tuple[Convolution, ...], *, name: str, spared: bool
 ) -> tuple[BatchNorm | None, ...]:
     norms: list[BatchNorm | None] = [
-        BatchNorm(
-            name=f"{name}.bn{number}",
-            width=row.inputs if spec.norm is Norm.PRE else row.outputs,
-        )
+        BatchNorm(name=f"{name}.bn{number}", width=row.inputs if spec.norm.is_pre else row.outputs)
         for number, row in enumerate(convolutions, 1)
     ]
     if spec.norm is Norm.AFTER_ADD:
         norms[-1] = None
-    if spec.norm is Norm.PRE and first and spec.stem is Stem.IMAGENET:
-        norms[0] = None  # the stem has just normalised: fb.resnet.torch's `no_preact`
+    if spec.norm is Norm.PRE and spared:
+        norms[0] = None  # fb.resnet.torch's `no_preact`
     return tuple(norms)

@@ -135,6 +135,7 @@ BLOCKS: dict[Norm, type[ResidualBlock]] = {
     Norm.POST: PostActivation,
     Norm.AFTER_ADD: NormAfterAddition,
     Norm.PRE: PreActivation,
+    Norm.PRE_BRANCH: PreActivation,
 }
 
 

@@ -23,11 +23,23 @@ class Block(StrEnum):
 
 
 class Norm(StrEnum):
-    """Where batch norm stands: after each convolution, before it, or after the addition."""
+    """Where batch norm stands.
+
+    POST: behind each convolution. AFTER_ADD: the last one on the sum instead. PRE: before each
+    convolution, and before the fork in the first block of a stage. PRE_BRANCH: before each
+    convolution of the branch, so that the shortcut always sees the raw sum, and behind the
+    projection; this is how fb.resnet.torch began, and when it published ResNet-200 (its issue 45).
+    """
 
     POST = "post"
-    PRE = "pre"
     AFTER_ADD = "after_add"
+    PRE = "pre"
+    PRE_BRANCH = "pre_branch"
+
+    @property
+    def is_pre(self) -> bool:
+        """Tell whether batch norm comes before the convolutions."""
+        return self in (Norm.PRE, Norm.PRE_BRANCH)
 
 
 class Shortcut(StrEnum):
