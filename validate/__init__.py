@@ -1,0 +1,1 @@
+"""Checkpoints and images to verdicts: do the published error rates still hold?"""

@@ -1,0 +1,54 @@
+"""The checkpoint files that a command line names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import convert
+from convert.errors import ConvertError
+from resnext.checkpoint import SUFFIX, Checkpoint
+from resnext.errors import CheckpointError
+
+ORIGINAL_SUFFIX: Final = ".t7"
+
+
+def find(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the checkpoint files, each once, in the order given.
+
+    Args:
+        names: files, and folders of which all checkpoints are meant. An original that lies beside
+            its own conversion is left out there.
+
+    Raises:
+        CheckpointError: a folder holds no checkpoint.
+        OSError: a folder cannot be read.
+    """
+    found = [path for name in names for path in (_inside(name) if Path(name).is_dir() else [name])]
+    return tuple(dict.fromkeys(found))
+
+
+def load(name: str) -> Checkpoint:
+    """Return the checkpoint in a file; an error names the file.
+
+    Raises:
+        CheckpointError: no checkpoint, or a damaged one.
+        OSError: the file cannot be opened.
+    """
+    try:
+        return convert.load(name)
+    except ConvertError as error:
+        raise CheckpointError(f"{name}: {error}") from error
+
+
+def _inside(folder: str) -> list[str]:
+    files = [path for path in Path(folder).iterdir() if not path.name.startswith(".")]
+    converted = {path.stem for path in files if path.suffix == SUFFIX}
+    originals = {path.stem for path in files if path.suffix == ORIGINAL_SUFFIX} - converted
+    names = [f"{stem}{SUFFIX}" for stem in converted]
+    names += [f"{stem}{ORIGINAL_SUFFIX}" for stem in originals]
+    if not names:
+        raise CheckpointError(
+            f"{folder}: no {SUFFIX} or {ORIGINAL_SUFFIX} file in this folder; "
+            "name the checkpoints to validate, or their folder"
+        )
+    return [str(Path(folder) / name) for name in sorted(names)]

@@ -1,0 +1,76 @@
+"""Integer counts: how many images a network got right. Percent is born where it is printed."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, assert_never
+
+import numpy as np
+
+from resnext.published import Metric
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Indices = NDArray[np.int64]
+
+FIVE: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What was counted over some images; the sum over disjoint sets is that of their union.
+
+    Attributes:
+        images: how many were looked at.
+        top1_correct: of them, those whose largest logit is that of the label.
+        top5_correct: of them, those whose label is among the five largest.
+    """
+
+    images: int = 0
+    top1_correct: int = 0
+    top5_correct: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            images=self.images + other.images,
+            top1_correct=self.top1_correct + other.top1_correct,
+            top5_correct=self.top5_correct + other.top5_correct,
+        )
+
+    def correct(self, metric: Metric) -> int:
+        """Return how many images were decided correctly by what an error rate counts."""
+        match metric:
+            case Metric.TOP1_ERROR:
+                return self.top1_correct
+            case Metric.TOP5_ERROR:
+                return self.top5_correct
+        assert_never(metric)
+
+
+def top_five(logits: "NDArray[np.floating]") -> "Indices":
+    """Return the classes of the five largest logits, the largest first.
+
+    Of equal logits the lower class stands first, whatever the batch or the machine.
+
+    Args:
+        logits: (N, classes), finite.
+
+    Returns:
+        (N, min(5, classes)) class indices from 0.
+    """
+    order = np.argsort(-logits, axis=1, kind="stable")
+    return order[:, :FIVE].astype(np.int64, copy=False)
+
+
+def count(decisions: "Indices", labels: "Indices") -> Counts:
+    """Count the images that were decided correctly.
+
+    Args:
+        decisions: (N, k) class indices, the best first, as `top_five` returns them.
+        labels: (N,) class indices.
+    """
+    hits = decisions == labels[:, None]
+    return Counts(
+        images=len(labels),
+        top1_correct=int(hits[:, :1].sum()),
+        top5_correct=int(hits.sum()),
+    )

@@ -1,0 +1,96 @@
+"""Under which preprocessing, and by which claims, a checkpoint is measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from resnext.checkpoint import Checkpoint, Origin
+from resnext.errors import PreprocessingError
+from resnext.preprocessing import Preprocessing
+from resnext.published import Claim, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """How one checkpoint is measured.
+
+    Attributes:
+        name: of the network: the published name in the checkpoint's header, else the name of the
+            row or the file.
+        preprocessing: what the images go through.
+        claims: by which it is judged.
+        note: what the user should know about this choice; None if it is the obvious one.
+    """
+
+    name: str
+    preprocessing: Preprocessing
+    claims: tuple[Claim, ...] = ()
+    note: str | None = None
+
+
+def choose(
+    checkpoint: Checkpoint, path: Path, *, own: Sequence[Row], published: Sequence[Row]
+) -> Protocol:
+    """Return the protocol of a checkpoint.
+
+    A row of the user's own table comes first: one of the published name in the checkpoint's
+    header, else one of its file's name. A row of the published table applies by the former alone,
+    because a fine-tuned network may well keep the name of the file it came from. Without a row,
+    the checkpoint's own preprocessing is used, and nothing is judged.
+
+    Args:
+        checkpoint: what is measured.
+        path: its file.
+        own: the user's table.
+        published: the built-in one.
+
+    Raises:
+        PreprocessingError: there is no row, and the checkpoint's own preprocessing is not known.
+    """
+    header = checkpoint.provenance.published_name
+    if row := _named(own, header) or _named(own, path.stem) or _named(published, header):
+        return Protocol(
+            name=row.name,
+            preprocessing=row.preprocessing,
+            claims=row.claims,
+            note=_override(checkpoint, path, row),
+        )
+    name = header or path.stem
+    if checkpoint.preprocessing is None:
+        raise PreprocessingError(
+            f"{path}: no preprocessing is known for this network; add a row named {name!r} "
+            "to --claims, or convert it with resnext-convert --preprocessing"
+        )
+    note = None
+    if checkpoint.origin is Origin.ASSUMED:
+        note = (
+            f"{path}: preprocessing assumed from the network's shape, "
+            f"{_text(checkpoint.preprocessing)}; a row named {name!r} in --claims states another"
+        )
+    return Protocol(name=name, preprocessing=checkpoint.preprocessing, note=note)
+
+
+def unused(rows: Sequence[Row], protocols: Sequence[Protocol]) -> tuple[str, ...]:
+    """Return the names of the rows that apply to none of the measured networks."""
+    names = {protocol.name for protocol in protocols}
+    return tuple(row.name for row in rows if row.name not in names)
+
+
+def _named(rows: Sequence[Row], name: str | None) -> Row | None:
+    return {row.name: row for row in rows}.get(name) if name else None
+
+
+def _override(checkpoint: Checkpoint, path: Path, row: Row) -> str | None:
+    """Say that a row replaces a preprocessing that somebody stated; one that was assumed may go."""
+    replaced = checkpoint.preprocessing
+    if replaced is None or replaced == row.preprocessing or checkpoint.origin is Origin.ASSUMED:
+        return None
+    return (
+        f"{path}: the row {row.name!r} sets the preprocessing, {_text(row.preprocessing)}; "
+        f"the checkpoint's own, {checkpoint.origin}, is not used: {_text(replaced)}"
+    )
+
+
+def _text(preprocessing: Preprocessing) -> str:
+    fields = preprocessing.to_fields().items()
+    return ", ".join(f"{name} {value}" for name, value in fields if value is not None)
