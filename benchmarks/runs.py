@@ -1,0 +1,97 @@
+"""Whole processes, timed in turn: the machine's mood changes, so only ratios of one run compare."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+RESULTS = Path(__file__).with_name("results")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One process.
+
+    Attributes:
+        seconds: wall time from start to exit.
+        peak_bytes: largest resident set, mapped pages of files included.
+    """
+
+    seconds: float
+    peak_bytes: int
+
+
+def run(command: Sequence[str]) -> Run:
+    """Run a command to its end and return what it took.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}")
+    return Run(seconds=seconds, peak_bytes=usage.ru_maxrss * 1024)
+
+
+def in_turn(commands: Mapping[str, Sequence[str]], *, rounds: int) -> dict[str, list[Run]]:
+    """Run each command once for warmth, then all of them in turn, `rounds` times."""
+    for command in commands.values():
+        run(command)
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            runs[name].append(run(command))
+    return runs
+
+
+def summary(runs: Mapping[str, Sequence[Run]], *, base: str) -> dict[str, dict[str, float]]:
+    """Return medians per command, and the median of the ratios to `base` in the same round."""
+    return {
+        name: {
+            "seconds": round(median(r.seconds for r in row), 3),
+            f"times_{base}": round(
+                median(r.seconds / b.seconds for r, b in zip(row, runs[base], strict=True)), 2
+            ),
+            "peak_mb": round(max(r.peak_bytes for r in row) / 1e6, 1),
+        }
+        for name, row in runs.items()
+    }
+
+
+def write_result(name: str, fields: Mapping[str, object], packages: Sequence[str]) -> None:
+    """Write a result with the machine, the versions and the commit that it was measured with."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    document = {
+        **fields,
+        "machine": {"processor": _processor(), "cores": os.cpu_count()},
+        "python": platform.python_version(),
+        "packages": {package: version(package) for package in packages},
+        "commit": commit.stdout.strip(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+
+
+def script(name: str) -> str:
+    """Return the path of a console script of this environment."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

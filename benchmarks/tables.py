@@ -1,0 +1,91 @@
+"""The tables of the README, made from data: `python -m benchmarks.tables` writes them anew."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from resnext.layout import layout
+from resnext.published import Metric, Row, published
+from resnext.spec import ONE_X_COMPLEXITY
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def published_table() -> str:
+    """Return every published network with its claims as printed."""
+    lines = []
+    for row in published():
+        rows = row.spec and layout(row.spec)
+        if not rows or not row.claims:
+            continue
+        lines.append(
+            (
+                f"`{row.name}`",
+                f"{rows.parameters() / 1e6:.3f}",
+                f"{rows.multiply_adds(224) / 1e9:.3f}",
+                _printed(row, "ResNeXt README", 1),
+                _printed(row, "fb.resnet.torch README", 1),
+                _printed(row, "fb.resnet.torch README", 10),
+            )
+        )
+    header = (
+        "network",
+        "parameters, M",
+        "multiply-adds, G",
+        "ResNeXt README",
+        "fb.resnet.torch README, 1 crop",
+        "10 crops",
+    )
+    return _table(header, lines)
+
+
+def _printed(row: Row, source: str, crops: int) -> str:
+    values = {
+        claim.metric: claim.value
+        for claim in row.claims
+        if (claim.source, claim.crops, claim.crop) == (source, crops, None)
+    }
+    return " / ".join(values[metric] for metric in Metric if metric in values)
+
+
+def complexity_table() -> str:
+    """Return the ResNeXt-50s that cost what ResNet-50 costs."""
+    lines = [
+        (
+            f"{spec.base_width}",
+            f"{spec.cardinality}",
+            f"`{spec.name}`",
+            f"{layout(spec).parameters() / 1e6:.3f}",
+            f"{layout(spec).multiply_adds(224) / 1e9:.3f}",
+        )
+        for spec in ONE_X_COMPLEXITY
+    ]
+    header = ("base width", "cardinality", "name", "parameters, M", "multiply-adds, G")
+    return _table(header, lines)
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "published": published_table,
+    "complexity": complexity_table,
+}
+
+
+def fill(text: str) -> str:
+    """Return the README's text with every table between its markers made anew."""
+    for name, table in TABLES.items():
+        start, end = f"<!-- table: {name} -->\n", "<!-- end of table -->"
+        pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
+        content = f"{start}\n{table()}\n\n{end}"
+        text, count = pattern.subn(lambda _, content=content: content, text)
+        if count != 1:
+            raise ValueError(f"README: one table {name!r} expected, found {count}")
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(fill(README.read_text()))
