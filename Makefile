@@ -9,7 +9,7 @@ demo: setup
 	sh examples/digits/demo.sh
 
 test: setup
-	$(BIN)/pytest -n auto -m "not slow and not gpu"
+	$(BIN)/pytest -n auto -m "not slow and not gpu and not peers"
 
 test-all: setup
 	$(BIN)/pytest -n auto

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resnext.shell import exit_on_error
+from resnext.shell import Command, exit_on_error
 
 if TYPE_CHECKING:
     from convert.report import Conversion
     from resnext.preprocessing import Preprocessing
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    "resnext-convert", cls=Command, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.argument(
     "sources", nargs=-1, required=True, metavar="SOURCE...", type=click.Path(path_type=Path)
 )

@@ -62,7 +62,7 @@ class Provenance:
     conversions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Checkpoint:
     """A network's weights with all that is needed to build and feed it.
 
@@ -193,7 +193,7 @@ class Checkpoint:
             )
         try:
             return cls(tensors=tensors, **_parse(metadata))
-        except (ResnextError, ValueError, KeyError, TypeError) as error:
+        except (ResnextError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise CheckpointError(f"{path}: {_reason(error)}") from error
 
 

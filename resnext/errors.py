@@ -30,3 +30,7 @@ class ImageError(ResnextError):
 
 class DataError(ResnextError):
     """A set of images that is missing, empty or inconsistent."""
+
+
+class DownloadError(ResnextError):
+    """A file that an address does not give, or that is not the one expected there."""

@@ -182,6 +182,8 @@ def _initialise(network: ResNeXt, generator: torch.Generator | None) -> None:
     Convolutions: normal, deviation sqrt(2 / (kernel area * outputs)). Batch norm: ones and zeros.
     Classifier: uniform within 1 / sqrt(inputs) (Torch's default), bias zero.
     """
+    if network.fc.weight.is_meta:  # nothing to draw into, and torch would take a second over it
+        return
     for module in network.modules():
         match module:
             case nn.Conv2d():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Self
 
 from resnext.errors import PreprocessingError
@@ -29,8 +30,11 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.scale is not None and self.scale < self.crop:
             raise PreprocessingError(f"scale {self.scale} is smaller than crop {self.crop}")
-        if self.crop < 1 or self.white not in (1, 255) or min(self.std) <= 0:
-            raise PreprocessingError(f"crop >= 1, white 1 or 255, std > 0 expected, found {self}")
+        numbers = (*self.mean, *self.std)
+        if self.crop < 1 or self.white not in (1, 255) or not all(map(isfinite, numbers)):
+            raise PreprocessingError(f"crop >= 1, white 1 or 255, numbers expected, found {self}")
+        if min(self.std) <= 0:
+            raise PreprocessingError(f"std > 0 expected, found {self.std}")
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, object], where: str) -> Self:

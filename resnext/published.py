@@ -1,9 +1,10 @@
 """Published networks and their claims: the built-in table, and tables of the same form."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -142,11 +143,7 @@ def _claim(fields: object, where: str) -> Claim:
     metric, value = _typed(fields, "metric", str, where), _typed(fields, "value", str, where)
     if metric not in list(Metric):
         raise PublishedError(f"{where}: metric is one of {', '.join(Metric)}, found {metric!r}")
-    try:
-        percent = Decimal(value)
-    except InvalidOperation:
-        percent = Decimal(-1)
-    if not 0 <= percent <= 100:
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,9})?", value, re.ASCII) or Decimal(value) > 100:
         raise PublishedError(f'{where}: value must be a percentage such as "22.2", found {value!r}')
     crops = _typed(fields, "crops", int, where) if "crops" in fields else 1
     images = _typed(fields, "images", int, where)

@@ -4,12 +4,28 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
+
+import click
 
 from resnext.errors import ResnextError
 
 # 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
 BAD_INPUT: Final = 2
+
+
+class Command(click.Command):
+    """A click command that says one line about a wrong option or argument too."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command and end the process."""
+        try:
+            code = super().main(*args, **{**extra, "standalone_mode": False})
+        except click.UsageError as error:
+            message = f"{error.format_message().rstrip('.')}; --help lists what there is"
+            sys.stderr.write(f"{self.name}: {' '.join(message.split())}\n")
+            sys.exit(BAD_INPUT)
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from resnext.errors import SpecError
 
@@ -50,6 +50,10 @@ class Shortcut(StrEnum):
     C = "C"
 
 
+# Ten times the deepest network ever published; a damaged header must not fill the memory.
+MOST_BLOCKS: Final = 6000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """One network of the family.
@@ -82,6 +86,8 @@ class Spec:
         numbers = (self.cardinality, self.base_width, self.planes, self.stem_width, self.classes)
         if len(self.blocks) not in (3, 4) or min((*self.blocks, *numbers)) < 1:
             raise SpecError(f"three or four stages and whole numbers >= 1 expected, found {self}")
+        if sum(self.blocks) > MOST_BLOCKS:
+            raise SpecError(f"at most {MOST_BLOCKS} blocks expected, found {sum(self.blocks)}")
         if self.block is Block.BASIC and (self.cardinality, self.base_width) != (1, self.planes):
             raise SpecError(
                 f"a basic block has cardinality 1 and base width {self.planes} (its planes), "

@@ -14,7 +14,7 @@ import validate.batches
 from resnext.data.sources import ImageSet, Item, class_folders
 from resnext.errors import CheckpointError, DataError, ImageError
 from resnext.preprocessing import Preprocessing
-from validate.batches import read_batches
+from validate.batches import memory_explained, read_batches
 from validate.evaluate import Candidate, compute_logits, evaluate, tally
 from validate.metrics import Counts, count, top_five
 from validate.protocols import Protocol
@@ -180,6 +180,11 @@ def test_killed_worker_is_reported_as_such() -> None:
     )
     assert done.stdout.startswith("a process that reads images was killed"), done.stderr
     assert "use a smaller --batch-size, or --workers 0" in done.stdout
+
+
+def test_tensor_that_does_not_fit_in_memory_is_reported_as_such() -> None:
+    with pytest.raises(DataError, match="use a smaller --batch-size"), memory_explained():
+        torch.empty(2**60, dtype=torch.uint8)
 
 
 def test_top_five_are_the_largest_logits_the_largest_first() -> None:

@@ -192,7 +192,9 @@ def test_bad_claims_are_refused(tmp_path: Path, text: str, part: str) -> None:
 def test_file_that_is_no_checkpoint_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"\0" * 6 + b"no checkpoint")
-    assert_refused(run("--data", "val", path), path)
+    done = run("--data", "val", path)
+    assert_refused(done, path)
+    assert done.stderr.count(str(path)) == 1
 
 
 def test_option_without_data_is_a_usage_error() -> None:

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -17,6 +18,10 @@ from resnext.data.sources import Item
 from resnext.data.transforms import prepare_pixels
 from resnext.errors import DataError, ImageError, ResnextError
 from resnext.preprocessing import Preprocessing
+
+# How PyTorch says, in a RuntimeError, that a tensor was too large, or that a worker was killed.
+NO_MEMORY: Final = "DefaultCPUAllocator"
+DEAD_WORKER: Final = "DataLoader worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,16 +106,18 @@ def read_batches(
 
 
 @contextmanager
-def dead_workers_explained() -> Iterator[None]:
-    """Turn the news that a worker process was killed into a `DataError`.
+def memory_explained() -> Iterator[None]:
+    """Turn what PyTorch raises for want of memory, here or in a worker, into a `DataError`.
 
-    The loader raises it from a signal handler, so at whatever line the main process has reached:
-    this belongs around all that is done while batches are read.
+    The loader raises the death of a worker from a signal handler, so at whatever line the main
+    process has reached: this belongs around all that is done while batches are read.
     """
     try:
         yield
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
+    except (RuntimeError, MemoryError, ConnectionError, EOFError) as error:
+        if isinstance(error, MemoryError) or NO_MEMORY in str(error):
+            raise DataError("a batch does not fit in memory; use a smaller --batch-size") from error
+        if isinstance(error, RuntimeError) and not str(error).startswith(DEAD_WORKER):
             raise
         # The loader's handler would raise again as each of the other workers ends.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import convert
-from convert.errors import ConvertError
-from resnext.checkpoint import SUFFIX, Checkpoint
+from resnext.checkpoint import SUFFIX
 from resnext.errors import CheckpointError
 
 ORIGINAL_SUFFIX: Final = ".t7"
@@ -25,19 +23,6 @@ def find(names: Sequence[str]) -> tuple[str, ...]:
     """
     found = [path for name in names for path in (_inside(name) if Path(name).is_dir() else [name])]
     return tuple(dict.fromkeys(found))
-
-
-def load(name: str) -> Checkpoint:
-    """Return the checkpoint in a file; an error names the file.
-
-    Raises:
-        CheckpointError: no checkpoint, or a damaged one.
-        OSError: the file cannot be opened.
-    """
-    try:
-        return convert.load(name)
-    except ConvertError as error:
-        raise CheckpointError(f"{name}: {error}") from error
 
 
 def _inside(folder: str) -> list[str]:

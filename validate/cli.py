@@ -7,13 +7,13 @@ from typing import Final
 
 import click
 
-from resnext.shell import exit_on_error
+from resnext.shell import Command, exit_on_error
 
 PROG: Final = "resnext-validate"
 CLAIM_FAILED: Final = 1
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--data",
     required=True,

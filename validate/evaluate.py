@@ -116,7 +116,7 @@ def _top_five(candidate: Candidate, batch: Batch, pixels: Tensor) -> NDArray[np.
     if not finite.all():
         raise CheckpointError(
             f"{candidate.checkpoint}: finite logits expected, found others for image "
-            f"{batch.ids[int(finite.argmin())]}; are these weights damaged?"
+            f"{batch.ids[int(finite.argmin())]}; are its weights or its preprocessing damaged?"
         )
     return top_five(logits)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import convert
 from resnext.data.sources import ImageSet, class_folders
 from resnext.published import Row, published, read_table
-from validate.checkpoints import find, load
+from validate.checkpoints import find
 from validate.claims import assess
 from validate.protocols import choose, unused
 from validate.report import Result
@@ -57,20 +58,20 @@ def measure(config: Config, *, note: Callable[[str], None]) -> list[Result]:
 
     import torch
 
-    from validate.batches import dead_workers_explained
+    from validate.batches import memory_explained
     from validate.evaluate import evaluate, tally
 
     torch.set_float32_matmul_precision("highest")  # the published arithmetic: float32 throughout
     decisions = evaluate(images, candidates, batch_size=config.batch_size, workers=config.workers)
     for text in _notes(config, images, candidates, own):
         note(text)
-    with dead_workers_explained(), progress(len(images.items)) as advance:
+    with memory_explained(), progress(len(images.items)) as advance:
         counts = tally(decisions, len(candidates), progress=advance)
     return [_result(images, *each) for each in zip(candidates, counts, strict=True)]
 
 
 def _candidate(name: str, own: Sequence[Row]) -> "Candidate":
-    checkpoint = load(name)
+    checkpoint = convert.load(name)
     protocol = choose(checkpoint, Path(name), own=own, published=published())
 
     from validate.evaluate import Candidate

@@ -65,7 +65,8 @@ def choose(
     if checkpoint.origin is Origin.ASSUMED:
         note = (
             f"{path}: preprocessing assumed from the network's shape, "
-            f"{_text(checkpoint.preprocessing)}; a row named {name!r} in --claims states another"
+            f"{checkpoint.preprocessing.describe()}; "
+            f"a row named {name!r} in --claims states another"
         )
     return Protocol(name=name, preprocessing=checkpoint.preprocessing, note=note)
 
@@ -86,11 +87,6 @@ def _override(checkpoint: Checkpoint, path: Path, row: Row) -> str | None:
     if replaced is None or replaced == row.preprocessing or checkpoint.origin is Origin.ASSUMED:
         return None
     return (
-        f"{path}: the row {row.name!r} sets the preprocessing, {_text(row.preprocessing)}; "
-        f"the checkpoint's own, {checkpoint.origin}, is not used: {_text(replaced)}"
+        f"{path}: the row {row.name!r} sets the preprocessing, {row.preprocessing.describe()}; "
+        f"the checkpoint's own, {checkpoint.origin}, is not used: {replaced.describe()}"
     )
-
-
-def _text(preprocessing: Preprocessing) -> str:
-    fields = preprocessing.to_fields().items()
-    return ", ".join(f"{name} {value}" for name, value in fields if value is not None)
