@@ -23,7 +23,6 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         try:
             yield file
             file.flush()
-            os.fsync(file.fileno())
             file.close()
             umask = os.umask(0)
             os.umask(umask)

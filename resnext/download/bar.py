@@ -1,0 +1,75 @@
+"""What a person sees of a download: a bar on stderr, or two lines where that is no terminal."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from resnext.download.transfer import Progress
+
+
+@contextmanager
+def download_bar(name: str) -> Iterator[Progress]:
+    """Show a download while the block runs; nothing if the function that is yielded is not called.
+
+    Args:
+        name: of the file.
+    """
+    if sys.stderr.isatty():
+        with _bar(name) as progress:
+            yield progress
+    else:
+        with _lines(name) as progress:
+            yield progress
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+    def advance(done: int, total: int | None) -> None:
+        if not bar.task_ids:
+            # Only now: the speed must not count what an earlier run brought.
+            bar.start()
+            bar.add_task(name, completed=done, total=total)
+        bar.update(bar.task_ids[0], completed=done, total=total)
+
+    try:
+        yield advance
+    finally:
+        if bar.task_ids:
+            bar.stop()
+
+
+@contextmanager
+def _lines(name: str) -> Iterator[Progress]:
+    begun = False
+
+    def advance(done: int, total: int | None) -> None:
+        nonlocal begun
+        if not begun:
+            of = "" if total is None else f", {total} bytes"
+            there = f", {done} are here already" if done else ""
+            sys.stderr.write(f"{name}: downloading{of}{there}\n")
+        begun = True
+
+    yield advance
+    if begun:
+        sys.stderr.write(f"{name}: complete\n")

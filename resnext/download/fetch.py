@@ -1,0 +1,154 @@
+"""Files from the network: whole or not at all, and a broken download goes on where it ended."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from resnext.download.partial import Partial, partial_of
+from resnext.download.transfer import (
+    HINT,
+    PATIENCE,
+    Order,
+    Patience,
+    Progress,
+    TryAgainError,
+    check,
+    resume_at,
+    sha256_of,
+    transfer,
+)
+from resnext.errors import DownloadError
+
+REDIRECTS: Final = 10
+POLL: Final = 0.2  # seconds
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    size: int | None,
+    sha256: str | None = None,
+    progress: Progress = lambda _done, _total: None,
+    patience: Patience = PATIENCE,
+) -> Path:
+    """Return the target, which now holds the whole file of an address.
+
+    Nothing is asked of the network if the target is there with this size and checksum. What has
+    arrived when a download breaks off is kept beside the target, for the next call to go on from.
+
+    Args:
+        url: http or https.
+        target: in a folder that exists; takes its name only when everything has been checked.
+        size: bytes, if known.
+        sha256: hexadecimal, if known.
+        progress: called first before the network is used, and then whenever bytes have arrived.
+        patience: with the server.
+
+    Raises:
+        DownloadError: the address cannot be reached, refuses, or has another file than expected.
+        OSError: the target cannot be written; what had arrived is removed.
+    """
+    order = Order(url=url, size=size, sha256=sha256, progress=progress, patience=patience)
+
+    def wait(done: int) -> None:
+        progress(done, size)
+        patience.sleep(POLL)
+
+    with _naming(target):
+        if _has_arrived(target, order):
+            return target
+        with partial_of(target, wait=wait) as part:
+            # By now another process may have brought it.
+            if not _has_arrived(target, order):
+                with _dropped_on(OSError, part):
+                    _fetch(order, part)
+                with _dropped_on((DownloadError, OSError), part):
+                    check(order, part.path)
+                    part.finish(target)
+    return target
+
+
+def cache_folder(override: Path | None) -> Path:
+    """Return the folder that keeps downloaded files, created if it is missing.
+
+    Args:
+        override: the user's choice; None for the system's place for caches.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    if override is None:
+        from platformdirs import user_cache_path
+
+        override = user_cache_path("resnext", appauthor=False)
+    override.mkdir(parents=True, exist_ok=True)
+    return override
+
+
+@contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """Let an error of the disk name the file that the user knows, not the hidden one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = os.fspath(target)
+        raise
+
+
+@contextmanager
+def _dropped_on(
+    errors: type[Exception] | tuple[type[Exception], ...], part: Partial
+) -> Iterator[None]:
+    try:
+        yield
+    except errors:
+        part.drop()
+        raise
+
+
+def _has_arrived(target: Path, order: Order) -> bool:
+    """Tell whether the target is there already, as far as its size and checksum are known."""
+    if not target.is_file() or order.size not in (None, target.stat().st_size):
+        return False
+    return order.sha256 is None or sha256_of(target) == order.sha256.lower()
+
+
+def _fetch(order: Order, part: Partial) -> None:
+    """Complete a partial file.
+
+    Raises:
+        DownloadError: it cannot be completed; another call may go on from what arrived.
+    """
+    import requests
+
+    patience, failures, furthest = order.patience, 0, part.done
+    start = resume_at(order, part)
+    order.progress(start, order.size)
+    if part.version and start == part.version.total:
+        return  # An earlier run ended between the last byte and the new name.
+    with requests.Session() as client:
+        client.max_redirects = REDIRECTS
+        while True:
+            try:
+                transfer(client, order, part)
+            except TryAgainError as failure:
+                # The same bytes over and over again are no progress: that would never end.
+                failures = 1 if part.done > furthest else failures + 1
+                furthest = max(furthest, part.done)
+                if failures > patience.retries:
+                    raise DownloadError(_last_words(failure, failures, order, part)) from failure
+                pause = failure.pause
+                if pause is None:
+                    pause = patience.pause * 2 ** (failures - 1)
+            else:
+                return
+            patience.sleep(min(pause, patience.longest_pause))
+
+
+def _last_words(failure: TryAgainError, failures: int, order: Order, part: Partial) -> str:
+    kept = resume_at(order, part) if part.lasts else 0
+    more = f"; the {kept} bytes that arrived are kept for another try" if kept else ""
+    return f"{failure}, {failures} times in a row{more}; {HINT}"

@@ -1,0 +1,70 @@
+"""What the header of an HTTP answer says about the file behind it."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+Headers = Mapping[str, str]
+
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
+
+
+def content_length(headers: Headers) -> int | None:
+    """Return the length of the body in bytes, None where it is not said."""
+    return None if is_chunked(headers) else _number(headers.get("Content-Length"))
+
+
+def is_chunked(headers: Headers) -> bool:
+    """Tell whether the body marks its own end."""
+    return "chunked" in headers.get("Transfer-Encoding", "").lower()
+
+
+def content_range(headers: Headers) -> tuple[int, int] | None:
+    """Return the first byte that is sent and the length of the whole, None if not both are said."""
+    match = _RANGE.fullmatch(headers.get("Content-Range", ""))
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def validator(headers: Headers) -> str | None:
+    """Return what another version of the file would not have, to be sent as If-Range.
+
+    That is a strong ETag, or a Last-Modified that is at least a second before the answer: within
+    that second the file may have changed again (RFC 9110, 8.8.2.2).
+    """
+    tag = headers.get("ETag", "")
+    if tag.startswith('"'):
+        return tag
+    modified = headers.get("Last-Modified")
+    return modified if headers.get("Date") not in (None, modified) else None
+
+
+def retry_after(headers: Headers) -> float | None:
+    """Return the seconds that the server wants to be left alone, None where it does not say."""
+    text = headers.get("Retry-After")
+    if (seconds := _number(text)) is not None:
+        return seconds
+    from email.utils import parsedate_to_datetime
+
+    try:
+        # Both by the server's clock: that of this machine may be wrong.
+        until, now = (parsedate_to_datetime(headers[name]) for name in ("Retry-After", "Date"))
+        return max(0.0, (until - now).total_seconds())
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def is_page_type(headers: Headers) -> bool:
+    """Tell whether the body is said to be a web page."""
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return kind in ("text/html", "application/xhtml+xml")
+
+
+def is_page(head: bytes) -> bool:
+    """Tell whether a body that begins so is a web page, whatever its type is said to be."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return start.startswith((b"<!doctype html", b"<html", b"<head"))
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and _NUMBER.fullmatch(text) else None

@@ -1,0 +1,241 @@
+"""One request for a file: what the answer has to be, and what is kept of it."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from resnext.download import headers
+from resnext.download.partial import Partial, Version
+from resnext.errors import DownloadError
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+# Called with the bytes that are there and the bytes of the whole, None where nobody knows.
+Progress = Callable[[int, int | None], None]
+
+CHUNK: Final = 1 << 16  # bytes; what is lost at most when a read times out
+HINT: Final = "a path to a copy on disk always works"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for a server, in seconds, and how often to ask again.
+
+    Attributes:
+        connect: until it accepts.
+        read: until it sends anything.
+        retries: after failures in a row; bytes that were not there before end the row.
+        pause: after the first failure; doubled with each further one.
+        longest_pause: caps that, and what a server asks for by Retry-After.
+        sleep: waits for so many seconds.
+    """
+
+    connect: float = 10
+    read: float = 30
+    retries: int = 4
+    pause: float = 1
+    longest_pause: float = 60
+    sleep: Callable[[float], None] = time.sleep
+
+
+PATIENCE: Final = Patience()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be downloaded: the arguments of `download`."""
+
+    url: str
+    size: int | None
+    sha256: str | None
+    progress: Progress
+    patience: Patience
+
+
+class TryAgainError(DownloadError):
+    """A failure that may be gone the next time.
+
+    Attributes:
+        pause: seconds to wait before, None for the usual pause.
+    """
+
+    def __init__(self, message: str, *, pause: float | None = None) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
+def resume_at(order: Order, part: Partial) -> int:
+    """Return how many bytes need not be asked for again."""
+    version = part.version
+    if version is None or version.validator is None or version.url != order.url:
+        return 0
+    if order.size is not None and version.total not in (None, order.size):
+        return 0
+    done = part.done
+    return done if version.total is None or done <= version.total else 0
+
+
+def transfer(client: "Session", order: Order, part: Partial) -> None:
+    """Ask once for what is missing, and keep what comes.
+
+    Raises:
+        TryAgainError: it is not all there yet.
+        DownloadError: it will never be.
+    """
+    import requests
+    import urllib3
+
+    start = resume_at(order, part)
+    # Lengths and ranges of an encoded body would not be those of the file.
+    ask = {"Accept-Encoding": "identity"}
+    if start and part.version and part.version.validator:
+        ask |= {"Range": f"bytes={start}-", "If-Range": part.version.validator}
+    timeout = (order.patience.connect, order.patience.read)
+    try:
+        with client.get(order.url, headers=ask, stream=True, timeout=timeout) as response:
+            _accept(response, order, part, start=start)
+            _store(response, order, part)
+    except (requests.ConnectionError, requests.Timeout) as error:
+        reason = f"{order.url}: cannot be reached ({_reason(error)}; offline?)"
+        raise TryAgainError(reason) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise TryAgainError(_broken_off(order, part, _reason(error))) from error
+    except requests.RequestException as error:
+        raise DownloadError(f"{order.url}: {_reason(error)}; {HINT}") from error
+
+
+def _accept(response: "Response", order: Order, part: Partial, *, start: int) -> None:
+    """Make the partial file one that the body of this answer continues, or refuse the answer.
+
+    Args:
+        start: the first byte that was asked for.
+    """
+    status, url = response.status_code, order.url
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        pause = headers.retry_after(response.headers)
+        raise TryAgainError(f"{url}: the server answers {_status(status)}", pause=pause)
+    if start and status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+        if status == HTTPStatus.PARTIAL_CONTENT and _continues(response, part, start=start):
+            return
+        part.drop()
+        raise TryAgainError(
+            f"{url}: nothing can be added to the {start} bytes that arrived", pause=0
+        )
+    if status != HTTPStatus.OK:
+        raise DownloadError(f"{url}: the server answers {_status(status)}; {HINT}")
+    if headers.is_page_type(response.headers):
+        raise DownloadError(_page(order))
+    part.begin(_version(response, order))
+
+
+def _continues(response: "Response", part: Partial, *, start: int) -> bool:
+    """Tell whether a body is the missing rest of the very version that the partial file is of."""
+    version, sent = part.version, headers.content_range(response.headers)
+    if version is None or sent is None:
+        return False
+    first, total = sent
+    if first != start or version.total not in (None, total):
+        return False
+    if headers.validator(response.headers) not in (None, version.validator):
+        return False
+    part.describe(replace(version, total=total))
+    return True
+
+
+def _version(response: "Response", order: Order) -> Version:
+    """Return what a whole body is, if it may be the file that is wanted."""
+    total = headers.content_length(response.headers)
+    if total is None and not headers.is_chunked(response.headers):
+        if order.size is None and order.sha256 is None:
+            raise DownloadError(
+                f"{order.url}: the server does not say how long the file is, so nobody could tell"
+                f" when it is complete; {HINT}"
+            )
+        total = order.size
+    elif None not in (total, order.size) and total != order.size:
+        if headers.is_page(response.raw.read(CHUNK, decode_content=False)):
+            raise DownloadError(_page(order))
+        raise DownloadError(_wrong_size(order, order.size, f"{total} are offered"))
+    validator = headers.validator(response.headers)
+    return Version(url=order.url, validator=validator, total=total)
+
+
+def _store(response: "Response", order: Order, part: Partial) -> None:
+    """Append a body to the partial file."""
+    total = part.version.total if part.version else None
+    limit = total if total is not None else order.size
+    done = part.done
+    with part.path.open("ab") as file:
+        # Raw: an archive that is sent with the encoding "gzip" is to stay one.
+        for chunk in response.raw.stream(CHUNK, decode_content=False):
+            file.write(chunk)
+            done += len(chunk)
+            if limit is not None and done > limit:
+                break
+            order.progress(done, limit)
+    if limit is not None and done > limit:
+        part.drop()
+        raise DownloadError(_wrong_size(order, limit, "more are sent"))
+    if total is not None and done < total:
+        raise TryAgainError(_broken_off(order, part, "the connection was closed"))
+
+
+def check(order: Order, path: Path) -> None:
+    """Refuse a complete file that is not the expected one."""
+    with path.open("rb") as file:
+        if headers.is_page(file.read(CHUNK)):
+            raise DownloadError(_page(order))
+    size = path.stat().st_size
+    if order.size not in (None, size):
+        raise DownloadError(_wrong_size(order, order.size, f"{size} came"))
+    if order.sha256 is not None and (found := sha256_of(path)) != order.sha256.lower():
+        raise DownloadError(
+            f"{order.url}: sha256 {order.sha256.lower()} expected, found {found};"
+            f" it is another file, or it was damaged on the way; {HINT}"
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """Return the checksum of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _wrong_size(order: Order, expected: int | None, found: str) -> str:
+    return f"{order.url}: {expected} bytes expected, {found}; it is another file; {HINT}"
+
+
+def _broken_off(order: Order, part: Partial, reason: str) -> str:
+    total = part.version.total if part.version else None
+    of = "" if total is None else f" of {total}"
+    return f"{order.url}: the download broke off at byte {part.done}{of} ({reason})"
+
+
+def _page(order: Order) -> str:
+    return (
+        f"{order.url}: a web page came instead of the file: the login page of this network, or"
+        f" the file has moved; {HINT}"
+    )
+
+
+def _status(code: int) -> str:
+    """Return the number and what it means; what the server calls it is not for a terminal."""
+    from http.client import responses
+
+    return f"{code} {responses.get(code, '')}".rstrip()
+
+
+def _reason(error: BaseException) -> str:
+    """Return the words of the first cause: requests and urllib3 wrap it four times over."""
+    # Not by __context__, which may lead on into what the caller was handling.
+    while deeper := error.__cause__ or next(
+        (argument for argument in error.args if isinstance(argument, BaseException)), None
+    ):
+        error = deeper
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or str(error) or type(error).__name__
