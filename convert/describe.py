@@ -48,6 +48,7 @@ class Description:
         format: how it is written.
         tensor_types: how many tensors of each type it holds.
         tree: what is in it, one line each, indented.
+        beside: what stands beside the network in a training checkpoint: epoch, optimiser ...
         network: None where it would be refused, with the reason in `refusal`.
     """
 
@@ -56,6 +57,7 @@ class Description:
     bytes: int
     tensor_types: dict[str, int]
     tree: tuple[str, ...]
+    beside: tuple[str, ...] = ()
     network: NetworkFacts | None = None
     refusal: str | None = None
 
@@ -115,6 +117,7 @@ def _describe_t7(path: Path) -> Description:
         bytes=file.bytes,
         tensor_types=dict(sorted(Counter(_tensor_types(file.root)).items())),
         tree=tree,
+        beside=tuple(_beside(file.root)) if network else (),
         network=network,
         refusal=refusal,
     )
@@ -167,6 +170,13 @@ def _value_lines(name: str, value: object, depth: int) -> Iterator[str]:
             yield f"{'  ' * depth}{name}: function"
         case _:
             yield f"{'  ' * depth}{name}: {text(value)}"
+
+
+def _beside(root: object) -> Iterator[str]:
+    """Yield what a table holds besides its network."""
+    for key, item in root.items() if isinstance(root, Table) else ():
+        if not isinstance(item, Object):
+            yield from _value_lines(text(key), item, 0)
 
 
 def _tensor_types(root: object) -> Iterator[str]:

@@ -108,6 +108,10 @@ class NotT7Error(T7Error):
         self.found = found
 
 
+class SourceError(ConvertError):
+    """A source that is neither a file nor a published network."""
+
+
 class OutputError(ConvertError):
     """A file to write that is in the way, or two that are the same."""
 
@@ -130,6 +134,10 @@ class StructureError(RefusedError):
 
 class WeightError(RefusedError):
     """A tensor that is missing, misshapen, unexpected, shared, not finite or impossible."""
+
+
+class TopologyError(RefusedError):
+    """A network that the chosen format, or the library that reads it, does not have."""
 
 
 class ProofError(ConvertError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from convert.cursor import Array
 from convert.errors import StructureError, WeightError
-from convert.kinds import KINDS, LEFT_BEHIND, REQUIRED, SETTINGS, WEIGHTS
+from convert.kinds import KINDS, LEFT_BEHIND, METHODS, REQUIRED, SETTINGS, WEIGHTS
 from convert.lua import Module
 from convert.objects import Object, Storage, Table, Tensor
 from convert.original import Expected, expected_tree
@@ -84,8 +84,9 @@ class _Comparison:
         if expected.layer is not None:
             part = Part(found.place, {n: t for n in WEIGHTS[kind] if (t := found.tensor(n))})
             self.parts.setdefault(expected.layer.name, []).append(part)
-        # nn.Copy hands on its input; fb.resnet.torch's first pre-activation networks have one.
-        modules = [module for module in found.modules if KINDS[module.type] != "Copy"]
+        modules = found.modules
+        if kind == "Sequential":
+            modules = tuple(module for module in modules if not _hands_on(module))
         if len(modules) != len(expected.modules):
             kinds = ", ".join(KINDS[module.type] for module in modules)
             self.faults.append(
@@ -98,6 +99,16 @@ class _Comparison:
             self.compare(child, wanted)
 
 
+def _hands_on(module: Module) -> bool:
+    """Tell whether a module is an nn.Copy of floats to floats, which changes nothing in a sequence.
+
+    fb.resnet.torch's first pre-activation networks have one.
+    """
+    output = module.fields.get("output")
+    floats = not isinstance(output, Tensor) or output.array.dtype.kind == "f"
+    return KINDS[module.type] == "Copy" and floats and not METHODS & module.fields.keys()
+
+
 def _setting_faults(found: Module, expected: Expected) -> Iterator[str]:
     for name, default in SETTINGS[expected.kind].items():
         wanted = expected.settings.get(name, default)
@@ -105,8 +116,10 @@ def _setting_faults(found: Module, expected: Expected) -> Iterator[str]:
         choices = wanted if isinstance(wanted, frozenset) else (wanted,)
         if value is REQUIRED:
             yield f"{found.place}: {name} is missing, {_show(choices)} expected"
-        elif value not in choices:
+        elif not any(type(value) is type(choice) and value == choice for choice in choices):
             yield f"{found.place}: {name} = {_show(choices)} expected, found {_show((value,))}"
+    for name in sorted(METHODS & found.fields.keys()):
+        yield f"{found.place}: a function of its own stands in for the class's {name}"
 
 
 def _plain(value: object) -> object:
@@ -120,16 +133,22 @@ def _show(choices: frozenset[object] | tuple[object, ...]) -> str:
     def text(value: object) -> str:
         if isinstance(value, bytes):
             return value.decode("ascii", "backslashreplace")
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        if isinstance(value, float):
+            return f"{value:g}"
+        plain = value is None or isinstance(value, bool | tuple)
+        return str(value) if plain else f"a {type(value).__name__}"
 
     return " or ".join(sorted(text(value) for value in choices))
 
 
 def _strays(found: Module, kind: str) -> Iterator[str]:
     """Yield the fields with tensors inside that are neither weights nor left behind knowingly."""
-    known = WEIGHTS.get(kind, frozenset()) | LEFT_BEHIND.keys()
+    weights = WEIGHTS.get(kind, frozenset())
+    known = weights | LEFT_BEHIND.keys()
     for name, value in found.fields.items():
-        if name not in known and _holds_tensor(value):
+        if name in weights and not isinstance(value, Tensor | None) and value is not False:
+            yield f"{found.place}: {name} must be a tensor, found {type(value).__name__}"
+        elif name not in known and _holds_tensor(value):
             yield (
                 f"{found.place}: field {name} holds a tensor that no layer of the family has; "
                 "not converted, because leaving it out might change the answers"

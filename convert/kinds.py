@@ -48,7 +48,8 @@ SETTINGS: Final[dict[str, dict[str, object]]] = {
     "Concat": {"dimension": REQUIRED},
     "Identity": {},
     "Copy": {},
-    "MulConstant": {"constant_scalar": REQUIRED},
+    # In place it would overwrite what the Identity beside it hands on.
+    "MulConstant": {"constant_scalar": REQUIRED, "inplace": False},
     "View": {"size": REQUIRED, "numElements": REQUIRED, "numInputDims": None},
     "Linear": {},
     "ReLU": {"threshold": 0.0, "val": 0.0, "mode": b"CUDNN_ACTIVATION_RELU"},
@@ -69,6 +70,9 @@ SETTINGS: Final[dict[str, dict[str, object]]] = {
         "mode": b"CUDNN_POOLING_AVERAGE_COUNT_INCLUDE_PADDING",
     },
 }
+
+# Fields that would replace a module's arithmetic with a function of the file's own.
+METHODS: Final = frozenset({"forward", "updateOutput"})
 
 # The tensors of a kind that become tensors of the network.
 WEIGHTS: Final[dict[str, frozenset[str]]] = {

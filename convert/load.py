@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -58,7 +59,8 @@ def load_original(path: Path) -> Original:
         ConvertError: it is damaged, or holds no network of the family.
         OSError: it cannot be opened.
     """
-    with naming(path):
+    with naming(path), ThreadPoolExecutor(1) as pool:
+        digest = pool.submit(_sha256, path)  # takes longer than all that follows
         file = t7.load(path)
         tree = find_network(file.root)
         network = read_network(tree)
@@ -71,7 +73,7 @@ def load_original(path: Path) -> Original:
         origin=origin,
         provenance=Provenance(
             source_file=path.name,
-            source_sha256=_sha256(path),
+            source_sha256=digest.result(),
             source_bytes=file.bytes,
             published_name=row.name if row else None,
             licence=row.licence if row else None,
@@ -112,7 +114,8 @@ def is_safetensors(path: Path) -> bool:
     """Tell whether a file starts as safetensors does: a length of 8 bytes, then a JSON object."""
     with path.open("rb") as file:
         head = file.read(9)
-    return len(head) == 9 and head[8:] == b"{" and head[6:8] == b"\0\0"
+    # Four bytes of the length are zero; in a .t7 file the index of the root value stands there.
+    return len(head) == 9 and head[8:] == b"{" and head[4:8] == bytes(4)
 
 
 def _sha256(path: Path) -> str:

@@ -8,6 +8,9 @@ from convert.objects import Object, Table, Tensor
 
 # Containers that hold copies of one network; the first is the master.
 WRAPPERS = frozenset({"nn.DataParallelTable"})
+# Where networks come from, and how the losses are called that come from there too.
+PACKAGES = frozenset({"nn", "cudnn", "fbnn"})
+LOSS = "Criterion"
 # The name under which fb.resnet.torch's `-resume` file gives the network's file.
 POINTER = b"modelFile"
 
@@ -57,29 +60,32 @@ def find_network(root: object) -> Module:
         NoNetworkError: none inside, or several; names what is there instead.
         StructureError: a module is used at two places, or has no fields.
     """
-    networks = dict(_networks(root, "model" if isinstance(root, Object) else "file"))
+    networks = list(_networks(root, "model" if isinstance(root, Object) else "file", set()))
     if not networks:
         raise NoNetworkError(f"no network in this file: {_contents(root)}")
     if len(networks) > 1:
-        places = ", ".join(networks)
+        places = ", ".join(path for path, _ in networks[:12])
         raise NoNetworkError(f"one network expected, found {len(networks)}: {places}")
-    [(path, network)] = networks.items()
+    [(path, network)] = networks
     return _module(network, path, set())
 
 
-def _networks(value: object, path: str) -> Iterator[tuple[str, Object]]:
-    """Yield the nn modules that stand in tables, without looking inside them."""
+def _networks(value: object, path: str, seen: set[int]) -> Iterator[tuple[str, Object]]:
+    """Yield the nn modules that stand in tables, each once, without looking inside them."""
     if isinstance(value, Object):
+        if id(value) in seen:
+            return
+        seen.add(id(value))
         if value.type in WRAPPERS:
             copies = _children(value)
             if copies:
-                yield from _networks(copies[0], f"{path}.modules[1]")
-        elif value.type.split(".")[0] in ("nn", "cudnn", "fbnn"):
+                yield from _networks(copies[0], f"{path}.modules[1]", seen)
+        elif value.type.split(".")[0] in PACKAGES and not value.type.endswith(LOSS):
             yield path, value
     elif isinstance(value, Table):
         for key, item in value.items():
             if isinstance(item, Object):
-                yield from _networks(item, f"{path}.{text(key)}")
+                yield from _networks(item, f"{path}.{text(key)}", seen)
 
 
 def _module(source: Object, path: str, seen: set[int]) -> Module:
@@ -92,6 +98,11 @@ def _module(source: Object, path: str, seen: set[int]) -> Module:
     if not isinstance(source.fields, Table):
         raise StructureError(f"{path} ({source.type} @ byte {source.offset}): has no fields")
     children = _children(source)
+    if isinstance(table := source.fields.get(b"modules"), Table) and len(table) > len(children):
+        raise StructureError(
+            f"{path} ({source.type} @ byte {source.offset}): its modules are not numbered from 1 "
+            f"to {len(table)}"
+        )
     modules = []
     for number, child in enumerate(children, 1):
         place = f"{path}.modules[{number}]"

@@ -71,7 +71,8 @@ def _identity(_: Module, value: Value) -> Value:
 
 
 def _multiply(module: Module, value: Value) -> Value:
-    return _tensor(value) * cast("float", module.fields["constant_scalar"])
+    x, factor = _tensor(value), cast("float", module.fields["constant_scalar"])
+    return x.mul_(factor) if module.fields.get("inplace") else x * factor
 
 
 def _view(module: Module, value: Value) -> Value:

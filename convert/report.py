@@ -47,7 +47,13 @@ def conversion_lines(conversion: Conversion) -> Iterator[str]:
     yield f"  {_preprocessing_text(checkpoint.preprocessing, checkpoint.origin)}"
     if provenance.licence:
         yield f"  licence of the weights: {provenance.licence}"
-    yield f"{conversion.target}: {conversion.target.stat().st_size:,} bytes"
+    yield f"{conversion.target}: {_bytes(conversion.target):,} bytes"
+
+
+def _bytes(path: Path) -> int:
+    """Return the size of a file, or of the files in a folder."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def conversion_fields(conversion: Conversion) -> dict[str, object]:
@@ -74,6 +80,7 @@ def description_lines(description: Description) -> Iterator[str]:
         yield from _network_lines(network)
     else:
         yield f"not convertible: {description.refusal}"
+    yield from (f"beside the network: {line}" for line in description.beside)
     yield from ("", *description.tree)
 
 
@@ -96,6 +103,7 @@ def description_fields(description: Description) -> dict[str, object]:
         "format": description.format,
         "tensor_types": description.tensor_types,
         "refusal": description.refusal,
+        "beside": list(description.beside),
         "tree": list(description.tree),
     }
     if network := description.network:

@@ -106,9 +106,14 @@ class _Collector:
         else:  # version 1
             self._join(layer.name, "running_std", variance, (layer.width,))
             if variance in self.tensors:
-                self.tensors[variance] = _variance(self.tensors[variance])
+                self._convert(variance, parts[0].place)
         if variance in self.tensors and np.less(self.tensors[variance], 0).any():
             self.faults.append(f"{parts[0].place}: a variance below zero")
+        for part in parts:
+            if "running_var" in part.tensors and "running_std" in part.tensors:
+                self.faults.append(
+                    f"{part.place}: running_var and running_std, one of the two expected"
+                )
         self.tensors[f"{layer.name}.num_batches_tracked"] = np.zeros((), np.int64)
 
     def identity(self, layer: BatchNorm) -> None:
@@ -122,6 +127,16 @@ class _Collector:
             f"{layer.name}.running_var": ones - np.float32(EPS),
             f"{layer.name}.num_batches_tracked": np.zeros((), np.int64),
         }
+
+    def _convert(self, variance: str, place: str) -> None:
+        """Replace version 1's running_std, stored under the variance's name, by the variance."""
+        running_std = self.tensors[variance]
+        if np.less_equal(running_std, 0).any():
+            self.faults.append(f"{place}: a running_std that is not above zero")
+            return
+        self.tensors[variance] = _variance(running_std)
+        if not np.isfinite(self.tensors[variance]).all():
+            self.faults.append(f"{place}: a running_std too small, its variance is infinite")
 
     def _join(self, layer: str, field: str, name: str, shape: Shape) -> None:
         """Store a layer's tensor: the parts of one field, joined along the outputs."""
@@ -144,6 +159,8 @@ class _Collector:
             self.faults.append(f"{part.place}: {field} is a {tensor.type}, floats expected")
         elif array.shape != shape and array.shape != _flat(shape):
             self.faults.append(f"{part.place}: {field} is {array.shape}, {shape} expected")
+        elif _reach(array) < array.nbytes:  # first, because it may look larger than memory
+            self.faults.append(f"{part.place}: {field} repeats elements of its storage")
         elif not np.isfinite(array).all():
             self.faults.append(
                 f"{part.place}: {field} holds NaN or infinity; the training diverged or the file "
@@ -168,21 +185,26 @@ class _Collector:
             arrays = [bias for bias in biases if bias is not None]
             if len(arrays) != len(parts):
                 continue
-            count += len(arrays)
-            self._subtract(followers.get(layer), np.concatenate(arrays), parts[0].place)
-        return count
-
-    def _subtract(self, norm: str | None, bias: Array, place: str) -> None:
-        if norm is None:
-            if bias.any():
+            bias, place = np.concatenate(arrays), parts[0].place
+            if norm := followers.get(layer):
+                self._subtract(norm, bias, place)
+                count += len(arrays)
+            elif bias.any():
                 self.faults.append(
                     f"{place}: a bias that is not zero, with no batch norm behind to fold it into"
                 )
-            return
+        return count
+
+    def _subtract(self, norm: str, bias: Array, place: str) -> None:
         name = f"{norm}.running_mean"
-        if name in self.tensors:
-            mean = self.tensors[name]
-            self.tensors[name] = np.subtract(mean, bias, dtype=np.float64).astype(mean.dtype)
+        if name not in self.tensors:
+            return
+        mean = self.tensors[name]
+        with np.errstate(over="ignore"):
+            folded = np.subtract(mean, bias, dtype=np.float64).astype(mean.dtype)
+        if not np.isfinite(folded).all():
+            self.faults.append(f"{place}: a bias too large for the batch norm behind it")
+        self.tensors[name] = folded
 
 
 def _flat(shape: Shape) -> Shape:
@@ -192,27 +214,29 @@ def _flat(shape: Shape) -> Shape:
 
 def _variance(running_std: Array) -> Array:
     """Return the variance of version 1's (variance + 1e-5) ** -0.5; rounding below zero is zero."""
-    with np.errstate(divide="ignore"):
+    with np.errstate(over="ignore"):
         variance = np.power(running_std, -2.0, dtype=np.float64) - EPS
-    variance[(variance < 0) & (variance > -1e-6 * EPS)] = 0
-    return variance.astype(running_std.dtype)
+        variance[(variance < 0) & (variance > -1e-6 * EPS)] = 0
+        return variance.astype(running_std.dtype)
 
 
 EPS = 1e-5
 
 
+def _reach(array: Array) -> int:
+    """Return the bytes from an array's first element to the end of its last."""
+    steps: int = sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True))
+    return steps + array.itemsize
+
+
 def _overlaps(parts: Parts) -> Iterator[str]:
-    """Yield the weights that share memory, with another or within themselves."""
+    """Yield the weights that share memory with another."""
     spans = []
     for part in (part for row in parts.values() for part in row):
         for name, tensor in part.tensors.items():
             array = tensor.array
             start = array.__array_interface__["data"][0]
-            reach = sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True))
-            end = start + reach + array.itemsize
-            if end - start < array.nbytes:
-                yield f"{part.place}: {name} repeats elements of its storage"
-            spans.append((start, end, f"{part.place}: {name}"))
+            spans.append((start, start + _reach(array), f"{part.place}: {name}"))
     spans.sort()
     for (_, end, first), (start, _, second) in pairwise(spans):
         if start < end:

@@ -1,8 +1,10 @@
 """What happens to a picture before a network sees it, as a row that belongs to the weights."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import isfinite
+from pathlib import Path
 from typing import Self
 
 from resnext.errors import PreprocessingError
@@ -67,6 +69,23 @@ class Preprocessing:
     def to_fields(self) -> dict[str, object]:
         """Return the row as plain values, ready for JSON."""
         return asdict(self)
+
+
+def read_preprocessing(path: Path) -> Preprocessing:
+    """Read a row from a TOML file with the fields of `Preprocessing`.
+
+    Raises:
+        PreprocessingError: no such file, not TOML, or other fields.
+        OSError: the file cannot be read.
+    """
+    if not path.exists():
+        known = ", ".join(PREPROCESSINGS)
+        raise PreprocessingError(f"preprocessing {path}: {known} or a TOML file expected")
+    try:
+        fields = tomllib.loads(path.read_bytes().decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PreprocessingError(f"{path}: not a TOML file: {error}") from error
+    return Preprocessing.from_fields(fields, str(path))
 
 
 def _whole(fields: Mapping[str, object], name: str, where: str) -> int:

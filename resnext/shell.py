@@ -23,7 +23,7 @@ class Command(click.Command):
             code = super().main(*args, **{**extra, "standalone_mode": False})
         except click.UsageError as error:
             message = f"{error.format_message().rstrip('.')}; --help lists what there is"
-            sys.stderr.write(f"{self.name}: {' '.join(message.split())}\n")
+            say(str(self.name), message)
             sys.exit(BAD_INPUT)
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -49,18 +49,22 @@ def exit_on_error(prog: str) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(BAD_INPUT) from None
     except KeyboardInterrupt:
-        line = "interrupted"
-    except OSError as error:
-        line = _os_line(error)
-    except ResnextError as error:
-        line = str(error)
+        say(prog, "interrupted")
+    except (OSError, ResnextError) as error:
+        say(prog, error_line(error))
     else:
         return
-    sys.stderr.write(f"{prog}: {' '.join(line.split())}\n")
     raise SystemExit(BAD_INPUT)
 
 
-def _os_line(error: OSError) -> str:
-    """Say which file and why, without Python's `[Errno 2]`."""
+def say(prog: str, text: str) -> None:
+    """Write one line on stderr."""
+    sys.stderr.write(f"{prog}: {' '.join(text.split())}\n")
+
+
+def error_line(error: OSError | ResnextError) -> str:
+    """Say what is wrong; of a file, which and why, without Python's `[Errno 2]`."""
+    if isinstance(error, ResnextError):
+        return str(error)
     reason = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename else reason

@@ -1,0 +1,125 @@
+"""A checkpoint in other formats: one row a format, and the one door to them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from convert.errors import ConvertError, OutputError
+from convert.export_onnx import write_onnx
+from convert.export_pth import write_pth
+from convert.export_timm import FILES, write_timm
+from resnext.checkpoint import SUFFIX, Checkpoint
+
+
+class MissingExtraError(ConvertError):
+    """A format needs a package that is not installed.
+
+    Attributes:
+        extra: of this project, which brings it.
+    """
+
+    def __init__(self, name: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"--to {name} needs {package}, which is not installed; "
+            f"`pip install 'resnext[{extra}]'` brings it"
+        )
+        self.extra = extra
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exporter:
+    """One format.
+
+    Attributes:
+        name: as `--to` takes it.
+        suffix: of the file, with its dot; "" for a folder.
+        write: puts a checkpoint at a path, whole or not at all, over whatever is there.
+        files: what the folder holds; empty for a file.
+        extra: of this project, which brings `packages`; None where nothing is needed.
+        packages: import names of what the format needs beyond the project's own dependencies.
+    """
+
+    name: str
+    suffix: str
+    write: Callable[[Checkpoint, Path], None]
+    files: tuple[str, ...] = ()
+    extra: str | None = None
+    packages: tuple[str, ...] = ()
+
+    def target(self, source: Path, folder: Path | None = None) -> Path:
+        """Return the default output of a source: beside it, or in `folder`."""
+        return (folder or source.parent) / f"{source.stem}{self.suffix}"
+
+    def require(self) -> None:
+        """Check, without importing them, that the packages of the format are installed.
+
+        Raises:
+            MissingExtraError: one is not.
+        """
+        for package in self.packages if self.extra else ():
+            if find_spec(package) is None:
+                raise MissingExtraError(self.name, package, str(self.extra))
+
+    def require_room(self, path: Path, *, replace: bool) -> None:
+        """Check that the format may be written at `path`.
+
+        A folder is replaced only if all it holds is what this format writes: nobody's other files
+        are deleted.
+
+        Raises:
+            OutputError: something is in the way.
+        """
+        if not path.exists():
+            return
+        if not replace:
+            raise OutputError(f"{path} exists; --force overwrites it, --output names another")
+        if path.is_dir() != bool(self.files):
+            kinds = ("a file", "a folder") if self.files else ("a folder", "a file")
+            raise OutputError(f"{path} is {kinds[0]}, --to {self.name} writes {kinds[1]}")
+        held = {item.name for item in path.iterdir()} if self.files else set()
+        others = sorted(held.difference(self.files))
+        if others:
+            raise OutputError(
+                f"{path} also holds {others[0]}, so it is not replaced; --output names another"
+            )
+
+
+_ROWS: Final = (
+    Exporter(name="safetensors", suffix=SUFFIX, write=Checkpoint.save),
+    Exporter(name="pth", suffix=".pth", write=write_pth),
+    Exporter(name="timm", suffix="", write=write_timm, files=FILES),
+    Exporter(
+        name="onnx",
+        suffix=".onnx",
+        write=write_onnx,
+        extra="onnx",
+        packages=("onnx", "onnxruntime"),
+    ),
+)
+EXPORTERS: Final[dict[str, Exporter]] = {row.name: row for row in _ROWS}
+
+
+def export(
+    checkpoint: Checkpoint, path: Path, *, exporter: Exporter, replace: bool = False
+) -> None:
+    """Write a checkpoint in a format; the file or folder appears whole or not at all.
+
+    Args:
+        checkpoint: what to write.
+        path: of the file or folder; its parent exists.
+        exporter: a row of `EXPORTERS`.
+        replace: whether an earlier export at `path` may be overwritten.
+
+    Raises:
+        MissingExtraError: the format's packages are not installed.
+        OutputError: something is in the way.
+        TopologyError: the format cannot hold this network.
+        PreprocessingError: the format needs the preprocessing, and it is not known.
+        OnnxError: the exported network does not answer what the checkpoint's does.
+        OSError: the folder is missing or read-only, or the disk is full.
+    """
+    exporter.require()
+    exporter.require_room(path, replace=replace)
+    exporter.write(checkpoint, path)

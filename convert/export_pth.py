@@ -1,0 +1,41 @@
+"""A checkpoint as PyTorch's own file: a state dict that torch.load reads."""
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convert.export_facts import texts
+from resnext.checkpoint import Checkpoint
+from resnext.files import whole_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def write_pth(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a plain state dict: torchvision's names, tensors in the checkpoint's own types.
+
+    `torch.load(path, weights_only=True)` reads it and strict loads take it, because all that is in
+    the dict is tensors. The facts of the checkpoint hang on the dict as an attribute, as
+    `nn.Module.state_dict()` does with its `_metadata`: `torch.load(path).resnext` is a dict of
+    strings.
+
+    Raises:
+        OSError: the folder is missing or read-only, or the disk is full.
+    """
+    import torch
+
+    state: OrderedDict[str, Tensor] = OrderedDict(
+        (name, torch.from_numpy(np.array(array))) for name, array in checkpoint.tensors.items()
+    )
+    vars(state)["resnext"] = texts(checkpoint)
+    with whole_file(path) as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            # torch's writer, closing a file that it could not finish, covers up the reason.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise

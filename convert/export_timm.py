@@ -1,0 +1,250 @@
+"""A checkpoint as timm's folder: config.json beside model.safetensors."""
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Final
+
+from convert.errors import TopologyError
+from convert.export_facts import facts
+from resnext.checkpoint import Checkpoint
+from resnext.errors import PreprocessingError
+from resnext.files import whole_file
+from resnext.layout import layout
+from resnext.preprocessing import Preprocessing
+from resnext.published import published
+from resnext.spec import Block, Norm, Shortcut, Spec, Stem
+
+CONFIG: Final = "config.json"
+WEIGHTS: Final = "model.safetensors"
+FILES: Final = (CONFIG, WEIGHTS)
+
+# timm's names of the networks that it builds without further arguments.
+ARCHITECTURES: Final = {
+    "resnet18": Spec(blocks=(2, 2, 2, 2), block=Block.BASIC),
+    "resnet34": Spec(blocks=(3, 4, 6, 3), block=Block.BASIC),
+    "resnet50": Spec(blocks=(3, 4, 6, 3)),
+    "resnet101": Spec(blocks=(3, 4, 23, 3)),
+    "resnet152": Spec(blocks=(3, 8, 36, 3)),
+    "resnet200": Spec(blocks=(3, 24, 36, 3)),
+    "resnext50_32x4d": Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4),
+    "resnext101_32x4d": Spec(blocks=(3, 4, 23, 3), cardinality=32, base_width=4),
+    "resnext101_64x4d": Spec(blocks=(3, 4, 23, 3), cardinality=64, base_width=4),
+}
+_NAMES: Final = {spec: name for name, spec in ARCHITECTURES.items()}
+# What any other network of timm's ResNet class is a variation of.
+GENERIC: Final = {Block.BASIC: "resnet18", Block.BOTTLENECK: "resnet50"}
+
+# The planes to which timm's base width refers, and the width of its 7x7 stem, which is fixed.
+BASE_PLANES: Final = 64
+STEM_WIDTH: Final = 64
+
+NOTE: Final = (
+    "The published accuracy belongs to Torch7's bicubic scaling, which does not antialias. timm's "
+    "own resize does, so its validation sees other pixels; resnext-validate has the original ones."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """What a network must be to be one of timm's ResNets.
+
+    Attributes:
+        wants: what timm has.
+        field: of the spec, which is shown where it does not hold.
+        holds: tells whether a spec fulfils it.
+    """
+
+    wants: str
+    field: str
+    holds: Callable[[Spec], bool]
+
+
+def _as_shortcut_b(spec: Spec) -> Spec:
+    return replace(spec, shortcut=Shortcut.B)
+
+
+REQUIREMENTS: Final = (
+    Requirement(
+        wants="a 7x7 stem with max-pooling",
+        field="stem",
+        holds=lambda spec: spec.stem is Stem.IMAGENET,
+    ),
+    Requirement(wants="four stages", field="blocks", holds=lambda spec: len(spec.blocks) == 4),
+    Requirement(
+        wants="batch norm behind each convolution",
+        field="norm",
+        holds=lambda spec: spec.norm is Norm.POST,
+    ),
+    Requirement(
+        wants="projections only where a block changes the shape",
+        field="shortcut",
+        holds=lambda spec: layout(spec) == layout(_as_shortcut_b(spec)),
+    ),
+    Requirement(
+        wants=f"{STEM_WIDTH} channels behind the stem",
+        field="stem_width",
+        holds=lambda spec: spec.stem_width == STEM_WIDTH,
+    ),
+    Requirement(
+        wants=f"a base width that is whole at {BASE_PLANES} planes",
+        field="base_width",
+        holds=lambda spec: BASE_PLANES * spec.base_width % spec.planes == 0,
+    ),
+)
+
+
+def timm_architecture(spec: Spec) -> tuple[str, dict[str, object]]:
+    """Return timm's name of a network, and the arguments that it takes besides the classes.
+
+    timm's ResNet class builds any number of blocks, planes, cardinality and base width. Its base
+    width is that of 64 planes, whatever the planes are.
+
+    Raises:
+        TopologyError: timm has no such network.
+    """
+    faults = [
+        f"{row.wants} expected, found {row.field} {getattr(spec, row.field)}"
+        for row in REQUIREMENTS
+        if not row.holds(spec)
+    ]
+    if faults:
+        raise TopologyError(f"not a network of timm: {'; '.join(faults)}")
+    plain = replace(_as_shortcut_b(spec), classes=1000)
+    if name := _NAMES.get(plain):
+        return name, {}
+    arguments: dict[str, object] = {
+        "layers": list(spec.blocks),
+        "channels": [spec.planes << stage for stage in range(len(spec.blocks))],
+    }
+    if spec.block is Block.BOTTLENECK:
+        base_width = BASE_PLANES * spec.base_width // spec.planes
+        arguments |= {"cardinality": spec.cardinality, "base_width": base_width}
+    return GENERIC[spec.block], arguments
+
+
+def timm_config(checkpoint: Checkpoint) -> dict[str, object]:
+    """Return the content of config.json.
+
+    Raises:
+        TopologyError: timm has no such network.
+        PreprocessingError: the preprocessing is not known; timm would take ImageNet's unasked.
+    """
+    spec, row = checkpoint.spec, checkpoint.preprocessing
+    architecture, arguments = timm_architecture(spec)
+    if row is None:
+        raise PreprocessingError(
+            "timm's folder holds the preprocessing, and this checkpoint's is not known; "
+            "--preprocessing stores one"
+        )
+    return {
+        "architecture": architecture,
+        "num_classes": spec.classes,
+        "num_features": spec.features,
+        "global_pool": "avg",
+        **({"model_args": arguments} if arguments else {}),
+        "pretrained_cfg": _pretrained_config(checkpoint, row),
+        "resnext": facts(checkpoint),  # timm reads past what it does not know here
+    }
+
+
+def write_timm(checkpoint: Checkpoint, path: Path) -> None:
+    """Write the folder that `timm.create_model("local-dir:PATH", pretrained=True)` loads.
+
+    Raises:
+        TopologyError: timm has no such network.
+        PreprocessingError: the preprocessing is not known.
+        OSError: the parent is missing or read-only, or the disk is full.
+    """
+    config = json.dumps(timm_config(checkpoint), indent=2) + "\n"
+    with whole_folder(path) as folder:
+        checkpoint.save(folder / WEIGHTS)
+        with whole_file(folder / CONFIG) as file:
+            file.write(config.encode())
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Make a folder that takes the name `path` only when the block ends without an error.
+
+    It is built beside `path` under a hidden name and removed on any error, Ctrl-C included. A
+    folder that has the name already makes room last, and gets it back if that fails.
+
+    Raises:
+        OSError: the parent is missing or read-only, or the disk is full.
+    """
+    new = Path(mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    try:
+        yield new
+        umask = os.umask(0)
+        os.umask(umask)
+        new.chmod(0o777 & ~umask)
+        if path.exists():
+            _swap(new, path)
+        else:
+            new.rename(path)
+    except BaseException:
+        rmtree(new, ignore_errors=True)
+        raise
+
+
+def _swap(new: Path, path: Path) -> None:
+    old = new.with_suffix(".old")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    if old.is_symlink():
+        old.unlink()
+    else:
+        rmtree(old)
+
+
+def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, object]:
+    """Return timm's `pretrained_cfg`; it has no fields but those of timm's own class."""
+    source = checkpoint.provenance
+    origins = {known.name: known.url for known in published()}
+    optional = {
+        "license": source.licence,
+        "origin_url": origins.get(source.published_name or ""),
+    }
+    return {
+        "input_size": [3, row.crop, row.crop],
+        "pool_size": [math.ceil(row.crop / 32)] * 2,
+        "interpolation": "bicubic",
+        "crop_pct": crop_fraction(row),
+        "crop_mode": "center",
+        "mean": [value / row.white for value in row.mean],
+        "std": [value / row.white for value in row.std],
+        "num_classes": checkpoint.spec.classes,
+        "first_conv": "conv1",
+        "classifier": "fc",
+        "description": (
+            f"{checkpoint.name}: converted by {source.converted_by} from {source.source_file}, "
+            f"sha256 {source.source_sha256}"
+        ),
+        "notes": [NOTE, f"Preprocessing: {row.describe()} ({checkpoint.origin})."],
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def crop_fraction(row: Preprocessing) -> float:
+    """Return timm's `crop_pct`: the crop over the scale, 1 where nothing is scaled.
+
+    timm computes the scale back as floor(crop / crop_pct), so the fraction is lowered by what
+    rounding would lose there.
+    """
+    if row.scale is None:
+        return 1.0
+    fraction = row.crop / row.scale
+    while math.floor(row.crop / fraction) < row.scale:
+        fraction = math.nextafter(fraction, 0.0)
+    return fraction

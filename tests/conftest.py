@@ -1,0 +1,69 @@
+"""Fixtures that more than one test file needs: the golden data, unpacked."""
+
+import lzma
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Workers that share the cores with each other take one thread each; must stand before torch.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A network that Torch7 wrote; input and output are None where it was never run.
+
+    Attributes:
+        path: the unpacked .t7 file.
+        input: (N, 3, H, W) float32.
+        output: (N, classes) float32, what Torch7 answered.
+    """
+
+    path: Path
+    input: np.ndarray | None
+    output: np.ndarray | None
+
+
+def unpack(packed: Path, folder: Path) -> Path:
+    """Write the content of an .xz file into a folder, under its name without the suffix."""
+    path = folder / packed.stem
+    if not path.exists():
+        with lzma.open(packed) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target)
+    return path
+
+
+@pytest.fixture(scope="session")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Golden]:
+    """Return a golden network by its name; unpacked when it is first asked for."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def get(name: str) -> Golden:
+        path = unpack(DATA / "models" / f"{name}.t7.xz", folder)
+        answers = DATA / "models" / f"{name}.io.npz"
+        if not answers.exists():
+            return Golden(path, None, None)
+        with np.load(answers) as arrays:
+            return Golden(path, arrays["input"], arrays["output"])
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files of data/formats, all unpacked."""
+    folder = tmp_path_factory.mktemp("formats")
+    for path in (DATA / "formats").iterdir():
+        if path.suffix == ".xz":
+            unpack(path, folder)
+        else:
+            shutil.copy(path, folder)
+    return folder

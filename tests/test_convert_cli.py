@@ -1,0 +1,277 @@
+"""resnext-convert as a user runs it: real processes, their output, exit codes and files."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from conftest import Golden
+from safetensors import safe_open
+
+from convert.cli import main
+from resnext.published import Row, published
+from resnext.spec import Spec
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run the command in an empty folder."""
+
+    def command(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "convert.cli", *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            **options,  # type: ignore[call-overload]
+        )
+
+    return command
+
+
+@pytest.fixture
+def place(tmp_path: Path, golden: Callable[[str], Golden]) -> Callable[[str], Path]:
+    """Copy a golden model into the folder."""
+
+    def copy(name: str) -> Path:
+        target = tmp_path / f"{name}.t7"
+        shutil.copyfile(golden(name).path, target)
+        return target
+
+    return copy
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_source_becomes_a_safetensors_file_beside_it(run: Run, place, tmp_path: Path):
+    place("cifar_c")
+    done = run("cifar_c.t7")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert files(tmp_path) == {"cifar_c.t7", "cifar_c.safetensors"}
+    first, proof, *_ = done.stdout.splitlines()
+    assert first == "cifar_c.t7: resnext_11_4x4d, 41,458 parameters"
+    assert proof.startswith("  proven: logits within ")
+    with safe_open(tmp_path / "cifar_c.safetensors", framework="numpy") as file:
+        assert file.get_tensor("conv1.weight").shape == (8, 3, 3, 3)
+        assert file.metadata()["source_file"] == "cifar_c.t7"
+
+
+def test_no_verify_never_imports_torch(place, tmp_path: Path):
+    place("cifar_c")
+    code = (
+        "import sys; from convert.cli import main\n"
+        "try: main(['cifar_c.t7', '--no-verify'])\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+    assert "cifar_c.safetensors" in files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("foreign_layer", "model.modules[4] (nn.SpatialDropout @ byte"),
+        (
+            "odd_stride",
+            "model.modules[4].modules[1].modules[1].modules[1].modules[4] "
+            "(cudnn.SpatialConvolution @ byte 11004): dW = 1 expected, found 2",
+        ),
+        ("nan_weight", "model.modules[1] (cudnn.SpatialConvolution @ byte 256): weight holds NaN"),
+        ("latest", "no network in this file: it only names other files; convert model_12.t7"),
+        ("optimState_12", "no network in this file: it holds a table of dampening, dfdx"),
+    ],
+)
+def test_refused_source_says_where_in_one_line_and_writes_nothing(
+    run: Run, place, tmp_path: Path, name: str, message: str
+):
+    place(name)
+    done = run(f"{name}.t7")
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"resnext-convert: {name}.t7: {message}")
+    assert files(tmp_path) == {f"{name}.t7"}
+
+
+def test_existing_output_is_kept_unless_forced(run: Run, place, tmp_path: Path):
+    place("cifar_c")
+    (tmp_path / "cifar_c.safetensors").write_text("mine")
+    done = run("cifar_c.t7")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "resnext-convert: cifar_c.safetensors exists; "
+        "--force overwrites it, --output names another\n"
+    )
+    assert (tmp_path / "cifar_c.safetensors").read_text() == "mine"
+    assert run("cifar_c.t7", "--force").returncode == 0
+    assert (tmp_path / "cifar_c.safetensors").stat().st_size == 178_760
+
+
+def test_one_bad_source_does_not_stop_the_others(run: Run, place, tmp_path: Path):
+    for name in ("cifar_c", "odd_stride", "cifar_b"):
+        place(name)
+    (tmp_path / "out").mkdir()
+    done = run("cifar_c.t7", "odd_stride.t7", "cifar_b.t7", "-o", "out", "--no-verify")
+    assert done.returncode == 2
+    assert files(tmp_path / "out") == {"cifar_c.safetensors", "cifar_b.safetensors"}
+    assert done.stdout.splitlines()[-1] == "2 of 3 converted"
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_json_is_all_that_stdout_holds(run: Run, place):
+    place("cifar_c")
+    done = run("cifar_c.t7", "missing.t7", "--json")
+    good, bad = json.loads(done.stdout)["results"]
+    assert (good["network"], good["parameters"]) == ("resnext_11_4x4d", 41_458)
+    assert good["proof"]["difference"] < 1e-12
+    assert bad["source"] == "missing.t7"
+    assert "no such file" in bad["error"]
+    assert done.returncode == 2
+
+
+def test_info_describes_and_converts_nothing(run: Run, place, tmp_path: Path):
+    place("in_a_table")
+    done = run("in_a_table.t7", "--info")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "in_a_table.t7: 385,225 bytes, Torch7, binary, longs of 8 bytes"
+    assert "parameters: 41,458" in lines
+    assert "beside the network: epoch: 12" in lines
+    assert "    nn.Sequential" in lines
+    assert files(tmp_path) == {"in_a_table.t7"}
+
+
+def test_info_on_latest_names_the_file_to_convert(run: Run, place):
+    place("latest")
+    done = run("latest.t7", "--info")
+    assert "convert model_12.t7 instead" in done.stdout
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Missing argument 'SOURCE...'; --help lists what there is"),
+        (("--bogus", "x"), "No such option '--bogus'"),
+        (("missing.t7",), "missing.t7: no such file, and no published network; those are resnext"),
+        (("resnext_152_32x4d",), "resnext_152_32x4d: no weights of it were published"),
+        (("x", "--preprocessing", "none"), "preprocessing none: imagenet, cifar10, cifar100 or"),
+        (("a.t7", "b.t7", "-o", "c"), "c: an existing folder expected for several sources"),
+        ((".",), ".: a file expected, found a folder"),
+    ],
+    ids=["nothing", "option", "missing", "unpublished", "preprocessing", "output", "folder"],
+)
+def test_bad_usage_is_one_line_and_exit_2(run: Run, arguments: tuple[str, ...], message: str):
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"resnext-convert: {message}")
+
+
+def test_preprocessing_file_is_stored_as_given(run: Run, place, tmp_path: Path):
+    place("cifar_c")
+    (tmp_path / "mine.toml").write_text(
+        "scale = 36\ncrop = 32\nmean = [0.5, 0.5, 0.5]\nstd = [0.25, 0.25, 0.25]\n"
+    )
+    done = run("cifar_c.t7", "--preprocessing", "mine.toml")
+    assert "scale 36, crop 32, mean 0.5 0.5 0.5" in done.stdout
+    with safe_open(tmp_path / "cifar_c.safetensors", framework="numpy") as file:
+        stored = json.loads(file.metadata()["preprocessing"])
+    assert stored == {
+        "scale": 36,
+        "crop": 32,
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.25, 0.25, 0.25],
+        "white": 1,
+    }
+
+
+def test_full_disk_leaves_no_file(run: Run, place, tmp_path: Path):
+    place("cifar_c")
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, 100_000))
+    done = run("cifar_c.t7", "--no-verify", preexec_fn=limit)
+    assert done.returncode == 2
+    assert "File too large" in done.stderr
+    assert files(tmp_path) == {"cifar_c.t7"}
+
+
+def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path):
+    place("imagenet_c50")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convert.cli", "imagenet_c50.t7"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(0.6)  # torch is being imported, or the proof runs
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (2, "resnext-convert: interrupted\n")
+    assert files(tmp_path) == {"imagenet_c50.t7"}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serve a folder without a word."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """Serve the folder on loopback."""
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_published_name_is_downloaded_once_and_converted(
+    place, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    place("imagenet_basic18")
+    spec = Spec(
+        blocks=(2, 2, 2, 2), block="basic", base_width=8, planes=8, stem_width=8, classes=20
+    )  # type: ignore[arg-type]
+    url = f"{address}/imagenet_basic18.t7"
+    row = Row(
+        name="resnet_18",
+        preprocessing=published()[0].preprocessing,
+        spec=spec,
+        file="resnet-18.t7",
+        url=url,
+        licence="CC BY-NC 4.0",
+    )
+    for module in ("convert.sources", "resnext.published"):
+        monkeypatch.setattr(f"{module}.published", lambda: (row,))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    arguments = ["resnet_18", "--no-verify", "--force", "--cache", str(tmp_path / "cache")]
+    for downloads in (2, 0):  # lines: the start and the end of one; then none
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        out, err = capsys.readouterr()
+        assert stop.value.code == 0
+        assert len(err.splitlines()) == downloads
+        assert out.count("licence of the weights: CC BY-NC 4.0") == 1
+    assert files(tmp_path / "cache") == {"resnet-18.t7"}
+    with safe_open(tmp_path / "work" / "resnet_18.safetensors", framework="numpy") as file:
+        assert file.metadata()["published_name"] == "resnet_18"
