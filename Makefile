@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-all setup lint bench clean
+.PHONY: demo test test-all peers setup lint bench clean
 
 demo: setup
 	sh examples/digits/demo.sh
@@ -14,11 +14,16 @@ test: setup
 test-all: setup
 	$(BIN)/pytest -n auto
 
+# timm and torchvision themselves, beside the torch that is there: their wheels would pull another.
+peers: setup
+	$(BIN)/python -m pip install --quiet --no-deps timm==1.0.31 torchvision==0.28.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt huggingface_hub pyyaml
+
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,onnx]'
 	touch $(STAMP)
 
 lint: setup
