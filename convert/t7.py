@@ -73,7 +73,8 @@ def loads(data: Buffer, *, limits: Limits | None = None) -> File:
             root = _read(BinaryCursor(data, long_bytes=8, limits=limits), limits)
             return File(root, "binary", 8, len(data))
         except T7Error as error:
-            return _read_long32(data, limits, error)
+            # Without its traceback, which keeps alive all that the first try has read.
+            return _read_long32(data, limits, error.with_traceback(None))
     if not _looks_ascii(head):
         raise NotT7Error(describe(head))
     root = _read(AsciiCursor(data, limits=limits), limits)
@@ -132,7 +133,8 @@ class Reader(torchfile.T7Reader):  # type: ignore[misc]
 
     def __init__(self, cursor: Cursor, limits: Limits) -> None:
         super().__init__(None, use_list_heuristic=False, use_int_heuristic=False)
-        self.cursor, self.limits, self.depth = cursor, limits, 0
+        self.cursor, self.limits = cursor, limits
+        self.depth = self.values = 0
         self.read_int = cursor.read_int
         self.read_double = cursor.read_double
 
@@ -151,7 +153,10 @@ class Reader(torchfile.T7Reader):  # type: ignore[misc]
             raise LimitError("values inside each other", offset=start, limit=self.limits.depth)
         if len(self.objects) > self.limits.objects:
             raise LimitError("objects", offset=start, limit=self.limits.objects)
+        if self.values == self.limits.values:
+            raise LimitError("values", offset=start, limit=self.limits.values)
         self.depth += 1
+        self.values += 1
         tag = self.read_int()
         match tag:
             case torchfile.TYPE_FUNCTION:
@@ -163,6 +168,9 @@ class Reader(torchfile.T7Reader):  # type: ignore[misc]
                     self._check_table()
                 self.cursor.offset = start
                 value = super().read_obj()
+                if tag == torchfile.TYPE_TABLE and None in value:
+                    # Lua has no such table; longs of the wrong width can make one up.
+                    raise BoundsError("a table with the key nil", offset=start)
             case _:
                 raise UnknownTagError(tag, offset=start)
         if isinstance(value, Object) and not 0 <= value.offset <= start:

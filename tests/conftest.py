@@ -9,6 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: what one run of the tests finds, the next one finds again.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")
 
 # Workers that share the cores with each other take one thread each; must stand before torch.
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -1,0 +1,78 @@
+"""Files that appear whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from resnext.files import whole_file
+
+
+def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    with whole_file(path) as file:
+        file.write(b"content")
+        assert not path.exists()
+    assert path.read_bytes() == b"content"
+
+
+def test_file_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    with whole_file(path) as file:
+        file.write(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, MemoryError])
+def test_nothing_is_left_after_an_error(tmp_path: Path, error: type[BaseException]) -> None:
+    def write_half() -> None:
+        with whole_file(tmp_path / "x") as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_older_file_survives_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    with pytest.raises(ValueError, match="stop"), whole_file(path):
+        raise ValueError("stop")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_is_left_where_a_folder_has_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.mkdir()
+    with pytest.raises(OSError, match="x"), whole_file(path) as file:
+        file.write(b"content")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_missing_folder_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "none" / "x"):
+        pass
+
+
+def test_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    ordinary = tmp_path / "ordinary"
+    ordinary.touch()
+    with whole_file(tmp_path / "x"):
+        pass
+    assert (tmp_path / "x").stat().st_mode == ordinary.stat().st_mode
+
+
+def test_umask_is_left_as_it_was(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with whole_file(tmp_path / "x"):
+            pass
+        assert os.umask(0o027) == 0o027
+        assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)
