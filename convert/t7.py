@@ -168,7 +168,8 @@ class Reader(torchfile.T7Reader):  # type: ignore[misc]
                     self._check_table()
                 self.cursor.offset = start
                 value = super().read_obj()
-                if tag == torchfile.TYPE_TABLE and None in value:
+                # The tag may lie: a known index means its object, of whatever type that is.
+                if isinstance(value, Table) and None in value:
                     # Lua has no such table; longs of the wrong width can make one up.
                     raise BoundsError("a table with the key nil", offset=start)
             case _:

@@ -1,5 +1,6 @@
 """The reader: golden files of every encoding, hostile bytes, and graphs that hypothesis draws."""
 
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -468,6 +469,24 @@ def test_depth_is_limited_whatever_is_nested(wrap: Callable[[Any], Any]) -> None
         read(wrap(value))
 
 
+def test_reference_with_the_tag_of_another_type_is_the_object_it_names() -> None:
+    # found by fuzzing
+    tensor_and_reference = (
+        struct.pack("<3i", 3, 1, 2)
+        + struct.pack("<id", 1, 1.0)
+        + struct.pack("<3i", 4, 2, 3)
+        + b"V 1"
+        + struct.pack("<i", 17)
+        + b"torch.FloatTensor"
+        + struct.pack("<iqi", 0, 1, 0)
+        + struct.pack("<id", 1, 2.0)
+        + struct.pack("<2i", 3, 2)
+    )
+    table = t7.loads(tensor_and_reference).root
+    assert table[2.0] is table[1.0]
+    assert table[1.0].type == "torch.FloatTensor"
+
+
 def test_table_with_the_key_nil_is_refused() -> None:
     with pytest.raises(BoundsError, match="byte 0: a table with the key nil"):
         read(Pairs([(None, 1)]))
@@ -767,13 +786,13 @@ def assert_same(written: Any, found: Any, pairs: dict[int, int]) -> None:
 @given(graph=graphs())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_legal_graph_is_read_back(encoding: Encoding, graph: Any) -> None:
-    assert_same(graph, read(graph, encoding), {})
+    # A tensor in front tells the width of `long`; no network is without one.
+    assert_same(graph, read([tensor([1.0, 2.0]), graph], encoding)[2.0], {})
 
 
 @given(graph=graphs(), data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_prefix_of_any_legal_graph_is_refused(graph: Any, data: st.DataObject) -> None:
-    # A tensor in front tells the width of `long`; no network is without one.
     raw = dumps([tensor([1.0, 2.0]), graph], data.draw(st.sampled_from(ENCODINGS)))
     with pytest.raises(T7Error):
         t7.loads(raw[: data.draw(st.integers(0, len(raw) - 1))])

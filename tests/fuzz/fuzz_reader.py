@@ -1,0 +1,104 @@
+"""A coverage-guided fuzz run over the reader and `convert.load` (atheris, libFuzzer).
+
+    pip install atheris
+    python tests/fuzz/fuzz_reader.py --record -max_total_time=1260 -timeout=5 -rss_limit_mb=1024
+
+Every input has to end as a checkpoint or as an error of this project; anything else, a hang or
+memory beyond the limit included, stops the run with the input. Without a folder on the command line
+the seeds are the golden files below 5 kB and small networks of the independent writer. `--record`
+writes the figures to benchmarks/results/fuzz.json every half minute: libFuzzer ends the process
+without a word to Python.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import atheris
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+with atheris.instrument_imports(include=["convert", "torchfile", "resnext"]):
+    import convert
+    import convert.load
+    import convert.t7
+    from resnext.errors import ResnextError
+
+import lua_nets  # noqa: E402
+import t7_writer  # noqa: E402
+
+from benchmarks.runs import write_result  # noqa: E402
+
+FOLDER = Path(tempfile.mkdtemp())  # a TMPDIR in memory makes it faster
+STARTED = time.monotonic()
+COUNTS = {"executions": 0, "checkpoints": 0, "refusals": 0}
+RECORD = "--record" in sys.argv
+EVERY = 30  # seconds
+
+
+def test_one_input(data: bytes) -> None:
+    """Load one file; whatever is not an error of the project is a finding."""
+    COUNTS["executions"] += 1
+    path = FOLDER / "input.t7"
+    path.write_bytes(data)
+    try:
+        checkpoint = convert.load(path)
+    except ResnextError:
+        COUNTS["refusals"] += 1
+    else:
+        COUNTS["checkpoints"] += 1
+        assert checkpoint.spec.classes >= 1
+    if RECORD and time.monotonic() > STATE["recorded"] + EVERY:
+        STATE["recorded"] = time.monotonic()
+        record()
+
+
+def seeds(folder: Path) -> None:
+    """Write the inputs to start from."""
+    for path in (ROOT / "tests" / "data" / "formats").glob("*.t7"):
+        if path.stat().st_size < 5000:
+            (folder / path.name).write_bytes(path.read_bytes())
+    small = {"stem": 1, "base": 1, "base_width": 1, "classes": 2}
+    for block in ("basic", "resnext_B", "resnext_C"):
+        network = lua_nets.net(block=block, cardinality=2, **small)
+        for encoding in ("binary", "long32", "ascii"):
+            (folder / f"{block}.{encoding}").write_bytes(t7_writer.dumps(network, encoding))
+
+
+def memory() -> int:
+    """Return the bytes that this process holds now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def record() -> None:
+    """Write the figures of the run."""
+    fields = {
+        **COUNTS,
+        "seconds": round(time.monotonic() - STARTED),
+        "memory_start_mb": round(STATE["memory"] / 1e6, 1),
+        "memory_now_mb": round(memory() / 1e6, 1),
+        "command": " ".join(["python", "tests/fuzz/fuzz_reader.py", *sys.argv[1:]]),
+    }
+    write_result("fuzz", fields, ("atheris", "numpy", "torchfile", "resnext"))
+
+
+STATE = {"recorded": STARTED, "memory": memory()}
+
+
+def main() -> None:
+    """Run until libFuzzer ends it."""
+    arguments = [argument for argument in sys.argv if argument != "--record"]
+    if all(argument.startswith("-") for argument in arguments[1:]):
+        corpus = FOLDER / "corpus"
+        corpus.mkdir()
+        seeds(corpus)
+        arguments.append(str(corpus))
+    atheris.Setup(arguments, test_one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
