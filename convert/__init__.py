@@ -1,5 +1,25 @@
-"""Original Lua checkpoints to PyTorch. `convert.load` takes any of the two and returns one."""
+"""Original Lua checkpoints to PyTorch."""
 
-from convert.load import load
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resnext.checkpoint import Checkpoint
 
 __all__ = ["load"]
+
+
+def load(path: Path | str) -> "Checkpoint":
+    """Return the checkpoint in a file: an original .t7, or one that resnext-convert wrote.
+
+    The content decides which, not the name. Nothing in the file is executed. The tensors of a .t7
+    are views of the mapped file, which must not change while they are used.
+
+    Raises:
+        ConvertError: a .t7 that is damaged or holds no network of the family.
+        CheckpointError: a safetensors file that is damaged or not one of ours.
+        OSError: the file cannot be opened.
+    """
+    from convert.loading import load_checkpoint
+
+    return load_checkpoint(Path(path))

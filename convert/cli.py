@@ -16,6 +16,7 @@ from resnext.shell import BAD_INPUT, Command, error_line, exit_on_error, say
 if TYPE_CHECKING:
     from convert.report import Conversion
     from convert.sources import Source
+    from resnext.checkpoint import Checkpoint
     from resnext.preprocessing import Preprocessing
 
 PROG: Final = "resnext-convert"
@@ -204,27 +205,44 @@ def _convert(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
 
 def _conversion(source: "Source", config: Config) -> "Conversion":
     """Convert one file."""
+    from convert.digest import start_sha256
+
+    sha256 = start_sha256(source.path)  # first: while it runs, the rest is imported too
+
     from convert.export import EXPORTERS
-    from convert.load import load_original, naming
+    from convert.loading import load_original, naming
     from convert.report import Conversion
-    from resnext.checkpoint import Origin
 
     exporter = EXPORTERS[config.format]
     exporter.require()
     target = _target(source, config)
     exporter.require_room(target, replace=config.force)
-    original = load_original(source.path)
-    checkpoint = original.checkpoint
-    if config.preprocessing is not None:
-        checkpoint = replace(checkpoint, preprocessing=config.preprocessing, origin=Origin.GIVEN)
+    original = load_original(source.path, sha256=sha256)
+
+    def final() -> "Checkpoint":
+        return _stored(original.checkpoint(), config)
+
     proof = None
     if config.verify:
         from convert.proof import prove
 
         with naming(source.path):
-            proof = prove(original.tree, checkpoint)
-    exporter.write(checkpoint, target)
-    return Conversion(source=source.path, target=target, checkpoint=checkpoint, proof=proof)
+            proof = prove(original.tree, final())
+    if config.format == "safetensors":
+        draft = _stored(original.checkpoint(sha256="0" * 64), config)
+        draft.save(target, final=final)
+    else:
+        exporter.write(final(), target)
+    return Conversion(source=source.path, target=target, checkpoint=final(), proof=proof)
+
+
+def _stored(checkpoint: "Checkpoint", config: Config) -> "Checkpoint":
+    """Return the checkpoint with the preprocessing that the user gave."""
+    from resnext.checkpoint import Origin
+
+    if config.preprocessing is None:
+        return checkpoint
+    return replace(checkpoint, preprocessing=config.preprocessing, origin=Origin.GIVEN)
 
 
 def _target(source: "Source", config: Config) -> Path:

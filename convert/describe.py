@@ -8,7 +8,7 @@ from pathlib import Path
 from convert import t7
 from convert.errors import RefusedError
 from convert.graph import read_network
-from convert.load import assumed_preprocessing, is_safetensors, naming
+from convert.loading import assumed_preprocessing, is_safetensors, naming
 from convert.lua import Module, find_network, text
 from convert.objects import Function, Object, Storage, Table, Tensor
 from resnext.checkpoint import Checkpoint, Origin

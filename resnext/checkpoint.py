@@ -1,7 +1,7 @@
 """A checkpoint on disk: safetensors, with spec, preprocessing and provenance in its header."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -117,34 +117,43 @@ class Checkpoint:
         network.load_state_dict(state, strict=True, assign=True)
         return network.eval()
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, *, final: Callable[[], "Checkpoint"] | None = None) -> None:
         """Write the checkpoint; the file appears whole or not at all.
 
         The safetensors format is a length, a JSON header and the raw tensors. It is written here,
         tensor by tensor from wherever it lies, because the library would first copy them all.
 
+        Args:
+            path: the file to write.
+            final: called once the tensors are written, returns this checkpoint with the provenance
+                that the header shall state: a checksum may still be computed till then.
+
         Raises:
             OSError: the folder is missing or read-only, or the disk is full.
         """
-        header: dict[str, object] = {"__metadata__": self._metadata()}
-        end = 0
         # Aligned: the widest elements first, so that every tensor starts at its own multiple.
         order = sorted(self.tensors, key=lambda name: -self.tensors[name].itemsize)
+        header = self._header(order)
+        with whole_file(path) as file:
+            file.write(_LENGTH.pack(len(header)) + header)
+            for name in order:
+                file.write(np.ascontiguousarray(self.tensors[name]).data.cast("B"))
+            if final is not None:
+                text = final()._header(order)
+                assert len(text) == len(header), "a checksum has one length"
+                file.seek(_LENGTH.size)
+                file.write(text)
+
+    def _header(self, order: Sequence[str]) -> bytes:
+        header: dict[str, object] = {"__metadata__": self._metadata()}
+        end = 0
         for name in order:
             array = self.tensors[name]
             start, end = end, end + array.nbytes
-            dtype = DTYPES[array.dtype.name]
-            header[name] = {
-                "dtype": dtype,
-                "shape": list(array.shape),
-                "data_offsets": [start, end],
-            }
+            dtype, shape = DTYPES[array.dtype.name], list(array.shape)
+            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
         text = json.dumps(header, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 8)
-        with whole_file(path) as file:
-            file.write(_LENGTH.pack(len(text)) + text)
-            for name in order:
-                file.write(np.ascontiguousarray(self.tensors[name]).data.cast("B"))
+        return text + b" " * (-len(text) % 8)
 
     def _metadata(self) -> dict[str, str]:
         source = self.provenance

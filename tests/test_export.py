@@ -26,7 +26,7 @@ from convert.export_timm import (
     timm_config,
     whole_folder,
 )
-from convert.load import load
+from convert import load
 from resnext.checkpoint import Checkpoint, Provenance
 from resnext.errors import PreprocessingError
 from resnext.layout import layout

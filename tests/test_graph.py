@@ -586,7 +586,8 @@ def gradients(module: Object) -> None:
 
 def scratch(module: Object) -> None:
     if module.type.endswith("SpatialConvolution"):
-        module.fields |= {"finput": tensor(np.ones(9)), "fgradInput": tensor(np.ones(9))}
+        names = ("finput", "fgradInput", "ones", "input_slice", "output_slice", "_output")
+        module.fields |= {name: tensor(np.ones(9)) for name in names}
     if module.type.endswith("BatchNormalization"):
         names = ("buffer", "buffer2", "centered", "std", "normalized", "save_mean", "save_std")
         module.fields |= {name: tensor(np.ones(4)) for name in names}
@@ -594,6 +595,10 @@ def scratch(module: Object) -> None:
         module.fields["addBuffer"] = tensor(np.ones(2))
     if module.type.endswith("MaxPooling"):
         module.fields["indices"] = tensor(np.ones((2, 2)))
+    if module.type.endswith("AveragePooling"):
+        module.fields["outputSize"] = Storage("Long", [1, 1])
+    if module.type == "nn.JoinTable":
+        module.fields["size"] = Storage("Long", [1, 2])
     if module.type == "nn.ConcatTable":
         module.fields["_gradOutput"] = [tensor(np.ones(2))]
 

@@ -11,7 +11,7 @@ import pytest
     [
         "import resnext",
         "import convert",
-        "import convert.load",
+        "import convert.loading",
         "import convert.graph",
         "import resnext.checkpoint",
         "import resnext.published; resnext.published.published()",

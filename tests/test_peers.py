@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from convert.export import EXPORTERS, export
 from convert.export_timm import ARCHITECTURES
-from convert.load import load
+from convert import load
 from resnext.checkpoint import Checkpoint, Provenance
 from resnext.model import ResNeXt
 from resnext.preprocessing import IMAGENET

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.load import load_original
+from convert.digest import start_sha256
+from convert.loading import load_original
 from resnext.checkpoint import Origin
 from resnext.layout import layout
 
@@ -49,9 +50,9 @@ def test_published_file_is_the_published_network(
     name: str, size: int, parameters: int, tmp_path: Path
 ) -> None:
     path, sums = filled(name, tmp_path)
-    original = load_original(path)
+    original = load_original(path, sha256=start_sha256(path))
     path.unlink()  # it stays mapped, and does not stay behind
-    checkpoint = original.checkpoint
+    checkpoint = original.checkpoint()
     assert original.file.bytes == size
     assert layout(checkpoint.spec).parameters() == parameters
     trained = [a for n, a in checkpoint.tensors.items() if n.endswith(("weight", "bias"))]

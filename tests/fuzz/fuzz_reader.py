@@ -1,7 +1,7 @@
 """A coverage-guided fuzz run over the reader and `convert.load` (atheris, libFuzzer).
 
     pip install atheris
-    python tests/fuzz/fuzz_reader.py --record -max_total_time=1260 -timeout=5 -rss_limit_mb=1024
+    python tests/fuzz/fuzz_reader.py --record -max_total_time=1230 -max_len=70000 -timeout=5 -rss_limit_mb=1024
 
 Every input has to end as a checkpoint or as an error of this project; anything else, a hang or
 memory beyond the limit included, stops the run with the input. Without a folder on the command line
@@ -21,10 +21,9 @@ import atheris
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-with atheris.instrument_imports(include=["convert", "torchfile", "resnext"]):
+with atheris.instrument_imports(include=["convert", "resnext"]):
     import convert
-    import convert.load
-    import convert.t7
+    import convert.loading
     from resnext.errors import ResnextError
 
 import lua_nets  # noqa: E402

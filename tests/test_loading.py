@@ -13,8 +13,9 @@ from lua_nets import net
 from t7_writer import dumps
 
 import convert
+from convert.digest import start_sha256
 from convert.errors import ConvertError, NotT7Error, RefusedError, T7Error, TruncatedError
-from convert.load import is_safetensors, load_original
+from convert.loading import is_safetensors, load_original
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import CheckpointError
 from resnext.preprocessing import CIFAR10, CIFAR100, IMAGENET
@@ -114,7 +115,8 @@ def test_preprocessing_is_assumed_from_the_topology(
 
 
 def test_original_is_read_with_its_tree_and_encoding(golden: Callable[[str], Any]) -> None:
-    original = load_original(golden("long32").path)
+    path = golden("long32").path
+    original = load_original(path, sha256=start_sha256(path))
     assert (original.file.encoding, original.file.long_bytes) == ("binary", 4)
     assert original.tree.type == "nn.Sequential"
     assert original.network.form == "C"

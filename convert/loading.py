@@ -1,14 +1,14 @@
 """The one door: a path, .t7 or converted, to a checkpoint."""
 
-import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from convert import t7
+from convert.digest import start_sha256
 from convert.errors import ConvertError
 from convert.graph import Network, read_network
 from convert.lua import Module, find_network
@@ -23,65 +23,67 @@ class Original:
     """A .t7 file, read and mapped.
 
     Attributes:
+        path: of the file.
         file: how it was written, and its root value.
         tree: the network's modules as they stand in it.
         network: what they are.
-        checkpoint: the same, ready to be saved.
+        sha256: of the file, once it is computed.
     """
 
+    path: Path
     file: t7.File
     tree: Module
     network: Network
-    checkpoint: Checkpoint
+    sha256: Future[str]
+
+    def checkpoint(self, *, sha256: str | None = None) -> Checkpoint:
+        """Return the network as a checkpoint.
+
+        Args:
+            sha256: what to state as the file's; None waits for the true one.
+        """
+        spec = self.network.spec
+        row = published_row(spec, file=self.path.name, size=self.file.bytes)
+        preprocessing, origin = assumed_preprocessing(spec, row)
+        return Checkpoint(
+            spec=spec,
+            tensors=self.network.tensors,
+            preprocessing=preprocessing,
+            origin=origin,
+            provenance=Provenance(
+                source_file=self.path.name,
+                source_sha256=sha256 or self.sha256.result(),
+                source_bytes=self.file.bytes,
+                published_name=row.name if row else None,
+                licence=row.licence if row else None,
+                converted_by=f"resnext {version('resnext')}",
+                conversions=self.network.conversions,
+            ),
+        )
 
 
-def load(path: Path | str) -> Checkpoint:
-    """Return the checkpoint in a file: an original .t7, or one that resnext-convert wrote.
-
-    The content decides which, not the name. Nothing in the file is executed. The tensors of a .t7
-    are views of the mapped file, which must not change while they are used.
-
-    Raises:
-        ConvertError: a .t7 that is damaged or holds no network of the family.
-        CheckpointError: a safetensors file that is damaged or not one of ours.
-        OSError: the file cannot be opened.
-    """
-    path = Path(path)
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Return the checkpoint in a file, as `convert.load` does."""
     if is_safetensors(path):
         return Checkpoint.load(path)
-    return load_original(path).checkpoint
+    return load_original(path, sha256=start_sha256(path)).checkpoint()
 
 
-def load_original(path: Path) -> Original:
+def load_original(path: Path, *, sha256: Future[str]) -> Original:
     """Return an original .t7 file, read and mapped.
+
+    Args:
+        path: the file.
+        sha256: of it, being computed.
 
     Raises:
         ConvertError: it is damaged, or holds no network of the family.
         OSError: it cannot be opened.
     """
-    with naming(path), ThreadPoolExecutor(1) as pool:
-        digest = pool.submit(_sha256, path)  # takes longer than all that follows
+    with naming(path):
         file = t7.load(path)
         tree = find_network(file.root)
-        network = read_network(tree)
-    row = published_row(network.spec, file=path.name, size=file.bytes)
-    preprocessing, origin = assumed_preprocessing(network.spec, row)
-    checkpoint = Checkpoint(
-        spec=network.spec,
-        tensors=network.tensors,
-        preprocessing=preprocessing,
-        origin=origin,
-        provenance=Provenance(
-            source_file=path.name,
-            source_sha256=digest.result(),
-            source_bytes=file.bytes,
-            published_name=row.name if row else None,
-            licence=row.licence if row else None,
-            converted_by=f"resnext {version('resnext')}",
-            conversions=network.conversions,
-        ),
-    )
-    return Original(file, tree, network, checkpoint)
+        return Original(path, file, tree, read_network(tree), sha256)
 
 
 @contextmanager
@@ -116,8 +118,3 @@ def is_safetensors(path: Path) -> bool:
         head = file.read(9)
     # Four bytes of the length are zero; in a .t7 file the index of the root value stands there.
     return len(head) == 9 and head[8:] == b"{" and head[4:8] == bytes(4)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
