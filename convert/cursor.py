@@ -35,7 +35,7 @@ class Limits:
     """
 
     depth: int = 200
-    objects: int = 150_000
+    objects: int = 120_000
     values: int = 600_000
     string: int = 1 << 24
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from conftest import Golden
 
-from convert import export_onnx, export_pth, export_timm
+from convert import export_onnx, export_pth, export_timm, load
 from convert.errors import OutputError, TopologyError
 from convert.export import EXPORTERS, MissingExtraError, export
 from convert.export_onnx import CHECKED_BATCHES, OnnxError, largest_difference, onnx_model
@@ -26,7 +26,6 @@ from convert.export_timm import (
     timm_config,
     whole_folder,
 )
-from convert import load
 from resnext.checkpoint import Checkpoint, Provenance
 from resnext.errors import PreprocessingError
 from resnext.layout import layout

@@ -14,9 +14,9 @@ import torch
 from conftest import Golden
 from torch import Tensor, nn
 
+from convert import load
 from convert.export import EXPORTERS, export
 from convert.export_timm import ARCHITECTURES
-from convert import load
 from resnext.checkpoint import Checkpoint, Provenance
 from resnext.model import ResNeXt
 from resnext.preprocessing import IMAGENET

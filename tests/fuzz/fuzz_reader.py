@@ -1,7 +1,8 @@
 """A coverage-guided fuzz run over the reader and `convert.load` (atheris, libFuzzer).
 
     pip install atheris
-    python tests/fuzz/fuzz_reader.py --record -max_total_time=1230 -max_len=70000 -timeout=5 -rss_limit_mb=1024
+    python tests/fuzz/fuzz_reader.py --record -max_total_time=1230 -max_len=70000 \\
+        -timeout=5 -rss_limit_mb=1024
 
 Every input has to end as a checkpoint or as an error of this project; anything else, a hang or
 memory beyond the limit included, stops the run with the input. Without a folder on the command line

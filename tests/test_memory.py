@@ -1,0 +1,79 @@
+"""What a hostile .t7 file can make the reader hold: at most its size and 64 MB."""
+
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="needs /proc to see the peak memory"
+)
+
+# The peak of this process alone: the kernel's own count starts anew at exec.
+READ = """
+import sys
+from pathlib import Path
+from convert import t7
+
+def kilobytes(name):
+    [line] = [l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(name)]
+    return int(line.split()[1])
+
+before = kilobytes("VmRSS")
+try:
+    root = t7.load(Path(sys.argv[1])).root
+except t7.T7Error as error:
+    print(type(error).__name__)
+else:
+    print("read")
+print(1024 * (kilobytes("VmHWM") - before))
+"""
+
+
+def integers(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}i", *values)
+
+
+def number(value: float) -> bytes:
+    return integers(1) + struct.pack("<d", value)
+
+
+def string(value: bytes) -> bytes:
+    return integers(2, len(value)) + value
+
+
+def tensor(index: int) -> bytes:
+    name = b"torch.FloatTensor"
+    record = integers(4, index, 3) + b"V 1" + integers(len(name)) + name
+    return record + struct.pack("<iqi", 0, 1, 0)
+
+
+ENTRIES: dict[str, Callable[[int], bytes]] = {
+    "empty tables": lambda n: number(n) + integers(3, n + 2, 0),
+    "small tables": lambda n: number(n) + integers(3, n + 2, 1, 5, 1, 5, 1),
+    "full tables": lambda n: number(n) + integers(3, n + 2, 2) + 4 * number(n),
+    "numbers": lambda n: number(n) + number(n + 0.5),
+    "strings": lambda n: string(struct.pack("<i", n)) + string(struct.pack("<i", ~n)),
+    "tensors": lambda n: number(n) + tensor(n + 2),
+    "nested references": lambda n: number(n) + integers(3, 1),
+}
+
+
+@pytest.mark.parametrize("count", [115_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ENTRIES)
+def test_values_take_at_most_the_file_and_64_mb(tmp_path: Path, name: str, count: int):
+    path = tmp_path / "hostile.t7"
+    with path.open("wb") as file:
+        file.write(integers(3, 1, count))
+        for start in range(0, count, 10_000):
+            stop = min(start + 10_000, count)
+            file.write(b"".join(ENTRIES[name](n) for n in range(start, stop)))
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True
+    )
+    outcome, peak = done.stdout.split()
+    assert outcome == ("LimitError" if count == 1_000_000 else outcome)
+    assert int(peak) < path.stat().st_size + 64e6
