@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -83,6 +84,11 @@ def write_result(name: str, fields: Mapping[str, object], packages: Sequence[str
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+
+
+def read_result(name: str) -> Any:
+    """Return a result as `write_result` wrote it."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
 
 
 def script(name: str) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.runs import read_result
 from resnext.layout import layout
 from resnext.published import Metric, Row, published
 from resnext.spec import ONE_X_COMPLEXITY
@@ -64,6 +65,29 @@ def complexity_table() -> str:
     return _table(header, lines)
 
 
+CONVERSIONS = {
+    "cp": "`cp` of the output",
+    "convert": "`resnext-convert --no-verify`",
+    "convert_proven": "`resnext-convert`",
+    "torchfile": "`torchfile.load` + `torch.save`",
+}
+
+
+def conversion_table() -> str:
+    """Return what a conversion takes, as `benchmarks.convert` measured it."""
+    rows = read_result("convert")["rows"]
+    lines = [
+        (
+            text,
+            f"{rows[name]['seconds']:.2f}",
+            f"{rows[name]['times_cp']:.1f}",
+            f"{rows[name]['peak_mb']:.0f}",
+        )
+        for name, text in CONVERSIONS.items()
+    ]
+    return _table(("whole process", "seconds", "times `cp`", "peak memory, MB"), lines)
+
+
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -72,6 +96,7 @@ def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "published": published_table,
     "complexity": complexity_table,
+    "conversion": conversion_table,
 }
 
 

@@ -15,6 +15,7 @@ Buffer = bytes | mmap
 Array = NDArray[np.generic]
 
 _TOKEN: Final = re.compile(rb"\s*(\S{1,64})\s")
+_INTEGER: Final = re.compile(rb"[+-]?\d+")
 _BYTE_TYPES: Final = (np.dtype("u1"), np.dtype("i1"))
 
 
@@ -138,11 +139,10 @@ class AsciiCursor:
     def read_int(self) -> int:
         """Read an integer."""
         start, token = self.offset, self._token("an integer")
-        try:
-            return int(token)
-        except ValueError as error:
+        if not _INTEGER.fullmatch(token):
             self.offset = start
-            raise EncodingError(f"an integer expected, found {token!r}", offset=start) from error
+            raise EncodingError(f"an integer expected, found {token!r}", offset=start)
+        return int(token)
 
     def read_long(self) -> int:
         """Read an integer: text has one width."""

@@ -129,7 +129,8 @@ def _contents(root: object) -> str:
 
 
 def text(value: object) -> str:
-    """Return a Lua key or string as printable text."""
+    """Return a Lua key or string as printable text; a terminal obeys nothing in it."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
+        decoded = value.decode("utf-8", "backslashreplace")
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in decoded)
     return f"{value:g}" if isinstance(value, float) else repr(value)

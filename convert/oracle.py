@@ -58,7 +58,10 @@ def _add_table(module: Module, value: Value) -> Value:
 
 
 def _join_table(module: Module, value: Value) -> Value:
-    return torch.cat(_table(value), dim=_int(module, "dimension") - 1)
+    parts, dim = _table(value), _int(module, "dimension") - 1
+    if module.fields.get("nInputDims") is not None:  # the axes of one sample, behind the batch's
+        dim += parts[0].ndim - _int(module, "nInputDims")
+    return torch.cat(parts, dim=dim)
 
 
 def _concat(module: Module, value: Value) -> Value:
@@ -83,8 +86,9 @@ def _view(module: Module, value: Value) -> Value:
 
 
 def _relu(module: Module, value: Value) -> Value:
-    x = _tensor(value)
-    return x.relu_() if module.fields.get("inplace") else x.relu()
+    _known_mode(module, "CUDNN_ACTIVATION_RELU")
+    threshold, val = _float(module, "threshold", 0), _float(module, "val", 0)
+    return F.threshold(_tensor(value), threshold, val, bool(module.fields.get("inplace")))
 
 
 def _convolution(module: Module, value: Value) -> Value:
@@ -96,7 +100,8 @@ def _convolution(module: Module, value: Value) -> Value:
     bias = _weight(module, "bias", x) if module.tensor("bias") is not None else None
     stride = (_int(module, "dH", 1), _int(module, "dW", 1))
     padding = (_int(module, "padH", 0), _int(module, "padW", 0))
-    return F.conv2d(x, weight, bias, stride=stride, padding=padding, groups=groups)
+    dilation = (_int(module, "dilationH", 1), _int(module, "dilationW", 1))
+    return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
 
 def _batch_norm(module: Module, value: Value) -> Value:
@@ -106,21 +111,34 @@ def _batch_norm(module: Module, value: Value) -> Value:
         scale = _weight(module, "running_std", x)
     else:
         scale = (_weight(module, "running_var", x) + eps).rsqrt()
-    shift, weight, bias = (_weight(module, n, x) for n in ("running_mean", "weight", "bias"))
-    columns = [v[:, None, None] for v in (shift, scale * weight, bias)]
-    return (x - columns[0]) * columns[1] + columns[2]
+    y = (x - _weight(module, "running_mean", x)[:, None, None]) * scale[:, None, None]
+    if not module.fields.get("affine", True):
+        return y
+    weight, bias = (_weight(module, name, x)[:, None, None] for name in ("weight", "bias"))
+    return y * weight + bias
 
 
 def _max_pool(module: Module, value: Value) -> Value:
+    _known_mode(module, "CUDNN_POOLING_MAX")
     kernel, stride, padding = _window(module)
     ceil = bool(module.fields.get("ceil_mode"))
     return F.max_pool2d(_tensor(value), kernel, stride, padding, ceil_mode=ceil)
 
 
 def _average_pool(module: Module, value: Value) -> Value:
+    excluding = "CUDNN_POOLING_AVERAGE_COUNT_EXCLUDE_PADDING"
+    including = "CUDNN_POOLING_AVERAGE_COUNT_INCLUDE_PADDING"
+    mode = _known_mode(module, including, "CUDNN_POOLING_AVERAGE", excluding)
     kernel, stride, padding = _window(module)
-    ceil = bool(module.fields.get("ceil_mode"))
-    return F.avg_pool2d(_tensor(value), kernel, stride, padding, ceil_mode=ceil)
+    return F.avg_pool2d(
+        _tensor(value),
+        kernel,
+        stride,
+        padding,
+        ceil_mode=bool(module.fields.get("ceil_mode")),
+        count_include_pad=bool(module.fields.get("count_include_pad", mode != excluding)),
+        divisor_override=None if module.fields.get("divide", True) else 1,
+    )
 
 
 def _linear(module: Module, value: Value) -> Value:
@@ -144,6 +162,22 @@ def _int(module: Module, name: str, default: int | None = None) -> int:
     if not isinstance(value, int | float):
         raise StructureError(f"{module.place}: {name} must be a number, found {value!r}")
     return int(value)
+
+
+def _float(module: Module, name: str, default: float) -> float:
+    value = module.fields.get(name, default)
+    if not isinstance(value, int | float):
+        raise StructureError(f"{module.place}: {name} must be a number, found {value!r}")
+    return float(value)
+
+
+def _known_mode(module: Module, default: str, *others: str) -> str:
+    """Return cudnn's mode of a module; nn's modules have none."""
+    value = module.fields.get("mode", default.encode())
+    mode = value.decode("ascii", "backslashreplace") if isinstance(value, bytes) else repr(value)
+    if mode not in (default, *others):
+        raise StructureError(f"{module.place}: no arithmetic known for mode {mode}")
+    return mode
 
 
 def _weight(module: Module, name: str, like: Tensor) -> Tensor:
