@@ -256,3 +256,47 @@ def test_module_that_cannot_be_run_is_refused_by_place(
     with pytest.raises(StructureError) as caught:
         run(module(model), torch.zeros(1, 3, 32, 32))
     assert str(caught.value).startswith(place(*numbers))
+
+
+def alone(kind: str, **fields: object) -> Module:
+    """Return one module of a tree, without weights."""
+    return Module("model", kind, 0, fields, ())
+
+
+WINDOW = {"kW": 2.0, "kH": 2.0, "dW": 2.0, "dH": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("module", "answer"),
+    [
+        (alone("nn.ReLU", threshold=1.5, val=-7.0), [[-7.0, 2.0], [3.0, 4.0]]),
+        (alone("nn.SpatialAveragePooling", **WINDOW), [[2.5]]),
+        (alone("nn.SpatialAveragePooling", **WINDOW, divide=False), [[10.0]]),
+        (
+            alone("nn.SpatialAveragePooling", **WINDOW, padW=1.0, padH=1.0),
+            [[0.25, 0.5], [0.75, 1.0]],
+        ),
+        (
+            alone(
+                "cudnn.SpatialAveragePooling",
+                **WINDOW,
+                padW=1.0,
+                padH=1.0,
+                mode=b"CUDNN_POOLING_AVERAGE_COUNT_EXCLUDE_PADDING",
+            ),
+            [[1.0, 2.0], [3.0, 4.0]],
+        ),
+    ],
+    ids=["threshold", "average", "sum", "padding counts", "padding does not count"],
+)
+def test_setting_outside_the_family_is_obeyed_all_the_same(module: Module, answer: list[object]):
+    picture = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]], dtype=torch.float64)
+    found = run(module, picture)
+    assert isinstance(found, torch.Tensor)
+    assert found[0, 0].tolist() == answer
+
+
+def test_unknown_mode_has_no_arithmetic():
+    module = alone("cudnn.ReLU", mode=b"CUDNN_ACTIVATION_TANH")
+    with pytest.raises(StructureError, match="no arithmetic known for mode CUDNN_ACTIVATION_TANH"):
+        run(module, torch.zeros(1, 1, 1, 1))
