@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,31 +13,9 @@ from resnext.shell import BAD_INPUT, Command, error_line, exit_on_error, say
 
 # `--help` must not wait for numpy or torch: whatever needs them is imported where it is used.
 if TYPE_CHECKING:
-    from convert.report import Conversion
-    from convert.sources import Source
-    from resnext.checkpoint import Checkpoint
     from resnext.preprocessing import Preprocessing
 
 PROG: Final = "resnext-convert"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """The command line, but for its sources.
-
-    Attributes:
-        output: file or folder to write; None is beside the source.
-        format: a name of `convert.export.EXPORTERS`.
-        preprocessing: to store in place of the published or assumed one.
-        cache: folder of downloads; None is the user's.
-    """
-
-    output: Path | None
-    format: str
-    verify: bool
-    force: bool
-    preprocessing: "Preprocessing | None"
-    cache: Path | None
 
 
 @click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -102,6 +79,8 @@ def main(
     converted all the same.
     """
     with exit_on_error(PROG):
+        from convert.conversion import Config, check_output, convert, describe
+
         config = Config(
             output=output,
             format=format_,
@@ -110,10 +89,10 @@ def main(
             preprocessing=_preprocessing(preprocessing),
             cache=cache,
         )
-        _check_output(config, sources)
+        check_output(config, sources)
 
         def work(text: str) -> tuple[dict[str, object], list[str]]:
-            return _info(text, config) if info else _convert(text, config)
+            return describe(text, config) if info else convert(text, config)
 
         results, failures = _each(sources, work, as_json=as_json)
         if as_json:
@@ -149,22 +128,6 @@ def _each(
     return results, failures
 
 
-def _check_output(config: Config, sources: tuple[str, ...]) -> None:
-    """Check that every source gets an output of its own.
-
-    Raises:
-        OutputError: it would not.
-    """
-    from convert.errors import OutputError
-
-    if config.output is None or config.output.is_dir():
-        stems = [Path(text).stem for text in sources] if config.output else list(sources)
-        if twice := [stem for stem in stems if stems.count(stem) > 1]:
-            raise OutputError(f"two sources would become {twice[0]}; convert them one by one")
-    elif len(sources) > 1:
-        raise OutputError(f"{config.output}: an existing folder expected for several sources")
-
-
 def _preprocessing(name: str | None) -> "Preprocessing | None":
     """Return the row that `--preprocessing` names: one of ours, or a TOML file."""
     if name is None:
@@ -172,88 +135,6 @@ def _preprocessing(name: str | None) -> "Preprocessing | None":
     from resnext.preprocessing import PREPROCESSINGS, read_preprocessing
 
     return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))
-
-
-def _source(text: str, config: Config) -> "Source":
-    """Return a source, whose file is there."""
-    from convert.sources import find_source
-    from resnext.download import cache_folder, download
-
-    source = find_source(text, cache=lambda: cache_folder(config.cache))
-    if source.row and source.row.url:
-        from resnext.download.bar import download_bar
-
-        with download_bar(source.path.name) as progress:
-            download(source.row.url, source.path, size=source.row.bytes, progress=progress)
-    return source
-
-
-def _info(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
-    from convert.describe import describe
-    from convert.report import description_fields, description_lines
-
-    description = describe(_source(text, config).path)
-    return description_fields(description), list(description_lines(description))
-
-
-def _convert(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
-    from convert.report import conversion_fields, conversion_lines
-
-    conversion = _conversion(_source(text, config), config)
-    return conversion_fields(conversion), list(conversion_lines(conversion))
-
-
-def _conversion(source: "Source", config: Config) -> "Conversion":
-    """Convert one file."""
-    from convert.digest import start_sha256
-
-    sha256 = start_sha256(source.path)  # first: while it runs, the rest is imported too
-
-    from convert.export import EXPORTERS
-    from convert.loading import load_original, naming
-    from convert.report import Conversion
-
-    exporter = EXPORTERS[config.format]
-    exporter.require()
-    target = _target(source, config)
-    exporter.require_room(target, replace=config.force)
-    original = load_original(source.path, sha256=sha256)
-
-    def final() -> "Checkpoint":
-        return _stored(original.checkpoint(), config)
-
-    proof = None
-    if config.verify:
-        from convert.proof import prove
-
-        with naming(source.path):
-            proof = prove(original.tree, final())
-    if config.format == "safetensors":
-        draft = _stored(original.checkpoint(sha256="0" * 64), config)
-        draft.save(target, final=final)
-    else:
-        exporter.write(final(), target)
-    return Conversion(source=source.path, target=target, checkpoint=final(), proof=proof)
-
-
-def _stored(checkpoint: "Checkpoint", config: Config) -> "Checkpoint":
-    """Return the checkpoint with the preprocessing that the user gave."""
-    from resnext.checkpoint import Origin
-
-    if config.preprocessing is None:
-        return checkpoint
-    return replace(checkpoint, preprocessing=config.preprocessing, origin=Origin.GIVEN)
-
-
-def _target(source: "Source", config: Config) -> Path:
-    from convert.export import EXPORTERS
-
-    exporter = EXPORTERS[config.format]
-    if config.output is None:
-        return exporter.target(source.output)
-    if config.output.is_dir():
-        return exporter.target(source.output, config.output)
-    return config.output
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Description:
     refusal: str | None = None
 
 
-def describe(path: Path) -> Description:
+def describe_file(path: Path) -> Description:
     """Describe a file without converting it.
 
     Raises:

@@ -123,6 +123,24 @@ def test_existing_output_is_kept_unless_forced(run: Run, place, tmp_path: Path):
     assert (tmp_path / "cifar_c.safetensors").stat().st_size == 178_760
 
 
+def test_output_that_is_the_source_is_refused_even_if_forced(run: Run, place, tmp_path: Path):
+    size = place("cifar_c").stat().st_size
+    done = run("cifar_c.t7", "-o", "cifar_c.t7", "--force")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "resnext-convert: cifar_c.t7 is the source itself; --output names another file\n",
+    )
+    assert (tmp_path / "cifar_c.t7").stat().st_size == size
+
+
+def test_two_sources_of_one_output_are_refused(run: Run, place, tmp_path: Path):
+    shutil.copyfile(place("cifar_c"), tmp_path / "cifar_c.bin")
+    done = run("cifar_c.t7", "cifar_c.bin", "--force")
+    assert done.returncode == 2
+    assert done.stderr.startswith("resnext-convert: two sources would become cifar_c in the new")
+    assert files(tmp_path) == {"cifar_c.t7", "cifar_c.bin"}
+
+
 def test_one_bad_source_does_not_stop_the_others(run: Run, place, tmp_path: Path):
     for name in ("cifar_c", "odd_stride", "cifar_b"):
         place(name)

@@ -1,0 +1,136 @@
+"""One source to its output, or to its description: what the command does with each."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convert.errors import OutputError
+from convert.sources import find_source
+
+# Imported where they are used: the checksum of a large file starts before numpy is imported.
+if TYPE_CHECKING:
+    from convert.report import Conversion
+    from convert.sources import Source
+    from resnext.checkpoint import Checkpoint
+    from resnext.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The command line, but for its sources.
+
+    Attributes:
+        output: file or folder to write; None is beside the source.
+        format: a name of `convert.export.EXPORTERS`.
+        preprocessing: to store in place of the published or assumed one.
+        cache: folder of downloads; None is the user's.
+    """
+
+    output: Path | None
+    format: str
+    verify: bool
+    force: bool
+    preprocessing: "Preprocessing | None"
+    cache: Path | None
+
+
+def check_output(config: Config, sources: tuple[str, ...]) -> None:
+    """Check that every source gets an output of its own.
+
+    Raises:
+        OutputError: it would not.
+    """
+    if config.output is None or config.output.is_dir():
+        folder = config.output
+        outputs = [
+            Path(text).stem if folder else str(Path(text).with_suffix("")) for text in sources
+        ]
+        if twice := [output for output in outputs if outputs.count(output) > 1]:
+            raise OutputError(
+                f"two sources would become {twice[0]} in the new format; convert them one by one"
+            )
+    elif len(sources) > 1:
+        raise OutputError(f"{config.output}: an existing folder expected for several sources")
+
+
+def _source(text: str, config: Config) -> "Source":
+    """Return a source, whose file is there."""
+    from resnext.download import cache_folder, download
+
+    source = find_source(text, cache=lambda: cache_folder(config.cache))
+    if source.row and source.row.url:
+        from resnext.download.bar import download_bar
+
+        with download_bar(source.path.name) as progress:
+            download(source.row.url, source.path, size=source.row.bytes, progress=progress)
+    return source
+
+
+def describe(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
+    from convert.describe import describe_file
+    from convert.report import description_fields, description_lines
+
+    description = describe_file(_source(text, config).path)
+    return description_fields(description), list(description_lines(description))
+
+
+def convert(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
+    from convert.report import conversion_fields, conversion_lines
+
+    conversion = _conversion(_source(text, config), config)
+    return conversion_fields(conversion), list(conversion_lines(conversion))
+
+
+def _conversion(source: "Source", config: Config) -> "Conversion":
+    """Convert one file."""
+    from convert.digest import start_sha256
+
+    sha256 = start_sha256(source.path)  # first: while it runs, the rest is imported too
+
+    from convert.export import EXPORTERS
+    from convert.loading import load_original, naming
+    from convert.report import Conversion
+
+    exporter = EXPORTERS[config.format]
+    exporter.require()
+    target = _target(source, config)
+    if target.exists() and target.samefile(source.path):
+        raise OutputError(f"{target} is the source itself; --output names another file")
+    exporter.require_room(target, replace=config.force)
+    original = load_original(source.path, sha256=sha256)
+
+    def final() -> "Checkpoint":
+        return _stored(original.checkpoint(), config)
+
+    proof = None
+    if config.verify:
+        from convert.proof import prove
+
+        with naming(source.path):
+            proof = prove(original.tree, final())
+    if config.format == "safetensors":
+        draft = _stored(original.checkpoint(sha256="0" * 64), config)
+        draft.save(target, final=final)
+    else:
+        exporter.write(final(), target)
+    return Conversion(source=source.path, target=target, checkpoint=final(), proof=proof)
+
+
+def _stored(checkpoint: "Checkpoint", config: Config) -> "Checkpoint":
+    """Return the checkpoint with the preprocessing that the user gave."""
+    from resnext.checkpoint import Origin
+
+    if config.preprocessing is None:
+        return checkpoint
+    return replace(checkpoint, preprocessing=config.preprocessing, origin=Origin.GIVEN)
+
+
+def _target(source: "Source", config: Config) -> Path:
+    from convert.export import EXPORTERS
+
+    exporter = EXPORTERS[config.format]
+    if config.output is None:
+        return exporter.target(source.output)
+    if config.output.is_dir():
+        return exporter.target(source.output, config.output)
+    return config.output
