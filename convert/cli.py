@@ -79,7 +79,7 @@ def main(
     converted all the same.
     """
     with exit_on_error(PROG):
-        from convert.conversion import Config, check_output, convert, describe
+        from convert.conversion import Config, check_output, convert_source, describe_source
 
         config = Config(
             output=output,
@@ -92,7 +92,7 @@ def main(
         check_output(config, sources)
 
         def work(text: str) -> tuple[dict[str, object], list[str]]:
-            return describe(text, config) if info else convert(text, config)
+            return describe_source(text, config) if info else convert_source(text, config)
 
         results, failures = _each(sources, work, as_json=as_json)
         if as_json:
@@ -117,7 +117,7 @@ def _each(
             fields, lines = work(text)
         except BrokenPipeError:
             raise
-        except (OSError, ResnextError) as error:
+        except (OSError, ResnextError, MemoryError) as error:
             failures += 1
             fields, lines = {"source": text, "error": error_line(error)}, []
             say(PROG, error_line(error))

@@ -4,11 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.errors import OutputError
+from convert.errors import OutputError, SourceError
 from convert.sources import find_source
 
 # Imported where they are used: the checksum of a large file starts before numpy is imported.
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from convert.export import Exporter
     from convert.report import Conversion
     from convert.sources import Source
     from resnext.checkpoint import Checkpoint
@@ -41,10 +44,7 @@ def check_output(config: Config, sources: tuple[str, ...]) -> None:
         OutputError: it would not.
     """
     if config.output is None or config.output.is_dir():
-        folder = config.output
-        outputs = [
-            Path(text).stem if folder else str(Path(text).with_suffix("")) for text in sources
-        ]
+        outputs = [(config.output or Path(text).parent) / Path(text).stem for text in sources]
         if twice := [output for output in outputs if outputs.count(output) > 1]:
             raise OutputError(
                 f"two sources would become {twice[0]} in the new format; convert them one by one"
@@ -66,7 +66,8 @@ def _source(text: str, config: Config) -> "Source":
     return source
 
 
-def describe(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
+def describe_source(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
+    """Describe one source: as fields for JSON, and as lines."""
     from convert.describe import describe_file
     from convert.report import description_fields, description_lines
 
@@ -74,30 +75,54 @@ def describe(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
     return description_fields(description), list(description_lines(description))
 
 
-def convert(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
+def convert_source(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
+    """Convert one source, and say what was done: as fields for JSON, and as lines."""
     from convert.report import conversion_fields, conversion_lines
 
-    conversion = _conversion(_source(text, config), config)
-    return conversion_fields(conversion), list(conversion_lines(conversion))
+    source = _source(text, config)
 
-
-def _conversion(source: "Source", config: Config) -> "Conversion":
-    """Convert one file."""
     from convert.digest import start_sha256
 
     sha256 = start_sha256(source.path)  # first: while it runs, the rest is imported too
 
     from convert.export import EXPORTERS
-    from convert.loading import load_original, naming
-    from convert.report import Conversion
+    from convert.loading import is_safetensors, naming
 
     exporter = EXPORTERS[config.format]
     exporter.require()
-    target = _target(source, config)
-    if target.exists() and target.samefile(source.path):
+    target = _target(source, exporter, config.output)
+    with naming(source.path):
+        if is_safetensors(source.path):
+            conversion = _export(source.path, target, exporter, config)
+        else:
+            conversion = _convert(source.path, target, exporter, config, sha256)
+    return conversion_fields(conversion), list(conversion_lines(conversion))
+
+
+def _export(path: Path, target: Path, exporter: "Exporter", config: Config) -> "Conversion":
+    """Write a converted checkpoint in another format."""
+    from convert.report import Conversion
+    from resnext.checkpoint import Checkpoint
+
+    if exporter.name == "safetensors":
+        raise SourceError("converted already; --info describes it, --to writes other formats")
+    exporter.require_room(target, replace=config.force)
+    checkpoint = _stored(Checkpoint.load(path), config)
+    exporter.write(checkpoint, target)
+    return Conversion(source=path, target=target, checkpoint=checkpoint, proof=None, original=False)
+
+
+def _convert(
+    path: Path, target: Path, exporter: "Exporter", config: Config, sha256: "Future[str]"
+) -> "Conversion":
+    """Convert an original file."""
+    from convert.loading import load_original
+    from convert.report import Conversion
+
+    if target.exists() and target.samefile(path):
         raise OutputError(f"{target} is the source itself; --output names another file")
     exporter.require_room(target, replace=config.force)
-    original = load_original(source.path, sha256=sha256)
+    original = load_original(path, sha256=sha256)
 
     def final() -> "Checkpoint":
         return _stored(original.checkpoint(), config)
@@ -106,14 +131,13 @@ def _conversion(source: "Source", config: Config) -> "Conversion":
     if config.verify:
         from convert.proof import prove
 
-        with naming(source.path):
-            proof = prove(original.tree, final())
-    if config.format == "safetensors":
+        proof = prove(original.tree, final())
+    if exporter.name == "safetensors":
         draft = _stored(original.checkpoint(sha256="0" * 64), config)
         draft.save(target, final=final)
     else:
         exporter.write(final(), target)
-    return Conversion(source=source.path, target=target, checkpoint=final(), proof=proof)
+    return Conversion(source=path, target=target, checkpoint=final(), proof=proof)
 
 
 def _stored(checkpoint: "Checkpoint", config: Config) -> "Checkpoint":
@@ -125,12 +149,19 @@ def _stored(checkpoint: "Checkpoint", config: Config) -> "Checkpoint":
     return replace(checkpoint, preprocessing=config.preprocessing, origin=Origin.GIVEN)
 
 
-def _target(source: "Source", config: Config) -> Path:
+def _target(source: "Source", exporter: "Exporter", output: Path | None) -> Path:
+    """Return the file or folder to write.
+
+    Raises:
+        OutputError: its name belongs to another format.
+    """
     from convert.export import EXPORTERS
 
-    exporter = EXPORTERS[config.format]
-    if config.output is None:
+    if output is None:
         return exporter.target(source.output)
-    if config.output.is_dir():
-        return exporter.target(source.output, config.output)
-    return config.output
+    if output.is_dir():
+        return exporter.target(source.output, output)
+    for other in EXPORTERS.values():
+        if output.suffix == other.suffix and other is not exporter:
+            raise OutputError(f"{output} is a name for --to {other.name}, not {exporter.name}")
+    return output

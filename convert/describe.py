@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from convert import t7
 from convert.errors import RefusedError
@@ -28,6 +30,9 @@ class NetworkFacts:
         parameters: trained numbers.
         multiply_adds: for one such picture.
         conversions: what a conversion does, or did, to values.
+        form: how the blocks of a .t7 are written, "B" or "C"; "" without groups.
+        licence: of the weights, where it is known.
+        sha256: of the original file, where it was stored.
     """
 
     name: str
@@ -38,6 +43,9 @@ class NetworkFacts:
     preprocessing: Preprocessing | None
     origin: Origin | None
     conversions: tuple[str, ...]
+    form: str = ""
+    licence: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +96,8 @@ def _describe_checkpoint(path: Path) -> Description:
             name=source.published_name,
             preprocessing=(checkpoint.preprocessing, checkpoint.origin),
             conversions=source.conversions,
+            licence=source.licence,
+            sha256=source.source_sha256,
         ),
     )
 
@@ -95,7 +105,7 @@ def _describe_checkpoint(path: Path) -> Description:
 def _describe_t7(path: Path) -> Description:
     with naming(path):
         file = t7.load(path)
-    tree, network, refusal = tuple(_value_lines("file", file.root, 0)), None, None
+    tree, network, refusal = tuple(_value_lines("file", file.root)), None, None
     try:
         module = find_network(file.root)
         tree = tuple(_module_lines(module, 0))
@@ -109,6 +119,8 @@ def _describe_t7(path: Path) -> Description:
             name=row.name if row else None,
             preprocessing=assumed_preprocessing(found.spec, row),
             conversions=found.conversions,
+            form=found.form,
+            licence=row.licence if row else None,
         )
     longs = f", longs of {file.long_bytes} bytes" if file.long_bytes else ""
     return Description(
@@ -129,6 +141,9 @@ def _facts(
     name: str | None,
     preprocessing: tuple[Preprocessing | None, Origin | None],
     conversions: tuple[str, ...],
+    form: str = "",
+    licence: str | None = None,
+    sha256: str | None = None,
 ) -> NetworkFacts:
     rows = layout(spec)
     return NetworkFacts(
@@ -140,6 +155,9 @@ def _facts(
         preprocessing=preprocessing[0],
         origin=preprocessing[1],
         conversions=conversions,
+        form=form,
+        licence=licence,
+        sha256=sha256,
     )
 
 
@@ -148,35 +166,48 @@ def _module_lines(module: Module, depth: int) -> Iterator[str]:
     weight = module.tensor("weight")
     shape = f" {'x'.join(str(size) for size in weight.array.shape)}" if weight else ""
     names = [name for name in ("dW", "dH", "groups") if module.fields.get(name, 1.0) != 1.0]
-    settings = "".join(f", {name} {module.fields[name]:g}" for name in names)
+    settings = "".join(f", {name} {text(module.fields[name])}" for name in names)
     yield f"{'  ' * depth}{module.type}{shape}{settings}"
     for child in module.modules:
         yield from _module_lines(child, depth + 1)
 
 
-def _value_lines(name: str, value: object, depth: int) -> Iterator[str]:
-    """Yield what a file without a network of the family holds: its tables, three levels deep."""
+MOST_LINES: Final = 100
+
+
+def _value_lines(name: str, value: object) -> Iterator[str]:
+    """Yield what is below a value, three levels deep, each table once and the first lines only."""
+    lines = _all_value_lines(name, value, 0, set())
+    yield from islice(lines, MOST_LINES)
+    if next(lines, None) is not None:
+        yield "..."
+
+
+def _all_value_lines(name: str, value: object, depth: int, seen: set[int]) -> Iterator[str]:
+    indent = "  " * depth
     match value:
         case Table():
-            yield f"{'  ' * depth}{name}: table of {len(value)}"
-            if depth < 3:
+            known = id(value) in seen
+            seen.add(id(value))
+            yield f"{indent}{name}: table of {len(value)}{' (see above)' if known else ''}"
+            if depth < 3 and not known:
                 for key, item in value.items():
-                    yield from _value_lines(text(key), item, depth + 1)
+                    yield from _all_value_lines(text(key), item, depth + 1, seen)
         case Tensor():
-            yield f"{'  ' * depth}{name}: {value.type} {value.array.shape}"
+            yield f"{indent}{name}: {value.type} {value.array.shape}"
         case Object() | Storage():
-            yield f"{'  ' * depth}{name}: {value.type}"
+            yield f"{indent}{name}: {value.type}"
         case Function():
-            yield f"{'  ' * depth}{name}: function"
+            yield f"{indent}{name}: function"
         case _:
-            yield f"{'  ' * depth}{name}: {text(value)}"
+            yield f"{indent}{name}: {text(value)}"
 
 
 def _beside(root: object) -> Iterator[str]:
     """Yield what a table holds besides its network."""
     for key, item in root.items() if isinstance(root, Table) else ():
         if not isinstance(item, Object):
-            yield from _value_lines(text(key), item, 0)
+            yield from _value_lines(text(key), item)
 
 
 def _tensor_types(root: object) -> Iterator[str]:

@@ -150,6 +150,6 @@ class ProofError(ConvertError):
     def __init__(self, difference: float, tolerance: float) -> None:
         super().__init__(
             f"the converted network's logits differ from the original modules' by {difference:.1e} "
-            f"of the largest logit, at most {tolerance:.0e} expected; nothing was written"
+            f"of the largest logit, at most {tolerance:.0e} allowed; nothing was written"
         )
         self.difference = difference

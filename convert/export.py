@@ -34,7 +34,7 @@ class Exporter:
 
     Attributes:
         name: as `--to` takes it.
-        suffix: of the file, with its dot; "" for a folder.
+        suffix: of the file or folder, with its dot.
         write: puts a checkpoint at a path, whole or not at all, over whatever is there.
         files: what the folder holds; empty for a file.
         extra: of this project, which brings `packages`; None where nothing is needed.
@@ -71,8 +71,12 @@ class Exporter:
         Raises:
             OutputError: something is in the way.
         """
+        if path.is_symlink():
+            raise OutputError(f"{path} is a link; --output names the file itself")
         if not path.exists():
             return
+        if not (path.is_file() or path.is_dir()):
+            raise OutputError(f"{path} is no regular file; --output names another")
         if not replace:
             raise OutputError(f"{path} exists; --force overwrites it, --output names another")
         if path.is_dir() != bool(self.files):
@@ -89,7 +93,7 @@ class Exporter:
 _ROWS: Final = (
     Exporter(name="safetensors", suffix=SUFFIX, write=Checkpoint.save),
     Exporter(name="pth", suffix=".pth", write=write_pth),
-    Exporter(name="timm", suffix="", write=write_timm, files=FILES),
+    Exporter(name="timm", suffix=".timm", write=write_timm, files=FILES),
     Exporter(
         name="onnx",
         suffix=".onnx",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from convert.cursor import Array
 from convert.errors import StructureError, WeightError
-from convert.kinds import KINDS, LEFT_BEHIND, METHODS, REQUIRED, SETTINGS, WEIGHTS
+from convert.kinds import CLASS_SETTINGS, KINDS, LEFT_BEHIND, METHODS, REQUIRED, SETTINGS, WEIGHTS
 from convert.lua import Module
 from convert.objects import Object, Storage, Table, Tensor
 from convert.original import Expected, expected_tree
@@ -110,8 +110,9 @@ def _hands_on(module: Module) -> bool:
 
 
 def _setting_faults(found: Module, expected: Expected) -> Iterator[str]:
-    for name, default in SETTINGS[expected.kind].items():
-        wanted = expected.settings.get(name, default)
+    defaults = {**SETTINGS[expected.kind], **CLASS_SETTINGS.get(found.type, {})}
+    for name, default in defaults.items():
+        wanted = expected.settings.get(name, SETTINGS[expected.kind][name])
         value = _plain(found.fields.get(name, default))
         choices = wanted if isinstance(wanted, frozenset) else (wanted,)
         if value is REQUIRED:

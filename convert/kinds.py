@@ -71,6 +71,12 @@ SETTINGS: Final[dict[str, dict[str, object]]] = {
     },
 }
 
+# Where a class of a kind means something else by a setting's absence.
+CLASS_SETTINGS: Final[dict[str, dict[str, object]]] = {
+    # Saved before it had the field, it summed: nn's own updateOutput still honours that.
+    "nn.SpatialAveragePooling": {"divide": False},
+}
+
 # Fields that would replace a module's arithmetic with a function of the file's own.
 METHODS: Final = frozenset({"forward", "updateOutput"})
 

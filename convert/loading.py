@@ -1,5 +1,6 @@
 """The one door: a path, .t7 or converted, to a checkpoint."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from convert import t7
 from convert.digest import start_sha256
-from convert.errors import ConvertError
+from convert.errors import ConvertError, OutputError
 from convert.graph import Network, read_network
 from convert.lua import Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance
@@ -51,7 +52,8 @@ class Original:
             preprocessing=preprocessing,
             origin=origin,
             provenance=Provenance(
-                source_file=self.path.name,
+                # Whatever bytes the name holds, the header is UTF-8.
+                source_file=os.fsencode(self.path.name).decode("utf-8", "backslashreplace"),
                 source_sha256=sha256 or self.sha256.result(),
                 source_bytes=self.file.bytes,
                 published_name=row.name if row else None,
@@ -92,7 +94,8 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except ConvertError as error:
-        error.path = path
+        if not isinstance(error, OutputError):  # which names its own
+            error.path = path
         raise
 
 

@@ -110,6 +110,8 @@ def _module(source: Object, path: str, seen: set[int]) -> Module:
             raise StructureError(f"{place}: a module expected, found {type(child).__name__}")
         modules.append(_module(child, place, seen))
     fields = {text(key): value for key, value in source.fields.items() if key != b"modules"}
+    if (padding := fields.get("padding")) is not None:  # an old convolution's, before padW and padH
+        fields |= {"padW": padding, "padH": padding}
     return Module(path, source.type, source.offset, fields, tuple(modules))
 
 

@@ -137,7 +137,8 @@ def _average_pool(module: Module, value: Value) -> Value:
         padding,
         ceil_mode=bool(module.fields.get("ceil_mode")),
         count_include_pad=bool(module.fields.get("count_include_pad", mode != excluding)),
-        divisor_override=None if module.fields.get("divide", True) else 1,
+        # nn saved no such field before it divided; cudnn never had one, and divides.
+        divisor_override=None if module.fields.get("divide", module.type[:3] != "nn.") else 1,
     )
 
 

@@ -138,7 +138,13 @@ def _shortcut(row: Residual, form: Form) -> Expected:
     if row.pads:
         zeros = Expected("MulConstant", {"constant_scalar": 0.0})
         pool = Expected(
-            "SpatialAveragePooling", {**_window(1, row.stride, 0), "mode": AVERAGE_MODES}
+            # The sum of one pixel is its average.
+            "SpatialAveragePooling",
+            {
+                **_window(1, row.stride, 0),
+                "mode": AVERAGE_MODES,
+                "divide": frozenset({True, False}),
+            },
         )
         concat = Expected("Concat", {"dimension": 2.0}, (IDENTITY, zeros))
         return _sequential(pool, concat)

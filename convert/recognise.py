@@ -150,7 +150,7 @@ def _classes(classifier: Module) -> int:
 
 def _count(module: Module, name: str, *, default: int | None = None) -> int:
     value = module.fields.get(name, default)
-    if not isinstance(value, int | float) or not float(value).is_integer():
+    if not isinstance(value, int | float) or not (abs(value) < 2**31 and value == int(value)):
         raise StructureError(f"{module.place}: {name} must be a whole number, found {value!r}")
     return int(value)
 

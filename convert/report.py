@@ -20,12 +20,14 @@ class Conversion:
 
     Attributes:
         proof: None with --no-verify.
+        original: the source is an original file, not a converted one.
     """
 
     source: Path
     target: Path
     checkpoint: Checkpoint
     proof: "Proof | None"
+    original: bool = True
 
     @property
     def network(self) -> str:
@@ -42,7 +44,7 @@ def conversion_lines(conversion: Conversion) -> Iterator[str]:
     yield from (f"  converted: {text}" for text in provenance.conversions)
     if conversion.proof:
         yield f"  proven: {conversion.proof.describe()}"
-    else:
+    elif conversion.original:
         yield "  not proven (--no-verify)"
     yield f"  {_preprocessing_text(checkpoint.preprocessing, checkpoint.origin)}"
     if provenance.licence:
@@ -86,13 +88,18 @@ def description_lines(description: Description) -> Iterator[str]:
 
 def _network_lines(network: NetworkFacts) -> Iterator[str]:
     spec, side = network.spec, network.input_size
-    yield f"network: {network.name}"
+    form = f", written in form {network.form}" if network.form else ""
+    yield f"network: {network.name}{form}"
     fields = spec.to_fields()
     yield f"spec: {', '.join(f'{name} {value}' for name, value in fields.items())}"
     yield f"parameters: {network.parameters:,}"
     yield f"multiply-adds: {network.multiply_adds / 1e9:.3f} G at {side} x {side}"
     yield _preprocessing_text(network.preprocessing, network.origin)
     yield from (f"converted: {text}" for text in network.conversions)
+    if network.licence:
+        yield f"licence of the weights: {network.licence}"
+    if network.sha256:
+        yield f"sha256 of the original: {network.sha256}"
 
 
 def description_fields(description: Description) -> dict[str, object]:
@@ -115,6 +122,9 @@ def description_fields(description: Description) -> dict[str, object]:
             "input_size": network.input_size,
             "preprocessing": _preprocessing_fields(network.preprocessing, network.origin),
             "conversions": list(network.conversions),
+            "form": network.form,
+            "licence": network.licence,
+            "sha256": network.sha256,
         }
     return fields
 
@@ -122,7 +132,7 @@ def description_fields(description: Description) -> dict[str, object]:
 def _preprocessing_text(row: Preprocessing | None, origin: Origin | None) -> str:
     if row is None:
         return "preprocessing: not known; --preprocessing stores one"
-    return f"preprocessing: {row.describe()} ({origin})"
+    return f"preprocessing, {origin}: {row.describe()}"
 
 
 def _preprocessing_fields(

@@ -35,12 +35,14 @@ def find_source(text: str, *, cache: Callable[[], Path]) -> Source:
     """
     path = Path(text)
     names = {row.name: row for row in published()}
-    if path.exists() or text not in names:
-        if path.is_dir():
-            raise SourceError(f"{text}: a file expected, found a folder")
+    if path.is_file() or text not in names:
+        if path.exists() and not path.is_file():
+            found = "a folder" if path.is_dir() else "something else"
+            raise SourceError(f"{text}: a file expected, found {found}")
         if not path.exists():
             known = ", ".join(name for name, row in names.items() if row.url)
-            raise SourceError(f"{text}: no such file, and no published network; those are {known}")
+            also = "" if path.suffix or path.name != text else f"; published networks are {known}"
+            raise SourceError(f"{text}: no such file{also}")
         return Source(path=path, output=path)
     row = names[text]
     if row.file is None:

@@ -1,6 +1,6 @@
 """The tensors of matched modules to the tensors of layers: checked, joined, folded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -41,6 +41,8 @@ def layer_tensors(rows: Layout, spec: Spec, parts: Parts) -> tuple[Tensors, tupl
         WeightError: a tensor is missing, misshapen, shared, not finite or impossible; all faults
             are gathered, the first is named.
     """
+    # Addresses first, then values: what shares memory could make a small file fill a large one.
+    _refuse(list(_overlaps(parts)))
     collector = _Collector(parts, [], {})
     for layer in rows.layers():
         match layer:
@@ -48,23 +50,29 @@ def layer_tensors(rows: Layout, spec: Spec, parts: Parts) -> tuple[Tensors, tupl
                 collector.convolution(layer)
             case BatchNorm() if layer.name in parts:
                 collector.batch_norm(layer)
-            case BatchNorm():
-                collector.identity(layer)
             case Linear():
                 collector.linear(layer)
+    _refuse(collector.faults)
+    # Only now are the sizes that the file states those of tensors that it holds.
+    missing = [row for row in rows.layers() if isinstance(row, BatchNorm) and row.name not in parts]
+    for layer in missing:
+        collector.identity(layer)
     folded = collector.fold(dict(_followers(rows, spec)))
-    collector.faults += _overlaps(parts)
-    if collector.faults:
-        more = len(collector.faults) - 1
-        raise WeightError(collector.faults[0] + (f" (and {more} more faults)" if more else ""))
+    _refuse(collector.faults)
     converted = sum("running_std" in part.tensors for row in parts.values() for part in row)
     conversions = (
         (folded, "bias of a convolution folded into the batch norm behind it"),
-        (collector.inserted, "batch norm that changes nothing put behind a projection without one"),
+        (len(missing), "batch norm that changes nothing put behind a projection without one"),
         (converted, "running_std of a batch norm of version 1 converted to a variance"),
     )
     texts = tuple(f"{text} ({count} times)" for count, text in conversions if count)
     return collector.tensors, texts
+
+
+def _refuse(faults: Sequence[str]) -> None:
+    if faults:
+        more = len(faults) - 1
+        raise WeightError(faults[0] + (f" (and {more} more faults)" if more else ""))
 
 
 def _followers(rows: Layout, spec: Spec) -> Iterator[tuple[str, str]]:
@@ -86,7 +94,6 @@ class _Collector:
     parts: Parts
     faults: list[str]
     tensors: Tensors
-    inserted: int = 0
 
     def convolution(self, layer: Convolution) -> None:
         [(name, shape)] = layer.tensors().items()
@@ -118,7 +125,6 @@ class _Collector:
 
     def identity(self, layer: BatchNorm) -> None:
         """Store a batch norm that the file does not have and that changes nothing."""
-        self.inserted += 1
         zeros, ones = np.zeros(layer.width, np.float32), np.ones(layer.width, np.float32)
         self.tensors |= {
             f"{layer.name}.weight": ones,
@@ -201,7 +207,7 @@ class _Collector:
             return
         mean = self.tensors[name]
         with np.errstate(over="ignore"):
-            folded = np.subtract(mean, bias, dtype=np.float64).astype(mean.dtype)
+            folded = np.subtract(mean, bias, dtype=np.float64).astype(_at_least_float32(mean))
         if not np.isfinite(folded).all():
             self.faults.append(f"{place}: a bias too large for the batch norm behind it")
         self.tensors[name] = folded
@@ -217,7 +223,12 @@ def _variance(running_std: Array) -> Array:
     with np.errstate(over="ignore"):
         variance = np.power(running_std, -2.0, dtype=np.float64) - EPS
         variance[(variance < 0) & (variance > -1e-6 * EPS)] = 0
-        return variance.astype(running_std.dtype)
+        return variance.astype(_at_least_float32(running_std))
+
+
+def _at_least_float32(array: Array) -> np.dtype[np.generic]:
+    """Return the type of a converted value: half precision would round it once more."""
+    return np.promote_types(array.dtype, np.float32)
 
 
 EPS = 1e-5

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from struct import Struct
@@ -78,7 +78,7 @@ class Checkpoint:
     """
 
     spec: Spec
-    tensors: Mapping[str, Array]
+    tensors: Mapping[str, Array] = field(repr=False)
     preprocessing: Preprocessing | None
     origin: Origin | None
     provenance: Provenance
@@ -202,7 +202,14 @@ class Checkpoint:
             )
         try:
             return cls(tensors=tensors, **_parse(metadata))
-        except (ResnextError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (
+            ResnextError,
+            ValueError,
+            KeyError,
+            TypeError,
+            RecursionError,
+            OverflowError,
+        ) as error:
             raise CheckpointError(f"{path}: {_reason(error)}") from error
 
 

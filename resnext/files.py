@@ -13,21 +13,25 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the name `path` only when the block ends without an error.
 
     It is written beside `path` under a hidden name and removed on any error, Ctrl-C included.
+    Nothing waits for the disk: after a power cut the work has to be done again.
 
     Raises:
-        OSError: the folder is missing or read-only, or the disk is full.
+        OSError: the folder is missing or read-only, or the disk is full; names `path`.
     """
-    with NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-    ) as file:
-        try:
-            yield file
-            file.flush()
-            file.close()
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(file.name).chmod(0o666 & ~umask)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    try:
+        with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
+            try:
+                yield file
+                file.close()
+                umask = os.umask(0)
+                os.umask(umask)
+                Path(file.name).chmod(0o666 & ~umask)
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        # The hidden name says nothing to a user, and a full disk gives none.
+        if error.filename2 is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise

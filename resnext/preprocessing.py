@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from resnext.errors import PreprocessingError
 
@@ -83,14 +83,17 @@ def read_preprocessing(path: Path) -> Preprocessing:
         raise PreprocessingError(f"preprocessing {path}: {known} or a TOML file expected")
     try:
         fields = tomllib.loads(path.read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PreprocessingError(f"{path}: not a TOML file: {error}") from error
     return Preprocessing.from_fields(fields, str(path))
 
 
+MOST: Final = 1_000_000  # pixels, or a mean on the scale of bytes: nothing comes near
+
+
 def _whole(fields: Mapping[str, object], name: str, where: str) -> int:
     value = fields.get(name)
-    if type(value) is not int:
+    if type(value) is not int or not 0 < value < MOST:
         raise PreprocessingError(f"{where}: {name} must be a whole number, found {value!r}")
     return value
 
@@ -100,7 +103,7 @@ def _triple(fields: Mapping[str, object], name: str, where: str) -> tuple[float,
     if (
         not isinstance(value, list | tuple)
         or len(value) != 3
-        or not all(type(item) in (int, float) for item in value)
+        or not all(type(item) in (int, float) and abs(item) < MOST for item in value)
     ):
         raise PreprocessingError(f"{where}: {name} must be three numbers, found {value!r}")
     red, green, blue = value

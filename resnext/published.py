@@ -95,7 +95,7 @@ def read_table(path: Path) -> tuple[Row, ...]:
     """
     try:
         document = tomllib.loads(path.read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PublishedError(f"{path}: not a TOML file: {error}") from error
     networks = document.get("network")
     if set(document) != {"network"} or not isinstance(networks, list):

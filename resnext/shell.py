@@ -43,14 +43,15 @@ def exit_on_error(prog: str) -> Iterator[None]:
     """
     try:
         yield
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever started the command
+            sys.stdout.flush()
     except BrokenPipeError:
         # The interpreter flushes once more when it ends; that must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(BAD_INPUT) from None
     except KeyboardInterrupt:
         say(prog, "interrupted")
-    except (OSError, ResnextError) as error:
+    except (OSError, ResnextError, MemoryError) as error:
         say(prog, error_line(error))
     else:
         return
@@ -59,11 +60,14 @@ def exit_on_error(prog: str) -> Iterator[None]:
 
 def say(prog: str, text: str) -> None:
     """Write one line on stderr."""
-    sys.stderr.write(f"{prog}: {' '.join(text.split())}\n")
+    if sys.stderr is not None:
+        sys.stderr.write(f"{prog}: {' '.join(text.split())}\n")
 
 
-def error_line(error: OSError | ResnextError) -> str:
+def error_line(error: OSError | ResnextError | MemoryError) -> str:
     """Say what is wrong; of a file, which and why, without Python's `[Errno 2]`."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
     if isinstance(error, ResnextError):
         return str(error)
     reason = error.strerror or str(error) or type(error).__name__

@@ -186,13 +186,23 @@ def test_info_on_latest_names_the_file_to_convert(run: Run, place):
     [
         ((), "Missing argument 'SOURCE...'; --help lists what there is"),
         (("--bogus", "x"), "No such option '--bogus'"),
-        (("missing.t7",), "missing.t7: no such file, and no published network; those are resnext"),
+        (("missing.t7",), "missing.t7: no such file"),
+        (("resnext50",), "resnext50: no such file; published networks are resnext_50_32x4d"),
         (("resnext_152_32x4d",), "resnext_152_32x4d: no weights of it were published"),
         (("x", "--preprocessing", "none"), "preprocessing none: imagenet, cifar10, cifar100 or"),
         (("a.t7", "b.t7", "-o", "c"), "c: an existing folder expected for several sources"),
         ((".",), ".: a file expected, found a folder"),
     ],
-    ids=["nothing", "option", "missing", "unpublished", "preprocessing", "output", "folder"],
+    ids=[
+        "nothing",
+        "option",
+        "missing",
+        "name",
+        "unpublished",
+        "preprocessing",
+        "output",
+        "folder",
+    ],
 )
 def test_bad_usage_is_one_line_and_exit_2(run: Run, arguments: tuple[str, ...], message: str):
     done = run(*arguments)

@@ -88,7 +88,7 @@ def test_exporters_are_the_four_formats() -> None:
     assert rows == [
         ("safetensors", ".safetensors", (), None),
         ("pth", ".pth", (), None),
-        ("timm", "", ("config.json", "model.safetensors"), None),
+        ("timm", ".timm", ("config.json", "model.safetensors"), None),
         ("onnx", ".onnx", (), "onnx"),
     ]
 
@@ -97,7 +97,7 @@ def test_exporters_are_the_four_formats() -> None:
     ("name", "folder", "expected"),
     [
         ("pth", None, Path("in/resnext_50.pth")),
-        ("timm", None, Path("in/resnext_50")),
+        ("timm", None, Path("in/resnext_50.timm")),
         ("onnx", Path("out"), Path("out/resnext_50.onnx")),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lua_nets import at, children, net, place
+from lua_nets import at, children, net, numbers_of, place
 from t7_writer import Function, Object, Pairs, Storage, Tensor, dumps, tensor
 
 from convert import t7
@@ -220,7 +220,6 @@ SETTINGS: list[tuple[str, dict[str, Any], tuple[int, ...], str, Any]] = [
     ("average pool", C, (7,), "divide", False),
     ("shortcut pool", A, (5, 1, 1, 2, 1), "dW", 1),
     ("shortcut pool", A, (5, 1, 1, 2, 1), "kW", 2),
-    ("shortcut pool", A, (5, 1, 1, 2, 1), "divide", False),
     ("concat", A, (5, 1, 1, 2, 2), "dimension", 3),
     ("zeros", A, (5, 1, 1, 2, 2, 2), "constant_scalar", 0.5),
     ("zeros", A, (5, 1, 1, 2, 2, 2), "inplace", True),
@@ -390,7 +389,8 @@ def test_every_other_value_of_any_setting_is_refused(name: str) -> None:
         fields: dict[str, Any] = module.fields  # type: ignore[assignment]
         for field, value in list(fields.items()):
             in_place = field == "inplace" and module.type in MAY_BE_IN_PLACE
-            if field in HARMLESS or in_place or isinstance(value, t7.Tensor):
+            one_pixel = field == "divide" and fields["kW"] == 1  # its sum is its average
+            if field in HARMLESS or in_place or one_pixel or isinstance(value, t7.Tensor):
                 continue
             for other in changes(value):
                 fields[field] = other
@@ -398,6 +398,42 @@ def test_every_other_value_of_any_setting_is_refused(name: str) -> None:
                     accepted.append((module.place, field, value, other))
             fields[field] = value
     assert accepted == []
+
+
+def reading_of(model: Any) -> Network:
+    return read_network(find_network(t7.loads(dumps(model)).root))
+
+
+def test_average_pooling_of_nn_without_divide_is_a_sum_and_refused() -> None:
+    model = net(block="basic", nn=True)
+    del at(model, 7).fields["divide"]
+    with pytest.raises(StructureError, match="divide = True expected, found False"):
+        reading_of(model)
+
+
+def test_shortcut_pooling_of_nn_without_divide_is_accepted() -> None:
+    model = net(block="basic", shortcut="A")
+    del at(model, 5, 1, 1, 2, 1).fields["divide"]
+    assert reading_of(model).spec.shortcut == "A"
+
+
+def test_padding_of_old_convolutions_overrides_padw_and_padh() -> None:
+    model = net(block="basic", nn=True)
+    at(model, 1).fields |= {"padding": 1.0, "padW": 0.0, "padH": 0.0}
+    reading_of(model)
+    at(model, 1).fields["padding"] = 0.0
+    with pytest.raises(StructureError, match="padW = 1 expected, found 0"):
+        reading_of(model)
+
+
+def test_sizes_that_no_tensor_has_are_refused_before_anything_is_allocated() -> None:
+    model = net(projection_norm=False)
+    for numbers in numbers_of(model):
+        fields = at(model, *numbers).fields
+        for name in {"nInputPlane", "nOutputPlane"} & fields.keys():
+            fields[name] *= 2.0**20
+    with pytest.raises(WeightError):
+        reading_of(model)
 
 
 # Modules in other places

@@ -270,10 +270,12 @@ WINDOW = {"kW": 2.0, "kH": 2.0, "dW": 2.0, "dH": 2.0}
     ("module", "answer"),
     [
         (alone("nn.ReLU", threshold=1.5, val=-7.0), [[-7.0, 2.0], [3.0, 4.0]]),
-        (alone("nn.SpatialAveragePooling", **WINDOW), [[2.5]]),
+        (alone("nn.SpatialAveragePooling", **WINDOW), [[10.0]]),
+        (alone("nn.SpatialAveragePooling", **WINDOW, divide=True), [[2.5]]),
+        (alone("cudnn.SpatialAveragePooling", **WINDOW), [[2.5]]),
         (alone("nn.SpatialAveragePooling", **WINDOW, divide=False), [[10.0]]),
         (
-            alone("nn.SpatialAveragePooling", **WINDOW, padW=1.0, padH=1.0),
+            alone("cudnn.SpatialAveragePooling", **WINDOW, padW=1.0, padH=1.0),
             [[0.25, 0.5], [0.75, 1.0]],
         ),
         (
@@ -287,7 +289,15 @@ WINDOW = {"kW": 2.0, "kH": 2.0, "dW": 2.0, "dH": 2.0}
             [[1.0, 2.0], [3.0, 4.0]],
         ),
     ],
-    ids=["threshold", "average", "sum", "padding counts", "padding does not count"],
+    ids=[
+        "threshold",
+        "nn",
+        "nn divides",
+        "cudnn",
+        "sum",
+        "padding counts",
+        "padding does not count",
+    ],
 )
 def test_setting_outside_the_family_is_obeyed_all_the_same(module: Module, answer: list[object]):
     picture = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]], dtype=torch.float64)

@@ -21,7 +21,11 @@ def converted(root: Any) -> tuple[Module, Checkpoint]:
     tree = find_network(root)
     network = read_network(tree)
     source = Provenance(
-        source_file="x.t7", source_sha256="0", source_bytes=0, converted_by="a test"
+        source_file="x.t7",
+        source_sha256="0",
+        source_bytes=0,
+        converted_by="a test",
+        conversions=network.conversions,
     )
     checkpoint = Checkpoint(
         spec=network.spec,

@@ -110,25 +110,37 @@ def test_part_of_the_images_gives_an_interval_and_no_verdict(some: Path) -> None
     assert done.returncode == 0
 
 
-def test_current_folder_is_searched_and_the_conversion_taken(some: Path, tmp_path: Path) -> None:
-    shutil.copy(CHECKPOINT, tmp_path / "digits.t7")
-    checkpoint = convert.load(CHECKPOINT)
-    provenance = replace(checkpoint.provenance, converted_by="a test")
-    replace(checkpoint, provenance=provenance).save(tmp_path / "digits.safetensors")
-    data = shutil.copytree(some, tmp_path / "val")
+def folder_of_two(some: Path, folder: Path) -> Path:
+    """Put a .t7 and its conversion into a folder, and images with a hidden file beside them."""
+    shutil.copy(CHECKPOINT, folder / "digits.t7")
+    convert.load(CHECKPOINT).save(folder / "digits.safetensors")
+    data = shutil.copytree(some, folder / "val")
     (data / "0_zero" / ".hidden").touch()
-    done = run("--data", data, "--claims", CLAIMS, "--json", cwd=tmp_path)
+    return data
+
+
+def test_current_folder_is_searched_and_the_conversion_taken(some: Path, tmp_path: Path) -> None:
+    data = folder_of_two(some, tmp_path)
+    done = run("--data", data, "--json", cwd=tmp_path)
     (result,) = json.loads(done.stdout)["results"]
     assert (result["checkpoint"], result["network"]) == ("digits.safetensors", "digits")
     assert (result["images"], result["claims"]) == (20, [])
-    first, second, third, fourth = done.stderr.splitlines()
+    first, second, third = done.stderr.splitlines()
     assert first == (
         "resnext-validate: no checkpoint given, so those of this folder: digits.safetensors"
     )
     assert second.endswith("1 entries ignored, hidden or no images")
     assert "digits.safetensors: preprocessing assumed from the network's shape" in third
-    assert "the row 'resnext_11_8x4d_digits' applies to no checkpoint given" in fourth
     assert done.returncode == 0
+
+
+def test_claims_that_apply_to_no_checkpoint_are_refused(some: Path, tmp_path: Path) -> None:
+    data = folder_of_two(some, tmp_path)
+    done = run("--data", data, "--claims", CLAIMS, "--json", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == (
+        f"resnext-validate: {CLAIMS}: none of its rows applies; the checkpoints are digits"
+    )
 
 
 def test_help_needs_neither_torch_nor_numpy_nor_rich() -> None:

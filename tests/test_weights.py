@@ -295,12 +295,20 @@ def test_bias_of_zero_with_no_batch_norm_behind_changes_nothing() -> None:
 
 
 def test_bias_that_overflows_the_mean_is_refused() -> None:
-    model = net(**BIASED, kind="CudaHalf")
-    at(model, *CONV).fields["bias"].storage.values[0] = 65000
-    at(model, *NORM).fields["running_mean"].storage.values[0] = -65000
+    model = net(**BIASED)
+    at(model, *CONV).fields["bias"].storage.values[0] = 3e38
+    at(model, *NORM).fields["running_mean"].storage.values[0] = -3e38
     message = refusal(model)
     assert message.startswith(place(*CONV))
     assert "too large" in message
+
+
+@pytest.mark.parametrize("options", [{"conv_bias": True}, {"running_std": True}])
+def test_converted_values_of_half_precision_are_kept_in_single(options: dict[str, bool]) -> None:
+    tensors = convert(net(kind="CudaHalf", **options)).tensors
+    name = "bn1.running_mean" if "conv_bias" in options else "bn1.running_var"
+    assert tensors[name].dtype == np.float32
+    assert tensors["conv1.weight"].dtype == np.float16
 
 
 def test_bias_of_one_branch_alone_is_refused() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import convert
 from resnext.data.sources import ImageSet, class_folders
+from resnext.errors import DataError
 from resnext.published import Row, published, read_table
 from validate.checkpoints import find
 from validate.claims import assess
@@ -90,7 +91,10 @@ def _notes(
         yield f"{images.root}: {images.ignored} entries ignored, hidden or no images"
     yield from (protocol.note for protocol in protocols if protocol.note)
     known = ", ".join(dict.fromkeys(protocol.name for protocol in protocols))
-    for name in unused(own, protocols):
+    names = unused(own, protocols)
+    if own and len(names) == len(own):
+        raise DataError(f"{config.claims}: none of its rows applies; the checkpoints are {known}")
+    for name in names:
         yield f"{config.claims}: the row {name!r} applies to no checkpoint given; these are {known}"
 
 
