@@ -73,7 +73,11 @@ def summary(runs: Mapping[str, Sequence[Run]], *, base: str) -> dict[str, dict[s
 def write_result(name: str, fields: Mapping[str, object], packages: Sequence[str]) -> None:
     """Write a result with the machine, the versions and the commit that it was measured with."""
     commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        ["git", "describe", "--always", "--dirty"],
+        cwd=RESULTS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     document = {
         **fields,

@@ -23,7 +23,8 @@ def published_table() -> str:
             (
                 f"`{row.name}`",
                 f"{rows.parameters() / 1e6:.3f}",
-                f"{rows.multiply_adds(224) / 1e9:.3f}",
+                f"{rows.multiply_adds(224) / 1e9:.3f}"
+                + (f" (printed: {row.multiply_adds})" if row.multiply_adds else ""),
                 _printed(row, "ResNeXt README", 1),
                 _printed(row, "fb.resnet.torch README", 1),
                 _printed(row, "fb.resnet.torch README", 10),

@@ -31,8 +31,8 @@ class Proof:
 
     def describe(self) -> str:
         """Return the proof in words."""
-        limit = f"at most {self.tolerance:.0e} allowed"
-        return f"logits within {self.difference:.1e} of the original's modules' in float64, {limit}"
+        limit = f"limit {self.tolerance:.0e}"
+        return f"float64 logits within {self.difference:.1e} of the original modules' ({limit})"
 
 
 def prove(tree: Module, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0) -> Proof:

@@ -46,7 +46,7 @@ def conversion_lines(conversion: Conversion) -> Iterator[str]:
         yield f"  proven: {conversion.proof.describe()}"
     elif conversion.original:
         yield "  not proven (--no-verify)"
-    yield f"  {_preprocessing_text(checkpoint.preprocessing, checkpoint.origin)}"
+    yield from (f"  {line}" for line in _preprocessing(checkpoint.preprocessing, checkpoint.origin))
     if provenance.licence:
         yield f"  licence of the weights: {provenance.licence}"
     yield f"{conversion.target}: {_bytes(conversion.target):,} bytes"
@@ -94,7 +94,7 @@ def _network_lines(network: NetworkFacts) -> Iterator[str]:
     yield f"spec: {', '.join(f'{name} {value}' for name, value in fields.items())}"
     yield f"parameters: {network.parameters:,}"
     yield f"multiply-adds: {network.multiply_adds / 1e9:.3f} G at {side} x {side}"
-    yield _preprocessing_text(network.preprocessing, network.origin)
+    yield from _preprocessing(network.preprocessing, network.origin)
     yield from (f"converted: {text}" for text in network.conversions)
     if network.licence:
         yield f"licence of the weights: {network.licence}"
@@ -129,10 +129,12 @@ def description_fields(description: Description) -> dict[str, object]:
     return fields
 
 
-def _preprocessing_text(row: Preprocessing | None, origin: Origin | None) -> str:
+def _preprocessing(row: Preprocessing | None, origin: Origin | None) -> Iterator[str]:
     if row is None:
-        return "preprocessing: not known; --preprocessing stores one"
-    return f"preprocessing, {origin}: {row.describe()}"
+        yield "preprocessing: not known; --preprocessing stores one"
+    else:
+        yield f"preprocessing, {origin}:"
+        yield f"  {row.describe()}"
 
 
 def _preprocessing_fields(

@@ -67,7 +67,7 @@ def test_source_becomes_a_safetensors_file_beside_it(run: Run, place, tmp_path: 
     assert files(tmp_path) == {"cifar_c.t7", "cifar_c.safetensors"}
     first, proof, *_ = done.stdout.splitlines()
     assert first == "cifar_c.t7: resnext_11_4x4d, 41,458 parameters"
-    assert proof.startswith("  proven: logits within ")
+    assert proof.startswith("  proven: float64 logits within ")
     with safe_open(tmp_path / "cifar_c.safetensors", framework="numpy") as file:
         assert file.get_tensor("conv1.weight").shape == (8, 3, 3, 3)
         assert file.metadata()["source_file"] == "cifar_c.t7"

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import resource
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -427,13 +428,18 @@ def test_padding_of_old_convolutions_overrides_padw_and_padh() -> None:
 
 
 def test_sizes_that_no_tensor_has_are_refused_before_anything_is_allocated() -> None:
+    # A projection without batch norm is given one, whose width nothing but the file states.
     model = net(projection_norm=False)
     for numbers in numbers_of(model):
         fields = at(model, *numbers).fields
-        for name in {"nInputPlane", "nOutputPlane"} & fields.keys():
-            fields[name] *= 2.0**20
-    with pytest.raises(WeightError):
+        for name in {"nInputPlane", "nOutputPlane", "numElements"} & fields.keys():
+            fields[name] *= 1.0 if fields[name] == 3 else 2.0**22
+        if "numElements" in fields:
+            fields["size"].values[0] *= 2**22
+    resource_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(WeightError, match=r"weight is \(4, 3, 3, 3\)"):
         reading_of(model)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resource_before < 100_000
 
 
 # Modules in other places
