@@ -197,13 +197,18 @@ def test_published_row_applies_by_the_published_name(digits: Checkpoint) -> None
     assert [claim.value for claim in protocol.claims] == ["3.3"]
 
 
-def test_published_row_does_not_apply_by_the_files_name(digits: Checkpoint) -> None:
+def test_published_row_applies_by_the_files_name_only_to_its_architecture(
+    digits: Checkpoint,
+) -> None:
+    same = replace(row("resnext_50_32x4d"), spec=digits.spec)
+    path = Path("a/resnext_50_32x4d.t7")
+    protocol = choose(digits, path, own=[], published=[same])
+    assert (protocol.name, protocol.claims) == ("resnext_50_32x4d", same.claims)
+    assert protocol.note is not None
+    assert "judged as the published resnext_50_32x4d by its file's name alone" in protocol.note
+    other = replace(same, spec=replace(digits.spec, classes=11))
     tuned = replace(digits, preprocessing=SMALL, origin=Origin.GIVEN)
-    protocol = choose(
-        tuned, Path("resnext_50_32x4d.safetensors"), own=[], published=[row("resnext_50_32x4d")]
-    )
-    assert (protocol.name, protocol.claims) == ("resnext_50_32x4d", ())
-    assert (protocol.preprocessing, protocol.note) == (SMALL, None)
+    assert choose(tuned, path, own=[], published=[other]).claims == ()
 
 
 def test_assumed_preprocessing_is_used_and_said(digits: Checkpoint) -> None:

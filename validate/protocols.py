@@ -34,9 +34,10 @@ def choose(
     """Return the protocol of a checkpoint.
 
     A row of the user's own table comes first: one of the published name in the checkpoint's
-    header, else one of its file's name. A row of the published table applies by the former alone,
-    because a fine-tuned network may well keep the name of the file it came from. Without a row,
-    the checkpoint's own preprocessing is used, and nothing is judged.
+    header, else one of its file's name; then the published table in the same order. There the
+    file's name counts only for a network of the row's architecture, and it is said: a fine-tuned
+    network may well keep the name of the file it came from. Without a row, the checkpoint's own
+    preprocessing is used, and nothing is judged.
 
     Args:
         checkpoint: what is measured.
@@ -54,6 +55,15 @@ def choose(
             preprocessing=row.preprocessing,
             claims=row.claims,
             note=_override(checkpoint, path, row),
+        )
+    namesake = _named(published, path.stem)
+    if header is None and namesake and namesake.spec == checkpoint.spec:
+        return Protocol(
+            name=namesake.name,
+            preprocessing=namesake.preprocessing,
+            claims=namesake.claims,
+            note=f"{path}: judged as the published {namesake.name} by its file's name alone; its "
+            "header does not say that it is that file",
         )
     name = header or path.stem
     if checkpoint.preprocessing is None:
