@@ -124,20 +124,22 @@ def _convert(
     exporter.require_room(target, replace=config.force)
     original = load_original(path, sha256=sha256)
 
-    def final() -> "Checkpoint":
-        return _stored(original.checkpoint(), config)
-
     proof = None
     if config.verify:
         from convert.proof import prove
 
-        proof = prove(original.tree, final())
+        proof = prove(original.tree, original.checkpoint())
+
+    def stored(sha256: str | None = None) -> "Checkpoint":
+        checkpoint = _stored(original.checkpoint(sha256=sha256), config)
+        provenance = replace(checkpoint.provenance, proof=proof.difference if proof else None)
+        return replace(checkpoint, provenance=provenance)
+
     if exporter.name == "safetensors":
-        draft = _stored(original.checkpoint(sha256="0" * 64), config)
-        draft.save(target, final=final)
+        stored("0" * 64).save(target, final=stored)
     else:
-        exporter.write(final(), target)
-    return Conversion(source=path, target=target, checkpoint=final(), proof=proof)
+        exporter.write(stored(), target)
+    return Conversion(source=path, target=target, checkpoint=stored(), proof=proof)
 
 
 def _stored(checkpoint: "Checkpoint", config: Config) -> "Checkpoint":

@@ -33,6 +33,7 @@ class NetworkFacts:
         form: how the blocks of a .t7 are written, "B" or "C"; "" without groups.
         licence: of the weights, where it is known.
         sha256: of the original file, where it was stored.
+        proof: of a converted checkpoint, as in its provenance.
     """
 
     name: str
@@ -46,6 +47,7 @@ class NetworkFacts:
     form: str = ""
     licence: str | None = None
     sha256: str | None = None
+    proof: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,7 @@ def _describe_checkpoint(path: Path) -> Description:
             conversions=source.conversions,
             licence=source.licence,
             sha256=source.source_sha256,
+            proof=source.proof,
         ),
     )
 
@@ -144,6 +147,7 @@ def _facts(
     form: str = "",
     licence: str | None = None,
     sha256: str | None = None,
+    proof: float | None = None,
 ) -> NetworkFacts:
     rows = layout(spec)
     return NetworkFacts(
@@ -158,6 +162,7 @@ def _facts(
         form=form,
         licence=licence,
         sha256=sha256,
+        proof=proof,
     )
 
 

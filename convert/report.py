@@ -100,6 +100,8 @@ def _network_lines(network: NetworkFacts) -> Iterator[str]:
         yield f"licence of the weights: {network.licence}"
     if network.sha256:
         yield f"sha256 of the original: {network.sha256}"
+        proof = "not proven" if network.proof is None else f"proven to {network.proof:.1e}"
+        yield f"conversion: {proof}"
 
 
 def description_fields(description: Description) -> dict[str, object]:
@@ -125,6 +127,7 @@ def description_fields(description: Description) -> dict[str, object]:
             "form": network.form,
             "licence": network.licence,
             "sha256": network.sha256,
+            "proof": network.proof,
         }
     return fields
 

@@ -51,6 +51,8 @@ class Provenance:
         published_name: of the published network that it is, else None.
         licence: of the weights, where it is known.
         conversions: what was done to values; empty if every bit was kept.
+        proof: largest difference of the logits from the original's own modules in float64, over
+            the largest logit; None where nobody compared.
     """
 
     source_file: str
@@ -60,6 +62,7 @@ class Provenance:
     published_name: str | None = None
     licence: str | None = None
     conversions: tuple[str, ...] = ()
+    proof: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -162,6 +165,7 @@ class Checkpoint:
             "licence": source.licence,
             "preprocessing": self.preprocessing and json.dumps(self.preprocessing.to_fields()),
             "preprocessing_origin": self.origin,
+            "proof": None if source.proof is None else f"{source.proof:.1e}",
         }
         return {
             "format": "pt",  # what other readers of safetensors look for
@@ -232,6 +236,7 @@ def _parse(metadata: Mapping[str, str]) -> dict[str, Any]:
         licence=metadata.get("licence"),
         converted_by=metadata["converted_by"],
         conversions=tuple(str(item) for item in json.loads(metadata["conversions"])),
+        proof=float(metadata["proof"]) if "proof" in metadata else None,
     )
     return {
         "spec": spec,

@@ -23,12 +23,13 @@ class Command(click.Command):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
                 stream.reconfigure(errors="backslashreplace")
-        try:
-            code = super().main(*args, **{**extra, "standalone_mode": False})
-        except click.UsageError as error:
-            message = f"{error.format_message().rstrip('.')}; --help lists what there is"
-            say(str(self.name), message)
-            sys.exit(BAD_INPUT)
+        with exit_on_error(str(self.name)):
+            try:
+                code = super().main(*args, **{**extra, "standalone_mode": False})
+            except click.UsageError as error:
+                message = f"{error.format_message().rstrip('.')}; --help lists what there is"
+                say(str(self.name), message)
+                sys.exit(BAD_INPUT)
         sys.exit(code if isinstance(code, int) else 0)
 
 
