@@ -30,6 +30,8 @@ class Limits:
             some 84,000 in a ResNeXt-101 (32x4d) written in form B.
         values: all of these, and every string, number and boolean; 11,721 and some 317,000.
         string: bytes of one string or function.
+        parsed: bytes that the numbers of a text may take beyond its own size; a network's, written
+            with nine digits or more, take less than it.
 
     In memory an object of a few bytes in the file becomes some hundred: together these keep the
     values of any file below 64 MB, beside the file itself.
@@ -39,6 +41,7 @@ class Limits:
     objects: int = 120_000
     values: int = 600_000
     string: int = 1 << 24
+    parsed: int = 1 << 24
 
 
 class Cursor(Protocol):
@@ -125,6 +128,7 @@ class AsciiCursor:
 
     def __init__(self, data: Buffer, *, limits: Limits) -> None:
         self.data, self.offset, self.limits = data, 0, limits
+        self.parsed = 0
 
     def _token(self, what: str) -> bytes:
         match = _TOKEN.match(self.data, self.offset)
@@ -157,35 +161,41 @@ class AsciiCursor:
             self.offset = start
             raise EncodingError(f"a number expected, found {token!r}", offset=start) from error
 
-    def _raw(self, count: int, what: str) -> bytes:
-        """Read `count` bytes and the newline that Torch7 writes behind them, if there are any."""
+    def _advance(self, count: int, what: str) -> int:
+        """Pass `count` bytes and the newline behind them, if there are any; return their start."""
         start, left = self.offset, len(self.data) - self.offset
         if count < 0:
             raise BoundsError(f"{what} of {count} bytes", offset=start)
         if count == 0:
-            return b""
+            return start
         if count + 1 > left:
             raise TruncatedError(what, offset=start, expected=count + 1, found=left)
         if self.data[start + count : start + count + 1] != b"\n":
             raise EncodingError(f"no newline behind {what} of {count} bytes", offset=start + count)
         self.offset += count + 1
-        return self.data[start : start + count]
+        return start
 
     def read_bytes(self, count: int) -> bytes:
         """Read a string of `count` bytes."""
         _check_string(count, self.limits, self.offset)
-        return self._raw(count, "a string")
+        start = self._advance(count, "a string")
+        return self.data[start : start + count]
 
     def read_array(self, dtype: np.dtype[np.generic], count: int) -> Array:
         """Read `count` elements as a read-only array (count,)."""
         start, left = self.offset, len(self.data) - self.offset
         if dtype in _BYTE_TYPES:  # written raw in this encoding too
-            return np.frombuffer(self._raw(count, f"a storage of {count} {dtype.name}"), dtype)
+            start = self._advance(count, f"a storage of {count} {dtype.name}")
+            return np.frombuffer(self.data, dtype, count, start)
         if count < 0:
             raise BoundsError(f"a storage of {count} elements", offset=start)
         if 2 * count > left:  # a digit and a separator each
             what = f"a storage of {count} numbers"
             raise TruncatedError(what, offset=start, expected=2 * count, found=left)
+        self.parsed += count * dtype.itemsize
+        if self.parsed > len(self.data) + self.limits.parsed:
+            what = "bytes of numbers beyond the file's size"
+            raise LimitError(what, offset=start, limit=self.limits.parsed)
         array = np.empty(count, dtype)
         read = self.read_int if dtype.kind in "iu" else self.read_double
         for index in range(count):
