@@ -135,6 +135,7 @@ def _convert(
         provenance = replace(checkpoint.provenance, proof=proof.difference if proof else None)
         return replace(checkpoint, provenance=provenance)
 
+    exporter.require_room(target, replace=config.force)  # the proof took its time
     if exporter.name == "safetensors":
         stored("0" * 64).save(target, final=stored)
     else:

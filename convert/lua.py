@@ -11,6 +11,8 @@ WRAPPERS = frozenset({"nn.DataParallelTable"})
 # Where networks come from, and how the losses are called that come from there too.
 PACKAGES = frozenset({"nn", "cudnn", "fbnn"})
 LOSS = "Criterion"
+# Containers inside each other; the family's deepest, form B of a ResNeXt, has seven.
+MOST_NESTED = 16
 # The name under which fb.resnet.torch's `-resume` file gives the network's file.
 POINTER = b"modelFile"
 
@@ -98,6 +100,11 @@ def _module(source: Object, path: str, seen: set[int]) -> Module:
     if not isinstance(source.fields, Table):
         raise StructureError(f"{path} ({source.type} @ byte {source.offset}): has no fields")
     children = _children(source)
+    if children and path.count(".modules[") >= MOST_NESTED:
+        raise StructureError(
+            f"{path} ({source.type} @ byte {source.offset}): modules more than {MOST_NESTED} deep, "
+            "no network of the family nests them like that"
+        )
     if isinstance(table := source.fields.get(b"modules"), Table) and len(table) > len(children):
         raise StructureError(
             f"{path} ({source.type} @ byte {source.offset}): its modules are not numbered from 1 "

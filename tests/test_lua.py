@@ -194,3 +194,12 @@ def test_module_outside_the_sequence_is_refused(key: Any) -> None:
     model.fields["modules"] = Pairs([*pairs, (key, Object("cudnn.ReLU"))])
     with pytest.raises(StructureError, match=r"model .*its modules are not numbered from 1 to 10"):
         find(model)
+
+
+def test_modules_far_too_deep_inside_each_other_are_refused_by_place() -> None:
+    model = Object("nn.Sequential", {"modules": [Object("nn.Identity", {})]})
+    for _ in range(15):
+        model = Object("nn.Sequential", {"modules": [model]})
+    assert len(list(find(model).walk())) == 17
+    with pytest.raises(StructureError, match="modules more than 16 deep"):
+        find(Object("nn.Sequential", {"modules": [model]}))
