@@ -1,8 +1,15 @@
 """Why a file was not converted: one base for the folder, one for the reader, a leaf per cause."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from resnext.errors import ResnextError
+
+
+def first_of(faults: Sequence[str]) -> str:
+    """Return the first of one or more faults, and say how many there are besides."""
+    more = len(faults) - 1
+    return faults[0] + (f" (and {more} more)" if more else "")
 
 
 class ConvertError(ResnextError):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from convert.cursor import Array
-from convert.errors import StructureError, WeightError
+from convert.errors import StructureError, WeightError, first_of
 from convert.kinds import CLASS_SETTINGS, KINDS, LEFT_BEHIND, METHODS, REQUIRED, SETTINGS, WEIGHTS
 from convert.lua import Module
 from convert.objects import Object, Storage, Table, Tensor
@@ -49,11 +49,11 @@ def read_network(network: Module) -> Network:
     comparison.compare(network, expected_tree(claim.spec, claim.form))
     if comparison.faults:
         raise StructureError(
-            f"{_first(comparison.faults)}; no model file of the original builds this network, "
+            f"{first_of(comparison.faults)}; no model file of the original builds this network, "
             "and any other way to read it would be a guess: not converted"
         )
     if comparison.strays:
-        raise WeightError(_first(comparison.strays))
+        raise WeightError(first_of(comparison.strays))
     tensors, conversions = layer_tensors(layout(claim.spec), claim.spec, comparison.parts)
     form = "" if claim.spec.cardinality == 1 else "B" if claim.form.branches else "C"
     return Network(claim.spec, tensors, conversions, form)
@@ -166,7 +166,3 @@ def _holds_tensor(value: object) -> bool:
             )
         case _:
             return isinstance(value, Object)
-
-
-def _first(faults: list[str]) -> str:
-    return faults[0] + (f" (and {len(faults) - 1} more differences)" if len(faults) > 1 else "")

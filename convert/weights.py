@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from convert.cursor import Array
-from convert.errors import WeightError
+from convert.errors import WeightError, first_of
 from convert.objects import Tensor
 from resnext.layout import BatchNorm, Convolution, Layout, Linear, Shape
 from resnext.spec import Spec
@@ -71,8 +71,7 @@ def layer_tensors(rows: Layout, spec: Spec, parts: Parts) -> tuple[Tensors, tupl
 
 def _refuse(faults: Sequence[str]) -> None:
     if faults:
-        more = len(faults) - 1
-        raise WeightError(faults[0] + (f" (and {more} more faults)" if more else ""))
+        raise WeightError(first_of(faults))
 
 
 def _followers(rows: Layout, spec: Spec) -> Iterator[tuple[str, str]]:

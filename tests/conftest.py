@@ -21,6 +21,33 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 DATA = Path(__file__).parent / "data"
 
+# The golden networks that Torch7 ran.
+ANSWERED = (
+    "cifar_c",
+    "cifar_b",
+    "cifar_resnet",
+    "cifar_basic_a",
+    "cifar_c_shortcut_c",
+    "imagenet_c50",
+    "imagenet_basic18",
+    "imagenet_bn_after_add50",
+    "preact_cifar20",
+    "flat_storage",
+    "double",
+    "cuda",
+    "cuda_half",
+    "cudnn_bn",
+    "fbnn",
+    "ascii",
+    "long32",
+    "running_std",
+    "weights_2d",
+    "conv_bias",
+    "data_parallel",
+    "in_a_table",
+    "classes100",
+)
+
 
 @dataclass(frozen=True)
 class Golden:

@@ -291,7 +291,7 @@ def test_message_tells_what_to_expect_and_how_many_differences_there_are() -> No
     at(model, *CONV).fields |= {"dW": 1, "dH": 1}
     with pytest.raises(
         StructureError,
-        match=r"dW = 2 expected, found 1 \(and 1 more differences\); .*not converted",
+        match=r"dW = 2 expected, found 1 \(and 1 more\); .*not converted",
     ):
         convert(model)
 

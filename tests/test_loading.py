@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import ANSWERED
 from lua_nets import net
 from t7_writer import dumps
 
@@ -19,32 +20,6 @@ from convert.loading import is_safetensors, load_original
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import CheckpointError
 from resnext.preprocessing import CIFAR10, CIFAR100, IMAGENET
-
-ANSWERED = [
-    "cifar_c",
-    "cifar_b",
-    "cifar_resnet",
-    "cifar_basic_a",
-    "cifar_c_shortcut_c",
-    "imagenet_c50",
-    "imagenet_basic18",
-    "imagenet_bn_after_add50",
-    "preact_cifar20",
-    "flat_storage",
-    "double",
-    "cuda",
-    "cuda_half",
-    "cudnn_bn",
-    "fbnn",
-    "ascii",
-    "long32",
-    "running_std",
-    "weights_2d",
-    "conv_bias",
-    "data_parallel",
-    "in_a_table",
-    "classes100",
-]
 
 
 @pytest.mark.parametrize("name", ANSWERED)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import ANSWERED
 from lua_nets import at, children, net, place
 from t7_writer import Object, Storage, dumps, tensor
 
@@ -14,32 +15,6 @@ from convert import t7
 from convert.errors import StructureError
 from convert.lua import Module, find_network
 from convert.oracle import run
-
-ANSWERED = (
-    "cifar_c",
-    "cifar_b",
-    "cifar_resnet",
-    "cifar_basic_a",
-    "cifar_c_shortcut_c",
-    "imagenet_c50",
-    "imagenet_basic18",
-    "imagenet_bn_after_add50",
-    "preact_cifar20",
-    "flat_storage",
-    "double",
-    "cuda",
-    "cuda_half",
-    "cudnn_bn",
-    "fbnn",
-    "ascii",
-    "long32",
-    "running_std",
-    "weights_2d",
-    "conv_bias",
-    "data_parallel",
-    "in_a_table",
-    "classes100",
-)
 
 
 def module(source: Object) -> Module:

@@ -358,7 +358,7 @@ def test_all_faults_are_counted_and_the_first_is_named() -> None:
         at(model, *NORM).fields[name] = None
     message = refusal(model)
     assert "weight is missing" in message
-    assert message.endswith("(and 2 more faults)")
+    assert message.endswith("(and 2 more)")
 
 
 def test_two_dimensional_weights_are_reshaped() -> None:
