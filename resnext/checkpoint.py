@@ -1,18 +1,19 @@
 """A checkpoint on disk: safetensors, with spec, preprocessing and provenance in its header."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import CheckpointError, ResnextError
 from resnext.files import whole_file
+from resnext.header import Origin, Provenance, from_metadata, to_metadata
 from resnext.layout import Layout, layout
 from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
@@ -24,45 +25,13 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.generic]
 
+__all__ = ["Checkpoint", "Origin", "Provenance"]
+
 SUFFIX: Final = ".safetensors"
 # numpy's name -> safetensors' name, of every type that a converted tensor can have.
 DTYPES: Final = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64"}
 FLOATS: Final = ("float16", "float32", "float64")
 COUNTERS: Final = ("int64",)
-
-
-class Origin(StrEnum):
-    """Where a checkpoint's preprocessing comes from."""
-
-    PUBLISHED = "the published network's row"
-    ASSUMED = "assumed from the topology"
-    GIVEN = "given at the conversion"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """Where the weights come from.
-
-    Attributes:
-        source_file: name of the original file, without its folder.
-        source_sha256: of the whole original file, hexadecimal.
-        source_bytes: its size.
-        converted_by: distribution and version.
-        published_name: of the published network that it is, else None.
-        licence: of the weights, where it is known.
-        conversions: what was done to values; empty if every bit was kept.
-        proof: largest difference of the logits from the original's own modules in float64, over
-            the largest logit; None where nobody compared.
-    """
-
-    source_file: str
-    source_sha256: str
-    source_bytes: int
-    converted_by: str
-    published_name: str | None = None
-    licence: str | None = None
-    conversions: tuple[str, ...] = ()
-    proof: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,9 +44,11 @@ class Checkpoint:
         preprocessing: what pictures go through; None where it is not known.
         origin: where `preprocessing` comes from.
         provenance: where the weights come from.
+        classes: what each label is called; None where nobody said.
+        training: how it was trained here, as values that JSON takes; None if it was not.
 
     Raises:
-        CheckpointError: names, shapes or types are not those of the spec.
+        CheckpointError: names, shapes or types are not those of the spec, or as many class names.
     """
 
     spec: Spec
@@ -85,17 +56,36 @@ class Checkpoint:
     preprocessing: Preprocessing | None
     origin: Origin | None
     provenance: Provenance
+    classes: tuple[str, ...] | None = None
+    training: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         found = {name: (a.shape, a.dtype.name) for name, a in self.tensors.items()}
         if faults := _tensor_faults(found, layout(self.spec)):
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             raise CheckpointError(f"{faults[0]}{more}")
+        if self.classes is not None and len(self.classes) != self.spec.classes:
+            raise CheckpointError(
+                f"{self.spec.classes} class names expected, found {len(self.classes)}"
+            )
 
     @property
     def name(self) -> str:
-        """Return the published name, or the source file's name without its suffix."""
-        return self.provenance.published_name or Path(self.provenance.source_file).stem
+        """Return the published name, or the source file's name without its suffix.
+
+        Weights that have no source are called by their architecture.
+        """
+        source = self.provenance.source_file
+        return self.provenance.published_name or (Path(source).stem if source else self.spec.name)
+
+    def digest(self) -> str:
+        """Return the sha256 of names, types, shapes and values, whatever file holds them."""
+        total = hashlib.sha256()
+        for name in sorted(self.tensors):
+            array = self.tensors[name]
+            total.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
+            total.update(np.ascontiguousarray(array).data.cast("B"))
+        return total.hexdigest()
 
     def build(
         self, device: "torch.device | str" = "cpu", dtype: "torch.dtype | None" = None
@@ -159,24 +149,14 @@ class Checkpoint:
         return text + b" " * (-len(text) % 8)
 
     def _metadata(self) -> dict[str, str]:
-        source = self.provenance
-        optional = {
-            "published_name": source.published_name,
-            "licence": source.licence,
-            "preprocessing": self.preprocessing and json.dumps(self.preprocessing.to_fields()),
-            "preprocessing_origin": self.origin,
-            "proof": None if source.proof is None else f"{source.proof:.1e}",
-        }
-        return {
-            "format": "pt",  # what other readers of safetensors look for
-            "spec": json.dumps(self.spec.to_fields()),
-            "source_file": source.source_file,
-            "source_sha256": source.source_sha256,
-            "source_bytes": str(source.source_bytes),
-            "converted_by": source.converted_by,
-            "conversions": json.dumps(source.conversions),
-            **{key: str(value) for key, value in optional.items() if value is not None},
-        }
+        return to_metadata(
+            spec=self.spec,
+            preprocessing=self.preprocessing,
+            origin=self.origin,
+            provenance=self.provenance,
+            classes=self.classes,
+            training=self.training,
+        )
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -205,7 +185,7 @@ class Checkpoint:
                 "convert the original .t7 file"
             )
         try:
-            return cls(tensors=tensors, **_parse(metadata))
+            return cls(tensors=tensors, **from_metadata(metadata))
         except (
             ResnextError,
             ValueError,
@@ -218,39 +198,6 @@ class Checkpoint:
 
 
 _LENGTH: Final = Struct("<Q")
-
-
-def _parse(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return the arguments of `Checkpoint` that stand in the header."""
-    spec = Spec.from_fields(_object(metadata["spec"]), "spec")
-    preprocessing = None
-    if "preprocessing" in metadata:
-        fields = _object(metadata["preprocessing"])
-        preprocessing = Preprocessing.from_fields(fields, "preprocessing")
-    origin = metadata.get("preprocessing_origin")
-    provenance = Provenance(
-        source_file=metadata["source_file"],
-        source_sha256=metadata["source_sha256"],
-        source_bytes=int(metadata["source_bytes"]),
-        published_name=metadata.get("published_name"),
-        licence=metadata.get("licence"),
-        converted_by=metadata["converted_by"],
-        conversions=tuple(str(item) for item in json.loads(metadata["conversions"])),
-        proof=float(metadata["proof"]) if "proof" in metadata else None,
-    )
-    return {
-        "spec": spec,
-        "preprocessing": preprocessing,
-        "origin": None if origin is None else Origin(origin),
-        "provenance": provenance,
-    }
-
-
-def _object(text: str) -> dict[str, object]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise CheckpointError(f"an object expected in the header, found {text[:40]!r}")
-    return value
 
 
 def _reason(error: Exception) -> str:

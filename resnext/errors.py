@@ -34,3 +34,11 @@ class DataError(ResnextError):
 
 class DownloadError(ResnextError):
     """A file that an address does not give, or that is not the one expected there."""
+
+
+class DeviceError(ResnextError):
+    """A device that this machine does not have."""
+
+
+class JobError(ResnextError):
+    """A job of several processes that cannot go on."""

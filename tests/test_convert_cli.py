@@ -249,7 +249,11 @@ def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(0.6)  # torch is being imported, or the proof runs
+    mapped = Path(f"/proc/{process.pid}/maps")
+    deadline = time.monotonic() + 60
+    while "imagenet_c50.t7" not in mapped.read_text():  # from here on it imports torch, and proves
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (2, "resnext-convert: interrupted\n")

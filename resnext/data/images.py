@@ -3,6 +3,8 @@
 import io
 import struct
 import zlib
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +34,49 @@ WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, EOFError, struct.error, zlib.error)
 
 
+class Form(StrEnum):
+    """What the pixels of a file are, as it stores them."""
+
+    RGB = "RGB"
+    GRAY = "gray"
+    CMYK = "CMYK"
+    ALPHA = "alpha"
+    PALETTE = "palette"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """A decoded image file.
+
+    Attributes:
+        pixels: (H, W, 3) uint8; red, green, blue, or the first three raw channels.
+        form: what the file stores.
+        format: by its content: "JPEG", "PNG", ...
+    """
+
+    pixels: "NDArray[np.uint8]"
+    form: Form = Form.RGB
+    format: str = "JPEG"
+
+
+# Pillow's mode -> what the file stores; RGB is not listed.
+FORMS = {
+    "1": Form.GRAY,
+    "L": Form.GRAY,
+    "LA": Form.ALPHA,
+    "RGBA": Form.ALPHA,
+    "P": Form.PALETTE,
+    "PA": Form.PALETTE,
+    "CMYK": Form.CMYK,
+}
+
+
 def decode(data: bytes) -> "NDArray[np.uint8]":
+    """Return the pixels (H, W, 3) uint8 of an image file: those of `decode_picture`."""
+    return decode_picture(data).pixels
+
+
+def decode_picture(data: bytes) -> Picture:
     """Decode an image file as the original did; its content decides the format, never its name.
 
     One channel is repeated three times; of four channels the first three are taken as they are
@@ -43,9 +87,6 @@ def decode(data: bytes) -> "NDArray[np.uint8]":
 
     Args:
         data: the whole file.
-
-    Returns:
-        (H, W, 3) uint8; red, green, blue, or the first three raw channels.
 
     Raises:
         ImageError: no image, a damaged or truncated one, more than `MAX_PIXELS` pixels, or more
@@ -72,7 +113,7 @@ def check_size(height: int, width: int) -> None:
         )
 
 
-def _decode_jpeg(data: bytes) -> "NDArray[np.uint8]":
+def _decode_jpeg(data: bytes) -> Picture:
     # simplejpeg is strict here: it stops at the first of libjpeg's warnings. Its other way would
     # also return half a picture after a fatal error, and a truncated one. Pillow, over the same
     # libjpeg, passes over the warnings as the original did, and refuses those two.
@@ -83,7 +124,9 @@ def _decode_jpeg(data: bytes) -> "NDArray[np.uint8]":
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=raw)
     except ValueError:
         return _decode_with_pillow(data, ("JPEG",))
-    return pixels if raw == "RGB" else np.ascontiguousarray(pixels[:, :, :3])
+    if raw == "CMYK":
+        return Picture(pixels=np.ascontiguousarray(pixels[:, :, :3]), form=Form.CMYK)
+    return Picture(pixels=pixels, form=Form.GRAY if colorspace == "Gray" else Form.RGB)
 
 
 def _check_png_header(data: bytes) -> None:
@@ -100,13 +143,14 @@ def _check_png_header(data: bytes) -> None:
         )
 
 
-def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> "NDArray[np.uint8]":
+def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
     from PIL import Image, UnidentifiedImageError  # not needed for most image sets
 
     try:
         with Image.open(io.BytesIO(data), formats=formats) as image:
             check_size(image.height, image.width)
-            return _channels(image)
+            form = FORMS.get(image.mode, Form.RGB)
+            return Picture(pixels=_channels(image), form=form, format=str(image.format))
     except UnidentifiedImageError as error:
         raise ImageError(
             f"an image (JPEG, {', '.join(FORMATS)}) expected, found {len(data)} bytes starting "

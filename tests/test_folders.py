@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from resnext.data.sources import class_folders
+from resnext.data.folders import class_folders
 from resnext.errors import DataError
 
 
@@ -18,13 +18,33 @@ def test_class_folders_are_listed_in_the_order_of_their_names(tmp_path: Path) ->
     touch(tmp_path, "b/2.JPEG", "b/10.JPEG", "a/x.png")
     found = class_folders(tmp_path)
     assert found.classes == ("a", "b")
-    assert [(item.id, item.label) for item in found.items] == [
-        ("a/x.png", 0),
-        ("b/10.JPEG", 1),
-        ("b/2.JPEG", 1),
-    ]
-    assert found.items[1].path == tmp_path / "b" / "10.JPEG"
-    assert (found.root, found.ignored) == (tmp_path, 0)
+    assert found.ids == ("a/x.png", "b/10.JPEG", "b/2.JPEG")
+    assert found.labels.tolist() == [0, 1, 1]
+    assert (found.root, found.notes) == (str(tmp_path), ())
+
+
+def test_bytes_are_read_by_position(tmp_path: Path) -> None:
+    touch(tmp_path, "b/2.JPEG", "a/x.png")
+    (tmp_path / "b" / "2.JPEG").write_bytes(b"two")
+    assert class_folders(tmp_path).reader.read(1) == b"two"
+
+
+def test_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    found = class_folders(touch(tmp_path, "a/x.png"))
+    (tmp_path / "a" / "x.png").unlink()
+    with pytest.raises(DataError, match=r"a/x\.png: cannot be read: No such file"):
+        found.reader.read(0)
+
+
+def test_digest_tells_other_names_labels_and_sizes(tmp_path: Path) -> None:
+    digests = set()
+    for name in ("a/1.jpg", "a/2.jpg", "b/1.jpg"):
+        touch(tmp_path, "b/x.jpg", name)
+        digests.add(class_folders(tmp_path).digest())
+    assert class_folders(tmp_path).digest() in digests
+    (tmp_path / "a" / "1.jpg").write_bytes(b"x")
+    digests.add(class_folders(tmp_path).digest())
+    assert len(digests) == 4
 
 
 def test_numeric_and_capital_names_sort_as_bytes(tmp_path: Path) -> None:
@@ -37,15 +57,16 @@ def test_empty_class_keeps_its_label(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     found = class_folders(tmp_path)
     assert found.classes == ("a", "b", "c")
-    assert [item.label for item in found.items] == [0, 2]
+    assert found.labels.tolist() == [0, 2]
+    assert found.notes == (f"{tmp_path}: class 'b' has no images, and keeps its label",)
 
 
 def test_hidden_and_other_entries_are_ignored_and_counted(tmp_path: Path) -> None:
     touch(tmp_path, "a/i.jpg", "a/.i.jpg", "a/notes.txt", "a/deep/i.jpg", ".git/i.jpg", "list.txt")
     found = class_folders(tmp_path)
-    assert [item.id for item in found.items] == ["a/i.jpg"]
+    assert found.ids == ("a/i.jpg",)
     assert found.classes == ("a",)
-    assert found.ignored == 5
+    assert found.notes == (f"{tmp_path}: 5 entries ignored, hidden or no images",)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +74,7 @@ def test_hidden_and_other_entries_are_ignored_and_counted(tmp_path: Path) -> Non
 )
 def test_suffix_of_an_image_counts_in_any_case(tmp_path: Path, suffix: str) -> None:
     touch(tmp_path, f"a/i{suffix}")
-    assert len(class_folders(tmp_path).items) == 1
+    assert len(class_folders(tmp_path)) == 1
 
 
 def test_linked_folders_and_files_are_followed(tmp_path: Path) -> None:
@@ -62,20 +83,20 @@ def test_linked_folders_and_files_are_followed(tmp_path: Path) -> None:
     (tmp_path / "set" / "a").symlink_to(tmp_path / "store" / "a")
     (tmp_path / "set" / "b" / "j.jpg").symlink_to(tmp_path / "store" / "j.jpg")
     found = class_folders(tmp_path / "set")
-    assert [item.id for item in found.items] == ["a/i.jpg", "b/j.jpg"]
+    assert found.ids == ("a/i.jpg", "b/j.jpg")
 
 
 def test_root_of_imagenet_gives_its_val(tmp_path: Path) -> None:
     touch(tmp_path, "train/a/i.jpg", "val/a/j.jpg")
     found = class_folders(tmp_path)
-    assert found.root == tmp_path / "val"
-    assert [item.id for item in found.items] == ["a/j.jpg"]
+    assert found.root == str(tmp_path / "val")
+    assert found.ids == ("a/j.jpg",)
 
 
 def test_class_called_val_is_a_class_like_any_other(tmp_path: Path) -> None:
     touch(tmp_path, "val/i.jpg", "wal/i.jpg")
     found = class_folders(tmp_path)
-    assert (found.root, found.classes) == (tmp_path, ("val", "wal"))
+    assert (found.root, found.classes) == (str(tmp_path), ("val", "wal"))
 
 
 @pytest.mark.parametrize(

@@ -1,46 +1,48 @@
-"""Image sets on disk: a folder for each class, as the original read them."""
+"""Images on disk in a folder for each class, as the original read them."""
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from resnext.data.image_set import ImageSet
 from resnext.errors import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One labelled image, not yet read.
+class Files:
+    """Images that are files of their own.
 
     Attributes:
-        id: "class/file", the same on every system.
-        path: where it lies.
-        label: index of its class, from 0.
+        root: the folder that their names start from.
+        names: relative to it.
+        sizes: in bytes, as they were when they were listed.
     """
 
-    id: str
-    path: Path
-    label: int
+    root: str
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
 
+    def read(self, position: int) -> bytes:
+        """Return the bytes of a file.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSet:
-    """Labelled images in a fixed order.
+        Raises:
+            DataError: it cannot be read.
+        """
+        path = os.path.join(self.root, self.names[position])  # noqa: PTH118 - a million names
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123
+                return file.read()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
-    Attributes:
-        root: the folder that holds the class folders; `val/` of the one that was asked for where
-            only that has images.
-        classes: their names; the position is the label.
-        items: sorted by class, then by file name.
-        ignored: entries passed over: hidden ones, other files, folders inside class folders.
-    """
-
-    root: Path
-    classes: tuple[str, ...]
-    items: tuple[Item, ...]
-    ignored: int
+    def stamp(self) -> str:
+        """Return the sizes: pictures that were scaled or encoded anew have others."""
+        return ",".join(map(str, self.sizes))
 
 
 def class_folders(root: Path) -> ImageSet:
@@ -62,7 +64,7 @@ def class_folders(root: Path) -> ImageSet:
         if not root.is_dir():
             raise DataError(f"{root}: a folder of class folders expected, found a file")
         found = _scan(root)
-        if not found.items and (root / "val").is_dir():
+        if not len(found) and (root / "val").is_dir():
             found = _scan(root / "val")
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
@@ -71,7 +73,7 @@ def class_folders(root: Path) -> ImageSet:
             f"{found.root}: a folder for each class expected, found no folders; "
             "move the images into CLASS/FILE"
         )
-    if not found.items:
+    if not len(found):
         raise DataError(
             f"{found.root}: images in class folders expected, found {len(found.classes)} folders "
             f"without any; CLASS/FILE must end in one of {' '.join(sorted(SUFFIXES))}"
@@ -83,16 +85,36 @@ def _scan(root: Path) -> ImageSet:
     entries = list(_entries(root))
     classes = tuple(entry.name for entry in entries if _is_class(entry))
     ignored = len(entries) - len(classes)
-    items = []
+    names: list[str] = []
+    labels: list[int] = []
+    sizes: list[int] = []
     for label, name in enumerate(classes):
-        folder = root / name
-        for entry in _entries(folder):
+        for entry in _entries(root / name):
             if _is_image(entry):
-                path = folder / entry.name
-                items.append(Item(id=f"{name}/{entry.name}", path=path, label=label))
+                names.append(f"{name}/{entry.name}")
+                labels.append(label)
+                sizes.append(entry.stat().st_size)
             else:
                 ignored += 1
-    return ImageSet(root=root, classes=classes, items=tuple(items), ignored=ignored)
+    return ImageSet(
+        root=str(root),
+        ids=tuple(names),
+        labels=np.array(labels, np.int64),
+        classes=classes,
+        reader=Files(root=str(root), names=tuple(names), sizes=tuple(sizes)),
+        notes=_notes(root, classes, labels, ignored),
+    )
+
+
+def _notes(
+    root: Path, classes: tuple[str, ...], labels: list[int], ignored: int
+) -> tuple[str, ...]:
+    notes = [f"{root}: {ignored} entries ignored, hidden or no images"] if ignored else []
+    filled = set(labels)
+    if empty := [name for label, name in enumerate(classes) if label not in filled]:
+        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+        notes.append(f"{root}: class {empty[0]!r}{more} has no images, and keeps its label")
+    return tuple(notes)
 
 
 def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:

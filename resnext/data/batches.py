@@ -1,0 +1,200 @@
+"""Labelled images to batches of network input, read and decoded by worker processes."""
+
+import signal
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from resnext.data.image_set import ImageSet
+from resnext.data.images import Form, Picture
+from resnext.errors import DataError, ResnextError
+
+# Pixels (H, W, 3) uint8 and the image's position to network input float32; picklable. The position
+# is for what differs from image to image, such as random numbers.
+Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32]]
+
+# How PyTorch says, in a RuntimeError, that a tensor was too large, or that a worker was killed.
+NO_MEMORY: Final = "DefaultCPUAllocator"
+DEAD_WORKER: Final = "DataLoader worker"
+
+# The names of files that hold what they say.
+SUFFIXES: Final = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An image that could not be read, decoded or prepared.
+
+    Attributes:
+        position: in the image set.
+        reason: why, in one line that names the image.
+    """
+
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seconds:
+    """How long worker processes were busy, added up over them."""
+
+    reading: float = 0.0
+    decoding: float = 0.0
+    preparing: float = 0.0
+
+    def __add__(self, other: "Seconds") -> "Seconds":
+        return Seconds(
+            reading=self.reading + other.reading,
+            decoding=self.decoding + other.decoding,
+            preparing=self.preparing + other.preparing,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """Some images in their order, as networks see them.
+
+    Attributes:
+        positions: (N,) int64, in the image set, of those that could be read.
+        inputs: what each way to prepare them gave: (N, 3, crop, crop) or (N, crops, 3, crop, crop)
+            float32; empty where N is 0.
+        failures: of the other images of the batch.
+        forms: how many pictures were not ordinary, by what they were.
+        seconds: spent on this batch by the process that read it.
+    """
+
+    positions: NDArray[np.int64]
+    inputs: tuple[Tensor, ...]
+    failures: tuple[Failure, ...]
+    forms: Mapping[str, int]
+    seconds: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    position: int
+    inputs: tuple[NDArray[np.float32], ...]
+    form: str | None
+    seconds: Seconds
+
+
+class _Images(Dataset["_Sample | Failure"]):
+    """Images by position. Errors are values here: one that is raised in a worker would come back
+    changed, and one bad image must not cost the others.
+    """
+
+    def __init__(self, images: ImageSet, prepares: Sequence[Prepare]) -> None:
+        self.images = images
+        self.prepares = prepares
+
+    def __getitem__(self, position: int) -> "_Sample | Failure":
+        try:
+            begin = time.perf_counter()
+            data = self.images.reader.read(position)
+            read = time.perf_counter()
+            picture = self.images.decode(data)
+            decoded = time.perf_counter()
+            inputs = tuple(prepare(picture.pixels, position) for prepare in self.prepares)
+            prepared = time.perf_counter()
+        except ResnextError as error:
+            text, name = str(error), self.images.ids[position]
+            return Failure(position=position, reason=text if name in text else f"{name}: {text}")
+        seconds = Seconds(
+            reading=read - begin, decoding=decoded - read, preparing=prepared - decoded
+        )
+        return _Sample(position, inputs, form_of(picture, self.images.ids[position]), seconds)
+
+
+def form_of(picture: Picture, name: str) -> str | None:
+    """Say what is not ordinary about a picture: its channels, or a name of another format."""
+    suffix = PurePath(name).suffix.lower()
+    others = (kind for kind in SUFFIXES if kind != picture.format)
+    misnamed = any(suffix in SUFFIXES[kind] for kind in others)
+    parts = [picture.form.value] if picture.form is not Form.RGB else []
+    parts += [f"{picture.format} named {suffix}"] if misnamed else []
+    return ", ".join(parts) or None
+
+
+def read_batches(
+    images: ImageSet,
+    batches: Sequence[Sequence[int]],
+    prepares: Sequence[Prepare],
+    *,
+    workers: int,
+) -> Iterator[Batch]:
+    """Yield batches of images in the order asked for, each image read and decoded once.
+
+    Args:
+        images: where they come from.
+        batches: for each batch the positions of its images, one or more.
+        prepares: applied one by one to each decoded image.
+        workers: processes that read ahead; 0 reads in this one.
+
+    Raises:
+        DataError: not enough memory; see `memory_explained`.
+    """
+    with warnings.catch_warnings():
+        # More workers than processors is a choice, not worth two lines on stderr.
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        loader: DataLoader[_Sample | Failure] = DataLoader(
+            _Images(images, prepares),
+            batch_sampler=batches,
+            num_workers=workers,
+            collate_fn=_collate,
+            worker_init_fn=_ignore_interrupt,
+        )
+        found: Iterator[Batch] = iter(loader)
+    try:
+        yield from found
+    finally:
+        del found  # ends the workers now, not once an error's traceback is collected
+
+
+@contextmanager
+def memory_explained() -> Iterator[None]:
+    """Turn what PyTorch raises for want of memory, here or in a worker, into a `DataError`.
+
+    The loader raises the death of a worker from a signal handler, so at whatever line the main
+    process has reached: this belongs around all that is done while batches are read.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError, ConnectionError, EOFError) as error:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or NO_MEMORY in str(error):
+            raise DataError("a batch does not fit in memory; use a smaller --batch-size") from error
+        if isinstance(error, RuntimeError) and not str(error).startswith(DEAD_WORKER):
+            raise
+        # The loader's handler would raise again as each of the other workers ends.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        raise DataError(
+            "a process that reads images was killed, probably for want of memory or of shared "
+            "memory (/dev/shm); use a smaller --batch-size, or --workers 0"
+        ) from error
+
+
+def _collate(samples: "list[_Sample | Failure]") -> Batch:
+    good = [sample for sample in samples if isinstance(sample, _Sample)]
+    columns = zip(*(sample.inputs for sample in good), strict=True)
+    return Batch(
+        positions=np.array([sample.position for sample in good], np.int64),
+        inputs=tuple(torch.from_numpy(np.stack(column)) for column in columns),
+        failures=tuple(sample for sample in samples if isinstance(sample, Failure)),
+        forms=Counter(sample.form for sample in good if sample.form),
+        seconds=sum((sample.seconds for sample in good), Seconds()),
+    )
+
+
+def _ignore_interrupt(worker: int) -> None:  # noqa: ARG001 - the loader passes it
+    """Leave Ctrl-C to the main process, which ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

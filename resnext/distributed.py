@@ -1,0 +1,115 @@
+"""The processes of one job, started by PyTorch's own launcher (`torchrun`), or a single one.
+
+They speak over gloo, on the CPU, whatever device their networks live on: what they tell each other
+is small.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import torch
+from torch import distributed as dist
+
+from resnext.errors import JobError
+
+# How long the others are waited for. Less than the 30 minutes that PyTorch waits by default.
+PATIENCE: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The place of this process among those of its job.
+
+    Attributes:
+        rank: 0 <= rank < size; 0 speaks for all.
+        size: processes of the job.
+        local_rank: rank among the processes of this machine, which chooses the device.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+    @property
+    def leads(self) -> bool:
+        """Tell whether this process speaks for all."""
+        return self.rank == 0
+
+    def gather(self, value: Any) -> list[Any] | None:
+        """Return the values of all ranks in their order on rank 0, None on the others.
+
+        Args:
+            value: whatever JSON can hold.
+
+        Raises:
+            JobError: another process has ended.
+        """
+        if self.size == 1:
+            return [value]
+        payload = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        with _explained():
+            lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+            dist.all_gather(lengths, torch.tensor([len(payload)]))
+            longest = max(int(length) for length in lengths)
+            padded = torch.zeros(longest, dtype=torch.uint8)
+            padded[: len(payload)] = payload
+            room = [torch.empty_like(padded) for _ in range(self.size)] if self.leads else None
+            dist.gather(padded, room)
+        if room is None:
+            return None
+        pairs = zip(room, lengths, strict=True)
+        return [json.loads(part[: int(length)].numpy().tobytes()) for part, length in pairs]
+
+    def tell(self, number: int) -> int:
+        """Return rank 0's number on every rank.
+
+        Raises:
+            JobError: another process has ended.
+        """
+        if self.size == 1:
+            return number
+        with _explained():
+            told = torch.tensor([number])
+            dist.broadcast(told, src=0)
+        return int(told)
+
+
+@contextmanager
+def join() -> Iterator[Job]:
+    """Join the job that the environment describes, until the block ends.
+
+    Without `torchrun`'s variables this is a job of one, and nothing is initialised.
+
+    Raises:
+        JobError: the other processes cannot be reached.
+    """
+    if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
+        yield Job()
+        return
+    with _explained():
+        dist.init_process_group("gloo", timeout=PATIENCE)
+    try:
+        yield Job(
+            rank=dist.get_rank(),
+            size=dist.get_world_size(),
+            local_rank=int(os.environ.get("LOCAL_RANK", "0")),
+        )
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        rank = os.environ.get("RANK", "?")
+        raise JobError(
+            f"rank {rank}: another process of this job has ended or cannot be reached "
+            f"({str(error).strip().splitlines()[0][:120]}); its own message says why"
+        ) from error
