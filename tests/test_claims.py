@@ -7,10 +7,10 @@ import pytest
 import convert
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import PreprocessingError
+from resnext.metrics import Counts
 from resnext.preprocessing import CIFAR10, IMAGENET, Preprocessing
 from resnext.published import Claim, Metric, Row
 from validate.claims import Verdict, assess, judge, tolerance, wilson_interval
-from validate.metrics import Counts
 from validate.protocols import choose, unused
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits" / "resnext_11_8x4d_digits.t7"

@@ -8,9 +8,9 @@ from fractions import Fraction
 from math import sqrt
 from typing import Final
 
+from resnext.metrics import Counts
 from resnext.preprocessing import Preprocessing
 from resnext.published import Claim
-from validate.metrics import Counts
 
 # Points that a measurement may lie beyond the last printed digit of a claim.
 SLACK: Final = Fraction(5, 100)
