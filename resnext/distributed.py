@@ -4,6 +4,7 @@ They speak over gloo, on the CPU, whatever device their networks live on: what t
 is small.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -29,16 +30,48 @@ class Job:
         rank: 0 <= rank < size; 0 speaks for all.
         size: processes of the job.
         local_rank: rank among the processes of this machine, which chooses the device.
+        local_size: processes of the job on this machine.
     """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
+    local_size: int = 1
 
     @property
     def leads(self) -> bool:
         """Tell whether this process speaks for all."""
         return self.rank == 0
+
+    def device_name(self, asked: str | None) -> str | None:
+        """Return the name of this process's device, each its own where the machine has GPUs.
+
+        Args:
+            asked: by the user; None stands for the best there is.
+        """
+        several = self.local_size > 1
+        if several and asked in (None, "cuda") and torch.cuda.is_available():
+            return f"cuda:{self.local_rank}"
+        return asked
+
+    def agree(self, value: Any, what: str) -> None:
+        """Check that all processes have the same value.
+
+        Args:
+            value: whatever JSON can hold.
+            what: names it in the message.
+
+        Raises:
+            JobError: one has another; raised on the process that leads.
+        """
+        digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+        found = self.gather(digest)
+        other = [rank for rank, each in enumerate(found or ()) if each != digest]
+        if other:
+            raise JobError(
+                f"rank {other[0]} has other {what} than rank 0; start all with the same "
+                "arguments, over the same files"
+            )
 
     def gather(self, value: Any) -> list[Any] | None:
         """Return the values of all ranks in their order on rank 0, None on the others.
@@ -98,6 +131,7 @@ def join() -> Iterator[Job]:
             rank=dist.get_rank(),
             size=dist.get_world_size(),
             local_rank=int(os.environ.get("LOCAL_RANK", "0")),
+            local_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         )
     finally:
         dist.destroy_process_group()

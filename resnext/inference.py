@@ -1,5 +1,7 @@
 """A network's logits, on any device and in any precision."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
@@ -34,19 +36,27 @@ DTYPES: Final = {
 }
 
 
-def use_arithmetic(precision: Precision) -> dict[str, object]:
-    """Set, for the whole process, what decides how float32 is computed; return it for a report.
+@contextmanager
+def arithmetic(precision: Precision) -> Iterator[None]:
+    """Set, until the block ends, what decides how float32 is computed in the whole process.
 
     PyTorch would use TF32 in convolutions by default, and let cuDNN choose among algorithms by
     time, which changes the last digits from run to run.
     """
     tf32 = precision is Precision.TF32
+    before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    return {"tf32": tf32, "cudnn_benchmark": False, "cudnn_deterministic": True}
+    try:
+        with torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+# The flags that `arithmetic` sets, for reports.
+ARITHMETIC_FLAGS: Final = {"cudnn_benchmark": False, "cudnn_deterministic": True}
 
 
 def find_device(name: str | None) -> torch.device:
@@ -78,9 +88,10 @@ class Predictor:
         Args:
             network: in evaluation mode, float32, on the CPU; it stays as it is.
             device: where the copy shall live.
-            precision: of its arithmetic; see `use_arithmetic` for the process-wide part.
+            precision: of its arithmetic.
         """
         self.device = device
+        self.precision = precision
         self.dtype = DTYPES[precision]
         self.network = folded(network).to(
             device=device, dtype=self.dtype, memory_format=torch.channels_last
@@ -95,7 +106,7 @@ class Predictor:
         """
         crops = inputs.shape[1] if inputs.dim() == 5 else 1
         pictures = inputs.flatten(0, 1) if inputs.dim() == 5 else inputs
-        with torch.inference_mode():
+        with torch.inference_mode(), arithmetic(self.precision):
             pictures = pictures.to(self.device, self.dtype, non_blocking=True)
             # Channels last in memory: grouped convolutions are half as fast again on a CPU.
             answers = self.network(pictures.contiguous(memory_format=torch.channels_last)).float()

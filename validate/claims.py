@@ -11,13 +11,12 @@ from typing import Final
 from resnext.metrics import Counts
 from resnext.preprocessing import Preprocessing
 from resnext.published import Claim
+from validate.pipelines import Pipeline
 
 # Points that a measurement may lie beyond the last printed digit of a claim.
 SLACK: Final = Fraction(5, 100)
 # Two-sided 95 % quantile of the normal distribution.
 Z95: Final = Fraction("1.959963984540054")
-# How many crops of an image are measured.
-CROPS: Final = 1
 
 
 class Verdict(StrEnum):
@@ -89,35 +88,53 @@ class Unjudged:
     protocol: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """How a measurement was made, as far as a claim depends on it.
+
+    Attributes:
+        preprocessing: what the images went through.
+        usual: the preprocessing that goes with the network's claims.
+        pipeline: whose arithmetic.
+        crops: 1 or 10.
+        complete: every image of the set was measured, and it has every class of the network.
+    """
+
+    preprocessing: Preprocessing
+    usual: Preprocessing
+    pipeline: Pipeline = Pipeline.TORCH7
+    crops: int = 1
+    complete: bool = True
+
+
 def assess(
-    claims: Iterable[Claim], counts: Counts, *, preprocessing: Preprocessing, every_class: bool
+    claims: Iterable[Claim], counts: Counts, conditions: Conditions
 ) -> tuple[tuple[Judgement, ...], tuple[Unjudged, ...]]:
     """Judge the claims that were made under the measurement's protocol; return the others too.
 
     Args:
         claims: of one network.
         counts: what it got right, of one image or more.
-        preprocessing: what the images went through.
-        every_class: the image set has all classes of the network.
+        conditions: how that was measured.
     """
     judgements, unjudged = [], []
     for claim in claims:
-        if protocol := _other_protocol(claim, preprocessing):
+        if protocol := _other_protocol(claim, conditions):
             unjudged.append(Unjudged(claim=claim, protocol=protocol))
         else:
-            judgements.append(judge(claim, counts, every_class=every_class))
+            judgements.append(judge(claim, counts, complete=conditions.complete))
     return tuple(judgements), tuple(unjudged)
 
 
-def judge(claim: Claim, counts: Counts, *, every_class: bool) -> Judgement:
+def judge(claim: Claim, counts: Counts, *, complete: bool) -> Judgement:
     """Compare a claim with what was counted under its protocol.
 
-    The set is complete if it has as many images as the claim and every class of the network; then
-    the claim is reproduced if it lies within its `tolerance`.
+    There is a verdict if the set is complete and has as many images as the claim; then the claim is
+    reproduced if it lies within its `tolerance`.
     """
     wrong = counts.images - counts.correct(claim.metric)
     error = Fraction(100 * wrong, counts.images)
-    if counts.images != claim.images or not every_class:
+    if counts.images != claim.images or not complete:
         verdict = Verdict.NO_VERDICT
     elif abs(error - Fraction(claim.value)) <= tolerance(claim.value):
         verdict = Verdict.REPRODUCED
@@ -154,12 +171,19 @@ def wilson_interval(wrong: int, images: int) -> tuple[float, float]:
     return max(0.0, (centre - half) * scale), min(100.0, (centre + half) * scale)
 
 
-def _other_protocol(claim: Claim, preprocessing: Preprocessing) -> str | None:
-    """Say how a claim was measured, where that differs from the measurement; None if nowhere."""
+def _other_protocol(claim: Claim, conditions: Conditions) -> str | None:
+    """Say how a claim was measured, where that differs from the measurement; None if nowhere.
+
+    A claim that states its crop but no scale, as fb.resnet.torch's of 320 pixels, was printed
+    without it: any scale will do.
+    """
+    own, usual = conditions.preprocessing, conditions.usual
+    crop = claim.crop or usual.crop
+    scale = claim.scale or (own.scale if claim.crop else usual.scale)
     sides = (
-        ("scale", claim.scale, preprocessing.scale),
-        ("crop", claim.crop, preprocessing.crop),
+        (conditions.pipeline is Pipeline.TORCH7, "the torch7 pipeline"),
+        (claim.crops == conditions.crops, f"{claim.crops} crop{'s' * (claim.crops > 1)}"),
+        (scale == own.scale, f"scale {scale or 'none'}"),
+        (crop == own.crop, f"crop {crop}"),
     )
-    differing = [f"{claim.crops} crops"] if claim.crops != CROPS else []
-    differing += [f"{name} {side}" for name, side, own in sides if side not in (None, own)]
-    return ", ".join(differing) or None
+    return ", ".join(text for same, text in sides if not same) or None

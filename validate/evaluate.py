@@ -1,130 +1,168 @@
 """Networks x images -> decisions, in one pass over the images for all networks."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resnext.data.sources import ImageSet
-from resnext.errors import CheckpointError, DataError
-from resnext.model import ResNeXt
-from validate.batches import Batch, read_batches
-from validate.metrics import Counts, count, top_five
-from validate.protocols import Protocol
+from resnext.data.batches import Batch, Failure, Seconds, read_batches
+from resnext.data.image_set import ImageSet
+from resnext.errors import CheckpointError
+from resnext.inference import Predictor
+from resnext.metrics import top_five
+from validate.entries import Entry, to_entries
+from validate.pipelines import Preparation
+from validate.plan import Plan
+from validate.results import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
-    """A network to be measured.
+    """One way to measure one network.
 
     Attributes:
-        checkpoint: its file, as it was given.
-        protocol: how it is measured.
-        network: in evaluation mode, float32.
+        run: what it is.
+        predictor: the network; runs of one checkpoint share theirs.
+        reference: the same network in fp32, with whose decisions those are compared; or None.
     """
 
-    checkpoint: str
-    protocol: Protocol
-    network: ResNeXt
+    run: Run
+    predictor: Predictor
+    reference: Predictor | None = None
+
+    @property
+    def preparation(self) -> Preparation:
+        """Return the way from pixels to the network's input."""
+        return Preparation(self.run.pipeline, self.run.crops, self.run.preprocessing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decisions:
-    """What the networks decided on some images.
+class Outcome:
+    """What was decided on the images of one batch, and how long that took.
 
     Attributes:
-        ids: of the N images.
-        labels: (N,) int64 class indices.
-        top_five: for each network, (N, min(5, classes)) int64 class indices, the best first.
+        entries: one for each image of the batch, in its order.
+        reading: seconds of the process that read the batch.
+        network: seconds in the networks.
     """
 
-    ids: tuple[str, ...]
-    labels: NDArray[np.int64]
-    top_five: tuple[NDArray[np.int64], ...]
+    entries: list[Entry]
+    reading: Seconds = field(default_factory=Seconds)
+    network: float = 0.0
 
 
 def evaluate(
-    images: ImageSet, candidates: Sequence[Candidate], *, batch_size: int, workers: int
-) -> Iterator[Decisions]:
-    """Yield what the networks decide on all images, batch by batch in the images' order.
+    images: ImageSet,
+    plan: Plan,
+    candidates: Sequence[Candidate],
+    *,
+    batches: Sequence[int],
+    workers: int,
+    compared: int = 0,
+) -> Iterator[Outcome]:
+    """Yield what the networks decide on the images of some batches, in the order given.
 
-    Each image is read and decoded once, and prepared once for each distinct preprocessing.
+    Each image is read and decoded once, and prepared once for each distinct preparation.
 
     Args:
-        images: with the classes of the networks.
-        candidates: one network or more.
-        batch_size: images of a batch, >= 1.
+        images: labelled with the classes of the networks.
+        plan: cuts the batches.
+        candidates: one or more.
+        batches: numbers of batches of the plan.
         workers: processes that read ahead; 0 reads in this one.
+        compared: the first so many images of the plan are also decided by the references.
 
     Raises:
-        DataError: another number of classes than a network has (before anything is read), or an
-            image that cannot be read.
-        ImageError: an image that cannot be decoded, named.
         CheckpointError: logits that are not finite.
+        DataError: not enough memory; see `memory_explained`.
     """
-    for candidate in candidates:
-        _check_classes(images, candidate)
-    needed = tuple(dict.fromkeys(each.protocol.preprocessing for each in candidates))
-    batches = read_batches(images.items, needed, batch_size=batch_size, workers=workers)
-    places = [needed.index(each.protocol.preprocessing) for each in candidates]
-    return _decide(batches, list(zip(candidates, places, strict=True)))
-
-
-def tally(
-    decisions: Iterator[Decisions], networks: int, *, progress: Callable[[int], None]
-) -> tuple[Counts, ...]:
-    """Count what each network got right.
-
-    Args:
-        decisions: as `evaluate` yields them.
-        networks: how many there are.
-        progress: called with the number of images of each batch, once it is counted.
-    """
-    totals = [Counts()] * networks
-    for batch in decisions:
-        for n, top in enumerate(batch.top_five):
-            totals[n] += count(top, batch.labels)
-        progress(len(batch.ids))
-    return tuple(totals)
-
-
-def compute_logits(network: ResNeXt, pixels: Tensor) -> NDArray[np.float32]:
-    """Return the logits (N, classes) of pictures (N, 3, H, W), both float32.
-
-    Channels go last in memory, where grouped convolutions are half as fast again on a CPU.
-    """
-    with torch.inference_mode():
-        logits: Tensor = network(pixels.contiguous(memory_format=torch.channels_last))
-    return logits.numpy()
+    preparations = tuple(dict.fromkeys(each.preparation for each in candidates))
+    places = [preparations.index(each.preparation) for each in candidates]
+    wanted = [plan.batch(number).tolist() for number in batches]
+    read = read_batches(images, wanted, preparations, workers=workers)
+    for number, positions, batch in zip(batches, wanted, read, strict=True):
+        begin = time.perf_counter()
+        first = number * plan.batch_size  # place in the plan of the batch's first image
+        few = set(positions[: max(compared - first, 0)])
+        inputs = [batch.inputs[place] for place in places] if len(batch.positions) else []
+        entries = _decide(images, number, batch, candidates, inputs=inputs, few=few)
+        yield Outcome(
+            entries=_merge(images, number, positions, entries, batch.failures),
+            reading=batch.seconds,
+            network=time.perf_counter() - begin,
+        )
 
 
 def _decide(
-    batches: Iterator[Batch], candidates: Sequence[tuple[Candidate, int]]
-) -> Iterator[Decisions]:
-    """Yield the decisions of candidates, each with the place of its pixels in a batch."""
-    for batch in batches:
-        top = (_top_five(each, batch, batch.pixels[place]) for each, place in candidates)
-        yield Decisions(ids=batch.ids, labels=batch.labels, top_five=tuple(top))
+    images: ImageSet,
+    number: int,
+    batch: Batch,
+    candidates: Sequence[Candidate],
+    *,
+    inputs: Sequence[Tensor],
+    few: set[int],
+) -> list[Entry]:
+    positions = batch.positions.tolist()
+    tops: list[NDArray[np.int64]] = []
+    confidences: list[NDArray[np.float32]] = []
+    references: list[NDArray[np.int64] | None] = []
+    for candidate, pixels in zip(candidates, inputs, strict=bool(inputs)):
+        logits = _logits(candidate.run, candidate.predictor, pixels, positions, images)
+        tops.append(top_five(logits))
+        confidences.append(best_softmax(logits / candidate.run.crops))
+        count = sum(position in few for position in positions)
+        best = None
+        if candidate.reference is not None and count:
+            exact = _logits(candidate.run, candidate.reference, pixels[:count], positions, images)
+            best = top_five(exact)[:, 0]
+        references.append(best)
+    return to_entries(
+        images,
+        batch=number,
+        positions=positions,
+        tops=tops,
+        confidences=confidences,
+        references=references,
+        forms=batch.forms,
+    )
 
 
-def _top_five(candidate: Candidate, batch: Batch, pixels: Tensor) -> NDArray[np.int64]:
-    logits = compute_logits(candidate.network, pixels)
+def best_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the softmax (N,) of the largest of the logits (N, classes) of each image."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return (1 / np.exp(shifted).sum(axis=1)).astype(np.float32)
+
+
+def _logits(
+    run: Run, predictor: Predictor, pixels: Tensor, positions: Sequence[int], images: ImageSet
+) -> NDArray[np.float32]:
+    logits = predictor.logits(pixels)
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
+        image = images.ids[positions[int(finite.argmin())]]
+        cure = "are its weights or its preprocessing damaged?"
+        if run.precision == "fp16":
+            cure = "fp16 holds no number above 65504; use another --precision"
         raise CheckpointError(
-            f"{candidate.checkpoint}: finite logits expected, found others for image "
-            f"{batch.ids[int(finite.argmin())]}; are its weights or its preprocessing damaged?"
+            f"{run.checkpoint}: finite logits expected, found others for image {image}; {cure}"
         )
-    return top_five(logits)
+    return logits
 
 
-def _check_classes(images: ImageSet, candidate: Candidate) -> None:
-    expected, found = candidate.network.spec.classes, len(images.classes)
-    if found != expected:
-        raise DataError(
-            f"{images.root}: {expected} class folders expected, as {candidate.checkpoint} has "
-            f"{expected} classes, found {found}"
-        )
+def _merge(
+    images: ImageSet,
+    number: int,
+    positions: Sequence[int],
+    entries: Sequence[Entry],
+    failures: Sequence[Failure],
+) -> list[Entry]:
+    """Return the entries of all images of a batch in its order, those that failed among them."""
+    found = {entry.image: entry for entry in entries}
+    for failure in failures:
+        image = images.ids[failure.position]
+        label = int(images.labels[failure.position])
+        found[image] = Entry(batch=number, image=image, label=label, failure=failure.reason)
+    return [found[images.ids[position]] for position in positions]

@@ -1,94 +1,127 @@
-"""One measurement: the files that a command line names, to results.
+"""One measurement: what a command line names, to a report.
 
 torch is imported where the first network is built: a mistyped path must not wait for it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-import convert
-from resnext.data.sources import ImageSet, class_folders
+import numpy as np
+
+from resnext.data.alignment import aligned
+from resnext.data.image_set import ImageSet
+from resnext.data.sources import open_images
 from resnext.errors import DataError
-from resnext.published import Row, published, read_table
-from validate.checkpoints import find
-from validate.claims import assess
-from validate.protocols import choose, unused
-from validate.report import Result
-from validate.terminal import progress
+from resnext.published import Row, read_table
+from validate.candidates import Entrant, candidates, enter
+from validate.claims import Conditions, Judgement, Verdict, assess
+from validate.diagnosis import diagnose
+from validate.environment import settings, versions
+from validate.ledger import Ledger
+from validate.options import Config
+from validate.pipelines import Pipeline
+from validate.plan import make_plan
+from validate.protocols import unused
+from validate.results import Changed, Report, Result, Run
+from validate.watcher import Watcher
 
 if TYPE_CHECKING:
-    from validate.evaluate import Candidate
-    from validate.metrics import Counts
+    from resnext.distributed import Job
+    from resnext.metrics import Counts
+    from validate.entries import Collection
+    from validate.loop import Subject
+
+# What makes a ledger one of another measurement, beside images and networks.
+KEPT_SETTINGS = ("device", "batch_size", "limit", "seed", "compare_precision")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """The command line.
-
-    Attributes:
-        data: folder of class folders.
-        claims: table of the user's own, or None.
-        batch_size: images of a batch, >= 1.
-        workers: processes that read ahead; 0 reads in this one.
-        checkpoints: files and folders; none stands for the current folder.
-    """
-
-    data: Path
-    claims: Path | None
-    batch_size: int
-    workers: int
-    checkpoints: tuple[str, ...]
-
-
-def measure(config: Config, *, note: Callable[[str], None]) -> list[Result]:
+def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
     """Check all input, say what is worth knowing about it, then measure and judge.
 
     Args:
         config: what is measured.
-        note: told, before the measurement starts, what the user should know about it.
+        job: the processes that share the images.
+        watcher: is told what goes on.
+
+    Returns:
+        The report on the process that leads, None on the others.
 
     Raises:
         ResnextError: input that cannot be measured.
-        OSError: a file that cannot be opened.
+        OSError: a file that cannot be opened or written.
     """
-    images = class_folders(config.data)
     own = read_table(config.claims) if config.claims else ()
-    candidates = [_candidate(name, own) for name in find(config.checkpoints or (".",))]
+    entrants = enter(config, own)
+    checkpoint = entrants[0].checkpoint
+    found = open_images(
+        config.data, labels=config.labels, cache=config.cache, progress=watcher.download
+    )
+    images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)
+    for text in _notes(config, images, entrants, own):
+        watcher.note(text)
 
-    import torch
+    from resnext.data.batches import memory_explained
+    from resnext.inference import find_device
+    from validate.loop import Subject, run
 
-    from validate.batches import memory_explained
-    from validate.evaluate import evaluate, tally
+    device = find_device(job.device_name(config.device))
+    options = settings(config, device, job)
+    batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
+    plan = make_plan(len(images), limit=config.limit, seed=config.seed, batch_size=batch_size)
+    with memory_explained():
+        ways = candidates(entrants, config, device)
+        claimed = {each.file for each in entrants if each.protocol.claims}
+        subject = Subject(
+            images=images,
+            plan=plan,
+            candidates=ways,
+            classes=checkpoint.spec.classes,
+            claimed=tuple(way.run.checkpoint in claimed for way in ways),
+            workers=workers,
+            compared=config.compare_precision,
+            canary=config.canary,
+        )
+        identity = _identity(subject, options)
+        job.agree(identity, "checkpoints, images or options")
+        with _kept(config, job, identity, subject) as ledger:
+            if ledger and ledger.batches:
+                done = len(ledger.done)
+                watcher.note(f"{ledger.path}: {done} of {len(plan)} images are there already")
+            outcome = run(subject, job, ledger, watcher)
+    if outcome is None:
+        return None
+    collected, timing = outcome
+    return Report(
+        results=tuple(_results(subject, entrants, collected)),
+        images=images,
+        classes=checkpoint.classes or titles(images),
+        decisions=collected.decisions(),
+        forms=dict(collected.forms),
+        timing=timing,
+        settings=options,
+        versions=versions(device),
+        command=config.command,
+    )
 
-    torch.set_float32_matmul_precision("highest")  # the published arithmetic: float32 throughout
-    decisions = evaluate(images, candidates, batch_size=config.batch_size, workers=config.workers)
-    for text in _notes(config, images, candidates, own):
-        note(text)
-    with memory_explained(), progress(len(images.items)) as advance:
-        counts = tally(decisions, len(candidates), progress=advance)
-    return [_result(images, *each) for each in zip(candidates, counts, strict=True)]
 
+def titles(images: ImageSet) -> Sequence[str] | None:
+    """Return what a person calls the classes: of ImageNet's, names in place of numbers."""
+    from resnext.data.imagenet import NAMES, WNIDS
 
-def _candidate(name: str, own: Sequence[Row]) -> "Candidate":
-    checkpoint = convert.load(name)
-    protocol = choose(checkpoint, Path(name), own=own, published=published())
-
-    from validate.evaluate import Candidate
-
-    return Candidate(checkpoint=name, protocol=protocol, network=checkpoint.build())
+    if images.classes == WNIDS:
+        return tuple(f"{name} ({wnid})" for wnid, name in zip(WNIDS, NAMES, strict=True))
+    return images.classes
 
 
 def _notes(
-    config: Config, images: ImageSet, candidates: "Sequence[Candidate]", own: Sequence[Row]
+    config: Config, images: ImageSet, entrants: Sequence[Entrant], own: Sequence[Row]
 ) -> Iterator[str]:
-    protocols = [candidate.protocol for candidate in candidates]
+    protocols = [entrant.protocol for entrant in entrants]
     if not config.checkpoints:
-        files = ", ".join(candidate.checkpoint for candidate in candidates)
+        files = ", ".join(entrant.file for entrant in entrants)
         yield f"no checkpoint given, so those of this folder: {files}"
-    if images.ignored:
-        yield f"{images.root}: {images.ignored} entries ignored, hidden or no images"
+    yield from images.notes
     yield from (protocol.note for protocol in protocols if protocol.note)
     known = ", ".join(dict.fromkeys(protocol.name for protocol in protocols))
     names = unused(own, protocols)
@@ -98,18 +131,80 @@ def _notes(
         yield f"{config.claims}: the row {name!r} applies to no checkpoint given; these are {known}"
 
 
-def _result(images: ImageSet, candidate: "Candidate", counts: "Counts") -> Result:
-    judgements, unjudged = assess(
-        candidate.protocol.claims,
-        counts,
-        preprocessing=candidate.protocol.preprocessing,
-        every_class=len(images.classes) == candidate.network.spec.classes,
+def _identity(subject: "Subject", options: dict[str, object]) -> dict[str, object]:
+    """Describe a measurement: a ledger goes on, and processes work together, only at the same."""
+    return {
+        "data": {"images": len(subject.images), "sha256": subject.images.digest()},
+        "settings": {name: options[name] for name in KEPT_SETTINGS},
+        "runs": [way.run.to_fields() for way in subject.candidates],
+    }
+
+
+def _kept(
+    config: Config, job: "Job", identity: dict[str, object], subject: "Subject"
+) -> AbstractContextManager[Ledger | None]:
+    if config.ledger is None or not job.leads:
+        return nullcontext()
+    return Ledger.open(config.ledger, identity, subject.plan)
+
+
+def _results(
+    subject: "Subject", entrants: Sequence[Entrant], collected: "Collection"
+) -> Iterator[Result]:
+    by_file = {entrant.file: entrant for entrant in entrants}
+    labels = subject.images.labels[subject.plan.positions]
+    every_class = len(np.unique(subject.images.labels)) == subject.classes
+    complete = every_class and len(subject.plan) == len(subject.images) and not collected.failures
+    columns = zip(
+        subject.candidates,
+        collected.counts(),
+        collected.changes(),
+        collected.top_five,
+        strict=True,
     )
-    return Result(
-        checkpoint=candidate.checkpoint,
-        network=candidate.protocol.name,
-        preprocessing=candidate.protocol.preprocessing,
-        counts=counts,
-        judgements=judgements,
-        unjudged=unjudged,
+    for candidate, counts, changed, top in columns:
+        entrant = by_file[candidate.run.checkpoint]
+        read = top[:, 0] >= 0
+        result, concerned = _judge(candidate.run, entrant, counts, changed, complete=complete)
+        yield result.with_diagnoses(
+            diagnose(
+                candidate.run,
+                top[read, 0],
+                labels[read],
+                classes=subject.classes,
+                failed=concerned,
+            )
+        )
+
+
+def _judge(
+    run: Run, entrant: Entrant, counts: "Counts", changed: Changed | None, *, complete: bool
+) -> tuple[Result, list[Judgement]]:
+    """Return the result, and the claims that do not hold: under `pil`, those that would not."""
+    if not counts.images:
+        return Result(run=run, counts=counts), []
+
+    def conditions(pipeline: Pipeline) -> Conditions:
+        return Conditions(
+            preprocessing=run.preprocessing,
+            usual=entrant.protocol.preprocessing,
+            pipeline=pipeline,
+            crops=run.crops,
+            complete=complete,
+        )
+
+    claims = entrant.protocol.claims
+    judgements, unjudged = assess(claims, counts, conditions(run.pipeline))
+    result = Result(
+        run=run, counts=counts, judgements=judgements, unjudged=unjudged, changed=changed
     )
+    as_if, _ = assess(claims, counts, conditions(Pipeline.TORCH7))
+    concerned = [each for each in as_if if _is_off(each)]
+    return result, concerned
+
+
+def _is_off(judged: Judgement) -> bool:
+    """Tell whether a claim does not hold, as far as the images that were measured can tell."""
+    if judged.verdict is Verdict.NO_VERDICT:
+        return not judged.holds
+    return judged.verdict is Verdict.NOT_REPRODUCED

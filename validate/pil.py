@@ -14,9 +14,7 @@ from resnext.errors import ImageError
 from resnext.preprocessing import Preprocessing
 
 
-def prepare_pil(
-    pixels: NDArray[np.uint8], preprocessing: Preprocessing
-) -> NDArray[np.float32]:
+def prepare_pil(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Return the single centre crop as torchvision's classification presets make it.
 
     Args:
@@ -34,9 +32,7 @@ def prepare_pil(
     return _normalise(_crop(resized, top, left, preprocessing.crop), preprocessing)
 
 
-def prepare_ten_pil(
-    pixels: NDArray[np.uint8], preprocessing: Preprocessing
-) -> NDArray[np.float32]:
+def prepare_ten_pil(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Return the ten crops (10, 3, crop, crop) float32, in the order of `prepare_ten_pixels`."""
     resized, crop = _resize(pixels, preprocessing), preprocessing.crop
     height, width = resized.shape[:2]
@@ -74,9 +70,7 @@ def _centre(side: int, crop: int) -> int:
     return round((side - crop) / 2)
 
 
-def _crop(
-    pixels: NDArray[np.uint8], top: int, left: int, crop: int
-) -> NDArray[np.uint8]:
+def _crop(pixels: NDArray[np.uint8], top: int, left: int, crop: int) -> NDArray[np.uint8]:
     return pixels[top : top + crop, left : left + crop]
 
 

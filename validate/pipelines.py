@@ -1,8 +1,7 @@
 """The ways from decoded pixels to network input that can be measured side by side."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +9,6 @@ from numpy.typing import NDArray
 from resnext.data.transforms import prepare_pixels, prepare_ten_pixels
 from resnext.preprocessing import Preprocessing
 from validate.pil import prepare_pil, prepare_ten_pil
-
-Prepare = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class Pipeline(StrEnum):
@@ -29,15 +26,23 @@ PREPARES = {
 }
 
 
-def preparation(pipeline: Pipeline, crops: int, preprocessing: Preprocessing) -> Prepare:
-    """Return the function from pixels (H, W, 3) uint8 to network input float32.
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """From pixels (H, W, 3) uint8 to network input float32; equal ones give equal bits.
 
-    It gives (3, crop, crop) for 1 crop, and (10, 3, crop, crop) for 10; picklable, and equal for
-    equal arguments.
+    It returns (3, crop, crop) for 1 crop, and (10, 3, crop, crop) for 10.
 
-    Args:
+    Attributes:
         pipeline: whose arithmetic.
         crops: 1 or 10.
         preprocessing: the row that belongs to the weights.
     """
-    return partial(PREPARES[pipeline, crops], preprocessing=preprocessing)
+
+    pipeline: Pipeline
+    crops: int
+    preprocessing: Preprocessing
+
+    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32]:
+        """Return the network's input; the position of the image changes nothing."""
+        del position
+        return PREPARES[self.pipeline, self.crops](pixels, self.preprocessing)

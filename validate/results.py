@@ -1,7 +1,7 @@
 """What was measured, as values: decisions image by image, and what they say of the claims."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,17 @@ class Run:
     crops: int = 1
     precision: str = "fp32"
 
+    def to_fields(self) -> dict[str, object]:
+        """Return the run as plain values, ready for JSON, without the place of its file."""
+        return {
+            "network": self.network,
+            "weights_sha256": self.weights_sha256,
+            "preprocessing": self.preprocessing.to_fields(),
+            "pipeline": self.pipeline,
+            "crops": self.crops,
+            "precision": self.precision,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
@@ -92,6 +103,10 @@ class Result:
     def failed(self) -> bool:
         """Tell whether a claim was not reproduced."""
         return any(each.verdict is Verdict.NOT_REPRODUCED for each in self.judgements)
+
+    def with_diagnoses(self, diagnoses: tuple[str, ...]) -> "Result":
+        """Return the result with likely causes."""
+        return replace(self, diagnoses=diagnoses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

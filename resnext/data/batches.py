@@ -3,7 +3,6 @@
 import signal
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,14 +69,14 @@ class Batch:
         inputs: what each way to prepare them gave: (N, 3, crop, crop) or (N, crops, 3, crop, crop)
             float32; empty where N is 0.
         failures: of the other images of the batch.
-        forms: how many pictures were not ordinary, by what they were.
+        forms: of pictures that are not ordinary: position -> what they are.
         seconds: spent on this batch by the process that read it.
     """
 
     positions: NDArray[np.int64]
     inputs: tuple[Tensor, ...]
     failures: tuple[Failure, ...]
-    forms: Mapping[str, int]
+    forms: Mapping[int, str]
     seconds: Seconds
 
 
@@ -190,7 +189,7 @@ def _collate(samples: "list[_Sample | Failure]") -> Batch:
         positions=np.array([sample.position for sample in good], np.int64),
         inputs=tuple(torch.from_numpy(np.stack(column)) for column in columns),
         failures=tuple(sample for sample in samples if isinstance(sample, Failure)),
-        forms=Counter(sample.form for sample in good if sample.form),
+        forms={sample.position: sample.form for sample in good if sample.form},
         seconds=sum((sample.seconds for sample in good), Seconds()),
     )
 

@@ -1,0 +1,108 @@
+"""The networks to be measured: from the names on a command line to ways to measure them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import convert
+from resnext.checkpoint import Checkpoint
+from resnext.errors import CheckpointError, PreprocessingError
+from resnext.preprocessing import Preprocessing
+from resnext.published import Row, published
+from validate.checkpoints import find
+from validate.protocols import Protocol, choose
+
+if TYPE_CHECKING:
+    import torch
+
+    from validate.evaluate import Candidate
+    from validate.options import Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Entrant:
+    """A checkpoint and how it is measured.
+
+    Attributes:
+        file: as it was given.
+        checkpoint: its weights.
+        protocol: its name, claims, and the preprocessing that goes with them.
+        preprocessing: what the images go through.
+    """
+
+    file: str
+    checkpoint: Checkpoint
+    protocol: Protocol
+    preprocessing: Preprocessing
+
+
+def enter(config: "Config", own: Sequence[Row]) -> tuple[Entrant, ...]:
+    """Return the checkpoints that the command line names.
+
+    Args:
+        config: names them, and may replace scale and crop.
+        own: the user's table of claims.
+
+    Raises:
+        ResnextError: a file that is no checkpoint, one whose preprocessing is not known, or
+            networks of different classes, which no image set has labels for.
+    """
+    entrants = tuple(_enter(name, config, own) for name in find(config.checkpoints or (".",)))
+    first = entrants[0]
+    for each in entrants[1:]:
+        if _classes(each) != _classes(first):
+            raise CheckpointError(
+                f"{each.file}: the same {first.checkpoint.spec.classes} classes as {first.file} "
+                f"expected, found {each.checkpoint.spec.classes}"
+                f"{' others' if _classes(each)[0] == _classes(first)[0] else ''}; "
+                "measure them one by one"
+            )
+    return entrants
+
+
+def candidates(
+    entrants: Sequence[Entrant], config: "Config", device: "torch.device"
+) -> tuple["Candidate", ...]:
+    """Return every way to measure every checkpoint, pipelines beside each other."""
+    from resnext.inference import Precision, Predictor
+    from validate.evaluate import Candidate
+    from validate.results import Run
+
+    found = []
+    for each in entrants:
+        network = each.checkpoint.build()
+        digest = each.checkpoint.digest()
+        predictor = Predictor(network, device=device, precision=Precision(config.precision))
+        reference = None
+        if config.compare_precision:
+            reference = Predictor(network, device=device, precision=Precision.FP32)
+        for pipeline in config.pipelines:
+            run = Run(
+                checkpoint=each.file,
+                network=each.protocol.name,
+                weights_sha256=digest,
+                preprocessing=each.preprocessing,
+                pipeline=pipeline,
+                crops=config.crops,
+                precision=config.precision,
+            )
+            found.append(Candidate(run=run, predictor=predictor, reference=reference))
+    return tuple(found)
+
+
+def _enter(name: str, config: "Config", own: Sequence[Row]) -> Entrant:
+    checkpoint = convert.load(name)
+    protocol = choose(checkpoint, Path(name), own=own, published=published())
+    sides = {"scale": config.scale, "crop": config.crop}
+    changed = {side: value for side, value in sides.items() if value is not None}
+    try:
+        preprocessing = replace(protocol.preprocessing, **changed)
+    except PreprocessingError as error:
+        flags = " and ".join(f"--{side}" for side in changed)
+        raise PreprocessingError(f"{name} with {flags}: {error}; give both") from error
+    return Entrant(file=name, checkpoint=checkpoint, protocol=protocol, preprocessing=preprocessing)
+
+
+def _classes(entrant: Entrant) -> tuple[int, tuple[str, ...] | None]:
+    return entrant.checkpoint.spec.classes, entrant.checkpoint.classes

@@ -1,0 +1,239 @@
+"""A ledger: every decision of a measurement on disk, image by image, so that a run can go on.
+
+JSON lines. The first describes the measurement; each other one is an image. A batch is appended in
+one write and reaches the disk before the next one starts, so whatever ends the run, the file is a
+ledger of whole batches, perhaps with a piece of one behind them.
+"""
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Final, Self
+
+from resnext.errors import ResnextError
+from validate.entries import Entry
+from validate.plan import Plan
+
+FORMAT: Final = "resnext ledger 1"
+START: Final = b'{"ledger": '
+
+
+class LedgerError(ResnextError):
+    """A file that is no ledger, or one of another measurement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What a ledger holds.
+
+    Attributes:
+        path: of the file.
+        identity: what was measured, as the first line describes it.
+        entries: of the images, in the order in which they were measured.
+        ends: the byte behind the first line, and behind that of each entry.
+    """
+
+    path: Path
+    identity: Mapping[str, Any]
+    entries: tuple[Entry, ...]
+    ends: tuple[int, ...]
+
+
+def read_ledger(path: Path) -> Stored | None:
+    """Return what a ledger holds up to its last whole line; None for a file without one.
+
+    Raises:
+        LedgerError: it is no ledger, or damaged elsewhere than at its end.
+        OSError: it cannot be read.
+    """
+    data = path.read_bytes()
+    head, *lines = data.split(b"\n")[:-1] or [None]
+    if head is None:
+        if not START.startswith(data[: len(START)]):
+            raise LedgerError(_no_ledger(path))
+        return None
+    identity = _object(head)
+    if identity is None or identity.pop("ledger", None) != FORMAT:
+        raise LedgerError(_no_ledger(path))
+    return Stored(
+        path=path,
+        identity=identity,
+        entries=tuple(_entry(line, path, number) for number, line in enumerate(lines, 2)),
+        ends=tuple(accumulate(len(line) + 1 for line in (head, *lines))),
+    )
+
+
+def _entry(line: bytes, path: Path, number: int) -> Entry:
+    try:
+        return Entry.from_fields(_object(line) or {})
+    except (KeyError, TypeError, ValueError) as error:
+        raise LedgerError(
+            f"{path}: line {number}: an image's decisions expected, found something else; "
+            "the file was damaged: remove it to measure anew"
+        ) from error
+
+
+class Ledger:
+    """A ledger that is being written, by one process."""
+
+    def __init__(self, path: Path, file: int, done: tuple[Entry, ...], batches: int) -> None:
+        """Take over what `open` has prepared.
+
+        Args:
+            path: of the file.
+            file: its descriptor, at the end of its last whole batch.
+            done: the entries of those batches.
+            batches: how many they are.
+        """
+        self.path = path
+        self.file = file
+        self.done = done
+        self.batches = batches
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        """Add the entries of whole batches; they are on the disk when this returns.
+
+        Raises:
+            OSError: the disk is full or fails; what was there stays.
+        """
+        lines = "".join(json.dumps(entry.to_fields()) + "\n" for entry in entries)
+        with _naming(self.path):
+            _write(self.file, lines.encode())
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, identity: Mapping[str, Any], plan: Plan) -> Iterator[Self]:
+        """Open a new ledger, or one of the same measurement to go on with, until the block ends.
+
+        What stands behind its last whole batch is cut off, to be measured again.
+
+        Args:
+            path: of the file.
+            identity: describes the measurement, as JSON holds it.
+            plan: of the images.
+
+        Raises:
+            LedgerError: no ledger, one of another measurement, or one that is being written.
+            OSError: the file cannot be opened or written.
+        """
+        with _naming(path):
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            _lock(file, path)
+            with _naming(path):
+                done, batches = _continue(file, path, identity, plan)
+            yield cls(path, file, done, batches)
+        finally:
+            os.close(file)
+
+
+def _continue(
+    file: int, path: Path, identity: Mapping[str, Any], plan: Plan
+) -> tuple[tuple[Entry, ...], int]:
+    """Bring the file to the end of its last whole batch; return what it holds till there."""
+    stored = read_ledger(path)
+    if stored is None:
+        os.ftruncate(file, 0)
+        _write(file, json.dumps({"ledger": FORMAT, **identity}).encode() + b"\n")
+        _sync_folder(path.parent)
+        return (), 0
+    if other := _difference(stored.identity, json.loads(json.dumps(identity))):
+        raise LedgerError(
+            f"{path}: a ledger of another measurement: {other}; "
+            "use the same arguments to go on, or another --ledger"
+        )
+    batches, whole = _whole_batches(stored.entries, plan, path)
+    os.ftruncate(file, stored.ends[whole])
+    os.lseek(file, 0, os.SEEK_END)
+    return stored.entries[:whole], batches
+
+
+def _whole_batches(entries: Sequence[Entry], plan: Plan, path: Path) -> tuple[int, int]:
+    """Count the whole batches at the start of a ledger, and their images."""
+    batches = place = 0
+    while batches < plan.batches and place + plan.size(batches) <= len(entries):
+        batch = entries[place : place + plan.size(batches)]
+        if any(entry.batch != batches for entry in batch):
+            raise LedgerError(
+                f"{path}: batch {batches} expected from line {place + 2} on, found another; "
+                "the file was damaged: remove it to measure anew"
+            )
+        place += len(batch)
+        batches += 1
+    return batches, place
+
+
+def _difference(found: object, wanted: object, where: str = "") -> str | None:
+    """Say where two descriptions differ first; None if nowhere."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for name in (*wanted, *(name for name in found if name not in wanted)):
+            inner = f"{where}.{name}" if where else str(name)
+            if text := _difference(found.get(name), wanted.get(name), inner):
+                return text
+        return None
+    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        for number, pair in enumerate(zip(found, wanted, strict=True), 1):
+            if text := _difference(*pair, f"{where} {number}"):
+                return text
+        return None
+    if found == wanted:
+        return None
+    return f"{where} is {_short(found)} there and {_short(wanted)} here"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _no_ledger(path: Path) -> str:
+    return f"{path}: a ledger of resnext-validate expected, found something else; name another file"
+
+
+def _lock(file: int, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise LedgerError(f"{path}: another run is writing this ledger; wait for it") from error
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
+            raise
+
+
+def _write(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+    os.fsync(file)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the name of a new file reach the disk, too."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise

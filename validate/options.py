@@ -1,0 +1,54 @@
+"""What a command line asks for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from validate.pipelines import Pipeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """One measurement, as it was asked for.
+
+    Attributes:
+        data: where the images are; see `resnext.data.sources.open_images`.
+        labels: file of labels, for images without class folders.
+        cache: folder of downloads; None is the user's own.
+        claims: table of the user's own, or None.
+        pipelines: whose arithmetic scales and crops; each is measured.
+        crops: 1 or 10.
+        scale, crop: in pixels, in place of the preprocessing's own; or None.
+        precision: "fp32", "tf32", "bf16" or "fp16".
+        compare_precision: so many images are decided in fp32 too.
+        batch_size: images of a batch, >= 1; None takes the device's usual.
+        workers: processes that read ahead, 0 reads in this one; None takes the device's usual.
+        device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is.
+        limit: size of a random sample of the images; None takes all.
+        seed: of that sample.
+        ledger: file that keeps every decision, and from which a run goes on; or None.
+        canary: stop where nearly everything is wrong.
+        checkpoints: files and folders; none stands for the current folder.
+        command: as it was typed.
+    """
+
+    data: str
+    checkpoints: tuple[str, ...]
+    pipelines: tuple["Pipeline", ...]
+    labels: Path | None = None
+    cache: Path | None = None
+    claims: Path | None = None
+    crops: int = 1
+    scale: int | None = None
+    crop: int | None = None
+    precision: str = "fp32"
+    compare_precision: int = 0
+    batch_size: int | None = None
+    workers: int | None = None
+    device: str | None = None
+    limit: int | None = None
+    seed: int = 0
+    ledger: Path | None = None
+    canary: bool = True
+    command: str = ""

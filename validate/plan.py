@@ -1,0 +1,55 @@
+"""Which images are measured, in which batches, and by which process of a job."""
+
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """The images of a measurement in batches whose composition nothing changes.
+
+    Batches are cut before they are dealt out, so that each image meets the same others, and gets
+    the same bits, in every number of processes and however often the run was cut off.
+
+    Attributes:
+        positions: (N,) int64, ascending places in the image set.
+        batch_size: images of a batch, >= 1; the last may be smaller.
+    """
+
+    positions: NDArray[np.int64]
+    batch_size: int
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def batches(self) -> int:
+        """Count the batches."""
+        return -(-len(self) // self.batch_size)
+
+    def batch(self, number: int) -> NDArray[np.int64]:
+        """Return the places in the image set of a batch's images."""
+        return self.positions[number * self.batch_size :][: self.batch_size]
+
+    def size(self, number: int) -> int:
+        """Count the images of a batch."""
+        return min(self.batch_size, len(self) - number * self.batch_size)
+
+
+def make_plan(images: int, *, limit: int | None, seed: int, batch_size: int) -> Plan:
+    """Plan all images, or a random sample of them.
+
+    Args:
+        images: size of the set.
+        limit: size of the sample; None, or one not smaller than the set, takes all.
+        seed: of the sample; the same on every machine and in every version of Python.
+        batch_size: images of a batch, >= 1.
+    """
+    if limit is None or limit >= images:
+        positions = np.arange(images)
+    else:
+        positions = np.array(sorted(Random(seed).sample(range(images), limit)))  # noqa: S311
+    return Plan(positions=positions.astype(np.int64), batch_size=batch_size)
