@@ -1,49 +1,21 @@
-"""Results as a table for people and as an object for JSON."""
+"""Results as a table for people."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from rich.console import Console
 from rich.text import Text
 
-from resnext.preprocessing import Preprocessing
-from resnext.published import Metric
-from validate.claims import Judgement, Unjudged, Verdict
-from validate.metrics import Counts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What was measured of one checkpoint, and what that says of its claims.
-
-    Attributes:
-        checkpoint: its file, as it was given.
-        network: its name.
-        preprocessing: what the images went through.
-        counts: of one image or more.
-        judgements: of the claims made under this protocol.
-        unjudged: the other claims.
-    """
-
-    checkpoint: str
-    network: str
-    preprocessing: Preprocessing
-    counts: Counts
-    judgements: tuple[Judgement, ...] = ()
-    unjudged: tuple[Unjudged, ...] = ()
-
-    @property
-    def failed(self) -> bool:
-        """Tell whether a claim was not reproduced."""
-        return any(each.verdict is Verdict.NOT_REPRODUCED for each in self.judgements)
-
+from validate.claims import Verdict
+from validate.comparison import Block, Group, Line, grouped
+from validate.results import Result
+from validate.wording import LABELS, percent, printable
 
 HEADERS: Final = ("network", "correct", "error %", "claim %", "verdict", "source")
 NUMBERS: Final = ("correct", "error %", "claim %")
 GAP: Final = "  "
-LABELS: Final = {Metric.TOP1_ERROR: "top-1", Metric.TOP5_ERROR: "top-5"}
+# A source that does not fit goes on below itself, in no fewer columns than these.
+NARROWEST: Final = 12
 STYLES: Final = {
     Verdict.REPRODUCED: "green",
     Verdict.NOT_REPRODUCED: "bold red",
@@ -51,123 +23,62 @@ STYLES: Final = {
 }
 
 
-def to_json(results: Sequence[Result]) -> dict[str, object]:
-    """Return the results as plain values; percentages are rounded to four decimals."""
-    return {"results": [_result_fields(result) for result in results]}
+def to_table(results: Sequence[Result], console: Console) -> Text:
+    """Return the table: below the name of each network a line for each claim and pipeline.
 
+    Names stand on lines of their own, and sources are folded, so that 80 columns are enough.
 
-def to_table(results: Sequence[Result]) -> Text:
-    """Return the table: below the name of each network a line for each metric and claim.
-
-    Names stand on lines of their own, so that 80 columns are enough whatever their length.
+    Args:
+        results: one or more.
+        console: where it will be printed, which knows the width.
     """
-    blocks = [tuple(_rows(result)) for result in results]
+    groups = [
+        (group, [row for block in group.blocks() for row in _rows(group, block)])
+        for group in grouped(results)
+    ]
     header = tuple(map(Text, HEADERS))
-    columns = zip(header, *(row for rows in blocks for row in rows), strict=True)
+    columns = zip(header, *(row for _, rows in groups for row in rows), strict=True)
     widths = [max(cell.cell_len for cell in column) for column in columns]
-    names = Counter(result.network for result in results)
-    lines = [_line(header, widths), Text("-" * (sum(widths) + len(GAP) * (len(widths) - 1)))]
-    for result, rows in zip(results, blocks, strict=True):
-        unique = names[result.network] == 1
-        name = result.network if unique else f"{result.network} ({result.checkpoint})"
-        lines.append(Text(name, style="bold"))
-        lines += [_line(row, widths) for row in rows]
+    gaps = len(GAP) * (len(widths) - 1)
+    widths[-1] = min(widths[-1], max(console.width - sum(widths[:-1]) - gaps, NARROWEST))
+    lines = [*_lines(header, widths, console), Text("-" * (sum(widths) + gaps))]
+    for group, rows in groups:
+        lines.append(Text(printable(group.title), style="bold"))
+        lines += [line for row in rows for line in _lines(row, widths, console)]
     return Text("\n").join(lines)
 
 
-def to_remarks(results: Sequence[Result]) -> tuple[str, ...]:
-    """Return a sentence for each claim about which there is more to say than its verdict."""
-    remarks = []
-    for result in results:
-        remarks += [_remark(result, each) for each in result.judgements]
-        remarks += [
-            f"{result.network}: {LABELS[each.claim.metric]} error {each.claim.value} "
-            f"({each.claim.source}) is not judged: it was measured with {each.protocol}"
-            for each in result.unjudged
-        ]
-    return tuple(remark for remark in remarks if remark)
+def _rows(group: Group, block: Block) -> Iterator[tuple[Text, ...]]:
+    """Yield the cells of a block's lines, as many as `HEADERS`."""
+    for place, line in enumerate(block.lines):
+        pipeline = f" {line.result.run.pipeline}" if group.told else ""
+        cells = [f"  {LABELS[line.metric]}{pipeline}"]
+        cells += [f"{line.images - line.wrong}/{line.images}", percent(line.error)]
+        cells += [line.claim.value if line.claim else ""]
+        source = printable(line.claim.source) if line.claim and not place else ""
+        yield (*map(Text, cells), _verdict(line), Text(source))
 
 
-def _error(metric: Metric, counts: Counts) -> Fraction:
-    return 100 * (1 - Fraction(counts.correct(metric), counts.images))
+def _verdict(line: Line) -> Text:
+    """Return the verdict; of a run that the claim is not about, how far off it is."""
+    if line.verdict is not None:
+        return Text(line.verdict, style=STYLES[line.verdict])
+    if line.points is None:
+        return Text("")
+    off = percent(abs(line.points))
+    side = "above" if line.points > 0 else "below"
+    return Text("as printed" if off == "0.00" else f"{off} {side}", style="dim")
 
 
-def _rows(result: Result) -> Iterator[tuple[Text, ...]]:
-    """Yield the cells of a result's lines, as many as `HEADERS`."""
-    for metric, label in LABELS.items():
-        correct = f"{result.counts.correct(metric)}/{result.counts.images}"
-        measured = (f"  {label}", correct, f"{float(_error(metric, result.counts)):.2f}")
-        judgements = [each for each in result.judgements if each.claim.metric is metric]
-        for each in judgements:
-            verdict = Text(each.verdict, style=STYLES[each.verdict])
-            yield (*map(Text, (*measured, each.claim.value)), verdict, Text(each.claim.source))
-        if not judgements:
-            yield tuple(map(Text, (*measured, "", "", "")))
-
-
-def _line(cells: Iterable[Text], widths: Iterable[int]) -> Text:
-    """Return one line of the table, numbers to the right of their columns."""
+def _lines(cells: Sequence[Text], widths: Sequence[int], console: Console) -> Iterator[Text]:
+    """Yield a row's lines, numbers to the right of their columns, the source folded."""
+    *firsts, last = cells
     aligned = []
-    for header, cell, width in zip(HEADERS, cells, widths, strict=True):
+    for header, cell, width in zip(HEADERS, firsts, widths, strict=False):
         cell.align("right" if header in NUMBERS else "left", width)
         aligned.append(cell)
-    line = Text(GAP).join(aligned)
-    line.rstrip()
-    return line
-
-
-def _remark(result: Result, judged: Judgement) -> str:
-    claim = judged.claim
-    where = f"{result.network}: {LABELS[claim.metric]} error {float(judged.measured):.2f}"
-    if judged.verdict is Verdict.NOT_REPRODUCED:
-        side = "above" if judged.points > 0 else "below"
-        return (
-            f"{where} is {abs(float(judged.points)):.2f} points ({abs(judged.excess)} images) "
-            f"{side} the {claim.value} of {claim.source}"
-        )
-    if judged.verdict is Verdict.NO_VERDICT:
-        low, high = judged.interval
-        return (
-            f"{where} has the 95 % interval {low:.2f} to {high:.2f}, which "
-            f"{'holds' if judged.holds else 'does not hold'} the {claim.value} of {claim.source}; "
-            f"no verdict, as {judged.images} images were measured and {claim.images} claimed"
-        )
-    return ""
-
-
-def _result_fields(result: Result) -> dict[str, object]:
-    counts = result.counts
-    return {
-        "checkpoint": result.checkpoint,
-        "network": result.network,
-        "images": counts.images,
-        "top1_correct": counts.top1_correct,
-        "top5_correct": counts.top5_correct,
-        "top1_error": _percent(_error(Metric.TOP1_ERROR, counts)),
-        "top5_error": _percent(_error(Metric.TOP5_ERROR, counts)),
-        "preprocessing": result.preprocessing.to_fields(),
-        "claims": [_claim_fields(judged) for judged in result.judgements],
-    }
-
-
-def _claim_fields(judged: Judgement) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "source": judged.claim.source,
-        "metric": judged.claim.metric,
-        "published": judged.claim.value,
-        "measured": _percent(judged.measured),
-        "verdict": judged.verdict,
-    }
-    if judged.verdict is Verdict.NOT_REPRODUCED:
-        fields |= {
-            "difference_points": _percent(judged.points),
-            "difference_images": judged.excess,
-        }
-    if judged.verdict is Verdict.NO_VERDICT:
-        interval = [round(bound, 4) for bound in judged.interval]
-        fields |= {"interval": interval, "interval_holds": judged.holds}
-    return fields
-
-
-def _percent(exact: Fraction) -> float:
-    return float(round(exact, 4))
+    indent = Text(" " * (sum(widths[:-1]) + len(GAP) * len(aligned)))
+    for number, part in enumerate(last.wrap(console, widths[-1])):
+        line = indent + part if number else Text(GAP).join([*aligned, part])
+        line.rstrip()
+        yield line
