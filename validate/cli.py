@@ -1,85 +1,196 @@
 """The command `resnext-validate`."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.shell import Command, exit_on_error
+from resnext.shell import Command, exit_on_error, say
+
+if TYPE_CHECKING:
+    from resnext.distributed import Job
+    from validate.options import Config
+    from validate.results import Report
 
 PROG: Final = "resnext-validate"
-CLAIM_FAILED: Final = 1
+PATH: Final = click.Path(path_type=Path)
 
 
 @click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--data",
     required=True,
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Images: a folder for each class; the sorted names are the order of the classes.",
+    metavar="IMAGES",
+    help="Class folders or a folder above them, a flat folder (with --labels), a tar of either, "
+    "WebDataset shards (folder, pattern or URL), Hugging Face parquet files, cifar10, cifar100.",
+)
+@click.option(
+    "--labels",
+    type=PATH,
+    metavar="FILE",
+    help="Labels of images without class folders: CSV of file and wnid or index, or "
+    "ILSVRC2012_devkit_t12.tar.gz.",
 )
 @click.option(
     "--claims",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.toml",
     help="Your own networks: preprocessing and claims, in the form of the built-in table.",
 )
 @click.option(
+    "--pipeline",
+    "pipelines",
+    multiple=True,
+    type=click.Choice(["torch7", "pil"]),
+    help="Whose pixels: the original's, or for comparison the usual ones of torchvision; given "
+    "twice, both.  [default: torch7]",
+)
+@click.option(
+    "--crops",
+    type=click.Choice(["1", "10"]),
+    default="1",
+    show_default=True,
+    help="The centre crop, or ten whose logits are summed.",
+)
+@click.option("--scale", type=click.IntRange(min=1), help="Pixels of the shorter side.")
+@click.option("--crop", type=click.IntRange(min=1), help="Pixels of the crop, 320 for ResNet-200.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "tf32", "bf16", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="Arithmetic; fp32 is the published one.",
+)
+@click.option(
+    "--compare-precision",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Decide N images in fp32 too, and count the decisions that the precision changed.",
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Measure a random sample of N images."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sample."
+)
+@click.option(
+    "--ledger",
+    type=PATH,
+    metavar="FILE",
+    help="Keep every decision there; a run that was cut off goes on from it.",
+)
+@click.option(
+    "--canary/--no-canary",
+    default=True,
+    show_default=True,
+    help="Stop early where nearly everything is wrong.",
+)
+@click.option(
     "--batch-size",
     type=click.IntRange(min=1),
-    default=16,
-    show_default=True,
-    help="Images that go through a network at once.",
+    help="Images that go through a network at once.  [default: 16 on a CPU, 128 on a GPU]",
 )
 @click.option(
     "--workers",
     type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    help="Processes that read and decode images; 0 does it in turn with the network.",
+    help="Processes that read and decode; 0 does it in turn with the network.  [default: 1 for a "
+    "CPU, else all processors up to 16]",
+)
+@click.option(
+    "--device", metavar="NAME", help="cpu, cuda, cuda:1 or mps.  [default: the best there is]"
+)
+@click.option("--cache", type=PATH, metavar="DIR", help="Folder of downloads.")
+@click.option(
+    "--output",
+    type=PATH,
+    metavar="DIR",
+    help="Write report.json, report.md, report.html, junit.xml and predictions.csv there.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.version_option(package_name="resnext", prog_name=PROG)
 @click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...")
-def main(
-    *,
-    data: Path,
-    claims: Path | None,
-    batch_size: int,
-    workers: int,
-    as_json: bool,
-    checkpoints: tuple[str, ...],
-) -> None:
+def main(*, output: Path | None, as_json: bool, **options: Any) -> None:
     """Measure the error of checkpoints and judge the claims made about them.
 
     CHECKPOINT is a .safetensors or .t7 file, or a folder of them; without one, every checkpoint
-    in the current folder is measured.
+    in the current folder is measured, all in one pass over the images.
 
     The exit code is 0 if every claim that could be judged was reproduced, 1 if one was not, and 2
-    if something was wrong with the input.
+    if something was wrong with the input; unreadable images are reported, with 2, at the end.
     """
     with exit_on_error(PROG):
-        # Here, because `--help` must not wait for torch.
-        from validate.measurement import Config, measure
-        from validate.report import to_json
-        from validate.terminal import print_table
+        config = _config(**options)
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)  # now, not after hours
 
-        config = Config(
-            data=data,
-            claims=claims,
-            batch_size=batch_size,
-            workers=workers,
-            checkpoints=checkpoints,
+        # Here, because `--help` must not wait for torch.
+        from resnext.distributed import join
+
+        with join() as job:
+            report = _measure(config, job)
+        if report is None:
+            return
+        code = _tell(report, output, as_json=as_json)
+    sys.exit(code)
+
+
+def _config(
+    *,
+    crops: str,
+    pipelines: tuple[str, ...],
+    compare_precision: int | None,
+    **options: Any,
+) -> "Config":
+    from validate.options import Config
+    from validate.pipelines import Pipeline
+
+    if compare_precision and options["precision"] == "fp32":
+        raise click.UsageError("--compare-precision needs another --precision than fp32")
+    return Config(
+        crops=int(crops),
+        pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines or ("torch7",))),
+        compare_precision=compare_precision or 0,
+        command=shlex.join([PROG, *sys.argv[1:]]),
+        **options,
+    )
+
+
+def _measure(config: "Config", job: "Job") -> "Report | None":
+    from contextlib import nullcontext
+
+    from resnext.download.bar import download_bar
+    from validate.measurement import measure
+    from validate.terminal import progress
+    from validate.watcher import Watcher
+
+    if job.leads:
+        watcher = Watcher(note=lambda text: say(PROG, text), progress=progress, bar=download_bar)
+    else:
+        watcher = Watcher(
+            note=lambda _: None,
+            progress=lambda _images, _done: nullcontext(lambda _: None),
+            bar=lambda _: nullcontext(lambda _done, _total: None),
         )
-        results = measure(config, note=lambda text: click.echo(f"{PROG}: {text}", err=True))
-        if as_json:
-            click.echo(json.dumps(to_json(results), indent=2))
-        else:
-            print_table(results)
-    sys.exit(CLAIM_FAILED if any(result.failed for result in results) else 0)
+    return measure(config, job, watcher)
+
+
+def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
+    """Write and print the report; return the exit code."""
+    from validate.reports import write_reports
+    from validate.reports.fields import to_json
+    from validate.terminal import print_table
+    from validate.wording import exit_code
+
+    if output is not None:
+        write_reports(report, output)
+    if as_json:
+        click.echo(json.dumps(to_json(report), indent=2))
+    else:
+        print_table(report)
+    return exit_code(report)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Likely causes of a number that does not hold: a table of what known mistakes look like.
 
-The signatures are those that people reported: labels in another order, a network that always answers
-the same class, another resize, images that were scaled or encoded before.
+The signatures are those that people reported: labels in another order, a network that always
+answers the same class, another resize, images that were scaled or encoded before.
 """
 
 from collections.abc import Callable, Sequence
@@ -80,11 +80,11 @@ CAUSES: Final = (
     ),
     Cause(
         applies=lambda s: 0 < s.excess <= 1.5,
-        text="a little too much is wrong: pictures that were scaled or encoded anew before (compare "
-        "file sizes with the original tar), or weights that were converted by other means",
+        text="a little too much is wrong: pictures that were scaled or encoded anew before "
+        "(compare file sizes with the original tar), or weights that were converted by other means",
     ),
     Cause(
-        applies=lambda s: 1.5 < s.excess,
+        applies=lambda s: s.excess > 1.5,
         text="much too much is wrong, and not by chance: another preprocessing than the claim's (a "
         "square resize, another scale or crop, another mean), or other weights",
     ),

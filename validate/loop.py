@@ -1,4 +1,4 @@
-"""The pass over the images: batches dealt out to the processes of a job, decisions brought together."""
+"""The pass over the images: batches are dealt out to processes, decisions brought together."""
 
 import time
 from collections.abc import Iterator, Sequence

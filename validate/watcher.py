@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from resnext.download import Progress
+
 # Called with how many more images are done.
 Advance = Callable[[int], None]
 
@@ -16,9 +18,10 @@ class Watcher:
         note: takes what the user should know before the measurement starts, a sentence each.
         progress: takes how many images there are and how many of them are done, and shows that
             while its block runs.
-        download: takes the bytes of a download that have arrived, and of the whole.
+        bar: takes the name of a file that is downloaded while its block runs; what it yields takes
+            the bytes that have arrived, and those of the whole.
     """
 
     note: Callable[[str], None]
     progress: Callable[[int, int], AbstractContextManager[Advance]]
-    download: Callable[[int, int | None], None]
+    bar: Callable[[str], AbstractContextManager[Progress]]

@@ -1,0 +1,133 @@
+"""The command `resnext-compare`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from resnext.shell import Command, exit_on_error
+
+if TYPE_CHECKING:
+    from validate.flips import Comparison
+    from validate.ledger import Stored
+
+PROG: Final = "resnext-compare"
+PATH: Final = click.Path(path_type=Path)
+LISTED: Final = 20
+
+
+@click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("first", type=PATH, metavar="A")
+@click.argument("second", type=PATH, metavar="[B]", required=False)
+@click.option("--first", "of_first", type=click.IntRange(min=1), help="Number of the run in A.")
+@click.option("--second", "of_second", type=click.IntRange(min=1), help="Number of the run in B.")
+@click.option("--all", "everything", is_flag=True, help="List every image that changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.version_option(package_name="resnext", prog_name=PROG)
+def main(
+    *,
+    first: Path,
+    second: Path | None,
+    of_first: int | None,
+    of_second: int | None,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """Compare two ledgers of resnext-validate image by image.
+
+    Runs of the same network, pipeline, crops and precision are compared, or those that --first and
+    --second choose; with one ledger, its runs with each other. Said are the decisions that changed,
+    both ways, and the exact p of McNemar's test: how often chance alone would change so many more
+    in one direction.
+
+    The exit code is 0 if they could be compared, and 2 if not.
+    """
+    with exit_on_error(PROG):
+        from validate.flips import compare, pairs
+
+        one = _read(first)
+        two = _read(second) if second else one
+        if of_first or of_second:
+            chosen = ((_place(one, of_first), _place(two, of_second)),)
+        else:
+            chosen = pairs(one, two)
+        found = [compare(one, two, runs=runs) for runs in chosen]
+        if as_json:
+            click.echo(json.dumps({"comparisons": [_fields(each) for each in found]}, indent=2))
+        else:
+            for each in found:
+                for line in _lines(each, None if everything else LISTED):
+                    click.echo(line)
+
+
+def _read(path: Path) -> "Stored":
+    from validate.ledger import LedgerError, read_ledger
+
+    stored = read_ledger(path)
+    if stored is None or not stored.entries:
+        raise LedgerError(f"{path}: a ledger with decisions expected, found none in it yet")
+    return stored
+
+
+def _place(stored: "Stored", number: int | None) -> int:
+    from validate.flips import run_name
+
+    runs = stored.identity["runs"]
+    if number is not None and number <= len(runs):
+        return number - 1
+    if number is None and len(runs) == 1:
+        return 0
+    names = "; ".join(f"{n} {run_name(run)}" for n, run in enumerate(runs, 1))
+    raise click.UsageError(f"{stored.path}: the number of a run expected: {names}")
+
+
+def _lines(found: "Comparison", listed: int | None) -> Iterator[str]:
+    from validate.flips import run_name
+
+    flips = found.flips
+    yield f"A: {run_name(found.first)}"
+    yield f"B: {run_name(found.second)}"
+    yield f"{found.images} images in common"
+    if found.only_first or found.only_second:
+        yield f"  not compared: {found.only_first} only in A, {found.only_second} only in B"
+    yield f"  right in both       {found.both_right:>7}"
+    yield f"  right only in A     {found.lost:>7}"
+    yield f"  right only in B     {found.gained:>7}"
+    others = len(flips) - found.lost - found.gained
+    wrong = found.images - found.both_right - found.lost - found.gained
+    yield f"  wrong in both       {wrong:>7}" + (f", {others} differently" if others else "")
+    yield f"  exact McNemar test: p = {found.p_value:.3g}"
+    for flip in flips[:listed]:
+        yield f"  {flip.image}: label {flip.label}, A {flip.first}, B {flip.second}"
+    if listed is not None and len(flips) > listed:
+        yield f"  and {len(flips) - listed} more that changed; --all lists them"
+
+
+def _fields(found: "Comparison") -> dict[str, object]:
+    return {
+        "first": found.first,
+        "second": found.second,
+        "images": found.images,
+        "only_in_first": found.only_first,
+        "only_in_second": found.only_second,
+        "both_right": found.both_right,
+        "right_only_in_first": found.lost,
+        "right_only_in_second": found.gained,
+        "p_value": found.p_value,
+        "changed": [
+            {
+                "image": flip.image,
+                "label": flip.label,
+                "first": flip.first,
+                "second": flip.second,
+                "right": flip.kind,
+            }
+            for flip in found.flips
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()
