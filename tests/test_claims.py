@@ -10,7 +10,8 @@ from resnext.errors import PreprocessingError
 from resnext.metrics import Counts
 from resnext.preprocessing import CIFAR10, IMAGENET, Preprocessing
 from resnext.published import Claim, Metric, Row
-from validate.claims import Verdict, assess, judge, tolerance, wilson_interval
+from validate.claims import Conditions, Verdict, assess, judge, tolerance, wilson_interval
+from validate.pipelines import Pipeline
 from validate.protocols import choose, unused
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
@@ -55,14 +56,14 @@ def test_complete_set_gives_a_verdict_exact_to_the_image(
     value: str, wrong: int, verdict: str
 ) -> None:
     counts = Counts(images=50000, top1_correct=50000 - wrong, top5_correct=50000)
-    judged = judge(top1(value), counts, every_class=True)
+    judged = judge(top1(value), counts, complete=True)
     assert judged.verdict == verdict
     assert (judged.images, judged.wrong) == (50000, wrong)
 
 
 def test_failed_claim_states_points_and_images() -> None:
     counts = Counts(images=50000, top1_correct=38550, top5_correct=50000)
-    judged = judge(top1("22.2"), counts, every_class=True)
+    judged = judge(top1("22.2"), counts, complete=True)
     assert judged.measured == Fraction("22.9")
     assert judged.points == Fraction("0.7")
     assert judged.excess == 350
@@ -71,17 +72,17 @@ def test_failed_claim_states_points_and_images() -> None:
 def test_top5_claim_is_judged_by_the_top5_count() -> None:
     claim = replace(top1("7.02"), metric=Metric.TOP5_ERROR)
     counts = Counts(images=50000, top1_correct=0, top5_correct=46490)
-    assert judge(claim, counts, every_class=True).verdict is Verdict.REPRODUCED
+    assert judge(claim, counts, complete=True).verdict is Verdict.REPRODUCED
 
 
 @pytest.mark.parametrize(
-    ("images", "every_class"),
+    ("images", "complete"),
     [(49999, True), (50001, True), (50000, False)],
-    ids=["fewer images", "more images", "fewer classes"],
+    ids=["fewer images", "more images", "not whole"],
 )
-def test_incomplete_set_gives_no_verdict(images: int, every_class: bool) -> None:
+def test_incomplete_set_gives_no_verdict(images: int, complete: bool) -> None:
     counts = Counts(images=images, top1_correct=images - 11100, top5_correct=images)
-    assert judge(top1("22.2"), counts, every_class=every_class).verdict is Verdict.NO_VERDICT
+    assert judge(top1("22.2"), counts, complete=complete).verdict is Verdict.NO_VERDICT
 
 
 # Source: R. G. Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
@@ -123,32 +124,62 @@ def test_interval_holds_the_claims_between_its_bounds(
     value: str, wrong: int, images: int, holds: bool
 ) -> None:
     counts = Counts(images=images, top1_correct=images - wrong, top5_correct=images)
-    assert judge(top1(value), counts, every_class=True).holds is holds
+    assert judge(top1(value), counts, complete=True).holds is holds
+
+
+def conditions(**changes: object) -> Conditions:
+    usual = Conditions(preprocessing=IMAGENET, usual=IMAGENET)
+    return replace(usual, **changes)  # type: ignore[arg-type]
+
+
+COUNTS = Counts(images=50000, top1_correct=38900, top5_correct=45000)
+LARGER = replace(IMAGENET, scale=360, crop=320)
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "measured", "reason"),
     [
-        ({"crops": 10}, "10 crops"),
-        ({"crop": 320}, "crop 320"),
-        ({"scale": 320}, "scale 320"),
-        ({"scale": 320, "crop": 320, "crops": 10}, "10 crops, scale 320, crop 320"),
+        ({"crops": 10}, {}, "10 crops"),
+        ({"crop": 320}, {}, "crop 320"),
+        ({"scale": 320}, {}, "scale 320"),
+        ({"scale": 320, "crop": 320, "crops": 10}, {}, "10 crops, scale 320, crop 320"),
+        ({}, {"crops": 10}, "1 crop"),
+        ({}, {"pipeline": Pipeline.PIL}, "the torch7 pipeline"),
+        ({}, {"preprocessing": LARGER}, "scale 256, crop 224"),
+        ({"crop": 320}, {"preprocessing": replace(LARGER, crop=336)}, "crop 320"),
     ],
-    ids=["ten crops", "crop", "scale", "all"],
+    ids=["ten", "crop", "scale", "all", "one", "pil", "overridden", "another crop"],
 )
-def test_claim_under_another_protocol_is_not_judged(changes: dict[str, int], reason: str) -> None:
-    counts = Counts(images=50000, top1_correct=40000, top5_correct=45000)
-    judgements, unjudged = assess(
-        [top1("22.2", **changes)], counts, preprocessing=IMAGENET, every_class=True
-    )
-    assert judgements == ()
+def test_claim_under_another_protocol_is_not_judged(
+    changes: dict[str, int], measured: dict[str, object], reason: str
+) -> None:
+    judged, unjudged = assess([top1("22.2", **changes)], COUNTS, conditions(**measured))
+    assert judged == ()
     assert [each.protocol for each in unjudged] == [reason]
 
 
-def test_claim_that_states_its_rows_own_sides_is_judged() -> None:
-    counts = Counts(images=50000, top1_correct=38900, top5_correct=45000)
-    claims = [top1("22.2", scale=256, crop=224), top1("22.9"), top1("22.2", crops=10)]
-    judgements, unjudged = assess(claims, counts, preprocessing=IMAGENET, every_class=True)
+@pytest.mark.parametrize(
+    ("changes", "measured"),
+    [
+        ({}, {}),
+        ({"crops": 10}, {"crops": 10}),
+        ({"scale": 256, "crop": 224}, {}),
+        ({"crop": 320}, {"preprocessing": LARGER}),
+        ({"crop": 320}, {"preprocessing": replace(LARGER, scale=320)}),
+    ],
+    ids=["usual", "ten", "stated", "320", "320 without margin"],
+)
+def test_claim_under_its_own_protocol_is_judged(
+    changes: dict[str, int], measured: dict[str, object]
+) -> None:
+    judged, unjudged = assess([top1("22.2", **changes)], COUNTS, conditions(**measured))
+    assert [each.verdict for each in judged] == [Verdict.REPRODUCED]
+    assert unjudged == ()
+
+
+def test_claims_of_several_sources_are_judged_one_by_one() -> None:
+    claims = [top1("22.2"), top1("22.9"), top1("22.2", crops=10)]
+    judgements, unjudged = assess(claims, COUNTS, conditions())
     assert [each.verdict for each in judgements] == ["reproduced", "not reproduced"]
     assert len(unjudged) == 1
 
