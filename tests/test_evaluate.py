@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +7,25 @@ import pytest
 import torch
 
 import convert
-import validate.batches
-from resnext.data.sources import ImageSet, Item, class_folders
-from resnext.errors import CheckpointError, DataError, ImageError
+from resnext.data.batches import memory_explained, read_batches
+from resnext.data.folders import class_folders
+from resnext.data.image_set import ImageSet
+from resnext.data.images import Picture, decode_picture
+from resnext.errors import CheckpointError, DataError
+from resnext.inference import Precision, Predictor
+from resnext.metrics import Counts, count, top_five
 from resnext.preprocessing import Preprocessing
-from validate.batches import memory_explained, read_batches
-from validate.evaluate import Candidate, compute_logits, evaluate, tally
-from validate.metrics import Counts, count, top_five
-from validate.protocols import Protocol
+from validate.entries import Collection, Entry
+from validate.evaluate import Candidate, Outcome, best_softmax, evaluate
+from validate.pipelines import Pipeline, Preparation
+from validate.plan import Plan, make_plan
+from validate.results import Changed, Run
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 GOLDEN = Path(__file__).parent / "data" / "digits_val_logits.npz"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SCALED = Preprocessing(scale=36, crop=32, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -40,27 +43,62 @@ def images() -> ImageSet:
     return class_folders(DIGITS / "val")
 
 
-def candidate(preprocessing: Preprocessing = SCALED) -> Candidate:
+def candidate(
+    *, precision: Precision = Precision.FP32, compared: bool = False, **changes: object
+) -> Candidate:
     network = convert.load(DIGITS / "resnext_11_8x4d_digits.t7").build()
-    protocol = Protocol(name="digits", preprocessing=preprocessing)
-    return Candidate(checkpoint="digits.t7", protocol=protocol, network=network)
+    run = Run(
+        checkpoint="digits.t7",
+        network="digits",
+        weights_sha256="0",
+        preprocessing=SCALED,
+        precision=precision,
+    )
+    return Candidate(
+        run=replace(run, **changes),  # type: ignore[arg-type]
+        predictor=Predictor(network, device=CPU, precision=precision),
+        reference=Predictor(network, device=CPU, precision=Precision.FP32) if compared else None,
+    )
 
 
-def first(images: ImageSet, number: int) -> ImageSet:
-    return replace(images, items=images.items[:number])
+def measure(
+    images: ImageSet,
+    candidates: list[Candidate],
+    *,
+    plan: Plan | None = None,
+    batch_size: int = 16,
+    workers: int = 0,
+    compared: int = 0,
+) -> tuple[list[Outcome], Collection]:
+    plan = plan or make_plan(len(images), limit=None, seed=0, batch_size=batch_size)
+    outcomes = list(
+        evaluate(
+            images,
+            plan,
+            candidates,
+            batches=range(plan.batches),
+            workers=workers,
+            compared=compared,
+        )
+    )
+    collected = Collection(images, plan, runs=len(candidates), classes=10)
+    for outcome in outcomes:
+        collected.add(outcome.entries)
+    return outcomes, collected
 
 
-def ignore(done: int) -> None:
-    """Show no progress."""
+def some(number: int) -> Plan:
+    return Plan(positions=np.arange(number), batch_size=2)
 
 
 def test_digits_logits_are_those_of_torch7(images: ImageSet) -> None:
     with np.load(GOLDEN) as golden:
         names, expected = golden["names"], golden["logits"]
-    network = candidate().network
-    batches = list(read_batches(images.items, [SCALED], batch_size=16, workers=0))
-    found = np.concatenate([compute_logits(network, batch.pixels[0]) for batch in batches])
-    assert [name for batch in batches for name in batch.ids] == list(names)
+    each = candidate()
+    positions = [list(range(start, min(start + 16, 360))) for start in range(0, 360, 16)]
+    batches = read_batches(images, positions, [each.preparation], workers=0)
+    found = np.concatenate([each.predictor.logits(batch.inputs[0]) for batch in batches])
+    assert list(images.ids) == list(names)
     assert found.dtype == np.float32
     assert np.abs(found - expected).max() < 1e-4
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
@@ -68,118 +106,133 @@ def test_digits_logits_are_those_of_torch7(images: ImageSet) -> None:
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(16, 0), (7, 2)])
 def test_digits_counts_are_those_of_torch7(images: ImageSet, batch_size: int, workers: int) -> None:
-    done: list[int] = []
-    decisions = evaluate(images, [candidate()], batch_size=batch_size, workers=workers)
-    counts = tally(decisions, 1, progress=done.append)
-    assert counts == (Counts(images=360, top1_correct=345, top5_correct=359),)
-    assert sum(done) == 360
-    assert max(done) == batch_size
+    outcomes, found = measure(images, [candidate()], batch_size=batch_size, workers=workers)
+    assert found.counts() == (Counts(images=360, top1_correct=345, top5_correct=359),)
+    assert len(outcomes) == -(-360 // batch_size)
+    assert all(outcome.network > 0 for outcome in outcomes)
 
 
-def test_decisions_carry_ids_labels_and_five_classes_of_each_network(images: ImageSet) -> None:
-    few = replace(images, items=(*images.items[:2], *images.items[-2:]))
-    (batch,) = evaluate(few, [candidate(), candidate()], batch_size=4, workers=0)
-    assert batch.ids[0] == "0_zero/0020.JPEG"
-    assert batch.ids[3] == "9_nine/1792.JPEG"
-    assert batch.labels.tolist() == [0, 0, 9, 9]
-    assert [top.shape for top in batch.top_five] == [(4, 5), (4, 5)]
+def test_entries_carry_image_label_and_five_classes_of_each_run(images: ImageSet) -> None:
+    plan = Plan(positions=np.array([0, 1, 358, 359]), batch_size=4)
+    (outcome,), _ = measure(images, [candidate(), candidate()], plan=plan)
+    assert [entry.image for entry in outcome.entries][::3] == ["0_zero/0020.JPEG", "9_nine/1792.JPEG"]
+    assert [entry.label for entry in outcome.entries] == [0, 0, 9, 9]
+    for entry in outcome.entries:
+        assert [len(top) for top in entry.top_five] == [5, 5]
+        assert 0 < entry.confidence[0] <= 1
 
 
-def test_each_image_is_decoded_once_and_prepared_once_for_each_preprocessing(
+def test_each_image_is_read_and_decoded_once_and_prepared_once_for_each_preparation(
     images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    decode, prepare_pixels = validate.batches.decode, validate.batches.prepare_pixels
+    prepare = Preparation.__call__
 
-    def counted_decode(data: bytes) -> np.ndarray:
+    def counted_decode(data: bytes) -> Picture:
         calls.append("decode")
-        return decode(data)
+        return decode_picture(data)
 
-    def counted_prepare(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-        calls.append("prepare")
-        return prepare_pixels(pixels, preprocessing)
+    def counted_prepare(self: Preparation, pixels: np.ndarray, position: int) -> np.ndarray:
+        calls.append(str(self.pipeline))
+        return prepare(self, pixels, position)
 
-    monkeypatch.setattr(validate.batches, "decode", counted_decode)
-    monkeypatch.setattr(validate.batches, "prepare_pixels", counted_prepare)
-    other = replace(SCALED, scale=40)
-    candidates = [candidate(), candidate(other), candidate()]
-    counts = tally(
-        evaluate(first(images, 5), candidates, batch_size=2, workers=0), 3, progress=ignore
-    )
-    assert calls == ["decode", "prepare", "prepare"] * 5
-    assert [each.images for each in counts] == [5, 5, 5]
+    monkeypatch.setattr(Preparation, "__call__", counted_prepare)
+    ways = [candidate(), candidate(pipeline=Pipeline.PIL), candidate()]
+    _, found = measure(replace(images, decode=counted_decode), ways, plan=some(5))
+    assert calls == ["decode", "torch7", "pil"] * 5
+    assert [each.images for each in found.counts()] == [5, 5, 5]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_image_that_cannot_be_decoded_is_named(
-    images: ImageSet, tmp_path: Path, workers: int
+def test_images_that_cannot_be_read_are_listed_and_the_others_measured(
+    tmp_path: Path, images: ImageSet, workers: int
 ) -> None:
-    path = tmp_path / "broken.JPEG"
-    path.write_bytes(images.items[0].path.read_bytes()[:300])
-    broken = Item(id="0_zero/broken.JPEG", path=path, label=0)
-    mixed = replace(images, items=(*images.items[:3], broken))
-    decisions = evaluate(mixed, [candidate()], batch_size=2, workers=workers)
-    with pytest.raises(ImageError) as caught:
-        tally(decisions, 1, progress=ignore)
-    assert str(caught.value).startswith(f"{path}: ")
+    folder = tmp_path / "0_zero"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.JPEG").write_bytes(images.reader.read(number))
+    found = class_folders(tmp_path)
+    (folder / "1.JPEG").write_bytes(images.reader.read(1)[:300])
+    (folder / "3.JPEG").unlink()
+    _, collected = measure(found, [candidate()], batch_size=2, workers=workers)
+    assert collected.counts()[0].images == 3
+    decisions = collected.decisions()
+    assert list(decisions.failures) == [1, 3]
+    assert decisions.failures[1].startswith("0_zero/1.JPEG: ")
+    assert "3.JPEG: cannot be read: No such file" in decisions.failures[3]
+    assert decisions.top_five[0][1].tolist() == [-1] * 5
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_image_that_cannot_be_read_is_named(images: ImageSet, tmp_path: Path, workers: int) -> None:
-    gone = Item(id="0_zero/gone.JPEG", path=tmp_path / "gone.JPEG", label=0)
-    decisions = evaluate(
-        replace(images, items=(gone,)), [candidate()], batch_size=2, workers=workers
-    )
-    with pytest.raises(DataError, match=r"gone\.JPEG: cannot be read: No such file"):
-        tally(decisions, 1, progress=ignore)
+def test_batch_without_a_readable_image_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.JPEG").write_bytes(b"no picture")
+    _, collected = measure(class_folders(tmp_path), [candidate()])
+    assert list(collected.decisions().failures) == [0]
+    assert collected.counts()[0].images == 0
 
 
-def test_other_number_of_classes_is_refused_before_anything_is_read(images: ImageSet) -> None:
-    fewer = replace(images, classes=images.classes[:3])
-    with pytest.raises(DataError, match=r"10 class folders expected.* found 3"):
-        evaluate(fewer, [candidate()], batch_size=2, workers=0)
+def test_pictures_that_are_not_ordinary_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    golden = Path(__file__).parent / "data" / "images"
+    for name in ("cmyk.JPEG", "grayscale.JPEG", "png_named.JPEG", "landscape_420.JPEG"):
+        (tmp_path / "a" / name).write_bytes((golden / name).read_bytes())
+    _, collected = measure(class_folders(tmp_path), [candidate()])
+    assert dict(collected.forms) == {"CMYK": 1, "gray": 1, "PNG named .jpeg": 1}
+
+
+def test_ten_crops_are_decided_by_their_sum(images: ImageSet) -> None:
+    way = candidate(crops=10)
+    (outcome,), _ = measure(images, [way], plan=some(2))
+    network = convert.load(DIGITS / "resnext_11_8x4d_digits.t7").build()
+    for position, entry in enumerate(outcome.entries):
+        pixels = decode_picture(images.reader.read(position)).pixels
+        crops = torch.from_numpy(way.preparation(pixels, position))
+        assert crops.shape == (10, 3, 32, 32)
+        with torch.no_grad():
+            summed = network(crops).sum(0)
+        assert list(entry.top_five[0]) == summed.topk(5).indices.tolist()
+
+
+def test_faster_precision_reports_the_decisions_it_changed(images: ImageSet) -> None:
+    plan = make_plan(len(images), limit=None, seed=0, batch_size=16)
+    way = candidate(precision=Precision.BF16, compared=True)
+    _, found = measure(images, [way], plan=plan, compared=100)
+    _, exact = measure(images, [candidate()], plan=plan)
+    best, fast = exact.top_five[0][:100, 0], found.top_five[0][:100, 0]
+    assert found.changes() == (Changed(images=100, top1=int((best != fast).sum())),)
+
+
+def test_changed_decisions_are_counted(images: ImageSet) -> None:
+    collected = Collection(images, some(3), runs=1, classes=10)
+    for position, best in enumerate((4, 5, None)):
+        entry = Entry(
+            batch=0,
+            image=images.ids[position],
+            label=0,
+            top_five=((4, 1, 2, 3, 5),),
+            confidence=(0.5,),
+            reference=(best,),
+        )
+        collected.add([entry])
+    assert collected.changes() == (Changed(images=2, top1=1),)
+
+
+def test_two_images_of_one_name_are_refused(images: ImageSet) -> None:
+    twice = replace(images, ids=("a", "a", *images.ids[2:]))
+    with pytest.raises(DataError, match="two images of the same name"):
+        Collection(twice, some(2), runs=1, classes=10)
 
 
 def test_logits_that_are_not_finite_are_refused(images: ImageSet) -> None:
     broken = candidate()
-    torch.nn.init.constant_(broken.network.fc.bias, float("nan"))
-    decisions = evaluate(first(images, 2), [broken], batch_size=2, workers=0)
+    torch.nn.init.constant_(broken.predictor.network.fc.bias, float("nan"))
     with pytest.raises(CheckpointError, match=r"digits\.t7: finite logits.* 0_zero/0020\.JPEG"):
-        tally(decisions, 1, progress=ignore)
+        measure(images, [broken], plan=some(2))
 
 
-# A process of its own: the loader's signal handler may strike at any line.
-KILL_A_WORKER = """
-import multiprocessing, os, signal, sys
-from pathlib import Path
-import validate.evaluate as evaluate
-import validate.measurement as measurement
-from resnext.errors import DataError
-
-def tally(decisions, networks, *, progress, counted=evaluate.tally):
-    next(decisions)
-    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
-    return counted(decisions, networks, progress=progress)
-
-evaluate.tally = tally
-config = measurement.Config(
-    data=Path("val"), claims=None, batch_size=1, workers=2, checkpoints=(sys.argv[1],)
-)
-try:
-    measurement.measure(config, note=lambda text: None)
-except DataError as error:
-    print(error)
-"""
-
-
-def test_killed_worker_is_reported_as_such() -> None:
-    command = [sys.executable, "-c", KILL_A_WORKER, "resnext_11_8x4d_digits.t7"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, cwd=DIGITS, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.startswith("a process that reads images was killed"), done.stderr
-    assert "use a smaller --batch-size, or --workers 0" in done.stdout
+def test_softmax_of_the_best_is_a_probability_whatever_the_logits() -> None:
+    logits = np.array([[1000, 1000], [0, np.log(3)]], np.float32)
+    assert best_softmax(logits).tolist() == pytest.approx([0.5, 0.75])
 
 
 def test_tensor_that_does_not_fit_in_memory_is_reported_as_such() -> None:

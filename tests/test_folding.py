@@ -1,0 +1,54 @@
+import pytest
+import torch
+from conftest import ANSWERED, Golden
+from torch import nn
+
+from convert import load
+from resnext.folding import folded
+from resnext.inference import Precision, Predictor, arithmetic
+
+TYPES = {
+    "cifar_c": 0,  # batch norms that are left: none behind a convolution
+    "imagenet_bn_after_add50": 16,
+    "preact_cifar20": 10,
+}
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_folded_network_answers_as_torch7_did(golden, name: str) -> None:
+    model: Golden = golden(name)
+    network = load(model.path).build()
+    with torch.no_grad():
+        found = folded(network)(torch.from_numpy(model.input)).numpy()
+    assert abs(found - model.output).max() < 1e-4 * max(1, abs(model.output).max())
+
+
+@pytest.mark.parametrize(("name", "left"), TYPES.items())
+def test_batch_norms_behind_convolutions_are_gone(golden, name: str, left: int) -> None:
+    network = load(golden(name).path).build()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    copy = folded(network)
+    assert sum(isinstance(each, nn.BatchNorm2d) for each in copy.modules()) == left
+    assert all(torch.equal(tensor, before[key]) for key, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("precision", "worst"), [(Precision.FP32, 1e-5), (Precision.BF16, 0.1), (Precision.FP16, 0.02)]
+)
+def test_precision_bounds_the_difference_from_torch7(golden, precision, worst: float) -> None:
+    model = golden("cifar_c")
+    predictor = Predictor(load(model.path).build(), device=torch.device("cpu"), precision=precision)
+    found = predictor.logits(torch.from_numpy(model.input))
+    assert abs(found - model.output).max() < worst * abs(model.output).max()
+
+
+def test_arithmetic_leaves_the_process_as_it_was() -> None:
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    with arithmetic(Precision.TF32):
+        assert torch.get_float32_matmul_precision() == "high"
+        assert torch.backends.cudnn.allow_tf32
+    with arithmetic(Precision.FP32):
+        assert torch.get_float32_matmul_precision() == "highest"
+        assert not torch.backends.cudnn.allow_tf32
+        assert torch.backends.cudnn.deterministic
+    assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
