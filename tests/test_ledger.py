@@ -1,6 +1,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,8 @@ def test_ledger_of_another_measurement_is_refused(
 
 
 @pytest.mark.parametrize(
-    "content", [b"x", b'{"a": 1}\n', b"[1]\n", b"\0\0\0", b'{"ledger": "resnext ledger 2"}\n', b"\n"]
+    "content",
+    [b"x", b'{"a": 1}\n', b"[1]\n", b"\0\0\0", b'{"ledger": "resnext ledger 2"}\n', b"\n"],
 )
 def test_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "l"
@@ -115,11 +117,33 @@ def test_batches_in_another_order_are_refused(tmp_path: Path) -> None:
     assert "batch 0 expected from line 2 on" in refused(path, IDENTITY)
 
 
+# A process of its own: a process may open what it has locked itself.
+HOLD = """
+import sys
+from pathlib import Path
+from test_ledger import IDENTITY, PLAN
+from validate.ledger import Ledger
+with Ledger.open(Path(sys.argv[1]), IDENTITY, PLAN):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_ledger_that_is_being_written_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "l"
     write(path, 0)
-    with Ledger.open(path, IDENTITY, PLAN):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)],
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
         assert "another run is writing this ledger" in refused(path, IDENTITY)
+        other.kill()
+    write(path, 1)
 
 
 def test_missing_folder_is_an_error_that_names_the_file(tmp_path: Path) -> None:

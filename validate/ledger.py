@@ -21,6 +21,7 @@ from validate.entries import Entry
 from validate.plan import Plan
 
 FORMAT: Final = "resnext ledger 1"
+CHUNK: Final = 1 << 24  # bytes that are read at once
 START: Final = b'{"ledger": '
 
 
@@ -52,7 +53,10 @@ def read_ledger(path: Path) -> Stored | None:
         LedgerError: it is no ledger, or damaged elsewhere than at its end.
         OSError: it cannot be read.
     """
-    data = path.read_bytes()
+    return _parse(path.read_bytes(), path)
+
+
+def _parse(data: bytes, path: Path) -> Stored | None:
     head, *lines = data.split(b"\n")[:-1] or [None]
     if head is None:
         if not START.startswith(data[: len(START)]):
@@ -137,7 +141,7 @@ def _continue(
     file: int, path: Path, identity: Mapping[str, Any], plan: Plan
 ) -> tuple[tuple[Entry, ...], int]:
     """Bring the file to the end of its last whole batch; return what it holds till there."""
-    stored = read_ledger(path)
+    stored = _parse(_read(file), path)
     if stored is None:
         os.ftruncate(file, 0)
         _write(file, json.dumps({"ledger": FORMAT, **identity}).encode() + b"\n")
@@ -205,13 +209,26 @@ def _no_ledger(path: Path) -> str:
 
 
 def _lock(file: int, path: Path) -> None:
+    """Keep others from writing the ledger as long as this process lives.
+
+    A record lock, because processes that read images would inherit the other kind and hold it for
+    some seconds longer than this one lives. It goes when any descriptor of the file is closed.
+    """
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise LedgerError(f"{path}: another run is writing this ledger; wait for it") from error
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise LedgerError(f"{path}: another run is writing this ledger; wait for it") from error
         if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
             raise
+
+
+def _read(file: int) -> bytes:
+    """Return all bytes of a file, which stays open."""
+    parts = []
+    while part := os.pread(file, CHUNK, sum(map(len, parts))):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _write(file: int, data: bytes) -> None:

@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from resnext.errors import DataError
+from resnext.metrics import Counts
+from resnext.preprocessing import IMAGENET
+from resnext.published import Claim, Metric
+from validate import canary
+from validate.claims import Judgement, judge
+from validate.diagnosis import diagnose
+from validate.pipelines import Pipeline
+from validate.results import Run
+
+CLASSES = 100
+LABELS = np.repeat(np.arange(CLASSES), 100)
+RUN = Run(checkpoint="x", network="x", weights_sha256="0", preprocessing=IMAGENET)
+
+
+def answers(wrong: float) -> np.ndarray:
+    """Return answers of which a share is wrong, each by another class."""
+    chance = np.random.default_rng(0)
+    found = LABELS.copy()
+    places = chance.permutation(len(found))[: round(wrong * len(found))]
+    found[places] = (found[places] + chance.integers(10, 90, len(places))) % CLASSES
+    return found
+
+
+def judged(best: np.ndarray, claimed: str) -> Judgement:
+    right = int((best == LABELS).sum())
+    claim = Claim(metric=Metric.TOP1_ERROR, value=claimed, images=len(LABELS), source="a README")
+    counts = Counts(images=len(LABELS), top1_correct=right, top5_correct=right)
+    return judge(claim, counts, complete=True)
+
+
+@pytest.mark.parametrize(
+    ("best", "changes", "words"),
+    [
+        (np.full(len(LABELS), 7), {}, "one class is answered for more than half"),
+        (LABELS + 1, {}, "one class beside the label"),
+        (np.maximum(LABELS - 1, 0), {}, "one class beside the label"),
+        (np.random.default_rng(1).permutation(LABELS), {}, "labels are in another order"),
+        (answers(0.207), {"pipeline": Pipeline.PIL}, "the pixels differ from the original's"),
+        (answers(0.2017), {"precision": "bf16"}, "a faster arithmetic"),
+        (answers(0.207), {}, "scaled or encoded anew"),
+        (answers(0.30), {}, "another preprocessing"),
+        (answers(0.18), {}, "less is wrong than was printed"),
+    ],
+    ids=["one class", "above", "below", "shuffled", "pil", "bf16", "some", "much", "better"],
+)
+def test_known_mistake_is_recognised(
+    best: np.ndarray, changes: dict[str, object], words: str
+) -> None:
+    run = replace(RUN, **changes)  # type: ignore[arg-type]
+    failed = [judged(best, "20.00")]
+    (found,) = diagnose(run, best.astype(np.int32), LABELS, classes=CLASSES, failed=failed)
+    assert words in found
+
+
+def test_claims_that_hold_need_no_diagnosis() -> None:
+    assert diagnose(RUN, answers(0.2).astype(np.int32), LABELS, classes=CLASSES, failed=[]) == ()
+
+
+@pytest.mark.parametrize(
+    ("images", "right", "sings"),
+    [(199, 0, False), (200, 9, True), (200, 10, False), (1000, 49, True), (1000, 50, False)],
+)
+def test_canary_sings_above_95_percent_error(images: int, right: int, sings: bool) -> None:
+    counts = [
+        ("fine", Counts(images=images, top1_correct=images)),
+        ("x", Counts(images=images, top1_correct=right)),
+    ]
+    if not sings:
+        canary.check(counts, root="val")
+        return
+    with pytest.raises(DataError) as caught:
+        canary.check(counts, root="val")
+    message = str(caught.value)
+    assert message.startswith(f"val: x is wrong on {images - right} of the first {images} images")
+    for cause in ("shifted", "devkit", "numeric folders", "another folder", "--no-canary"):
+        assert cause in message

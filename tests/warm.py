@@ -1,0 +1,64 @@
+"""Real processes that start warm: forked from one that has imported what is slow to import.
+
+Each is a process of its own with its own files and signals, and may be killed like any other; only
+the two seconds that importing torch takes are paid once for all of them.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+SLOW = ["torch", "torch.utils.data", "torch.distributed", "numpy", "validate.measurement"]
+
+
+def start(
+    command: str,
+    words: Sequence[str | Path],
+    *,
+    cwd: Path,
+    output: Path,
+    environment: Mapping[str, str] | None = None,
+) -> BaseProcess:
+    """Start a command in a process of its own, and return that.
+
+    Args:
+        command: the module whose `main` it is, e.g. "validate.cli".
+        words: of its command line.
+        cwd: the folder that it works in.
+        output: takes what it prints on stdout; what it prints on stderr goes to `.err` beside it.
+        environment: what is set beside this process's own.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(SLOW)
+    texts = [str(word) for word in words]
+    process = context.Process(
+        target=_run, args=(command, texts, str(cwd), str(output), dict(environment or {}))
+    )
+    process.start()
+    return process
+
+
+def errors(output: Path) -> str:
+    """Return what a process printed on stderr."""
+    return output.with_suffix(".err").read_text()
+
+
+def _run(
+    command: str, words: list[str], cwd: str, output: str, environment: dict[str, str]
+) -> None:
+    for number, path in ((1, output), (2, str(Path(output).with_suffix(".err")))):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+    sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))
+    os.environ.update(environment)
+    os.chdir(cwd)
+    import torch
+
+    torch.set_num_threads(1)
+    sys.argv = [command, *words]
+    main = import_module(command).main
+    main(words)
