@@ -18,9 +18,11 @@ from convert import load
 from convert.export import EXPORTERS, export
 from convert.export_timm import ARCHITECTURES
 from resnext.checkpoint import Checkpoint, Provenance
+from resnext.data.images import decode
 from resnext.model import ResNeXt
 from resnext.preprocessing import IMAGENET
 from resnext.spec import Block, Spec
+from validate.pil import prepare_pil, prepare_ten_pil
 
 pytestmark = [
     pytest.mark.peers,
@@ -30,6 +32,7 @@ pytestmark = [
     ),
 ]
 
+IMAGES = Path(__file__).parent / "data" / "images"
 GoldenNetwork = Callable[[str], Golden]
 # torchvision and timm compute in this order of operations too; a sum may still be split otherwise.
 TOLERANCE = 2e-5
@@ -326,3 +329,24 @@ def test_timm_folder_can_be_fine_tuned_to_other_classes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         network.conv1.weight.detach().numpy(), checkpoint.tensors["conv1.weight"]
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["landscape_420", "portrait_444", "odd_501x377", "panorama", "square256", "large"]
+)
+def test_pil_pipeline_equals_torchvisions_in_every_bit(name: str) -> None:
+    peers()
+    from PIL import Image
+    from torchvision import transforms  # type: ignore[import-untyped]
+
+    pixels = decode((IMAGES / f"{name}.JPEG").read_bytes())
+    normalise = transforms.Normalize(IMAGENET.mean, IMAGENET.std)
+    steps = [transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(), normalise]
+    expected = transforms.Compose(steps)(Image.fromarray(pixels)).numpy()
+    assert np.array_equal(prepare_pil(pixels, IMAGENET), expected)
+    ten = transforms.Compose([transforms.Resize(256), transforms.TenCrop(224)])
+    crops = ten(Image.fromarray(pixels))
+    # torchvision's order is four corners and then the centre; ours starts with the centre.
+    order = (4, 0, 1, 2, 3, 9, 5, 6, 7, 8)
+    wanted = [normalise(transforms.functional.to_tensor(crops[n])).numpy() for n in order]
+    assert np.array_equal(prepare_ten_pil(pixels, IMAGENET), np.stack(wanted))
