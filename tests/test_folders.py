@@ -58,7 +58,9 @@ def test_empty_class_keeps_its_label(tmp_path: Path) -> None:
     found = class_folders(tmp_path)
     assert found.classes == ("a", "b", "c")
     assert found.labels.tolist() == [0, 2]
-    assert found.notes == (f"{tmp_path}: class 'b' has no images, and keeps its label",)
+    assert found.notes == (
+        f"{tmp_path}: 1 of 3 classes without images, which keep their labels: b",
+    )
 
 
 def test_hidden_and_other_entries_are_ignored_and_counted(tmp_path: Path) -> None:
@@ -66,7 +68,9 @@ def test_hidden_and_other_entries_are_ignored_and_counted(tmp_path: Path) -> Non
     found = class_folders(tmp_path)
     assert found.ids == ("a/i.jpg",)
     assert found.classes == ("a",)
-    assert found.notes == (f"{tmp_path}: 5 entries ignored, hidden or no images",)
+    assert found.notes == (
+        f"{tmp_path}: 5 ignored, hidden or no images: .git, list.txt, a/.i.jpg and 2 more",
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ def test_class_called_val_is_a_class_like_any_other(tmp_path: Path) -> None:
     [
         ([], "missing", "expected, found nothing there"),
         (["file.jpg"], "file.jpg", "expected, found a file"),
-        (["set/i.jpg"], "set", "found no folders; move the images into CLASS/FILE"),
+        (["set/i.jpg"], "set", "found no folders; give a file of labels with --labels, or"),
         (["set/a/notes.txt", "set/b/x"], "set", "found 2 folders without any"),
         (["set/val/a/notes.txt"], "set", "val: images in class folders expected, found 1 folders"),
         (["set/val/x.txt"], "set", "val: a folder for each class expected"),

@@ -1,16 +1,18 @@
-"""Images on disk in a folder for each class, as the original read them."""
+"""Images on disk as files of their own: a folder for each class, or one folder and labels."""
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from resnext.data.image_set import ImageSet
+from resnext.data.labels import Labels
+from resnext.data.listing import NO_CLASSES, SPLITS, Listing, ignored_note, is_image, reading
+from resnext.data.names import Names, few
 from resnext.errors import DataError
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +22,10 @@ class Files:
     Attributes:
         root: the folder that their names start from.
         names: relative to it.
-        sizes: in bytes, as they were when they were listed.
     """
 
     root: str
-    names: tuple[str, ...]
-    sizes: tuple[int, ...]
+    names: Sequence[str]
 
     def read(self, position: int) -> bytes:
         """Return the bytes of a file.
@@ -34,87 +34,117 @@ class Files:
             DataError: it cannot be read.
         """
         path = os.path.join(self.root, self.names[position])  # noqa: PTH118 - a million names
-        try:
-            with open(path, "rb") as file:  # noqa: PTH123
-                return file.read()
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        with reading(), open(path, "rb") as file:  # noqa: PTH123
+            return file.read()
 
     def stamp(self) -> str:
-        """Return the sizes: pictures that were scaled or encoded anew have others."""
-        return ",".join(map(str, self.sizes))
+        """Return a checksum of the sizes: pictures that were scaled or encoded anew have others.
+
+        Raises:
+            DataError: a file is gone.
+        """
+        with reading():
+            paths = (os.path.join(self.root, name) for name in self.names)  # noqa: PTH118
+            sizes = [os.stat(path).st_size for path in paths]  # noqa: PTH116
+        return hashlib.sha256(np.array(sizes, "<i8").data).hexdigest()
 
 
-def class_folders(root: Path) -> ImageSet:
+def class_folders(root: Path, *, split: str = "val") -> ImageSet:
     """List the images below a folder of class folders.
 
     Labels follow the order of the names as strings of bytes, as in the original, whatever the
     locale: "10" stands before "2", and "Z" before "a". A class folder without images keeps its
-    label. Only `SUFFIXES` counts as an image; what a file holds is seen when it is decoded.
+    label.
 
     Args:
-        root: holds the class folders, or a `val/` that does (the root of ImageNet).
+        root: holds the class folders, or folders "train" and "val" that do.
+        split: which of these two.
 
     Raises:
         DataError: no such folder, one that cannot be read, or one without images.
     """
-    try:
-        if not root.exists():
-            raise DataError(f"{root}: a folder of class folders expected, found nothing there")
-        if not root.is_dir():
-            raise DataError(f"{root}: a folder of class folders expected, found a file")
+    with reading():
+        root = split_folder(root, split)
         found = _scan(root)
-        if not len(found) and (root / "val").is_dir():
-            found = _scan(root / "val")
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
-    if not found.classes:
-        raise DataError(
-            f"{found.root}: a folder for each class expected, found no folders; "
-            "move the images into CLASS/FILE"
-        )
-    if not len(found):
-        raise DataError(
-            f"{found.root}: images in class folders expected, found {len(found.classes)} folders "
-            f"without any; CLASS/FILE must end in one of {' '.join(sorted(SUFFIXES))}"
-        )
-    return found
+    names = Names(found.names)
+    return found.images(names, Files(root=found.root, names=names))
 
 
-def _scan(root: Path) -> ImageSet:
-    entries = list(_entries(root))
-    classes = tuple(entry.name for entry in entries if _is_class(entry))
-    ignored = len(entries) - len(classes)
-    names: list[str] = []
-    labels: list[int] = []
-    sizes: list[int] = []
-    for label, name in enumerate(classes):
-        for entry in _entries(root / name):
-            if _is_image(entry):
-                names.append(f"{name}/{entry.name}")
-                labels.append(label)
-                sizes.append(entry.stat().st_size)
-            else:
-                ignored += 1
+def flat_folder(root: Path, labels: Labels, *, split: str = "val") -> ImageSet:
+    """List the images that lie directly in a folder, labelled by a file.
+
+    Args:
+        root: holds the images, or a folder "train" or "val" that does.
+        labels: by the names of the files.
+        split: which of these two.
+
+    Raises:
+        DataError: no images there, or images without a label.
+    """
+    with reading():
+        if not _has_images(root):
+            root = split_folder(root, split)
+        entries = list(_entries(root))
+        names = Names(entry.name for entry in entries if _is_image(entry))
+    if not len(names):
+        raise DataError(
+            f"{root}: images directly in the folder expected, as {labels.source} labels them, "
+            "found none; folders for classes are labels of their own, and take no --labels"
+        )
+    numbers, notes = labels.assign(names, str(root))
+    ignored = [entry.name for entry in entries if not _is_image(entry)]
     return ImageSet(
         root=str(root),
-        ids=tuple(names),
-        labels=np.array(labels, np.int64),
-        classes=classes,
-        reader=Files(root=str(root), names=tuple(names), sizes=tuple(sizes)),
-        notes=_notes(root, classes, labels, ignored),
+        ids=names,
+        labels=numbers,
+        classes=labels.classes,
+        reader=Files(root=str(root), names=names),
+        notes=(*ignored_note(str(root), ignored), *notes),
     )
 
 
-def _notes(
-    root: Path, classes: tuple[str, ...], labels: list[int], ignored: int
-) -> tuple[str, ...]:
-    notes = [f"{root}: {ignored} entries ignored, hidden or no images"] if ignored else []
-    filled = set(labels)
-    if empty := [name for label, name in enumerate(classes) if label not in filled]:
-        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
-        notes.append(f"{root}: class {empty[0]!r}{more} has no images, and keeps its label")
-    return tuple(notes)
+def split_folder(root: Path, split: str) -> Path:
+    """Return the folder of a split, where a folder has one for each; else the folder itself.
+
+    A class may be called "val": these are splits where no other folder holds images directly.
+
+    Raises:
+        DataError: no such folder, or one of other splits only.
+    """
+    if not root.exists():
+        raise DataError(f"{root}: a folder of class folders expected, found nothing there")
+    if not root.is_dir():
+        raise DataError(f"{root}: a folder of class folders expected, found a file")
+    folders = [entry.name for entry in _entries(root) if _is_class(entry)]
+    there = [name for name in SPLITS if name in folders]
+    others = [name for name in folders if name not in NO_CLASSES]
+    if not there or any(_has_images(root / name) for name in others):
+        return root
+    if split not in there:
+        raise DataError(f"{root}: a folder {split!r} expected beside {few(there)}, found none")
+    return root / split
+
+
+def _scan(root: Path) -> Listing:
+    entries = list(_entries(root))
+    found = Listing(
+        root=str(root),
+        classes=tuple(entry.name for entry in entries if _is_class(entry)),
+        ignored=[entry.name for entry in entries if not _is_class(entry)],
+    )
+    for label, name in enumerate(found.classes):
+        for entry in _entries(root / name):
+            if _is_image(entry):
+                found.names.append(f"{name}/{entry.name}")
+                found.labels.append(label)
+            else:
+                found.ignored.append(f"{name}/{entry.name}")
+    return found
+
+
+def _has_images(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return any(_is_image(entry) for entry in entries)
 
 
 def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
@@ -128,5 +158,4 @@ def _is_class(entry: "os.DirEntry[str]") -> bool:
 
 
 def _is_image(entry: "os.DirEntry[str]") -> bool:
-    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - a million names, no Path
-    return not entry.name.startswith(".") and suffix in SUFFIXES and entry.is_file()
+    return is_image(entry.name) and entry.is_file()

@@ -1,0 +1,100 @@
+"""What is common to all places where labelled images lie: which names count, what is said."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from resnext.data.image_set import ImageSet, Reader
+from resnext.data.names import Names, few
+from resnext.errors import DataError
+
+SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+
+# The folders beside each other in a folder of a whole data set; "test" has no labels.
+SPLITS: Final = ("train", "val")
+NO_CLASSES: Final = (*SPLITS, "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Images in class folders, on disk or in an archive.
+
+    Attributes:
+        root: where they lie.
+        classes: in their order.
+        names: of the images, "CLASS/FILE", in their order.
+        labels: of each, an index into `classes`.
+        ignored: names of what is hidden or no image.
+    """
+
+    root: str
+    classes: tuple[str, ...]
+    names: list[str] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+    def images(self, names: Names, reader: Reader) -> ImageSet:
+        """Return the set, once it is known where the bytes of its images lie.
+
+        Args:
+            names: those of the listing.
+            reader: in their order.
+
+        Raises:
+            DataError: there are no class folders, or no images in them.
+        """
+        if not self.classes:
+            raise DataError(
+                f"{self.root}: a folder for each class expected, found no folders; give a file of "
+                "labels with --labels, or move the images into CLASS/FILE"
+            )
+        if not self.names:
+            raise DataError(
+                f"{self.root}: images in class folders expected, found {len(self.classes)} folders "
+                f"without any; CLASS/FILE must end in one of {' '.join(SUFFIXES)}"
+            )
+        return ImageSet(
+            root=self.root,
+            ids=names,
+            labels=np.array(self.labels, np.int64),
+            classes=self.classes,
+            reader=reader,
+            notes=(*ignored_note(self.root, self.ignored), *self._empty_note()),
+        )
+
+    def _empty_note(self) -> Iterator[str]:
+        filled = set(self.labels)
+        empty = [name for label, name in enumerate(self.classes) if label not in filled]
+        if empty:
+            yield (
+                f"{self.root}: {len(empty)} of {len(self.classes)} classes without images, which "
+                f"keep their labels: {few(empty)}"
+            )
+
+
+def ignored_note(root: str, names: Sequence[str]) -> Iterator[str]:
+    """Say what was ignored, if anything was."""
+    if names:
+        yield f"{root}: {len(names)} ignored, hidden or no images: {few(names)}"
+
+
+def is_image(name: str) -> bool:
+    """Tell whether the name of a file is that of an image that is not hidden.
+
+    What the file holds is seen when it is decoded. "._x.jpg" is what macOS leaves beside x.jpg.
+    """
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn what the system says of a file into a `DataError` that names it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        name = f"{error.filename}: " if error.filename else ""
+        raise DataError(f"{name}cannot be read: {reason}") from error

@@ -1,0 +1,52 @@
+"""The names of very many images in little memory, and the first few of them in messages."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, overload
+
+import numpy as np
+
+FEW: Final = 3
+
+
+class Names(Sequence[str]):
+    """Texts in one block of bytes, each made when it is asked for.
+
+    A million strings would take a hundred bytes each, and as every look at one changes its count
+    of references, each process that reads images would end with a copy of its own.
+    """
+
+    __slots__ = ("_ends", "_text")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Copy the names; those of files may hold escaped bytes, as `os.fsdecode` makes them."""
+        parts = [name.encode("utf-8", "surrogateescape") for name in names]
+        self._text = b"".join(parts)
+        self._ends = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        if isinstance(index, slice):
+            return tuple(self[each] for each in range(*index.indices(len(self))))
+        place = range(len(self))[index]
+        begin, end = self._ends[place : place + 2]
+        return self._text[begin:end].decode("utf-8", "surrogateescape")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Names | tuple | list) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]  # equal to a tuple, which hashes otherwise
+
+    def __repr__(self) -> str:
+        return f"Names({few(self)})"
+
+
+def few(names: Sequence[str], limit: int = FEW) -> str:
+    """Name the first of one or more things, and say how many there are besides."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
