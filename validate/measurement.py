@@ -55,7 +55,7 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
     entrants = enter(config, own)
     checkpoint = entrants[0].checkpoint
     found = open_images(
-        config.data, labels=config.labels, cache=config.cache, progress=watcher.download
+        config.data, labels=config.labels, cache=config.cache, progress=watcher.bar
     )
     images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)
     for text in _notes(config, images, entrants, own):
