@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import Final
@@ -37,6 +38,39 @@ class Outcome(StrEnum):
     MEASURED = "measured"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """What another pipeline than the original's does to the top-1 error of a network.
+
+    Attributes:
+        pipeline: the other one.
+        points: its error minus the original's, in points.
+        images: how many more are wrong.
+    """
+
+    pipeline: Pipeline
+    points: Fraction
+    images: int
+
+    @property
+    def text(self) -> str:
+        """Say how the error compares with that of the original's pipeline."""
+        if not self.images:
+            return f"the same as under {Pipeline.TORCH7}"
+        return f"{difference(self.points, self.images)} that under {Pipeline.TORCH7}"
+
+
+def shifts(group: Group) -> Iterator[Shift]:
+    """Yield what each other pipeline does to a network that was measured under torch7 too."""
+    by_pipeline = {result.run.pipeline: result.counts for result in group.results}
+    own = by_pipeline.pop(Pipeline.TORCH7, None)
+    for pipeline, counts in by_pipeline.items():
+        if own is not None and own.images == counts.images > 0:
+            more = own.top1_correct - counts.top1_correct
+            points = Fraction(100 * more, own.images)
+            yield Shift(pipeline=pipeline, points=points, images=more)
+
+
 def exit_code(report: Report) -> int:
     """Return what the command ends with: 2 for images that failed, 1 for a claim that did."""
     if report.decisions.failures:
@@ -57,18 +91,39 @@ def outcome(report: Report) -> Outcome:
 
 def headline(report: Report) -> str:
     """Say in a few short sentences what the report comes to."""
-    sentences = [_claims_text([each for result in report.results for each in result.judgements])]
-    if differences := [text for group in grouped(report.results) for text in _shifts(group)]:
-        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-        sentences.append(f"{differences[0]}{more}.")
-    if failed := len(report.decisions.failures):
-        sentences.append(f"{number(failed, 'image')} could not be read.")
-    return " ".join(sentences)
+    return " ".join(sentences(report))
+
+
+def sentences(report: Report) -> tuple[str, ...]:
+    """Return the sentences of the headline, the one that decides the outcome first."""
+    failed = len(report.decisions.failures)
+    groups = grouped(report.results)
+    return (
+        *([f"Incomplete: {number(failed, 'image')} could not be read."] if failed else []),
+        _claims_text([each for result in report.results for each in result.judgements]),
+        *_shifts_text([shift for group in groups for shift in shifts(group)]),
+    )
 
 
 def remarks(results: Sequence[Result]) -> tuple[str, ...]:
     """Return a sentence for whatever there is to say about results beyond their verdicts."""
-    return tuple(text for group in grouped(results) for text in _remarks(group))
+    return tuple(
+        f"{printable(group.title)}: {text}"
+        for group in grouped(results)
+        for text in group_remarks(group)
+    )
+
+
+def group_remarks(group: Group) -> Iterator[str]:
+    """Yield what there is to say about a network, without its name."""
+    for result in group.results:
+        where = f"{result.run.pipeline}: " if group.told else ""
+        texts = [*map(remark, result.judgements), *result.diagnoses, changed_text(result)]
+        yield from (f"{where}{text}" for text in texts if text)
+    yield from (f"top-1 error under {shift.pipeline} is {shift.text}" for shift in shifts(group))
+    for each in group.unjudged():
+        claim = claim_text(each.claim)
+        yield f"{claim} is not judged: it was measured with {each.protocol}"
 
 
 def remark(judged: Judgement) -> str:
@@ -121,13 +176,25 @@ def percent(value: Fraction | float | None) -> str:
 
 def number(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural where it is not one."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun if count == 1 else f'{noun}s'}"
 
 
 def printable(text: str) -> str:
     """Return a text from a file, or the name of one, as one line that UTF-8 and XML can hold."""
     shown = UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
     return shown.encode("utf-8", "backslashreplace").decode()
+
+
+def shown(value: object) -> str:
+    """Return a value of the settings as one line, the words of JSON in lower case."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    return printable(str(value).lower() if isinstance(value, bool | None) else str(value))
+
+
+def cut(text: str, most: int) -> str:
+    """Return a text of at most so many characters; an ellipsis stands for the rest."""
+    return text if len(text) <= most else f"{text[: most - 1]}\u2026"
 
 
 def _claims_text(judgements: Sequence[Judgement]) -> str:
@@ -153,28 +220,27 @@ def _do(count: int) -> str:
     return "does" if count == 1 else "do"
 
 
-def _shifts(group: Group) -> Iterator[str]:
-    """Say what another pipeline than the original's does to the top-1 error of a network."""
-    by_pipeline = {result.run.pipeline: result.counts for result in group.results}
-    own = by_pipeline.pop(Pipeline.TORCH7, None)
-    for pipeline, counts in by_pipeline.items():
-        if own is not None and own.images == counts.images > 0:
-            more = own.top1_correct - counts.top1_correct
-            where = f"The top-1 error of {printable(group.title)} under {pipeline}"
-            if more:
-                distance = difference(Fraction(100 * more, own.images), more)
-                yield f"{where} is {distance} that under torch7"
-            else:
-                yield f"{where} is the same as under torch7"
+def _shifts_text(found: Sequence[Shift]) -> Iterator[str]:
+    """Say in a sentence for each pipeline what it does to the networks' top-1 errors."""
+    for pipeline in dict.fromkeys(shift.pipeline for shift in found):
+        some = sorted(
+            (shift for shift in found if shift.pipeline is pipeline), key=lambda each: each.points
+        )
+        least, most = some[0], some[-1]
+        if len(some) == 1:
+            yield f"Under {pipeline} the top-1 error is {least.text}."
+        elif least.points == most.points:
+            yield f"Under {pipeline} every top-1 error is {least.text}."
+        else:
+            yield (
+                f"Under {pipeline} top-1 errors are {_range(least.points, most.points)} "
+                f"those under {Pipeline.TORCH7}."
+            )
 
 
-def _remarks(group: Group) -> Iterator[str]:
-    name = printable(group.title)
-    for result in group.results:
-        where = f"{name}, {result.run.pipeline}" if group.told else name
-        texts = [*map(remark, result.judgements), *result.diagnoses, changed_text(result)]
-        yield from (f"{where}: {text}" for text in texts if text)
-    yield from _shifts(group)
-    for each in group.unjudged():
-        claim = claim_text(each.claim)
-        yield f"{name}: {claim} is not judged: it was measured with {each.protocol}"
+def _range(least: Fraction, most: Fraction) -> str:
+    if least >= 0:
+        return f"{percent(least)} to {percent(most)} points above"
+    if most <= 0:
+        return f"{percent(-most)} to {percent(-least)} points below"
+    return f"from {percent(-least)} points below to {percent(most)} points above"

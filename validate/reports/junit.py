@@ -1,0 +1,95 @@
+"""junit.xml: a test case for each claim, as CI systems show them."""
+
+from collections.abc import Mapping
+from xml.etree import ElementTree as ET
+
+from resnext.published import Claim
+from validate.claims import Judgement, Verdict
+from validate.comparison import Group, grouped
+from validate.results import Report, Result
+from validate.wording import number, printable, remark, shown
+
+
+def to_junit(report: Report) -> str:
+    """Return the report in the form that JUnit's consumers agree on.
+
+    A claim that was not reproduced is a failure, one without a verdict is skipped, with the reason
+    in its message; images that could not be read are an error of a case of their own.
+    """
+    root = ET.Element("testsuites", name="resnext-validate")
+    _images_suite(root, report)
+    for group in grouped(report.results):
+        _suite(root, group)
+    for suite in root:
+        _count(suite)
+    _count(root)
+    root.set("time", f"{report.timing.wall:.3f}")
+    ET.indent(root)
+    body = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
+
+
+def _images_suite(root: ET.Element, report: Report) -> None:
+    suite = ET.SubElement(root, "testsuite", name="images")
+    facts = {"command": report.command, **report.settings, **report.versions}
+    _properties(suite, facts)
+    case = ET.SubElement(suite, "testcase", classname="images", name="every image can be read")
+    if failures := report.decisions.failures:
+        message = f"{number(len(failures), 'image')} could not be read"
+        error = ET.SubElement(case, "error", message=message, type="unreadable")
+        error.text = "\n".join(printable(reason) for _, reason in sorted(failures.items()))
+
+
+def _suite(root: ET.Element, group: Group) -> None:
+    suite = ET.SubElement(root, "testsuite", name=printable(group.title))
+    for result in group.results:
+        prefix = f"{result.run.pipeline}." if group.told else ""
+        run = result.run
+        facts = {
+            "checkpoint": run.checkpoint,
+            "weights_sha256": run.weights_sha256,
+            "pipeline": run.pipeline,
+            "crops": run.crops,
+            "precision": run.precision,
+            "preprocessing": run.preprocessing.describe(),
+            "images": result.counts.images,
+            "top1_correct": result.counts.top1_correct,
+            "top5_correct": result.counts.top5_correct,
+        }
+        _properties(suite, {f"{prefix}{name}": value for name, value in facts.items()})
+    for result in group.results:
+        for judged in result.judgements:
+            _judged(_case(suite, group, judged.claim), result, judged)
+    for each in group.unjudged():
+        message = f"not judged: it was measured with {each.protocol}"
+        ET.SubElement(_case(suite, group, each.claim), "skipped", message=message)
+
+
+def _judged(case: ET.Element, result: Result, judged: Judgement) -> None:
+    text = remark(judged)
+    if judged.verdict is Verdict.NOT_REPRODUCED:
+        failure = ET.SubElement(case, "failure", message=text, type=judged.verdict)
+        failure.text = "\n".join([text, *map(printable, result.diagnoses)])
+    elif judged.verdict is Verdict.NO_VERDICT:
+        ET.SubElement(case, "skipped", message=text)
+
+
+def _case(suite: ET.Element, group: Group, claim: Claim) -> ET.Element:
+    protocol = [f"{claim.crops} crops"] if claim.crops != 1 else []
+    protocol += [f"crop {claim.crop}"] if claim.crop else []
+    name = f"{claim.metric} {claim.value} ({', '.join([claim.source, *protocol])})"
+    return ET.SubElement(suite, "testcase", classname=printable(group.title), name=printable(name))
+
+
+def _properties(suite: ET.Element, facts: Mapping[str, object]) -> None:
+    found = suite.find("properties")
+    properties = ET.SubElement(suite, "properties") if found is None else found
+    for name, value in facts.items():
+        ET.SubElement(properties, "property", name=printable(name), value=shown(value))
+
+
+def _count(element: ET.Element) -> None:
+    """Set how many cases stand below an element, and how many of them did not pass."""
+    counts = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
+    for name, tag in counts.items():
+        element.set(name, str(len(element.findall(f".//{tag}"))))

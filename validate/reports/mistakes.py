@@ -1,0 +1,99 @@
+"""The most confident mistakes with their pictures, for the page; bounded in number and bytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from resnext.data.image_set import ImageSet
+from validate.comparison import Group
+from validate.reports.classes import names_of
+from validate.reports.statistics import Answers, confident_mistakes
+from validate.reports.thumbnails import Thumbnail, thumbnail
+from validate.results import Report
+from validate.wording import cut, printable
+
+# Of one network, and of all together.
+EACH: Final = 12
+MOST: Final = 48
+MOST_BYTES: Final = 700_000
+LONGEST: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """An image that was decided wrongly.
+
+    Attributes:
+        image: its name.
+        label: the name of its class.
+        answer: the name of the class that the network answered.
+        confidence: in percent.
+        picture: None where it cannot be read any more, or there is no room.
+    """
+
+    image: str
+    label: str
+    answer: str
+    confidence: str
+    picture: Thumbnail | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gallery:
+    """The most confident mistakes of the first run of a network, and of how many they are."""
+
+    title: str
+    pipeline: str
+    mistakes: tuple[Mistake, ...]
+    wrong: int
+
+
+class Album:
+    """Pictures of the images of a set, until there is no room for more."""
+
+    def __init__(self, images: ImageSet) -> None:
+        self.images = images
+        self.room = MOST_BYTES
+        self.seen: dict[int, Thumbnail | None] = {}
+
+    def picture(self, position: int) -> Thumbnail | None:
+        """Return the picture of an image, read once however often it is shown."""
+        if position not in self.seen and self.room > 0:
+            self.seen[position] = thumbnail(self.images, position)
+        found = self.seen.get(position)
+        if found is None or len(found.uri) > self.room:
+            return None
+        self.room -= len(found.uri)
+        return found
+
+
+def galleries(report: Report, found: Answers, groups: Sequence[Group]) -> list[Gallery]:
+    """Return the mistakes of each network that made any, as far as there is room."""
+    names = names_of(report, found.classes)
+    each = max(min(EACH, MOST // max(len(groups), 1)), 1)
+    album = Album(report.images)
+    views = []
+    for group in groups:
+        run = group.places[0]
+        rows = confident_mistakes(found, run, most=each)
+        if rows:
+            views.append(
+                Gallery(
+                    title=printable(group.title),
+                    pipeline=group.results[0].run.pipeline,
+                    mistakes=tuple(_mistake(found, run, row, names, album) for row in rows),
+                    wrong=int(found.wrong(run).sum()),
+                )
+            )
+    return views
+
+
+def _mistake(found: Answers, run: int, row: int, names: Sequence[str], album: Album) -> Mistake:
+    position = int(found.positions[row])
+    return Mistake(
+        image=cut(printable(album.images.ids[position]), LONGEST),
+        label=names[found.labels[row]],
+        answer=names[found.best(run)[row]],
+        confidence=f"{100 * found.confidences[run][row]:.1f}",
+        picture=album.picture(position),
+    )
