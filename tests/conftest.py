@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from resnext.data import resample
+
 # The same examples in every run: what one run of the tests finds, the next one finds again.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
@@ -99,3 +101,13 @@ def formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(path, folder)
     return folder
+
+
+@pytest.fixture(params=["compiled", "NumPy"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test with each of the ways to scale a picture."""
+    if request.param == "NumPy":
+        monkeypatch.setattr(resample, "trusted_kernel", lambda: None)
+    elif resample.engine() != "compiled":
+        pytest.skip("the installation built no kernel: it found no C compiler")
+    return str(request.param)

@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 
-from resnext.data.resample import Window, scale_window, scaled_size
+from resnext.data import resample
+from resnext.data.bicubic import Levels
+from resnext.data.resample import Window, scale_planes, scale_window, scaled_size
 
 UNIT = np.float32(1 / 255)
+
+both_engines = pytest.mark.usefixtures("engine")
 
 
 def slow_line(line: list[np.float32], target: int) -> list[np.float32]:
@@ -57,6 +61,7 @@ def same_bits(found: np.ndarray, expected: np.ndarray) -> bool:
     return found.dtype == expected.dtype and found.tobytes() == expected.tobytes()
 
 
+@both_engines
 @pytest.mark.parametrize(
     ("source", "size"),
     [
@@ -75,6 +80,8 @@ def same_bits(found: np.ndarray, expected: np.ndarray) -> bool:
         ((9, 11), (1, 1)),
         ((9, 11), (2, 1)),
         ((100, 7), (33, 7)),
+        ((301, 203), (7, 5)),
+        ((2, 700), (9, 3)),
     ],
     ids=lambda pair: f"{pair[0]}x{pair[1]}",
 )
@@ -86,6 +93,7 @@ def test_scaling_equals_the_rule_in_every_bit(
     assert same_bits(found, slow_scale(pixels, size))
 
 
+@both_engines
 @pytest.mark.parametrize(
     "window",
     [
@@ -107,27 +115,49 @@ def test_window_equals_its_part_of_the_whole(source: tuple[int, int], window: Wi
     assert same_bits(scale_window(pixels, size, window, unit=UNIT), expected)
 
 
+@both_engines
 def test_scaling_of_a_strided_view_equals_that_of_a_copy() -> None:
     view, size = noise(60, 50)[5:45:2, ::-1], (13, 30)
     found = scale_window(view, size, whole(size), unit=UNIT)
     assert same_bits(found, scale_window(view.copy(), size, whole(size), unit=UNIT))
 
 
-def test_scaling_of_one_channel_equals_the_rule() -> None:
-    pixels, size = noise(20, 30, 1), (11, 44)
+@both_engines
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_scaling_of_other_channels_equals_the_rule(channels: int) -> None:
+    pixels, size = noise(20, 30, channels), (11, 44)
     found = scale_window(pixels, size, whole(size), unit=UNIT)
     assert same_bits(found, slow_scale(pixels, size))
 
 
+@both_engines
+def test_planes_are_the_scaled_picture_normalised() -> None:
+    pixels, size = noise(31, 23), (17, 40)
+    window = Window(top=3, left=2, height=14, width=38)
+    shift, divisor = np.array([[-0.5, 0, 3], [0.25, 1, 7]], np.float32)
+
+    found = scale_planes(pixels, size, window, Levels(unit=UNIT, shift=shift, divisor=divisor))
+
+    expected = (slow_scale(pixels, size)[3:17, 2:40] + shift) / divisor
+    assert found.flags.c_contiguous
+    assert same_bits(found, expected.transpose(2, 0, 1))
+
+
+@both_engines
 def test_scaling_of_an_edge_overshoots_unclamped() -> None:
     pixels = np.array([0, 0, 255, 255], np.uint8).reshape(1, 4, 1)
     found = scale_window(pixels, (1, 7), whole((1, 7)), unit=np.float32(1))
     assert found.ravel().tolist() == [0, -15.9375, 0, 127.5, 255, 270.9375, 255]
 
 
+@both_engines
 def test_window_of_an_absurdly_long_target_is_finite() -> None:
     window = Window(top=16, left=2**31, height=2, width=2)
     assert np.isfinite(scale_window(noise(3, 9), (40, 2**33), window, unit=UNIT)).all()
+
+
+def test_scaling_tells_which_engine_it_uses(engine: str) -> None:
+    assert resample.engine() == engine
 
 
 @pytest.mark.parametrize(

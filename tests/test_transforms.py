@@ -15,6 +15,8 @@ IMAGES = Path(__file__).parent / "data" / "images"
 EXPECTED = json.loads((IMAGES / "expected.json").read_text(encoding="utf-8"))
 TEN = "ten_crop_sha256_float32_nchw"
 
+both_engines = pytest.mark.usefixtures("engine")
+
 # Leaves bytes as they are, so that a test can count pixels.
 PLAIN = Preprocessing(scale=None, crop=2, mean=(0, 0, 0), std=(1, 1, 1), white=255)
 
@@ -28,6 +30,7 @@ def numbered(height: int, width: int) -> np.ndarray:
     return np.arange(height * width, dtype=np.uint8).reshape(height, width, 1).repeat(3, axis=2)
 
 
+@both_engines
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_centre_crop_equals_torch7_in_every_bit(name: str) -> None:
     found = prepare((IMAGES / name).read_bytes(), IMAGENET)
@@ -38,6 +41,7 @@ def test_centre_crop_equals_torch7_in_every_bit(name: str) -> None:
     assert sha256(found) == EXPECTED[name]["sha256_float32_chw"]
 
 
+@both_engines
 @pytest.mark.parametrize("name", sorted(name for name, row in EXPECTED.items() if TEN in row))
 def test_ten_crops_equal_torch7_in_every_bit(name: str) -> None:
     found = prepare_ten((IMAGES / name).read_bytes(), IMAGENET)
@@ -95,6 +99,7 @@ def test_picture_of_one_row_is_refused_where_its_scaled_size_is_absurd() -> None
         prepare_pixels(numbered(1, 20000), IMAGENET)
 
 
+@both_engines
 def test_pixels_serve_two_preprocessings() -> None:
     data = (IMAGES / "odd_501x377.JPEG").read_bytes()
     pixels = decode(data)

@@ -3,12 +3,14 @@
 Source: datasets/transforms.lua and datasets/imagenet.lua of the original release.
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from resnext.data.bicubic import Levels
 from resnext.data.images import check_size, decode
-from resnext.data.resample import Window, scale_window, scaled_size
+from resnext.data.resample import Window, scale_planes, scaled_size
 from resnext.errors import ImageError
 
 if TYPE_CHECKING:
@@ -116,20 +118,22 @@ def _normalised_window(
     preprocessing: "Preprocessing",
 ) -> "NDArray[np.float32]":
     """Return a window of the scaled picture as (3, height, width) float32, normalised."""
-    unit = np.float32(preprocessing.white / 255)
-    picture: NDArray[np.float32]
-    if size == pixels.shape[:2]:
-        rows = slice(window.top, window.top + window.height)
-        columns = slice(window.left, window.left + window.width)
-        picture = pixels[rows, columns] * unit
-    else:
-        picture = scale_window(pixels, size, window, unit=unit)
-    mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
-    channels = np.add(picture.transpose(2, 0, 1), _column(-mean), order="C")
-    channels /= _column(std)
-    return channels
+    levels = _levels(preprocessing)
+    if size != pixels.shape[:2]:
+        return scale_planes(pixels, size, window, levels)
+    rows = slice(window.top, window.top + window.height)
+    columns = slice(window.left, window.left + window.width)
+    planes = np.multiply(pixels[rows, columns].transpose(2, 0, 1), levels.unit, order="C")
+    planes += levels.shift[:, None, None]
+    planes /= levels.divisor[:, None, None]
+    return planes
 
 
-def _column(values: "NDArray[np.float64]") -> "NDArray[np.float32]":
-    """Return one value a channel as (3, 1, 1) float32."""
-    return values.astype(np.float32)[:, None, None]
+@lru_cache(maxsize=16)
+def _levels(preprocessing: "Preprocessing") -> Levels:
+    """Return how the original turned bytes into numbers: - mean and std as float32, each."""
+    return Levels(
+        unit=np.float32(preprocessing.white / 255),
+        shift=(-np.array(preprocessing.mean)).astype(np.float32),
+        divisor=np.array(preprocessing.std, np.float32),
+    )
