@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -90,11 +91,15 @@ def is_image(name: str) -> bool:
 
 
 @contextmanager
-def reading() -> Iterator[None]:
-    """Turn what the system says of a file into a `DataError` that names it."""
+def reading(path: Path | None = None) -> Iterator[None]:
+    """Turn what the system says of a file into a `DataError` that names it.
+
+    Args:
+        path: its name, where the system may not know it.
+    """
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        name = f"{error.filename}: " if error.filename else ""
-        raise DataError(f"{name}cannot be read: {reason}") from error
+        name = error.filename or path
+        where = f"{name}: " if name else ""
+        raise DataError(f"{where}cannot be read: {error.strerror or error}") from error

@@ -5,10 +5,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
+from resnext.data.archives import archive_images
 from resnext.data.folders import class_folders, flat_folder
 from resnext.data.image_set import ImageSet
 from resnext.data.labels import read_labels
 from resnext.data.listing import SPLITS, reading
+from resnext.data.tar import is_tar, scan
 from resnext.download import Progress
 from resnext.errors import DataError
 
@@ -54,8 +56,11 @@ def open_images(
     with reading():
         if not path.exists():
             raise DataError(f"{data}: {FORMS} expected, found nothing there")
-        if not path.is_dir():
-            raise DataError(f"{data}: {FORMS} expected, found a file of another form")
-    if labels is not None:
-        return flat_folder(path, read_labels(labels), split=split)
-    return class_folders(path, split=split)
+        table = read_labels(labels) if labels is not None else None
+        if path.is_dir():
+            if table is not None:
+                return flat_folder(path, table, split=split)
+            return class_folders(path, split=split)
+    if is_tar(path):
+        return archive_images(path, scan(path), table, split=split)
+    raise DataError(f"{data}: {FORMS} expected, found a file of another form")
