@@ -89,6 +89,33 @@ def conversion_table() -> str:
     return _table(("whole process", "seconds", "times `cp`", "peak memory, MB"), lines)
 
 
+PIXELS = {
+    "compiled": "here",
+    "numpy": "here, without a compiler: NumPy",
+    "timm_bicubic": "timm's data set and transform, bicubic",
+    "timm_bilinear": "the same, bilinear",
+    "ten_compiled": "here, ten crops",
+    "ten_numpy": "here, ten crops, NumPy",
+}
+
+
+def pixels_table() -> str:
+    """Return what a picture takes to become network input, as `benchmarks.pixels` measured it."""
+    rows = read_result("pixels")["rows"]
+    lines = [
+        (
+            text,
+            f"{rows[name]['decode']:.2f}",
+            f"{rows[name]['prepare']:.2f}",
+            f"{rows[name]['total']:.2f}",
+            f"{rows[name]['times_compiled']:.2f}",
+        )
+        for name, text in PIXELS.items()
+    ]
+    header = ("ms a picture, one core", "decode", "scale, normalise, crop", "both", "times the first")
+    return _table(header, lines)
+
+
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -98,6 +125,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "published": published_table,
     "complexity": complexity_table,
     "conversion": conversion_table,
+    "pixels": pixels_table,
 }
 
 
