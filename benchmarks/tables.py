@@ -112,7 +112,7 @@ def pixels_table() -> str:
         )
         for name, text in PIXELS.items()
     ]
-    header = ("ms a picture, one core", "decode", "scale, normalise, crop", "both", "times the first")
+    header = ("ms a picture, one core", "decode", "the rest", "both", "times the first")
     return _table(header, lines)
 
 
