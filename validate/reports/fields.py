@@ -7,6 +7,7 @@ from typing import Final
 from resnext.published import Claim, Metric
 from validate.claims import Judgement, Unjudged
 from validate.comparison import grouped
+from validate.flips import exact_mcnemar
 from validate.reports.statistics import Answers, answers, flips, macro
 from validate.results import Report, Result
 from validate.wording import EXIT_MEANINGS, exit_code, headline, outcome
@@ -107,6 +108,7 @@ def _comparisons(report: Report, found: Answers) -> list[Mapping[str, object]]:
                     "checkpoint": report.results[first].run.checkpoint,
                     "pipelines": pair,
                     "top1_correct_only": [only_first, only_other],
+                    "mcnemar_p": exact_mcnemar(only_first, only_other),
                 }
             )
     return rows

@@ -7,6 +7,7 @@ from typing import Final
 from resnext.published import Claim
 from validate.claims import Verdict, tolerance
 from validate.comparison import Block, Group, Line
+from validate.flips import exact_mcnemar
 from validate.reports.plot import Axis, Mark, axis_of, mark_of
 from validate.reports.statistics import Answers, flips
 from validate.wording import LABELS, group_remarks, number, percent, printable
@@ -140,6 +141,7 @@ def _flips(group: Group, found: Answers) -> list[str]:
         one, two = group.results[0].run.pipeline, result.run.pipeline
         only_one, only_two = flips(found, first, other)
         texts.append(
-            f"{number(only_one, 'image')} right under {one} alone, {only_two:,} under {two} alone."
+            f"{number(only_one, 'image')} right under {one} alone, {only_two:,} under {two} alone "
+            f"(exact McNemar test: p = {exact_mcnemar(only_one, only_two):.2g})"
         )
     return texts
