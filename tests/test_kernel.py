@@ -1,9 +1,11 @@
 """The compiled kernel against NumPy, bit by bit, and how little it takes to distrust one."""
 
 import mmap
+import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,8 @@ from resnext.data.kernel import Kernel
 from resnext.data.resample import agrees, scaled_size
 from resnext.preprocessing import IMAGENET
 
-IMAGES = Path(__file__).parent / "data" / "images"
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "tests" / "data" / "images"
 SOURCE = Path(kernel.__file__).with_name("_bicubic.c")
 COMPILER = shutil.which("cc")
 FLAGS = ("-O3", "-ffp-contract=off")
@@ -156,6 +159,26 @@ print(Kernel.installed()(pixels, *taps, levels).shape)
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "(3, 40, 50)\n")
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize(("compiler", "built"), [("cc", 1), ("false", 0)], ids=["cc", "none"])
+def test_installation_builds_the_kernel_or_goes_on_without(
+    tmp_path: Path, compiler: str, built: int
+) -> None:
+    pytest.importorskip("setuptools", minversion="77")
+    copy = tmp_path / "project"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "build", "tests", "*.so"))
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index"]
+    command = [*pip, "--wheel-dir", str(tmp_path), str(copy)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "CC": compiler})
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        libraries = [name for name in content.namelist() if name.endswith(".so")]
+        assert len(libraries) == built
+        for name in libraries:
+            assert agrees(Kernel(content.extract(name, tmp_path)))
 
 
 @needs_compiler
