@@ -1,9 +1,10 @@
 """What is common to all places where labelled images lie: which names count, what is said."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,16 @@ SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".t
 # The folders beside each other in a folder of a whole data set; "test" has no labels.
 SPLITS: Final = ("train", "val")
 NO_CLASSES: Final = (*SPLITS, "test")
+
+# Words in the names of files -> the split that they hold.
+SPLIT_WORDS: Final = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +91,30 @@ def ignored_note(root: str, names: Sequence[str]) -> Iterator[str]:
     """Say what was ignored, if anything was."""
     if names:
         yield f"{root}: {len(names)} ignored, hidden or no images: {few(names)}"
+
+
+def of_split(paths: Sequence[Path], split: str, root: str) -> list[Path]:
+    """Return the files of a split; all of them where no name says what it holds.
+
+    Raises:
+        DataError: the names say that they hold other splits.
+    """
+    held = [_split_of(path.name) for path in paths]
+    if not any(held):
+        return list(paths)
+    chosen = [path for path, name in zip(paths, held, strict=True) if name == split]
+    if not chosen:
+        others = sorted({name or "no split" for name in held})
+        raise DataError(
+            f"{root}: files of the split {split!r} expected, found those of {few(others)}; name "
+            "the files that are meant, by a pattern say"
+        )
+    return chosen
+
+
+def _split_of(name: str) -> str | None:
+    words = re.split(r"[^a-z]+", PurePath(name).name.lower())
+    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), None)
 
 
 def is_image(name: str) -> bool:

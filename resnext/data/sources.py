@@ -1,31 +1,34 @@
 """The one door to labelled images, in whatever form people have them."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import glob
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from resnext.data.archives import archive_images
+from resnext.data.cifar import CIFARS, cifar_images, downloaded, found_in, unpacked
 from resnext.data.folders import class_folders, flat_folder
 from resnext.data.image_set import ImageSet
 from resnext.data.labels import read_labels
-from resnext.data.listing import SPLITS, reading
-from resnext.data.tar import is_tar, scan
-from resnext.download import Progress
+from resnext.data.listing import SPLITS, is_image, of_split, reading
+from resnext.data.names import few
+from resnext.data.parquet import parquet_images
+from resnext.data.remote import Bar, fetch, quiet
+from resnext.data.shards import expand, is_sharded, shard_images
+from resnext.data.tar import is_tar, packing, scan
 from resnext.errors import DataError
-
-# Takes the name of a file that is downloaded while its block runs.
-Bar = Callable[[str], AbstractContextManager[Progress]]
 
 FORMS: Final = (
     "class folders, a flat folder of images with --labels, a tar of either, WebDataset shards, "
     "Hugging Face parquet files, cifar10 or cifar100"
 )
 
-
-def quiet(_name: str) -> AbstractContextManager[Progress]:
-    """Show nothing of a download."""
-    return nullcontext(lambda _done, _total: None)
+SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+PARQUET: Final = b"PAR1"
 
 
 def open_images(
@@ -53,14 +56,127 @@ def open_images(
     """
     assert split in SPLITS
     path = Path(data)
+    wanted = _Wanted(data=data, labels=labels, split=split, cache=cache, progress=progress)
     with reading():
-        if not path.exists():
-            raise DataError(f"{data}: {FORMS} expected, found nothing there")
-        table = read_labels(labels) if labels is not None else None
-        if path.is_dir():
-            if table is not None:
-                return flat_folder(path, table, split=split)
-            return class_folders(path, split=split)
+        if SCHEME.match(data):
+            return _remote(wanted)
+        if data and path.is_dir():
+            return _folder(wanted, path)
+        if data and path.exists():
+            return _file(wanted, path)
+        if cifar := next((cifar for cifar in CIFARS if cifar.name == data), None):
+            wanted.take_no_labels()
+            return cifar_images(cifar, downloaded(cifar, cache, progress), split=split)
+        if glob.has_magic(data) or "{" in data:
+            return _several(wanted, _matching(data))
+    raise DataError(f"{data}: {FORMS} expected, found nothing there")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """The arguments of `open_images`."""
+
+    data: str
+    labels: Path | None
+    split: str
+    cache: Path | None
+    progress: Bar
+
+    def take_no_labels(self) -> None:
+        """Refuse labels beside those that the images bring."""
+        if self.labels is not None:
+            raise DataError(
+                f"{self.data}: these images bring labels, so {self.labels} cannot apply; leave out "
+                "--labels"
+            )
+
+
+def _folder(wanted: _Wanted, path: Path) -> ImageSet:
+    with os.scandir(path) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+    folders = {entry.name for entry in visible if entry.is_dir()}
+    files = [entry.name for entry in visible if entry.name not in folders]
+    if found := found_in(path):
+        wanted.take_no_labels()
+        return cifar_images(*found, split=wanted.split)
+    if folders <= {"data"}:  # as in the repositories of Hugging Face
+        tables = sorted([*path.glob("*.parquet"), *path.glob("data/*.parquet")])
+        if tables:
+            wanted.take_no_labels()
+            return parquet_images(of_split(tables, wanted.split, wanted.data), wanted.data)
+    tars = sorted(path / name for name in files if name.endswith(".tar"))
+    if tars and not folders and not any(map(is_image, files)):
+        return _tars(wanted, of_split(tars, wanted.split, wanted.data))
+    if wanted.labels is not None:
+        return flat_folder(path, read_labels(wanted.labels), split=wanted.split)
+    return class_folders(path, split=wanted.split)
+
+
+def _file(wanted: _Wanted, path: Path) -> ImageSet:
+    with path.open("rb") as file:
+        start = file.read(len(PARQUET))
+    if start == PARQUET:
+        return _several(wanted, [path])
+    if kind := packing(path):
+        if found := unpacked(path, wanted.cache):
+            wanted.take_no_labels()
+            return cifar_images(*found, split=wanted.split)
+        raise DataError(
+            f"{path}: {FORMS} expected, found a file packed with {kind}, whose images cannot be "
+            "read one by one; unpack it"
+        )
     if is_tar(path):
-        return archive_images(path, scan(path), table, split=split)
-    raise DataError(f"{data}: {FORMS} expected, found a file of another form")
+        return _tars(wanted, [path])
+    raise DataError(f"{path}: {FORMS} expected, found a file of another form")
+
+
+def _several(wanted: _Wanted, paths: Sequence[Path]) -> ImageSet:
+    suffixes = {path.suffix for path in paths}
+    if suffixes == {".tar"}:
+        return _tars(wanted, paths)
+    if suffixes == {".parquet"} or len(paths) == 1:
+        wanted.take_no_labels()
+        return parquet_images(paths, wanted.data)
+    raise DataError(
+        f"{wanted.data}: tars of shards or Parquet files, not both, expected, found "
+        f"{few([str(path) for path in paths])}"
+    )
+
+
+def _tars(wanted: _Wanted, paths: Sequence[Path]) -> ImageSet:
+    if len(paths) > 1:
+        wanted.take_no_labels()
+        return shard_images(((path, scan(path)) for path in paths), wanted.data)
+    (path,) = paths
+    index = scan(path)
+    if is_sharded(index):
+        wanted.take_no_labels()
+        return shard_images([(path, index)], wanted.data)
+    table = None if wanted.labels is None else read_labels(wanted.labels)
+    return archive_images(path, index, table, split=wanted.split)
+
+
+def _remote(wanted: _Wanted) -> ImageSet:
+    urls = expand(wanted.data) if "{" in wanted.data else [wanted.data]
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.path.endswith(".tar"):
+            raise DataError(
+                f"{url}: shards at http or https, whose names end in .tar, expected; bring "
+                "anything else to this machine first"
+            )
+    return _tars(wanted, fetch(urls, wanted.cache, wanted.progress))
+
+
+def _matching(pattern: str) -> list[Path]:
+    """Return the files that a pattern names: all that it spells out, or those that there are."""
+    if "{" in pattern:
+        paths = [Path(name) for name in expand(pattern)]
+        if missing := [str(path) for path in paths if not path.is_file()]:
+            raise DataError(f"{pattern}: {len(paths)} files expected, missing {few(missing)}")
+        return paths
+    names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute one
+    paths = sorted(Path(name) for name in names)
+    if not paths:
+        raise DataError(f"{pattern}: files that match the pattern expected, found none")
+    return paths
