@@ -73,12 +73,13 @@ def find_taps(source: int, target: int, wanted: range) -> Taps:
 
 
 def scale_with_numpy(
-    source: "NDArray[np.uint8]", rows: Taps, columns: Taps, levels: Levels
+    source: "NDArray[np.uint8 | np.float32]", rows: Taps, columns: Taps, levels: Levels
 ) -> "NDArray[np.float32]":
     """Scale and normalise what the taps read of a picture.
 
     Args:
-        source: (rows.stop - rows.start, columns.stop - columns.start, C) uint8, any strides.
+        source: (rows.stop - rows.start, columns.stop - columns.start, C) uint8 or float32, any
+            strides.
         rows: of the n rows that are wanted.
         columns: of the m columns.
         levels: how gray levels become numbers.
@@ -107,7 +108,7 @@ def _blocks(rows: int) -> list[slice]:
 
 
 def _scale_columns(
-    source: "NDArray[np.uint8]", columns: Taps, unit: np.float32
+    source: "NDArray[np.uint8 | np.float32]", columns: Taps, unit: np.float32
 ) -> "NDArray[np.float32]":
     """Scale (h, w, C) uint8 along its rows: (h, n * C) float32, pixel by pixel."""
     height, width, channels = source.shape

@@ -8,7 +8,7 @@ extrapolated along a straight line, and nothing is clamped or rounded to bytes. 
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,12 +72,12 @@ def scale_window(
 
 
 def scale_planes(
-    pixels: "NDArray[np.uint8]", size: tuple[int, int], window: Window, levels: Levels
+    pixels: "NDArray[np.uint8 | np.float32]", size: tuple[int, int], window: Window, levels: Levels
 ) -> "NDArray[np.float32]":
     """Scale and normalise a picture and return a window of the result, channel by channel.
 
     Args:
-        pixels: (H, W, C) uint8, any strides.
+        pixels: (H, W, C) uint8, any strides; or float32, for which there is no compiled kernel.
         size: (height, width) of the whole scaled picture.
         window: what to return of it; lies inside.
         levels: how gray levels become numbers.
@@ -87,9 +87,9 @@ def scale_planes(
     """
     rows = find_taps(pixels.shape[0], size[0], range(window.top, window.top + window.height))
     columns = find_taps(pixels.shape[1], size[1], range(window.left, window.left + window.width))
-    source = pixels[rows.start : rows.stop, columns.start : columns.stop]
-    scale = trusted_kernel() or scale_with_numpy
-    return scale(source, rows, columns, levels)
+    source: NDArray[Any] = pixels[rows.start : rows.stop, columns.start : columns.stop]
+    kernel = trusted_kernel() if pixels.dtype == np.uint8 else None
+    return (kernel or scale_with_numpy)(source, rows, columns, levels)
 
 
 def engine() -> str:
