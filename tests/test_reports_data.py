@@ -192,7 +192,7 @@ def test_junit_has_settings_and_runs_as_properties() -> None:
     root = ET.fromstring(to_junit(sample_report()))  # noqa: S314 - our own text
     images, network = root.findall("testsuite")
     settings = {each.get("name"): each.get("value") for each in images.iter("property")}
-    assert settings["tf32"] == "false"
+    assert (settings["tf32"], settings["version.python"]) == ("false", "3.11.9")
     assert settings["command"] == "resnext-validate --data pets/val '```' nets/x.t7"
     runs = {each.get("name"): each.get("value") for each in network.iter("property")}
     assert (runs["torch7.top1_correct"], runs["pil.top1_correct"]) == ("4", "3")

@@ -31,8 +31,8 @@ def to_junit(report: Report) -> str:
 
 def _images_suite(root: ET.Element, report: Report) -> None:
     suite = ET.SubElement(root, "testsuite", name="images")
-    facts = {"command": report.command, **report.settings, **report.versions}
-    _properties(suite, facts)
+    versions = {f"version.{name}": value for name, value in report.versions.items()}
+    _properties(suite, {"command": report.command, **report.settings, **versions})
     case = ET.SubElement(suite, "testcase", classname="images", name="every image can be read")
     if failures := report.decisions.failures:
         message = f"{number(len(failures), 'image')} could not be read"

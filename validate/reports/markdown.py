@@ -181,7 +181,7 @@ def _details(report: Report) -> list[str]:
         )
         for run in (result.run for result in report.results)
     ]
-    facts = {**report.settings, **report.versions}
+    facts = [*report.settings.items(), *report.versions.items()]
     notes = _list(_name(note) for note in report.images.notes)
     return [
         "<details><summary>How it was measured</summary>",
@@ -190,7 +190,7 @@ def _details(report: Report) -> list[str]:
         "",
         *_table(("checkpoint", "pipeline", "sha256 of the weights", "preprocessing"), weights),
         "",
-        *_table(("", ""), [(_name(key), _name(shown(value))) for key, value in facts.items()]),
+        *_table(("", ""), [(_name(key), _name(shown(value))) for key, value in facts]),
         "",
         *notes,
         *([""] if notes else []),

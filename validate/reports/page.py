@@ -58,7 +58,6 @@ def to_page(report: Report) -> str:
             failures=[printable(cut(reason, LONGEST)) for _, reason in failures[:FAILURES]],
             failures_left=max(len(failures) - FAILURES, 0),
             times=_times(report),
-            facts={**report.settings, **report.versions},
         )
     )
 
