@@ -1,27 +1,33 @@
 import json
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import warm
 
 import convert
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 CHECKPOINT = DIGITS / "resnext_11_8x4d_digits.t7"
 CLAIMS = DIGITS / "claims.toml"
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def run(*words: str | Path, cwd: Path = DIGITS) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would; warnings are errors in it."""
-    command = [sys.executable, "-W", "error", "-m", "validate.cli", *map(str, words)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a function that runs the command as a user would; warnings are errors in it."""
+    output = tmp_path_factory.mktemp("printed") / "out"
+
+    def run(
+        *words: str | Path, cwd: Path = DIGITS, command: str = "validate.cli"
+    ) -> subprocess.CompletedProcess[str]:
+        return warm.run(command, words, cwd=cwd, output=output)
+
+    return run
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], *parts: str | Path) -> None:
@@ -50,7 +56,7 @@ def write_claim(path: Path, *, value: str, images: int = 360) -> Path:
     return path
 
 
-def test_digits_are_reproduced_as_a_table() -> None:
+def test_digits_are_reproduced_as_a_table(run: Run) -> None:
     done = run("--data", "val", "--claims", "claims.toml", CHECKPOINT.name)
     assert done.stdout.splitlines() == [
         "network  correct  error %  claim %  verdict     source",
@@ -62,39 +68,37 @@ def test_digits_are_reproduced_as_a_table() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_digits_are_reproduced_as_json() -> None:
+MEASURED = {
+    "checkpoint": "./resnext_11_8x4d_digits.t7",
+    "network": "resnext_11_8x4d_digits",
+    "images": 360,
+    "top1_correct": 345,
+    "top5_correct": 359,
+    "top1_error": 4.1667,
+    "top5_error": 0.2778,
+    "pipeline": "torch7",
+    "crops": 1,
+    "precision": "fp32",
+}
+
+
+def test_digits_are_reproduced_as_json(run: Run) -> None:
     done = run("--data", "val", "--claims", "claims.toml", "--json", f"./{CHECKPOINT.name}")
     assert (done.returncode, done.stderr) == (0, "")
-    (result,) = json.loads(done.stdout)["results"]
-    assert result.pop("preprocessing")["scale"] == 36
-    assert result == {
-        "checkpoint": "./resnext_11_8x4d_digits.t7",
-        "network": "resnext_11_8x4d_digits",
-        "images": 360,
-        "top1_correct": 345,
-        "top5_correct": 359,
-        "top1_error": 4.1667,
-        "top5_error": 0.2778,
-        "claims": [
-            {
-                "source": "Torch7, as trained",
-                "metric": "top1_error",
-                "published": "4.17",
-                "measured": 4.1667,
-                "verdict": "reproduced",
-            },
-            {
-                "source": "Torch7, as trained",
-                "metric": "top5_error",
-                "published": "0.28",
-                "measured": 0.2778,
-                "verdict": "reproduced",
-            },
-        ],
-    }
+    printed = json.loads(done.stdout)
+    (result,) = printed["results"]
+    assert result["preprocessing"]["scale"] == 36
+    assert {name: result[name] for name in MEASURED} == MEASURED
+    wanted = [("top1_error", "4.17", 4.1667), ("top5_error", "0.28", 0.2778)]
+    assert [
+        (claim["metric"], claim["published"], claim["measured"]) for claim in result["claims"]
+    ] == wanted
+    assert {claim["verdict"] for claim in result["claims"]} == {"reproduced"}
+    assert printed["settings"]["precision"] == "fp32"
+    assert printed["settings"]["tf32"] is False
 
 
-def test_claim_that_does_not_hold_ends_with_1(tmp_path: Path) -> None:
+def test_claim_that_does_not_hold_ends_with_1(run: Run, tmp_path: Path) -> None:
     claims = write_claim(tmp_path / "claims.toml", value="5.17")
     done = run("--data", "val", "--claims", claims, "--workers", "0", CHECKPOINT)
     assert "4.17     5.17  not reproduced  Torch7, as trained" in done.stdout
@@ -102,7 +106,7 @@ def test_claim_that_does_not_hold_ends_with_1(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_part_of_the_images_gives_an_interval_and_no_verdict(some: Path) -> None:
+def test_part_of_the_images_gives_an_interval_and_no_verdict(run: Run, some: Path) -> None:
     done = run("--data", some, "--claims", CLAIMS, "--json", CHECKPOINT)
     (result,) = json.loads(done.stdout)["results"]
     assert result["images"] == 20
@@ -119,7 +123,9 @@ def folder_of_two(some: Path, folder: Path) -> Path:
     return data
 
 
-def test_current_folder_is_searched_and_the_conversion_taken(some: Path, tmp_path: Path) -> None:
+def test_current_folder_is_searched_and_the_conversion_taken(
+    run: Run, some: Path, tmp_path: Path
+) -> None:
     data = folder_of_two(some, tmp_path)
     done = run("--data", data, "--json", cwd=tmp_path)
     (result,) = json.loads(done.stdout)["results"]
@@ -129,12 +135,14 @@ def test_current_folder_is_searched_and_the_conversion_taken(some: Path, tmp_pat
     assert first == (
         "resnext-validate: no checkpoint given, so those of this folder: digits.safetensors"
     )
-    assert second.endswith("1 entries ignored, hidden or no images")
+    assert second.endswith("1 ignored, hidden or no images: 0_zero/.hidden")
     assert "digits.safetensors: preprocessing assumed from the network's shape" in third
     assert done.returncode == 0
 
 
-def test_claims_that_apply_to_no_checkpoint_are_refused(some: Path, tmp_path: Path) -> None:
+def test_claims_that_apply_to_no_checkpoint_are_refused(
+    run: Run, some: Path, tmp_path: Path
+) -> None:
     data = folder_of_two(some, tmp_path)
     done = run("--data", data, "--claims", CLAIMS, "--json", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -143,41 +151,50 @@ def test_claims_that_apply_to_no_checkpoint_are_refused(some: Path, tmp_path: Pa
     )
 
 
-def test_help_needs_neither_torch_nor_numpy_nor_rich() -> None:
+def test_help_needs_neither_torch_nor_numpy_nor_rich(run: Run) -> None:
     code = "import sys, validate.cli; print({'torch', 'numpy', 'rich'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("set()\n", "")
     assert "--claims FILE.toml" in run("--help").stdout
 
 
-def test_missing_data_folder_is_refused(tmp_path: Path) -> None:
+def test_missing_data_folder_is_refused(run: Run, tmp_path: Path) -> None:
     assert_refused(run("--data", tmp_path / "val", CHECKPOINT), tmp_path / "val", "nothing there")
 
 
-def test_missing_checkpoint_is_refused() -> None:
+def test_missing_checkpoint_is_refused(run: Run) -> None:
     assert_refused(run("--data", "val", "gone.t7"), "gone.t7: No such file or directory")
 
 
-def test_folder_without_checkpoints_is_refused(tmp_path: Path) -> None:
+def test_folder_without_checkpoints_is_refused(run: Run, tmp_path: Path) -> None:
     done = run("--data", DIGITS / "val", cwd=tmp_path)
     assert_refused(done, ".: no .safetensors or .t7 file in this folder")
 
 
-def test_corrupted_image_is_refused_by_name(some: Path, tmp_path: Path) -> None:
+def test_unreadable_images_are_listed_and_end_with_2_when_all_is_measured(
+    run: Run, some: Path, tmp_path: Path
+) -> None:
     data = shutil.copytree(some, tmp_path / "val")
-    image = max((data / "3_three").iterdir())
-    image.write_bytes(image.read_bytes()[:200])
-    assert_refused(run("--data", data, "--claims", CLAIMS, CHECKPOINT), image, "image")
+    cut, empty = max((data / "3_three").iterdir()), max((data / "5_five").iterdir())
+    cut.write_bytes(cut.read_bytes()[:200])
+    empty.write_bytes(b"")
+    done = run("--data", data, "--claims", CLAIMS, CHECKPOINT)
+    assert done.stderr == "resnext-validate: 2 of 20 images could not be read, as listed\n"
+    assert done.returncode == 2
+    assert "/18 " in done.stdout
+    for path, reason in ((cut, "truncated after 200 bytes"), (empty, "found an empty file")):
+        (line,) = [row for row in done.stdout.splitlines() if path.name in row]
+        assert reason in line
 
 
-def test_other_number_of_classes_is_refused(some: Path, tmp_path: Path) -> None:
+def test_other_number_of_classes_is_refused(run: Run, some: Path, tmp_path: Path) -> None:
     data = shutil.copytree(some, tmp_path / "val")
     shutil.rmtree(data / "9_nine")
     done = run("--data", data, "--claims", CLAIMS, CHECKPOINT)
-    assert_refused(done, data, CHECKPOINT, "10 classes", "found 9")
+    assert_refused(done, data, "10 classes expected", "found 9 (0_zero")
 
 
-def test_unknown_preprocessing_is_refused(tmp_path: Path) -> None:
+def test_unknown_preprocessing_is_refused(run: Run, tmp_path: Path) -> None:
     checkpoint = convert.load(CHECKPOINT)
     provenance = replace(checkpoint.provenance, converted_by="a test")
     path = tmp_path / "mine.safetensors"
@@ -194,14 +211,14 @@ def test_unknown_preprocessing_is_refused(tmp_path: Path) -> None:
     ],
     ids=["no TOML", "unknown field"],
 )
-def test_bad_claims_are_refused(tmp_path: Path, text: str, part: str) -> None:
+def test_bad_claims_are_refused(run: Run, tmp_path: Path, text: str, part: str) -> None:
     claims = tmp_path / "claims.toml"
     claims.write_text(text)
     assert_refused(run("--data", "val", "--claims", claims, CHECKPOINT), claims, part)
 
 
 @pytest.mark.parametrize("name", ["x.t7", "x.safetensors"])
-def test_file_that_is_no_checkpoint_is_refused(tmp_path: Path, name: str) -> None:
+def test_file_that_is_no_checkpoint_is_refused(run: Run, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"\0" * 6 + b"no checkpoint")
     done = run("--data", "val", path)
@@ -209,7 +226,140 @@ def test_file_that_is_no_checkpoint_is_refused(tmp_path: Path, name: str) -> Non
     assert done.stderr.count(str(path)) == 1
 
 
-def test_option_without_data_is_a_usage_error() -> None:
+def test_option_without_data_is_a_usage_error(run: Run) -> None:
     done = run(CHECKPOINT)
     assert "Missing option '--data'" in done.stderr
     assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--compare-precision", "9"], ["needs another --precision than fp32"]),
+        (["--crop", "40"], ["--crop: scale 36 is smaller than crop 40; give both"]),
+        (["--device", "abacus"], ["device 'abacus': cpu, cuda, cuda:N or mps expected"]),
+        (["--device", "cuda:9"], ["device 'cuda:9': cpu, cuda, cuda:N or mps expected"]),
+        (["--labels", "none.csv"], ["none.csv: a file of labels expected, found nothing"]),
+        (["--ledger", "claims.toml"], ["claims.toml: a ledger of resnext-validate expected"]),
+        (["--output", "claims.toml"], ["claims.toml", "File exists"]),
+    ],
+    ids=["compare", "crop", "device", "no such device", "labels", "ledger", "output"],
+)
+def test_option_that_cannot_be_followed_is_refused(
+    run: Run, words: list[str], parts: list[str]
+) -> None:
+    done = run("--data", "val", "--claims", CLAIMS, *words, CHECKPOINT)
+    assert_refused(done, *parts)
+
+
+@pytest.fixture
+def shifted(tmp_path: Path) -> Path:
+    """Return the 360 images, each in the folder of the next digit."""
+    names = sorted(folder.name for folder in (DIGITS / "val").iterdir())
+    for name, next_name in zip(names, [*names[1:], names[0]], strict=True):
+        shutil.copytree(DIGITS / "val" / name, tmp_path / "shifted" / next_name)
+    return tmp_path / "shifted"
+
+
+def test_shifted_labels_stop_the_run_early(run: Run, shifted: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    done = run("--data", shifted, "--claims", CLAIMS, "--ledger", ledger, CHECKPOINT)
+    assert_refused(done, shifted, "of the first 208 images", "labels shifted", "--no-canary")
+    assert ledger.read_bytes().count(b"\n") == 209
+
+
+def test_shifted_labels_are_measured_when_told_to_and_diagnosed(run: Run, shifted: Path) -> None:
+    done = run("--data", shifted, "--claims", CLAIMS, "--no-canary", CHECKPOINT)
+    assert done.returncode == 1
+    assert "not reproduced" in done.stdout
+    assert "most answers are one class beside the label" in done.stdout
+
+
+def test_network_without_claims_has_no_canary(run: Run, shifted: Path, tmp_path: Path) -> None:
+    folder_of_two(shifted, tmp_path)
+    done = run("--data", shifted, "--json", "digits.t7", cwd=tmp_path)
+    assert done.returncode == 0
+
+
+def test_both_pipelines_are_reported_and_one_is_judged(run: Run) -> None:
+    words = ["--pipeline", "torch7", "--pipeline", "pil", "--json"]
+    done = run("--data", "val", "--claims", CLAIMS, *words, CHECKPOINT)
+    exact, usual = json.loads(done.stdout)["results"]
+    assert (exact["pipeline"], usual["pipeline"]) == ("torch7", "pil")
+    assert [len(each["claims"]) for each in (exact, usual)] == [2, 0]
+    assert exact["weights_sha256"] == usual["weights_sha256"]
+    assert done.returncode == 0
+
+
+def test_ten_crops_leave_the_single_crop_claim_unjudged(run: Run) -> None:
+    done = run("--data", "val", "--claims", CLAIMS, "--crops", "10", "--json", CHECKPOINT)
+    (result,) = json.loads(done.stdout)["results"]
+    assert (result["crops"], result["claims"]) == (10, [])
+    assert result["images"] == 360
+
+
+def test_another_scale_and_crop_are_recorded(run: Run) -> None:
+    words = ["--scale", "40", "--crop", "36", "--limit", "30", "--json"]
+    done = run("--data", "val", "--claims", CLAIMS, *words, CHECKPOINT)
+    (result,) = json.loads(done.stdout)["results"]
+    assert (result["preprocessing"]["scale"], result["preprocessing"]["crop"]) == (40, 36)
+    assert (result["images"], result["claims"]) == (30, [])
+
+
+def test_several_checkpoints_are_measured_in_one_pass(run: Run, some: Path, tmp_path: Path) -> None:
+    data = folder_of_two(some, tmp_path)
+    done = run("--data", data, "--json", "digits.t7", "digits.safetensors", cwd=tmp_path)
+    one, two = json.loads(done.stdout)["results"]
+    assert one["weights_sha256"] == two["weights_sha256"]
+    assert one["top1_correct"] == two["top1_correct"]
+
+
+def test_faster_precision_says_what_it_changed(run: Run) -> None:
+    words = ["--precision", "bf16", "--compare-precision", "100", "--json"]
+    done = run("--data", "val", "--claims", CLAIMS, *words, CHECKPOINT)
+    (result,) = json.loads(done.stdout)["results"]
+    assert result["precision"] == "bf16"
+    assert result["changed_by_precision"]["images"] == 100
+    assert 0 <= result["changed_by_precision"]["top1"] <= 3
+
+
+def test_output_folder_gets_every_report(run: Run, some: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    done = run("--data", some, "--claims", CLAIMS, "--output", out, "--json", CHECKPOINT)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "junit.xml",
+        "predictions.csv",
+        "report.html",
+        "report.json",
+        "report.md",
+    ]
+    assert json.loads((out / "report.json").read_text()) == json.loads(done.stdout)
+
+
+def test_two_ledgers_are_compared_image_by_image(run: Run, tmp_path: Path) -> None:
+    for pipeline in ("torch7", "pil"):
+        words = ["--pipeline", pipeline, "--ledger", tmp_path / pipeline, CHECKPOINT]
+        run("--data", "val", "--claims", CLAIMS, *words)
+    done = run(tmp_path / "torch7", tmp_path / "pil", command="validate.compare_cli")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[:3] == [
+        "A: resnext_11_8x4d_digits, torch7, fp32",
+        "B: resnext_11_8x4d_digits, pil, fp32",
+        "360 images in common",
+    ]
+    assert "  right in both           344" in lines
+    assert "  exact McNemar test: p = 1" in lines
+    same = run(tmp_path / "pil", tmp_path / "pil", command="validate.compare_cli")
+    assert_is_compare_error(same, "it has one run only; name a second ledger")
+
+
+def test_what_is_no_ledger_cannot_be_compared(run: Run) -> None:
+    done = run(CLAIMS, CLAIMS, command="validate.compare_cli")
+    assert_is_compare_error(done, f"{CLAIMS}: a ledger of resnext-validate expected")
+
+
+def assert_is_compare_error(done: subprocess.CompletedProcess[str], part: str) -> None:
+    assert done.stderr.startswith("resnext-compare: ")
+    assert part in done.stderr
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

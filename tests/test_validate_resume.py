@@ -38,21 +38,28 @@ def killed_at(process: warm.BaseProcess, ledger: Path, size: int) -> bool:
     return process.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_killed_fifty_times_it_ends_with_the_counts_of_an_uninterrupted_run(
-    tmp_path: Path, workers: int
+@pytest.mark.parametrize(
+    ("kills", "workers"),
+    [
+        pytest.param(8, 0, id="few"),
+        pytest.param(50, 0, id="fifty", marks=pytest.mark.slow),
+        pytest.param(50, 1, id="fifty, with a worker", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_at_random_it_ends_with_the_counts_of_an_uninterrupted_run(
+    tmp_path: Path, kills: int, workers: int
 ) -> None:
     code, output = run(tmp_path, "--ledger", tmp_path / "whole", "--batch-size", "3")
     assert (code, counts(output)) == (0, COUNTS)
     whole = (tmp_path / "whole").read_bytes()
     chance = random.Random(workers)  # noqa: S311
-    ledger, kills = tmp_path / "cut", 0
+    ledger, done = tmp_path / "cut", 0
     words = [*WORDS, "--ledger", ledger, "--batch-size", "3", "--workers", str(workers)]
-    while kills < 25:
-        done = ledger.stat().st_size if ledger.exists() else 0
+    while done < kills:
+        size = ledger.stat().st_size if ledger.exists() else 0
         process = warm.start("validate.cli", words, cwd=DIGITS, output=tmp_path / "cut.out")
-        if killed_at(process, ledger, done + chance.randrange(1, len(whole) // 10)):
-            kills += 1
+        if killed_at(process, ledger, size + chance.randrange(1, len(whole) // 10)):
+            done += 1
         else:
             assert ledger.read_bytes() == whole, warm.errors(tmp_path / "cut.out")
             ledger.unlink()

@@ -6,11 +6,13 @@ the two seconds that importing torch takes are paid once for all of them.
 
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from subprocess import CompletedProcess
 
 SLOW = ["torch", "torch.utils.data", "torch.distributed", "numpy", "validate.measurement"]
 
@@ -42,6 +44,19 @@ def start(
     return process
 
 
+def run(
+    command: str, words: Sequence[str | Path], *, cwd: Path, output: Path
+) -> CompletedProcess[str]:
+    """Run a command to its end, 80 columns wide and with warnings as errors."""
+    quiet = {"COLUMNS": "80", "PYTHONWARNINGS": "error"}
+    process = start(command, words, cwd=cwd, output=output, environment=quiet)
+    process.join()
+    assert process.exitcode is not None
+    return CompletedProcess(
+        [command, *map(str, words)], process.exitcode, output.read_text(), errors(output)
+    )
+
+
 def errors(output: Path) -> str:
     """Return what a process printed on stderr."""
     return output.with_suffix(".err").read_text()
@@ -55,6 +70,8 @@ def _run(
         os.dup2(file, number)
     sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))
     os.environ.update(environment)
+    if "PYTHONWARNINGS" in environment:  # which an interpreter reads when it starts
+        warnings.simplefilter(environment["PYTHONWARNINGS"])
     os.chdir(cwd)
     import torch
 

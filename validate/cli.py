@@ -190,6 +190,11 @@ def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
         click.echo(json.dumps(to_json(report), indent=2))
     else:
         print_table(report)
+    if failed := len(report.decisions.failures):
+        say(
+            PROG,
+            f"{failed} of {len(report.decisions.positions)} images could not be read, as listed",
+        )
     return exit_code(report)
 
 
