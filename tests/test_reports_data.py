@@ -312,6 +312,27 @@ def test_folder_holds_all_reports(tmp_path: Path) -> None:
     assert json.loads(paths[0].read_text())["failures"][0]["image"] == IDS[5]
 
 
+def test_folder_of_a_report_about_nothing_is_complete(tmp_path: Path) -> None:
+    report = sample_report(gone=False)
+    nothing = Decisions(
+        positions=np.zeros(0, np.int64),
+        top_five=(np.zeros((0, 3), np.int32),),
+        confidences=(np.zeros(0, np.float32),),
+    )
+    result = replace(report.results[0], counts=Counts(), judgements=())
+    changed = replace(report, results=(result,), decisions=nothing, classes=None)
+    assert len(write_reports(changed, tmp_path)) == 5
+
+
+def test_folder_takes_texts_that_are_no_unicode(tmp_path: Path) -> None:
+    report = sample_report()
+    first, second = report.results
+    odd = replace(first, diagnoses=("\udcff",), run=replace(first.run, checkpoint="\udcff.t7"))
+    changed = replace(report, results=(odd, second), settings={"\udcff": ["\udcff"]})
+    paths = write_reports(changed, tmp_path)
+    assert r"\udcff.t7" in paths[4].read_text()
+
+
 def test_folder_is_left_as_it_was_if_a_report_cannot_be_written(tmp_path: Path) -> None:
     write_reports(sample_report(), tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

@@ -46,7 +46,8 @@ def _write_json(report: Report, file: IO[bytes]) -> None:
 
 def _write_text(render: Callable[[Report], str]) -> Callable[[Report, IO[bytes]], None]:
     def write(report: Report, file: IO[bytes]) -> None:
-        file.write(render(report).encode())
+        # A text that is not encodable must not cost the results of hours.
+        file.write(render(report).encode("utf-8", "backslashreplace"))
 
     return write
 

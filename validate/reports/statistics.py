@@ -151,4 +151,4 @@ def _classes(report: Report, labels: NDArray[np.int64]) -> int:
     if report.classes is not None:
         return len(report.classes)
     tops = [int(top.max(initial=-1)) for top in report.decisions.top_five]
-    return 1 + max([int(labels.max(initial=-1)), *tops])
+    return 1 + max([int(labels.max(initial=0)), *tops])
