@@ -21,7 +21,10 @@ def folded(network: ResNeXt) -> ResNeXt:
     """
     copy = deepcopy(network).double()
     for owner, convolution, norm in _pairs(copy):
-        fused = fuse_conv_bn_eval(owner.get_submodule(convolution), owner.get_submodule(norm))
+        conv, bn = owner.get_submodule(convolution), owner.get_submodule(norm)
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(bn, nn.BatchNorm2d)
+        fused = fuse_conv_bn_eval(conv, bn)
         owner.set_submodule(convolution, fused)
         owner.set_submodule(norm, nn.Identity())
     return copy.float().eval()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from resnext.errors import DeviceError
 from resnext.folding import folded
+from resnext.fusion import fused
 from resnext.model import ResNeXt
 
 
@@ -80,7 +81,7 @@ def find_device(name: str | None) -> torch.device:
 
 
 class Predictor:
-    """A network that is ready to answer: folded, on its device, in its precision."""
+    """A network that is ready to answer: folded and fused, on its device, in its precision."""
 
     def __init__(self, network: ResNeXt, *, device: torch.device, precision: Precision) -> None:
         """Copy a network.
@@ -93,9 +94,9 @@ class Predictor:
         self.device = device
         self.precision = precision
         self.dtype = DTYPES[precision]
-        self.network = folded(network).to(
-            device=device, dtype=self.dtype, memory_format=torch.channels_last
-        )
+        plain = folded(network).to(device=device, dtype=self.dtype)
+        plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = fused(plain) if device.type == "cpu" else plain
 
     def logits(self, inputs: Tensor) -> NDArray[np.float32]:
         """Return the logits (N, classes) of N pictures.

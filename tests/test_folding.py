@@ -5,6 +5,7 @@ from torch import nn
 
 from convert import load
 from resnext.folding import folded
+from resnext.fusion import FusedBlock, fused
 from resnext.inference import Precision, Predictor, arithmetic
 
 TYPES = {
@@ -52,3 +53,26 @@ def test_arithmetic_leaves_the_process_as_it_was() -> None:
         assert not torch.backends.cudnn.allow_tf32
         assert torch.backends.cudnn.deterministic
     assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+@pytest.mark.parametrize(("dtype", "worst"), [(torch.float32, 1e-6), (torch.bfloat16, 0.05)])
+def test_fused_network_answers_as_the_folded_one(golden, name: str, dtype, worst: float) -> None:
+    model: Golden = golden(name)
+    network = folded(load(model.path).build()).to(dtype).to(memory_format=torch.channels_last)
+    pictures = torch.from_numpy(model.input).to(dtype)
+    with torch.inference_mode():
+        expected = network(pictures).float()
+        quick = fused(network)
+        for few in (len(pictures), 1):  # weights are packed for the first number, and fit others
+            found = quick(pictures[:few]).float()
+            assert (found - expected[:few]).abs().max() <= worst * expected.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("cifar_c", 3), ("imagenet_c50", 16), ("preact_cifar20", 0)]
+)
+def test_blocks_of_the_usual_order_are_fused(golden, name: str, blocks: int) -> None:
+    network = fused(folded(load(golden(name).path).build()))
+    assert sum(isinstance(each, FusedBlock) for each in network.modules()) == blocks
+    assert [each for each in network.modules() if isinstance(each, nn.Conv2d)] == [] or not blocks

@@ -94,12 +94,14 @@ def candidates(
 def _enter(name: str, config: "Config", own: Sequence[Row]) -> Entrant:
     checkpoint = convert.load(name)
     protocol = choose(checkpoint, Path(name), own=own, published=published())
-    sides = {"scale": config.scale, "crop": config.crop}
-    changed = {side: value for side, value in sides.items() if value is not None}
+    usual = protocol.preprocessing
     try:
-        preprocessing = replace(protocol.preprocessing, **changed)
+        preprocessing = replace(
+            usual, scale=config.scale or usual.scale, crop=config.crop or usual.crop
+        )
     except PreprocessingError as error:
-        flags = " and ".join(f"--{side}" for side in changed)
+        asked = (("--scale", config.scale), ("--crop", config.crop))
+        flags = " and ".join(flag for flag, side in asked if side is not None)
         raise PreprocessingError(f"{name} with {flags}: {error}; give both") from error
     return Entrant(file=name, checkpoint=checkpoint, protocol=protocol, preprocessing=preprocessing)
 

@@ -179,17 +179,16 @@ def _measure(config: "Config", job: "Job") -> "Report | None":
 
 def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
-    from validate.reports import write_reports
-    from validate.reports.fields import to_json
+    from validate.reports import to_json, write_reports
     from validate.terminal import print_table
     from validate.wording import exit_code
 
-    if output is not None:
-        write_reports(report, output)
     if as_json:
         click.echo(json.dumps(to_json(report), indent=2))
     else:
         print_table(report)
+    if output is not None:  # last: a full disk must not take the table along
+        write_reports(report, output)
     if failed := len(report.decisions.failures):
         say(
             PROG,

@@ -49,10 +49,8 @@ def main(
 
         one = _read(first)
         two = _read(second) if second else one
-        if of_first or of_second:
-            chosen = ((_place(one, of_first), _place(two, of_second)),)
-        else:
-            chosen = pairs(one, two)
+        stated = of_first or of_second
+        chosen = [(_place(one, of_first), _place(two, of_second))] if stated else pairs(one, two)
         found = [compare(one, two, runs=runs) for runs in chosen]
         if as_json:
             click.echo(json.dumps({"comparisons": [_fields(each) for each in found]}, indent=2))

@@ -1,7 +1,7 @@
 """Networks x images -> decisions, in one pass over the images for all networks."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,7 +62,7 @@ def evaluate(
     batches: Sequence[int],
     workers: int,
     compared: int = 0,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Yield what the networks decide on the images of some batches, in the order given.
 
     Each image is read and decoded once, and prepared once for each distinct preparation.
@@ -112,7 +112,7 @@ def _decide(
     for candidate, pixels in zip(candidates, inputs, strict=bool(inputs)):
         logits = _logits(candidate.run, candidate.predictor, pixels, positions, images)
         tops.append(top_five(logits))
-        confidences.append(best_softmax(logits / candidate.run.crops))
+        confidences.append(best_softmax(logits / np.float32(candidate.run.crops)))
         count = sum(position in few for position in positions)
         best = None
         if candidate.reference is not None and count:
@@ -133,7 +133,8 @@ def _decide(
 def best_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the softmax (N,) of the largest of the logits (N, classes) of each image."""
     shifted = logits - logits.max(axis=1, keepdims=True)
-    return (1 / np.exp(shifted).sum(axis=1)).astype(np.float32)
+    best: NDArray[np.float32] = (1 / np.exp(shifted).sum(axis=1)).astype(np.float32)
+    return best
 
 
 def _logits(

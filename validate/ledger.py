@@ -57,19 +57,19 @@ def read_ledger(path: Path) -> Stored | None:
 
 
 def _parse(data: bytes, path: Path) -> Stored | None:
-    head, *lines = data.split(b"\n")[:-1] or [None]
-    if head is None:
+    *lines, _ = data.split(b"\n")  # what follows the last line's end is a piece of one
+    if not lines:
         if not START.startswith(data[: len(START)]):
             raise LedgerError(_no_ledger(path))
         return None
-    identity = _object(head)
+    identity = _object(lines[0])
     if identity is None or identity.pop("ledger", None) != FORMAT:
         raise LedgerError(_no_ledger(path))
     return Stored(
         path=path,
         identity=identity,
-        entries=tuple(_entry(line, path, number) for number, line in enumerate(lines, 2)),
-        ends=tuple(accumulate(len(line) + 1 for line in (head, *lines))),
+        entries=tuple(_entry(line, path, number) for number, line in enumerate(lines[1:], 2)),
+        ends=tuple(accumulate(len(line) + 1 for line in lines)),
     )
 
 
@@ -225,10 +225,10 @@ def _lock(file: int, path: Path) -> None:
 
 def _read(file: int) -> bytes:
     """Return all bytes of a file, which stays open."""
-    parts = []
-    while part := os.pread(file, CHUNK, sum(map(len, parts))):
-        parts.append(part)
-    return b"".join(parts)
+    data = b""
+    while part := os.pread(file, CHUNK, len(data)):
+        data += part
+    return data
 
 
 def _write(file: int, data: bytes) -> None:

@@ -127,7 +127,7 @@ def form_of(picture: Picture, name: str) -> str | None:
 
 def read_batches(
     images: ImageSet,
-    batches: Sequence[Sequence[int]],
+    batches: Sequence[list[int]],
     prepares: Sequence[Prepare],
     *,
     workers: int,
