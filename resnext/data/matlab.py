@@ -7,8 +7,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
+from resnext.data.names import few
 from resnext.errors import DataError
 
 HEADER: Final = 128  # bytes
@@ -50,10 +52,10 @@ def read_structs(data: bytes, variable: str, fields: tuple[str, ...]) -> list[tu
             if found.kind != MATRIX or not len(found.data):
                 continue
             parts = _elements(found.data, order)
-            flags, _shape, name = next(parts), next(parts), next(parts)
+            flags, _shape, name = _take(parts, 3)
             if bytes(name.data) == variable.encode() and _class(flags, order) == STRUCT:
                 return _rows(parts, fields, order)
-    except (struct.error, zlib.error, StopIteration, LookupError, ValueError) as error:
+    except (struct.error, zlib.error, LookupError, ValueError) as error:
         raise DataError(f"a whole MATLAB file expected, found a damaged one ({error})") from error
     raise DataError(f"a struct array {variable!r} expected, found none")
 
@@ -61,12 +63,15 @@ def read_structs(data: bytes, variable: str, fields: tuple[str, ...]) -> list[tu
 def _rows(
     parts: Iterator[_Element], fields: tuple[str, ...], order: str
 ) -> list[tuple[object, ...]]:
-    (width,) = struct.unpack(order + "i", next(parts).data)
-    text = bytes(next(parts).data)
+    width_of_names, all_names = _take(parts, 2)
+    (width,) = struct.unpack(order + "i", width_of_names.data)
+    text = bytes(all_names.data)
     names = [
         text[start : start + width].split(b"\0")[0].decode("latin-1")
         for start in range(0, len(text), max(width, 1))
     ]
+    if missing := [field for field in fields if field not in names]:
+        raise ValueError(f"fields {few(names)}, but no {few(missing)}")
     places = [names.index(field) for field in fields]
     values = list(parts)  # of the fields of the first struct, then those of the second ...
     starts = range(0, len(values), len(names))
@@ -74,8 +79,7 @@ def _rows(
 
 
 def _value(element: _Element, order: str) -> object:
-    parts = _elements(element.data, order)
-    flags, _shape, _name, value = next(parts), next(parts), next(parts), next(parts)
+    flags, _shape, _name, value = _take(_elements(element.data, order), 4)
     kind = _class(flags, order)
     if kind == CHARS:
         coding = TEXTS[value.kind]
@@ -102,7 +106,14 @@ def _inflated(element: _Element, order: str) -> _Element:
     data = unfolding.decompress(element.data, MOST)
     if not unfolding.eof:
         raise ValueError(f"a variable cut short, or of more than {MOST} bytes")
-    return next(_elements(memoryview(data), order))
+    return _take(_elements(memoryview(data), order), 1)[0]
+
+
+def _take(parts: Iterator[_Element], count: int) -> list[_Element]:
+    found = list(islice(parts, count))
+    if len(found) < count:
+        raise ValueError(f"{count} parts of an array declared, {len(found)} left")
+    return found
 
 
 def _elements(data: memoryview, order: str) -> Iterator[_Element]:
