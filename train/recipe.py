@@ -89,7 +89,7 @@ class Recipe:
         weight_decay: of every parameter, biases and batch norm included.
         accumulate: parts that a step is computed in, one after the other.
         clip: largest norm of the gradient; 0 does not clip.
-        freeze: stages that do not learn, counted from the stem: 0 none, 1 the stem, 2 `layer1` ...
+        freeze: the last part that does not learn, of "stem", "layer1" ...; "" freezes nothing.
         layer_decay: the rate of each residual block over that of the next; 1 for all the same.
         label_smoothing: part of the target that is spread over all classes.
         class_weights: class name -> factor of its loss; None weighs all the same.
@@ -98,6 +98,8 @@ class Recipe:
         patience: epochs without a better validation after which the run ends; 0 never ends it.
         sync_bn: batch norm sees the pictures of all processes.
         precision: "fp32", "tf32", "bf16" or "fp16", of the training.
+        channels_last: order of the numbers in memory. Faster everywhere, but on a CPU PyTorch's
+            batch norm then adds up in another order, and some digits later.
     """
 
     name: str
@@ -112,7 +114,7 @@ class Recipe:
     weight_decay: float = 1e-4
     accumulate: int = 1
     clip: float = 0.0
-    freeze: int = 0
+    freeze: str = ""
     layer_decay: float = 1.0
     label_smoothing: float = 0.0
     class_weights: tuple[tuple[str, float], ...] | None = None
@@ -121,6 +123,7 @@ class Recipe:
     patience: int = 0
     sync_bn: bool = False
     precision: str = "fp32"
+    channels_last: bool = False
 
     def __post_init__(self) -> None:
         if self.accumulate > self.batch_size:
@@ -173,6 +176,7 @@ FINETUNE: Final = Recipe(
     weight_decay=1e-4,
     schedule=Schedule(curve=Curve.COSINE, warmup=1.0),
     augmentation=Augmentation(crop=Crop.SIZED, area=0.35),
+    channels_last=True,
 )
 RECIPES: Final = {row.name: row for row in (IMAGENET_2017, CIFAR_2017, FINETUNE)}
 

@@ -1,0 +1,245 @@
+"""One step of learning: batches in, changed weights and what was seen out."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from resnext.inference import DTYPES, Precision
+from resnext.model import ResNeXt
+from train.average import Average
+from train.errors import DivergedError
+from train.layers import save_memory, synchronise
+from train.loss import Mix, Objective
+from train.parameters import groups, set_training
+from train.recipe import Recipe
+
+# Steps in a row that half precision may skip while its scale falls: from 2**16 to below 1.
+MOST_SKIPPED: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where and how a step is computed; none of it is part of what is computed.
+
+    Attributes:
+        device: of this process.
+        processes: of the job, that share each step.
+        compiled: by `torch.compile`.
+        saves_memory: activations are computed twice instead of kept.
+        deterministic: a GPU gives the same bits each time.
+    """
+
+    device: torch.device
+    processes: int = 1
+    compiled: bool = False
+    saves_memory: bool = False
+    deterministic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """Some pictures of a step, on the CPU.
+
+    Attributes:
+        inputs: (N, 3, H, W) float32.
+        labels: (N,) int64.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen in one step, by this process.
+
+    Attributes:
+        images: how many.
+        loss: the sum of their losses.
+        wrong: of them, those decided wrongly before the step.
+        norm: of the gradient, over all processes.
+    """
+
+    images: int
+    loss: float
+    wrong: int
+    norm: float
+
+
+class Learner:
+    """A network with what it takes to train it.
+
+    Attributes:
+        network: what is trained; its parameters are those of the plain network, by name.
+        optimiser: SGD, with a `factor` of the learning rate in each of its groups.
+        scaler: of the loss; does nothing but in half precision.
+        average: of the weights, or None.
+        skipped: steps in a row that half precision could not take.
+    """
+
+    def __init__(
+        self, network: ResNeXt, recipe: Recipe, machine: Machine, objective: Objective
+    ) -> None:
+        """Prepare a network for training; it is changed from here on.
+
+        Args:
+            network: float32, on any device.
+            recipe: how it is trained.
+            machine: where; of several processes, whose weights become those of rank 0.
+            objective: the loss of a picture, on the machine's device.
+        """
+        self.recipe, self.machine, self.objective = recipe, machine, objective
+        self.network = network.to(machine.device)
+        if machine.saves_memory:
+            save_memory(self.network)
+        if recipe.sync_bn and machine.processes > 1:
+            synchronise(self.network, machine.device)
+        self.optimiser = torch.optim.SGD(
+            groups(self.network, freeze=recipe.freeze, layer_decay=recipe.layer_decay),
+            lr=recipe.scaled_rate,
+            momentum=recipe.momentum,
+            nesterov=recipe.momentum > 0,
+            weight_decay=recipe.weight_decay,
+        )
+        self.precision = Precision(recipe.precision)
+        half = self.precision is Precision.FP16
+        self.scaler = torch.amp.GradScaler(machine.device.type, enabled=half)
+        self.average = Average(self.network.state_dict(), decay=recipe.ema) if recipe.ema else None
+        self.skipped = 0
+        self._trained = self._wrapped()
+
+    def step(
+        self,
+        parts: Iterable[Part],
+        *,
+        rate: float,
+        weight: float,
+        number: int,
+        mix: Mix | None = None,
+    ) -> Seen:
+        """Learn from the pictures of a step.
+
+        Args:
+            parts: those of this process, one after the other.
+            rate: the learning rate.
+            weight: what the sum of the losses is divided by, over all processes.
+            number: of the step in the run, counted from 1.
+            mix: how pictures are mixed.
+
+        Raises:
+            DivergedError: the loss or its gradient is not finite; the weights stay as they were.
+        """
+        set_training(self.network, self.recipe.freeze)
+        with training_arithmetic(self.precision, deterministic=self.machine.deterministic):
+            self.optimiser.zero_grad()
+            images, loss, wrong = self._accumulate(parts, weight=weight, mix=mix)
+            norm = self._clipped()
+            self._check(loss, norm, number)
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate * group["factor"]
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
+            if self.average is not None:
+                self.average.update(self.network.state_dict(), step=number)
+        return Seen(images=images, loss=loss, wrong=wrong, norm=norm)
+
+    def _accumulate(
+        self, parts: Iterable[Part], *, weight: float, mix: Mix | None
+    ) -> tuple[int, float, int]:
+        """Add up the gradients of the parts; return pictures, sum of losses, wrong decisions."""
+        images, loss, wrong = 0, 0.0, 0
+        for part, last in _marked(parts):
+            inputs = part.inputs.to(self.machine.device, non_blocking=True)
+            labels = part.labels.to(self.machine.device, non_blocking=True)
+            if self.recipe.channels_last:
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
+            with self._quiet(last=last):
+                with self._autocast():
+                    logits = self._trained(inputs if mix is None else mix.pictures(inputs))
+                total = self.objective.total(logits, labels, mix)
+                # Processes' gradients are averaged, but their losses belong to one sum.
+                scaled = self.scaler.scale(total * (self.machine.processes / weight))
+                torch.autograd.backward(scaled)
+            images += len(labels)
+            loss += float(total.detach())
+            wrong += int((logits.detach().argmax(1) != labels).sum())
+        return images, loss, wrong
+
+    def _clipped(self) -> float:
+        """Return the norm of the gradient, clipped where the recipe says so."""
+        self.scaler.unscale_(self.optimiser)
+        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        if self.recipe.clip:
+            return float(nn.utils.clip_grad_norm_(parameters, self.recipe.clip))
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        return float(nn.utils.get_total_norm(gradients))
+
+    def _check(self, loss: float, norm: float, number: int) -> None:
+        if isfinite(loss) and isfinite(norm):
+            self.skipped = 0
+            return
+        self.skipped += 1
+        if self.scaler.is_enabled() and self.skipped <= MOST_SKIPPED:
+            return  # the scaler leaves this step out, and tries a smaller scale
+        found = f"loss {loss:g}" if not isfinite(loss) else f"gradient norm {norm:g}"
+        cure = "" if self.recipe.clip else ", --clip 1"
+        half = ", or another --precision than fp16" if self.scaler.is_enabled() else ""
+        raise DivergedError(
+            f"step {number}: a finite loss expected, found {found}; try a smaller --lr, a longer "
+            f"--warmup{cure}{half}"
+        )
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        dtype = DTYPES[self.precision]
+        if dtype is torch.float32:
+            return nullcontext()
+        return torch.autocast(self.machine.device.type, dtype=dtype)
+
+    def _quiet(self, *, last: bool) -> AbstractContextManager[Any]:
+        """Let processes exchange gradients after the last part only."""
+        if isinstance(self._parallel, DistributedDataParallel) and not last:
+            return self._parallel.no_sync()
+        return nullcontext()
+
+    def _wrapped(self) -> nn.Module:
+        """Return what is called to compute logits: the network, in all that surrounds it."""
+        self._parallel: nn.Module = self.network
+        if self.machine.processes > 1:
+            self._parallel = DistributedDataParallel(
+                self.network, broadcast_buffers=not self.recipe.sync_bn
+            )
+        if self.machine.compiled:
+            return cast("nn.Module", torch.compile(self._parallel))
+        return self._parallel
+
+
+def _marked(parts: Iterable[Part]) -> Iterator[tuple[Part, bool]]:
+    """Yield each part, and whether it is the last."""
+    held: Part | None = None
+    for part in parts:
+        if held is not None:
+            yield held, False
+        held = part
+    if held is not None:
+        yield held, True
+
+
+@contextmanager
+def training_arithmetic(precision: Precision, *, deterministic: bool) -> Iterator[None]:
+    """Set how a GPU computes while the block runs: its fastest way, or the same bits each time."""
+    tf32 = precision is Precision.TF32
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    try:
+        with torch.backends.cudnn.flags(
+            enabled=True, benchmark=not deterministic, deterministic=deterministic, allow_tf32=tf32
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
