@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +17,8 @@ CLASSES = tuple(sorted(path.name for path in VAL.iterdir()))
 def digits() -> Iterator[tuple[str, str, bytes, int]]:
     """Yield (class, file, bytes, label) of the 360 pictures, walked through independently."""
     for label, name in enumerate(CLASSES):
-        for file in sorted(os.listdir(VAL / name)):
-            yield name, file, (VAL / name / file).read_bytes(), label
+        for path in sorted((VAL / name).iterdir()):
+            yield name, path.name, path.read_bytes(), label
 
 
 def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -58,11 +57,11 @@ def write_parquet(
 Opening = dict[str, object]  # arguments of `open_images`
 
 
-def class_folders(root: Path) -> Opening:
+def class_folders(_: Path) -> Opening:
     return {"data": str(VAL)}
 
 
-def above_class_folders(root: Path) -> Opening:
+def above_class_folders(_: Path) -> Opening:
     return {"data": str(VAL.parent)}
 
 

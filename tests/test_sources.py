@@ -34,7 +34,7 @@ class Prepare:
 
     preprocessing: Preprocessing
 
-    def __call__(self, pixels: np.ndarray, position: int) -> np.ndarray:
+    def __call__(self, pixels: np.ndarray, _: int) -> np.ndarray:
         return prepare_pixels(pixels, self.preprocessing)
 
 
@@ -150,7 +150,9 @@ def test_data_that_is_not_understood_is_refused(
 @pytest.mark.parametrize("form", ["folder_of_shards", "parquet_by_glob"])
 def test_labels_beside_images_that_bring_their_own_are_refused(tmp_path: Path, form: str) -> None:
     arguments: dict[str, Any] = FORMS[form](tmp_path)
-    with pytest.raises(DataError, match="bring labels, so labels.csv cannot apply; leave out --la"):
+    with pytest.raises(
+        DataError, match=r"bring labels, so labels\.csv cannot apply; leave out --la"
+    ):
         open_images(**arguments, labels=Path("labels.csv"))
 
 

@@ -163,12 +163,12 @@ def _has_titles(rows: list[tuple[int, str, str]]) -> bool:
     (_, name, found), rest = rows[0], rows[1:]
     if name.lower().endswith(SUFFIXES):
         return False
-    if name.lower() in TITLES or rest[0][1].lower().endswith(SUFFIXES):
+    if name.lower() in TITLES:
         return True
     kinds = (NUMBER, WNID)
-    return any(
-        not kind.fullmatch(found) and all(kind.fullmatch(other) for _, _, other in rest)
-        for kind in kinds
+    others = rest[0][1].lower().endswith(SUFFIXES)
+    return not any(kind.fullmatch(found) for kind in kinds) and (
+        others or any(all(kind.fullmatch(other) for _, _, other in rest) for kind in kinds)
     )
 
 
