@@ -14,6 +14,7 @@ from resnext.errors import DataError
 
 BLOCK: Final = 512  # bytes
 END: Final = bytes(BLOCK)
+PADDING: Final = 1 << 20  # bytes that are looked at behind the end
 
 # How files start that hold a tar, or could, but in which no member has a place of its own.
 PACKED: Final = {
@@ -120,6 +121,11 @@ def _members(path: Path, file: BinaryIO, total: int) -> Iterator[tarfile.TarInfo
     file.seek(end)
     if file.read(BLOCK) != END:
         raise DataError(_damage(path, total, last, f"no header at byte {end}"))
+    if file.read(PADDING).strip(b"\0"):
+        raise DataError(
+            f"{path}: one tar expected, found more behind its end (at byte {end}); if several were "
+            "put together with cat, give them one by one as shards, or pack them anew"
+        )
 
 
 def _damage(path: Path, total: int, last: str, reason: str) -> str:
