@@ -115,7 +115,10 @@ def test_digits_counts_are_those_of_torch7(images: ImageSet, batch_size: int, wo
 def test_entries_carry_image_label_and_five_classes_of_each_run(images: ImageSet) -> None:
     plan = Plan(positions=np.array([0, 1, 358, 359]), batch_size=4)
     (outcome,), _ = measure(images, [candidate(), candidate()], plan=plan)
-    assert [entry.image for entry in outcome.entries][::3] == ["0_zero/0020.JPEG", "9_nine/1792.JPEG"]
+    assert [entry.image for entry in outcome.entries][::3] == [
+        "0_zero/0020.JPEG",
+        "9_nine/1792.JPEG",
+    ]
     assert [entry.label for entry in outcome.entries] == [0, 0, 9, 9]
     for entry in outcome.entries:
         assert [len(top) for top in entry.top_five] == [5, 5]
@@ -264,3 +267,36 @@ def test_counts_of_two_sets_add_up() -> None:
     one = Counts(images=4, top1_correct=1, top5_correct=3)
     two = Counts(images=2, top1_correct=2, top5_correct=2)
     assert one + two == Counts(images=6, top1_correct=3, top5_correct=5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image": "0_zero/none.JPEG"},
+        {"label": 3},
+        {"top_five": ()},
+        {"top_five": ((1, 2, 3, 4),)},
+        {"top_five": ((1, 2, 3, 4, 10),)},
+        {"confidence": ()},
+    ],
+    ids=["image", "label", "no run", "four", "class", "confidence"],
+)
+def test_decisions_that_were_changed_are_not_taken_back(
+    images: ImageSet, changes: dict[str, object]
+) -> None:
+    good = Entry(
+        batch=0,
+        image=images.ids[0],
+        label=0,
+        top_five=((1, 2, 3, 4, 5),),
+        confidence=(0.5,),
+        reference=(None,),
+    )
+    Collection(images, some(2), runs=1, classes=10).restore([good], source="l")
+    with pytest.raises(DataError, match="^l: .*the file was changed: remove it"):
+        Collection(images, some(2), runs=1, classes=10).restore(
+            [replace(good, **changes)],  # type: ignore[arg-type]
+            source="l",
+        )
+    with pytest.raises(DataError, match="expected, once"):
+        Collection(images, some(2), runs=1, classes=10).restore([good, good], source="l")

@@ -90,6 +90,7 @@ class Collection:
         """
         self.images = images
         self.plan = plan
+        self.classes = classes
         self.places = {images.ids[place]: n for n, place in enumerate(plan.positions.tolist())}
         if len(self.places) != len(plan):
             raise DataError(f"{images.root}: two images of the same name; name each once")
@@ -118,6 +119,37 @@ class Collection:
             for run, best in enumerate(entry.reference):
                 self.compared[run] += best is not None
                 self.changed[run] += best not in (None, entry.top_five[run][0])
+
+    def restore(self, entries: Sequence[Entry], *, source: str) -> None:
+        """Take what an earlier run decided, once it is seen to be about this measurement.
+
+        Raises:
+            DataError: an image that is not of the plan, or decisions that no such network makes;
+                the message starts with the source.
+        """
+        seen: set[str] = set()
+        for entry in entries:
+            if entry.image in seen or not self._fits(entry):
+                raise DataError(
+                    f"{source}: {entry.image}: five classes of each network for an image of "
+                    f"{self.images.root} expected, once, found something else; the file was "
+                    "changed: remove it to measure anew"
+                )
+            seen.add(entry.image)
+        self.add(entries)
+
+    def _fits(self, entry: Entry) -> bool:
+        place = self.places.get(entry.image)
+        if place is None or self.images.labels[self.plan.positions[place]] != entry.label:
+            return False
+        if entry.failure is not None:
+            return True
+        runs, width = len(self.top_five), self.top_five[0].shape[1]
+        columns = (entry.top_five, entry.confidence, entry.reference)
+        return all(len(column) == runs for column in columns) and all(
+            len(top) == width and min(top) >= 0 and max(top) < self.classes
+            for top in entry.top_five
+        )
 
     def counts(self) -> tuple[Counts, ...]:
         """Count what each run got right of what is in so far."""

@@ -69,7 +69,7 @@ def run(
         subject.images, plan, runs=len(subject.candidates), classes=subject.classes
     )
     if ledger:
-        collected.add(ledger.done)
+        collected.restore(ledger.done, source=str(ledger.path))
     done = job.tell(ledger.batches if ledger else 0)
     before = int(collected.done.sum())
     outcomes = evaluate(
