@@ -293,7 +293,7 @@ def test_decisions_that_were_changed_are_not_taken_back(
         reference=(None,),
     )
     Collection(images, some(2), runs=1, classes=10).restore([good], source="l")
-    with pytest.raises(DataError, match="^l: .*the file was changed: remove it"):
+    with pytest.raises(DataError, match=r"^l: .*the file was changed: remove it"):
         Collection(images, some(2), runs=1, classes=10).restore(
             [replace(good, **changes)],  # type: ignore[arg-type]
             source="l",
