@@ -1,0 +1,239 @@
+"""WebDataset shards, on disk and behind a real server."""
+
+import io
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import webdataset
+from image_forms import folder_of_shards
+
+from resnext.data.image_set import ImageSet
+from resnext.data.sources import open_images
+from resnext.download import Progress
+from resnext.errors import DataError, DownloadError
+
+
+def pack(path: Path, members: dict[str, bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return path
+
+
+def contents(images: ImageSet) -> list[tuple[str, bytes, int]]:
+    return [
+        (name, images.reader.read(place), int(images.labels[place]))
+        for place, name in enumerate(images.ids)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("members", "found"),
+    [
+        ({"b.jpg": b"B", "b.cls": b"7", "a.cls": b"0\n", "a.PNG": b"A"}, [("b", 7), ("a", 0)]),
+        ({"a.jpg": b"A", "a.json": b'{"label": 4, "x": []}'}, [("a", 4)]),
+        ({"a.jpg": b"A", "a.json": b"none", "a.cls": b"5"}, [("a", 5)]),
+        ({"x.y/a.jpg": b"A", "x.y/a.cls": b"5"}, [("x.y/a", 5)]),
+        ({"./a.jpeg": b"A", "./a.cls": b"5", "./a.txt": b"words"}, [("a", 5)]),
+        ({"__meta__": b"{}", "a.jpg": b"A", "a.cls": b"5"}, [("a", 5)]),
+    ],
+    ids=["order of members", "json", "cls before json", "folders", "dots", "meta"],
+)
+def test_samples_are_made_of_members_of_one_name(
+    tmp_path: Path, members: dict[str, bytes], found: list[tuple[str, int]]
+) -> None:
+    images = open_images(str(pack(tmp_path / "x.tar", members)))
+    assert contents(images) == [(key, key[-1].upper().encode(), label) for key, label in found]
+    assert images.classes is None
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in")  # the library leaves a file open
+def test_names_mean_what_they_mean_to_the_library(tmp_path: Path) -> None:
+    members = {
+        "a.b.jpg": b"of the sample a, but not its image",
+        "a.jpg": b"A",
+        "a.cls": b"1",
+        "c/d.e/f.jpg": b"F",
+        "c/d.e/f.cls": b"2",
+    }
+    path = pack(tmp_path / "x.tar", members)
+    theirs = [
+        (sample["__key__"], sample["jpg"], int(sample["cls"]))
+        for sample in webdataset.WebDataset(str(path), shardshuffle=False)
+    ]
+    assert contents(open_images(str(path))) == theirs == [("a", b"A", 1), ("c/d.e/f", b"F", 2)]
+
+
+def test_hidden_members_are_ignored_and_said(tmp_path: Path) -> None:
+    members = {"._a.jpg": b"x", "a.jpg": b"A", "a.cls": b"1", "README": b"x"}
+    path = pack(tmp_path / "x.tar", members)
+    assert open_images(str(path)).notes == (
+        f"{path}: 2 ignored, hidden or no images: ._a.jpg, README",
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"a.jpg": b"A", "a.cls": b"1", "b.jpg": b"B"}, r"b: an image .* and its label \(cls or j"),
+        ({"a.cls": b"1"}, r"a: an image .* expected, found cls"),
+        ({"a.jpg": b"A", "a.png": b"A", "a.cls": b"1"}, "a: .* expected, found cls, jpg, png"),
+        ({"a.jpg": b"A", "b.cls": b"1", "b.jpg": b"B", "a.cls": b"1"}, "a: .* expected, found jpg"),
+        ({"a.jpg": b"A", "a.cls": b"-1"}, "a.cls: a whole number from 0 expected, found b'-1'"),
+        (
+            {"a.jpg": b"A", "a.cls": b"tench"},
+            "a.cls: a whole number from 0 expected, found b'tench",
+        ),
+        (
+            {"a.jpg": b"A", "a.json": b"[1]"},
+            "a.json: a whole number from 0 expected as `label`, fo",
+        ),
+        ({"a.jpg": b"A", "a.json": b'{"label": true}'}, "a.json: a whole number from 0 expected"),
+        ({"a.jpg": b"A", "a.json": b"[" * 99_999}, "a.json: a whole number from 0 expected"),
+        ({"__x__": b"x", "x.cls/y": b"1", "z.cls": b"1"}, "z: an image .* expected, found cls"),
+    ],
+    ids=[
+        "no label",
+        "no image",
+        "two images",
+        "scattered",
+        "negative",
+        "name",
+        "list",
+        "truth",
+        "deep",
+        "nothing",
+    ],
+)
+def test_sample_without_one_image_and_one_label_is_refused(
+    tmp_path: Path, members: dict[str, bytes], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        open_images(str(pack(tmp_path / "x.tar", members)))
+
+
+def test_keys_that_shards_share_are_told_apart(tmp_path: Path) -> None:
+    for shard in ("x-00", "x-01"):
+        pack(tmp_path / f"{shard}.tar", {"0.jpg": shard.encode(), "0.cls": b"1"})
+    images = open_images(str(tmp_path / "x-{00..01}.tar"))
+    assert contents(images) == [("x-00/0", b"x-00", 1), ("x-01/0", b"x-01", 1)]
+
+
+def test_samples_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+    for folder in "ab":
+        pack(tmp_path / folder / "x.tar", {"0.jpg": b"x", "0.cls": b"1"})
+    with pytest.raises(DataError, match="one sample of each name expected, found several of x/0"):
+        open_images(str(tmp_path / "*" / "x.tar"))
+
+
+def test_images_in_folders_with_notes_beside_them_are_no_shard(tmp_path: Path) -> None:
+    path = pack(tmp_path / "x.tar", {"cat/a.jpg": b"A", "cat/a.json": b"{}", "dog/b.jpg": b"B"})
+    assert open_images(str(path)).classes == ("cat", "dog")
+
+
+def test_folder_beside_shards_makes_them_no_set(tmp_path: Path) -> None:
+    pack(tmp_path / "x.tar", {"a.jpg": b"A", "a.cls": b"1"})
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "c.jpg").touch()
+    assert open_images(str(tmp_path)).classes == ("cat",)
+
+
+def test_missing_extra_is_named(tmp_path: Path) -> None:
+    (tmp_path / "webdataset.py").write_text("raise ImportError('not here')")
+    path = pack(tmp_path / "x.tar", {"a.jpg": b"A", "a.cls": b"1"})
+    code = f"from resnext.data.sources import open_images; open_images({str(path)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1] == (
+        f"resnext.errors.DataError: {path}: reading shards takes webdataset, which cannot be "
+        "imported (not here); `pip install 'resnext[webdataset]'` brings it"
+    )
+
+
+# Behind a server
+
+
+class Handler(SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        super().do_GET()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+class Site(ThreadingHTTPServer):
+    asked: list[str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Serve the folder "site" with three shards of the digits."""
+    (tmp_path / "site").mkdir()
+    folder_of_shards(tmp_path / "site")
+    server = Site(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "site")))
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_shards_of_a_server_are_downloaded_once(site: Site, tmp_path: Path) -> None:
+    shown: list[str] = []
+
+    def bar(name: str) -> AbstractContextManager[Progress]:
+        shown.append(name)
+        return nullcontext(lambda _done, _total: None)
+
+    pattern = f"{site.url}/shards/digits-val-{{00..02}}.tar"
+    local = open_images(str(tmp_path / "site" / "shards"))
+    names = [f"digits-val-{number:02d}.tar" for number in range(3)]
+    for _ in range(2):
+        images = open_images(pattern, cache=tmp_path / "cache", progress=bar)
+        assert contents(images) == contents(local)
+    assert site.asked == [f"/shards/{name}" for name in names]
+    assert shown == names * 2
+
+
+def test_shards_of_one_name_at_two_addresses_are_two(site: Site, tmp_path: Path) -> None:
+    for folder, label in (("one", b"1"), ("two", b"2")):
+        pack(tmp_path / "site" / folder / "x.tar", {"a.jpg": folder.encode(), "a.cls": label})
+    found = [
+        contents(open_images(f"{site.url}/{folder}/x.tar", cache=tmp_path / "cache"))
+        for folder in ("one", "two")
+    ]
+    assert found == [[("a", b"one", 1)], [("a", b"two", 2)]]
+
+
+def test_shard_that_the_server_does_not_have_is_named(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"digits-val-03\.tar: .*404 Not Found"):
+        open_images(f"{site.url}/shards/digits-val-{{02..03}}.tar", cache=tmp_path / "cache")
+
+
+def test_shard_that_is_cut_on_the_server_is_refused(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "site" / "shards" / "digits-val-00.tar"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(DataError, match=r"digits-val-00\.tar: a whole tar expected"):
+        open_images(f"{site.url}/shards/digits-val-00.tar", cache=tmp_path / "cache")
