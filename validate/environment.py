@@ -1,5 +1,6 @@
 """What a report says of the options it was made with."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from resnext.machine import usual_batch_size, usual_workers
@@ -20,6 +21,7 @@ def settings(config: Config, device: "torch.device", job: "Job") -> dict[str, ob
     usual = usual_workers(device, processes=job.local_size)
     workers = usual if config.workers is None else config.workers
     return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": str(device) if job.size == 1 else device.type,
         "precision": config.precision,
         "tf32": config.precision == "tf32",
