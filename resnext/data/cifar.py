@@ -9,6 +9,7 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -137,12 +138,13 @@ def unpacked(archive: Path, cache: Path | None) -> tuple[Cifar, Path] | None:
         DataError: the archive is damaged, or that of the Python version.
         OSError: the cache cannot be written.
     """
-    try:
-        with tarfile.open(archive) as members:
-            names = {PurePosixPath(member.name).name for member in islice(members, PEEK)}
-    except BROKEN:
-        return None
-    cifar = _holding(names, str(archive))
+    names: set[str] = set()
+    cifar = None
+    with suppress(*BROKEN), tarfile.open(archive) as members:
+        for member in islice(members, PEEK):
+            names.add(PurePosixPath(member.name).name)
+            if cifar := _holding(names, str(archive)):
+                break
     if cifar is None:
         return None
     with archive.open("rb") as file:
