@@ -1,11 +1,9 @@
 """A checkpoint on disk: safetensors, with spec, preprocessing and provenance in its header."""
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from struct import Struct
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -17,6 +15,7 @@ from resnext.header import Origin, Provenance, from_metadata, to_metadata
 from resnext.layout import Layout, layout
 from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
+from resnext.tensor_file import LENGTH, tensor_header, write_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +27,6 @@ Array = NDArray[np.generic]
 __all__ = ["Checkpoint", "Origin", "Provenance"]
 
 SUFFIX: Final = ".safetensors"
-# numpy's name -> safetensors' name, of every type that a converted tensor can have.
-DTYPES: Final = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64"}
 FLOATS: Final = ("float16", "float32", "float64")
 COUNTERS: Final = ("int64",)
 
@@ -113,9 +110,6 @@ class Checkpoint:
     def save(self, path: Path, *, final: Callable[[], "Checkpoint"] | None = None) -> None:
         """Write the checkpoint; the file appears whole or not at all.
 
-        The safetensors format is a length, a JSON header and the raw tensors. It is written here,
-        tensor by tensor from wherever it lies, because the library would first copy them all.
-
         Args:
             path: the file to write.
             final: called once the tensors are written, returns this checkpoint with the provenance
@@ -124,29 +118,13 @@ class Checkpoint:
         Raises:
             OSError: the folder is missing or read-only, or the disk is full.
         """
-        # Aligned: the widest elements first, so that every tensor starts at its own multiple.
-        order = sorted(self.tensors, key=lambda name: -self.tensors[name].itemsize)
-        header = self._header(order)
         with whole_file(path) as file:
-            file.write(_LENGTH.pack(len(header)) + header)
-            for name in order:
-                file.write(np.ascontiguousarray(self.tensors[name]).data.cast("B"))
+            room = write_tensors(file, self.tensors, self._metadata())
             if final is not None:
-                text = final()._header(order)
-                assert len(text) == len(header), "a checksum has one length"
-                file.seek(_LENGTH.size)
-                file.write(text)
-
-    def _header(self, order: Sequence[str]) -> bytes:
-        header: dict[str, object] = {"__metadata__": self._metadata()}
-        end = 0
-        for name in order:
-            array = self.tensors[name]
-            start, end = end, end + array.nbytes
-            dtype, shape = DTYPES[array.dtype.name], list(array.shape)
-            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
-        text = json.dumps(header, separators=(",", ":")).encode()
-        return text + b" " * (-len(text) % 8)
+                header = tensor_header(self.tensors, final()._metadata())
+                assert len(header) == room, "a checksum has one length"
+                file.seek(LENGTH.size)
+                file.write(header)
 
     def _metadata(self) -> dict[str, str]:
         return to_metadata(
@@ -195,9 +173,6 @@ class Checkpoint:
             OverflowError,
         ) as error:
             raise CheckpointError(f"{path}: {_reason(error)}") from error
-
-
-_LENGTH: Final = Struct("<Q")
 
 
 def _reason(error: Exception) -> str:

@@ -312,7 +312,7 @@ def test_nothing_is_left_of_a_checkpoint_that_could_not_be_written(
 
     original = checkpoint()
     monkeypatch.setattr(
-        "resnext.checkpoint.np",
+        "resnext.tensor_file.np",
         type("numpy", (), {"ascontiguousarray": staticmethod(fail_at_the_end)}),
     )
     with pytest.raises(OSError, match="No space left"):

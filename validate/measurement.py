@@ -13,11 +13,12 @@ from resnext.data.alignment import aligned
 from resnext.data.image_set import ImageSet
 from resnext.data.sources import open_images
 from resnext.errors import DataError
+from resnext.machine import versions
 from resnext.published import Row, read_table
 from validate.candidates import Entrant, candidates, enter
 from validate.claims import Conditions, Judgement, Verdict, assess
 from validate.diagnosis import diagnose
-from validate.environment import settings, versions
+from validate.environment import settings
 from validate.ledger import Ledger
 from validate.options import Config
 from validate.pipelines import Pipeline
@@ -54,9 +55,7 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
     own = read_table(config.claims) if config.claims else ()
     entrants = enter(config, own)
     checkpoint = entrants[0].checkpoint
-    found = open_images(
-        config.data, labels=config.labels, cache=config.cache, progress=watcher.bar
-    )
+    found = open_images(config.data, labels=config.labels, cache=config.cache, progress=watcher.bar)
     images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)
     for text in _notes(config, images, entrants, own):
         watcher.note(text)

@@ -1,0 +1,51 @@
+"""Arrays and texts as a safetensors file, written from wherever they lie.
+
+The format is a length, a JSON header and the raw arrays; the library would first copy them all.
+"""
+
+import json
+from collections.abc import Mapping
+from struct import Struct
+from typing import IO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+
+LENGTH: Final = Struct("<Q")
+# numpy's name -> the format's name, of every type that is written.
+DTYPES: Final = {
+    "float16": "F16",
+    "float32": "F32",
+    "float64": "F64",
+    "int32": "I32",
+    "int64": "I64",
+}
+
+
+def write_tensors(file: IO[bytes], arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> int:
+    """Write a whole file from the place where `file` stands; return the length of its header."""
+    header = tensor_header(arrays, metadata)
+    file.write(LENGTH.pack(len(header)) + header)
+    for name in _order(arrays):
+        file.write(np.ascontiguousarray(arrays[name]).data.cast("B"))
+    return len(header)
+
+
+def tensor_header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
+    """Return the header that stands behind the length, padded to a multiple of eight bytes."""
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name in _order(arrays):
+        array = arrays[name]
+        start, end = end, end + array.nbytes
+        dtype, shape = DTYPES[array.dtype.name], list(array.shape)
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return text + b" " * (-len(text) % 8)
+
+
+def _order(arrays: Mapping[str, Array]) -> list[str]:
+    """Return the names with the widest elements first: each array starts at its own multiple."""
+    return sorted(arrays, key=lambda name: -arrays[name].itemsize)
