@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from resnext.data import imagenet
 from resnext.data.image_set import ImageSet
-from resnext.data.imagenet import WNIDS
 from resnext.data.names import few
 from resnext.errors import DataError
 
@@ -35,10 +35,10 @@ def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) ->
         return _by_number(images, classes)
     if names is not None:
         return images if images.classes == names else _by_name(images, names)
-    if classes == len(WNIDS):
-        strangers = sorted(set(images.classes) - set(WNIDS))
+    if classes == len(imagenet.WNIDS):
+        strangers = sorted(set(images.classes) - set(imagenet.WNIDS))
         if not strangers:
-            return _by_name(images, WNIDS)
+            return _by_name(images, imagenet.WNIDS)
         if len(strangers) < len(images.classes):
             raise DataError(
                 f"{images.root}: classes named by the wnids of ILSVRC2012 expected, as "

@@ -9,13 +9,13 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from resnext.data.imagenet import WNIDS
+from resnext.data import imagenet
 from resnext.data.matlab import read_structs
+from resnext.data.tar import is_tar, packing
 from resnext.errors import DataError
 
 META: Final = "meta.mat"
 TRUTH: Final = "ILSVRC2012_validation_ground_truth.txt"
-GZIP: Final = b"\x1f\x8b"
 MOST: Final = 1 << 26  # bytes of a member; the kit's own are below a megabyte
 
 
@@ -27,8 +27,7 @@ def is_devkit(path: Path) -> bool:
     """
     if path.is_dir():
         return (path / "data" / META).is_file()
-    with path.open("rb") as file:
-        return file.read(2) == GZIP or tarfile.is_tarfile(path)
+    return packing(path) == "gzip" or is_tar(path)
 
 
 def read_devkit(path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -49,7 +48,7 @@ def read_devkit(path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
             "fetch it again"
         ) from error
     files = {f"ILSVRC2012_val_{place:08d}.JPEG": label for place, label in enumerate(numbers, 1)}
-    return files, WNIDS
+    return files, imagenet.WNIDS
 
 
 def _labels_of_ids(path: Path, meta: bytes) -> dict[int, int]:
@@ -59,14 +58,16 @@ def _labels_of_ids(path: Path, meta: bytes) -> dict[int, int]:
     except DataError as error:
         raise DataError(f"{path}: {META}: {error}; fetch the kit again") from error
     # Behind the thousand classes stand the inner nodes of the hierarchy.
-    thousand = set(WNIDS)
+    thousand = set(imagenet.WNIDS)
     wnids = {int(str(number)): str(wnid) for number, wnid in rows if wnid in thousand}
-    if sorted(wnids) != list(range(1, len(WNIDS) + 1)) or sorted(wnids.values()) != list(WNIDS):
+    if sorted(wnids) != list(range(1, len(imagenet.WNIDS) + 1)) or sorted(wnids.values()) != list(
+        imagenet.WNIDS
+    ):
         raise DataError(
-            f"{path}: {META}: ids 1 to {len(WNIDS)} of the classes of ILSVRC2012 expected, found "
+            f"{path}: {META}: ids 1 to {len(imagenet.WNIDS)} of the classes of ILSVRC2012 expected, found "
             "others; give ILSVRC2012_devkit_t12.tar.gz"
         )
-    labels = {wnid: label for label, wnid in enumerate(WNIDS)}
+    labels = {wnid: label for label, wnid in enumerate(imagenet.WNIDS)}
     return {number: labels[wnid] for number, wnid in wnids.items()}
 
 

@@ -118,7 +118,7 @@ def _file(wanted: _Wanted, path: Path) -> ImageSet:
     if start == PARQUET:
         return _several(wanted, [path])
     if kind := packing(path):
-        if found := unpacked(path, wanted.cache):
+        if kind == "gzip" and (found := unpacked(path, wanted.cache)):
             wanted.take_no_labels()
             return cifar_images(*found, split=wanted.split)
         raise DataError(
