@@ -58,17 +58,14 @@ def _labels_of_ids(path: Path, meta: bytes) -> dict[int, int]:
     except DataError as error:
         raise DataError(f"{path}: {META}: {error}; fetch the kit again") from error
     # Behind the thousand classes stand the inner nodes of the hierarchy.
-    thousand = set(imagenet.WNIDS)
-    wnids = {int(str(number)): str(wnid) for number, wnid in rows if wnid in thousand}
-    if sorted(wnids) != list(range(1, len(imagenet.WNIDS) + 1)) or sorted(wnids.values()) != list(
-        imagenet.WNIDS
-    ):
+    places = {wnid: label for label, wnid in enumerate(imagenet.WNIDS)}
+    labels = {int(str(number)): places[str(wnid)] for number, wnid in rows if wnid in places}
+    if sorted(labels) != list(range(1, 1001)) or len(set(labels.values())) != 1000:
         raise DataError(
-            f"{path}: {META}: ids 1 to {len(imagenet.WNIDS)} of the classes of ILSVRC2012 expected, found "
-            "others; give ILSVRC2012_devkit_t12.tar.gz"
+            f"{path}: {META}: ids 1 to 1000 of the classes of ILSVRC2012 expected, found others; "
+            "give ILSVRC2012_devkit_t12.tar.gz"
         )
-    labels = {wnid: label for label, wnid in enumerate(imagenet.WNIDS)}
-    return {number: labels[wnid] for number, wnid in wnids.items()}
+    return labels
 
 
 def _from_folder(path: Path) -> tuple[bytes, bytes]:
