@@ -1,0 +1,111 @@
+"""What `resnext-validate --data` says of images that it cannot take: one line, exit code 2."""
+
+import gzip
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import warm
+from image_forms import VAL, write_csv, write_parquet
+
+CHECKPOINT = VAL.parent / "resnext_11_8x4d_digits.t7"
+
+
+def nothing(_: Path) -> list[str]:
+    return ["images"]
+
+
+def flat_without_labels(root: Path) -> list[str]:
+    shutil.copytree(VAL / "0_zero", root / "images")
+    return ["images"]
+
+
+def label_missing(root: Path) -> list[str]:
+    shutil.copytree(VAL / "0_zero", root / "images")
+    write_csv(
+        root / "labels.csv", [(path.name, 0) for path in sorted((VAL / "0_zero").iterdir())[1:]]
+    )
+    return ["images", "--labels", "labels.csv"]
+
+
+def ground_truth_alone(root: Path) -> list[str]:
+    shutil.copytree(VAL / "0_zero", root / "images")
+    (root / "truth.txt").write_text("490\n361\n")
+    return ["images", "--labels", "truth.txt"]
+
+
+def labels_of_folders(root: Path) -> list[str]:
+    write_csv(root / "labels.csv", [("a.JPEG", 0)])
+    return [str(VAL), "--labels", "labels.csv"]
+
+
+def two_classes(root: Path) -> list[str]:
+    for name in ("0_zero", "1_one"):
+        shutil.copytree(VAL / name, root / "images" / name)
+    return ["images"]
+
+
+def labels_from_one(root: Path) -> list[str]:
+    shutil.copytree(VAL / "9_nine", root / "images")
+    write_csv(root / "labels.csv", [(path.name, 10) for path in (VAL / "9_nine").iterdir()])
+    return ["images", "--labels", "labels.csv"]
+
+
+def cut_tar(root: Path) -> list[str]:
+    with tarfile.open(root / "images.tar", "w") as tar:
+        tar.add(VAL, "val")
+    data = (root / "images.tar").read_bytes()
+    (root / "images.tar").write_bytes(data[: len(data) // 2])
+    return ["images.tar"]
+
+
+def packed_tar(root: Path) -> list[str]:
+    (root / "images.tar.gz").write_bytes(gzip.compress(b"x"))
+    return ["images.tar.gz"]
+
+
+def missing_shard(root: Path) -> list[str]:
+    (root / "s-0.tar").touch()
+    return ["s-{0..1}.tar"]
+
+
+def no_images_in_parquet(root: Path) -> list[str]:
+    write_parquet(root / "x.parquet", [])
+    return ["x.parquet"]
+
+
+def pickled_cifar(root: Path) -> list[str]:
+    (root / "images").mkdir()
+    for name in ("test_batch", "batches.meta"):
+        (root / "images" / name).touch()
+    return ["images"]
+
+
+CASES: dict[Callable[[Path], list[str]], str] = {
+    nothing: "images: class folders, a flat folder of images with --labels, a tar of either, Web",
+    flat_without_labels: "images: a folder for each class expected, found no folders; give a file",
+    label_missing: "labels.csv: a label for each of the 29 images in images expected, found none",
+    ground_truth_alone: "truth.txt: line 1: file and class expected, found a number alone; if this",
+    labels_of_folders: "val: images directly in the folder expected, as labels.csv labels them, ",
+    two_classes: "images: 10 classes expected, as the network has, found 2 (0_zero, 1_one); give",
+    labels_from_one: "images: labels from 0 to 9 expected, as the network has 10 classes, found 10",
+    cut_tar: "images.tar: a whole tar expected, found ",
+    packed_tar: "found a file packed with gzip, whose images cannot be read one by one; unpack it",
+    missing_shard: "s-{0..1}.tar: 2 files expected, missing s-1.tar",
+    no_images_in_parquet: "x.parquet: rows with images expected, found none",
+    pickled_cifar: "images: the binary version of cifar10 expected, found the Python version, w",
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_images_that_cannot_be_taken_are_one_line_and_exit_code_2(
+    tmp_path: Path, case: Callable[[Path], list[str]]
+) -> None:
+    words = ["--data", *case(tmp_path), CHECKPOINT]
+    done = warm.run("validate.cli", words, cwd=tmp_path, output=tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("resnext-validate: ")
+    assert done.stderr.count("\n") == 1
+    assert CASES[case] in done.stderr
