@@ -134,7 +134,7 @@ def test_flat_tar_takes_its_labels_from_a_file(tmp_path: Path, names: list[str],
 
 def test_flat_tar_without_labels_says_what_to_give(tmp_path: Path) -> None:
     path = pack(tmp_path / "x.tar", "1.jpg", "2.jpg")
-    with pytest.raises(DataError, match="found no folders; give a file of labels with --labels"):
+    with pytest.raises(DataError, match="found images outside of folders; give a file of labels"):
         open_images(str(path))
 
 

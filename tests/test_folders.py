@@ -108,7 +108,7 @@ def test_class_called_val_is_a_class_like_any_other(tmp_path: Path) -> None:
     [
         ([], "missing", "expected, found nothing there"),
         (["file.jpg"], "file.jpg", "expected, found a file"),
-        (["set/i.jpg"], "set", "found no folders; give a file of labels with --labels, or"),
+        (["set/i.jpg"], "set", "found images outside of folders; give a file"),
         (["set/a/notes.txt", "set/b/x"], "set", "found 2 folders without any"),
         (["set/val/a/notes.txt"], "set", "val: images in class folders expected, found 1 folders"),
         (["set/val/x.txt"], "set", "val: a folder for each class expected"),

@@ -6,8 +6,11 @@ import struct
 import tarfile
 import zlib
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resnext.data.imagenet import NAMES, WNIDS
 from resnext.data.labels import read_labels
@@ -87,7 +90,7 @@ def test_first_line_that_labels_an_image_is_no_title(tmp_path: Path) -> None:
         ("a.png,1\nx/a.png,2\n", "line 2: a.png has a label already, in line 1"),
         ("a.png,1\nb.png,cat\n", "line 2: a number for the class expected, as in .* found 'cat'"),
         ("a.png,cat\nb.png,1\n", "line 2: a name for the class expected, as in .* found '1'"),
-        (b"\x89PNG\0\0\0", "x.csv: a CSV of file and class expected, found no text"),
+        (b"\x89PNG\0\0\0", "x.csv: a CSV of file and class, in UTF-8, expected, found no"),
         ('"' + "a" * 200_000, "line 1: not a CSV: field larger than field limit"),
     ],
     ids=[
@@ -166,7 +169,7 @@ def test_image_without_a_label_is_refused(tmp_path: Path) -> None:
 
 def test_flat_folder_without_labels_says_what_to_give(tmp_path: Path) -> None:
     data = flat(tmp_path / "val", "a.jpg")
-    with pytest.raises(DataError, match="found no folders; give a file of labels with --labels"):
+    with pytest.raises(DataError, match="found images outside of folders; give a file of labels"):
         open_images(data)
 
 
@@ -314,3 +317,14 @@ def test_thousand_classes_are_those_of_ilsvrc2012() -> None:
     assert (len(WNIDS), len(set(WNIDS)), sorted(WNIDS)) == (1000, 1000, list(WNIDS))
     assert (WNIDS[0], WNIDS[999]) == (WNID_A, WNID_B)
     assert [label for label, name in enumerate(NAMES) if name == "crane"] == [134, 517]
+
+
+@given(st.text(st.sampled_from("a1n.,;\t \n\"'/\\\r\ufeff\udc80é-")) | st.text())
+def test_any_text_is_labels_or_refused(text: str) -> None:
+    with NamedTemporaryFile(suffix=".csv") as file:
+        Path(file.name).write_bytes(text.encode("utf-8", "surrogatepass"))
+        try:
+            found = read_labels(Path(file.name))
+        except DataError:
+            return
+        assert all(number >= 0 for number in found.numbers.values())

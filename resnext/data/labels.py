@@ -85,7 +85,7 @@ def read_labels(path: Path) -> Labels:
             )
         data = path.read_bytes()
     if b"\0" in data[:4096]:
-        raise DataError(f"{path}: a CSV of file and class expected, found no text")
+        raise DataError(f"{path}: a CSV of file and class, in UTF-8, expected, found no text")
     # Names of files need not be UTF-8, and are escaped in the same way where folders are listed.
     text = data.decode("utf-8-sig", "surrogateescape")
     return _from_rows(path, list(_rows(path, text)))
@@ -137,38 +137,37 @@ def _from_rows(path: Path, rows: list[tuple[int, str, str]]) -> Labels:
         before, _ = files.setdefault(key, (line, found))
         if before != line:
             raise DataError(f"{path}: line {line}: {key} has a label already, in line {before}")
-    numeric = [bool(NUMBER.fullmatch(found)) for _, found in files.values()]
-    if all(numeric):
+    _check_kinds(path, list(files.values()))
+    if all(NUMBER.fullmatch(found) for _, found in files.values()):
         numbers = {name: int(found) for name, (_, found) in files.items()}
         return Labels(source=str(path), numbers=numbers, classes=None)
-    if any(numeric):
-        line, found = next(
-            row
-            for row, is_number in zip(files.values(), numeric, strict=True)
-            if is_number != numeric[0]
-        )
-        kind = "a number" if numeric[0] else "a name"
-        raise DataError(
-            f"{path}: line {line}: {kind} for the class expected, as in the lines before, found "
-            f"{found!r}"
-        )
     classes = sorted({found for _, found in files.values()}, key=_bytes)
     places = {name: label for label, name in enumerate(classes)}
     numbers = {name: places[found] for name, (_, found) in files.items()}
     return Labels(source=str(path), numbers=numbers, classes=tuple(classes))
 
 
+def _check_kinds(path: Path, rows: list[tuple[int, str]]) -> None:
+    """Refuse a table with numbers as well as names for classes."""
+    expected = bool(NUMBER.fullmatch(rows[0][1]))
+    for line, found in rows:
+        if bool(NUMBER.fullmatch(found)) != expected:
+            kind = "a number" if expected else "a name"
+            raise DataError(
+                f"{path}: line {line}: {kind} for the class expected, as in the lines before, "
+                f"found {found!r}"
+            )
+
+
 def _has_titles(rows: list[tuple[int, str, str]]) -> bool:
     """Tell whether the first line is none of file and class: by what it says, or by the others."""
-    (_, name, found), rest = rows[0], rows[1:]
-    if name.lower().endswith(SUFFIXES):
-        return False
+    (_, name, found), others = rows[0], rows[1:]
     if name.lower() in TITLES:
         return True
-    kinds = (NUMBER, WNID)
-    others = rest[0][1].lower().endswith(SUFFIXES)
-    return not any(kind.fullmatch(found) for kind in kinds) and (
-        others or any(all(kind.fullmatch(other) for _, _, other in rest) for kind in kinds)
+    if name.lower().endswith(SUFFIXES) or NUMBER.fullmatch(found) or WNID.fullmatch(found):
+        return False
+    return others[0][1].lower().endswith(SUFFIXES) or any(
+        all(kind.fullmatch(other) for _, _, other in others) for kind in (NUMBER, WNID)
     )
 
 

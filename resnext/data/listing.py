@@ -58,12 +58,14 @@ class Listing:
         Raises:
             DataError: there are no class folders, or no images in them.
         """
-        if not self.classes:
-            raise DataError(
-                f"{self.root}: a folder for each class expected, found no folders; give a file of "
-                "labels with --labels, or move the images into CLASS/FILE"
-            )
         if not self.names:
+            loose = any(is_image(name) for name in self.ignored)
+            if loose or not self.classes:
+                raise DataError(
+                    f"{self.root}: a folder for each class expected, found "
+                    f"{'images outside of folders' if loose else 'no folders'}; give a file of "
+                    "labels with --labels, or move the images into CLASS/FILE"
+                )
             raise DataError(
                 f"{self.root}: images in class folders expected, found {len(self.classes)} folders "
                 f"without any; CLASS/FILE must end in one of {' '.join(SUFFIXES)}"

@@ -55,20 +55,19 @@ def open_images(
         DownloadError: a file of the network cannot be had.
     """
     assert split in SPLITS
-    path = Path(data)
     wanted = _Wanted(data=data, labels=labels, split=split, cache=cache, progress=progress)
+    path = Path(data)
     with reading():
-        if SCHEME.match(data):
-            return _remote(wanted)
-        if data and path.is_dir():
-            return _folder(wanted, path)
-        if data and path.exists():
-            return _file(wanted, path)
-        if cifar := next((cifar for cifar in CIFARS if cifar.name == data), None):
-            wanted.take_no_labels()
-            return cifar_images(cifar, downloaded(cifar, cache, progress), split=split)
-        if glob.has_magic(data) or "{" in data:
-            return _several(wanted, _matching(data))
+        is_folder, is_there = path.is_dir(), bool(data) and path.exists()
+    if is_there:
+        return _folder(wanted, path) if is_folder else _file(wanted, path)
+    if SCHEME.match(data):
+        return _remote(wanted)
+    if cifar := next((cifar for cifar in CIFARS if cifar.name == data), None):
+        wanted.take_no_labels()
+        return cifar_images(cifar, downloaded(cifar, cache, progress), split=split)
+    if glob.has_magic(data) or "{" in data:
+        return _several(wanted, _matching(data))
     raise DataError(f"{data}: {FORMS} expected, found nothing there")
 
 
@@ -92,18 +91,20 @@ class _Wanted:
 
 
 def _folder(wanted: _Wanted, path: Path) -> ImageSet:
-    with os.scandir(path) as entries:
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-    folders = {entry.name for entry in visible if entry.is_dir()}
-    files = [entry.name for entry in visible if entry.name not in folders]
-    if found := found_in(path):
-        wanted.take_no_labels()
-        return cifar_images(*found, split=wanted.split)
-    if folders <= {"data"}:  # as in the repositories of Hugging Face
+    with reading():
+        with os.scandir(path) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+        folders = {entry.name for entry in visible if entry.is_dir()}
+        files = [entry.name for entry in visible if entry.name not in folders]
+        cifar = found_in(path)
+        # In the repositories of Hugging Face they lie in a folder of this name.
         tables = sorted([*path.glob("*.parquet"), *path.glob("data/*.parquet")])
-        if tables:
-            wanted.take_no_labels()
-            return parquet_images(of_split(tables, wanted.split, wanted.data), wanted.data)
+    if cifar:
+        wanted.take_no_labels()
+        return cifar_images(*cifar, split=wanted.split)
+    if tables and folders <= {"data"}:
+        wanted.take_no_labels()
+        return parquet_images(of_split(tables, wanted.split, wanted.data), wanted.data)
     tars = sorted(path / name for name in files if name.endswith(".tar"))
     if tars and not folders and not any(map(is_image, files)):
         return _tars(wanted, of_split(tars, wanted.split, wanted.data))
@@ -113,21 +114,22 @@ def _folder(wanted: _Wanted, path: Path) -> ImageSet:
 
 
 def _file(wanted: _Wanted, path: Path) -> ImageSet:
-    with path.open("rb") as file:
+    with reading(), path.open("rb") as file:
         start = file.read(len(PARQUET))
     if start == PARQUET:
         return _several(wanted, [path])
-    if kind := packing(path):
-        if kind == "gzip" and (found := unpacked(path, wanted.cache)):
-            wanted.take_no_labels()
-            return cifar_images(*found, split=wanted.split)
-        raise DataError(
-            f"{path}: {FORMS} expected, found a file packed with {kind}, whose images cannot be "
-            "read one by one; unpack it"
-        )
     if is_tar(path):
         return _tars(wanted, [path])
-    raise DataError(f"{path}: {FORMS} expected, found a file of another form")
+    kind = packing(path)
+    if kind is None:
+        raise DataError(f"{path}: {FORMS} expected, found a file of another form")
+    if kind == "gzip" and (found := unpacked(path, wanted.cache)):
+        wanted.take_no_labels()
+        return cifar_images(*found, split=wanted.split)
+    raise DataError(
+        f"{path}: {FORMS} expected, found a file packed with {kind}, whose images cannot be read "
+        "one by one; unpack it"
+    )
 
 
 def _several(wanted: _Wanted, paths: Sequence[Path]) -> ImageSet:

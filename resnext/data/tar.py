@@ -93,7 +93,10 @@ def packing(path: Path) -> str | None:
 def is_tar(path: Path) -> bool:
     """Tell whether a file is meant to be an uncompressed tar."""
     with reading(), path.open("rb") as file:
-        return path.suffix == ".tar" or file.read(BLOCK)[257:262] == b"ustar"
+        start = file.read(BLOCK)
+    if any(start.startswith(magic) for magic in PACKED):
+        return False
+    return path.suffix == ".tar" or start[257:262] == b"ustar"
 
 
 def _members(path: Path, file: BinaryIO, total: int) -> Iterator[tarfile.TarInfo]:
