@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from resnext.data.resample import engine
 from resnext.machine import usual_batch_size, usual_workers
 from validate.options import Config
 
@@ -26,6 +27,7 @@ def settings(config: Config, device: "torch.device", job: "Job") -> dict[str, ob
         "precision": config.precision,
         "tf32": config.precision == "tf32",
         **ARITHMETIC_FLAGS,
+        "bicubic": engine(),
         "pipelines": [str(pipeline) for pipeline in config.pipelines],
         "crops": config.crops,
         "batch_size": config.batch_size or usual_batch_size(device),
