@@ -64,6 +64,14 @@ def test_images_without_names_of_their_own_are_named_by_rows(
     assert open_images(str(path)).ids == ("x/000000", "x/000001")
 
 
+def test_names_that_are_no_text_are_not_taken(tmp_path: Path) -> None:
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.binary())])
+    stored = [{"image": {"bytes": b"x", "path": b"\xff"}, "label": 0}]
+    assert open_images(str(write_parquet(tmp_path / "x.parquet", stored, image=image))).ids == (
+        "x/000000",
+    )
+
+
 def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
     for folder in "ab":
         stored = [{"image": folder.encode(), "label": 0}]

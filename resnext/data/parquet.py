@@ -111,7 +111,8 @@ class _Table:
 
 def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
     """Return the columns of images and of labels, and whether images have names."""
-    import pyarrow.types as types
+    import pyarrow as pa
+    from pyarrow import types
 
     image = next((name for name in IMAGE if name in schema.names), None)
     label = next((name for name in LABEL if name in schema.names), None)
@@ -131,7 +132,9 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
         raise DataError(
             f"{path}: column {label}: whole numbers expected, found {schema.field(label).type}"
         )
-    return image, label, "path" in parts
+    path_type = parts.get("path", pa.null())
+    named = types.is_string(path_type) or types.is_large_string(path_type)
+    return image, label, named
 
 
 def _labels(
@@ -191,7 +194,7 @@ def _groups(tables: Sequence[_Table]) -> NDArray[np.int64]:
 
 
 def _is_struct(schema: "pa.Schema", column: str) -> bool:
-    import pyarrow.types as types
+    from pyarrow import types
 
     return bool(types.is_struct(schema.field(column).type))
 

@@ -110,8 +110,8 @@ def explained(path: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
-        reason = str(error).splitlines()[0]
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:  # the last: no UTF-8
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
             f"{path}: a whole Parquet file expected, found none or a damaged one ({reason}); "
             "fetch it again"
