@@ -56,10 +56,13 @@ class Rows:
         path = self.paths[number]
         if self._process != os.getpid():
             self._window, self._process = None, os.getpid()
+        # Set again once it has answered: one that failed may be in step with its rows no more.
+        window, self._window = self._window, None
         with explained(path):
-            if self._window is None or not self._window.reaches(group, position - first):
-                self._window = _Window(self.paths[number], self.column, group, place)
-            data = self._window.read(position - first)
+            if window is None or not window.reaches(group, position - first):
+                window = _Window(path, self.column, group, place)
+            data = window.read(position - first)
+        self._window = window
         if not isinstance(data, bytes):
             raise DataError(
                 f"{path}: bytes of the image in row {position - first} of row group "
