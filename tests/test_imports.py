@@ -14,6 +14,7 @@ import pytest
         "import convert.loading",
         "import convert.graph",
         "import resnext.checkpoint",
+        "import resnext.data.sources, resnext.data.alignment",
         "import resnext.published; resnext.published.published()",
         "from resnext import Checkpoint, Spec, Preprocessing, Provenance, ResnextError",
         "import resnext.layout as l; l.layout(l.Spec(blocks=(3, 4, 6, 3))).parameters()",
