@@ -3,12 +3,13 @@
 Source: datasets/transforms.lua and datasets/imagenet.lua of the original release.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resnext.data.bicubic import Levels
+from resnext.data.bicubic import Levels, Taps, find_taps
 from resnext.data.images import check_size, decode
 from resnext.data.resample import Window, scale_planes, scaled_size
 from resnext.errors import ImageError
@@ -56,6 +57,38 @@ def prepare_pixels(
     crop = preprocessing.crop
     window = Window(top=_centre(height, crop), left=_centre(width, crop), height=crop, width=crop)
     return _normalised_window(pixels, (height, width), window, preprocessing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """What the centre crop of a picture reads, not yet scaled.
+
+    Attributes:
+        pixels: (H, W, 3) uint8, C-contiguous: only the rows and columns that are read.
+        rows: where the rows of the crop read.
+        columns: where its columns read.
+    """
+
+    pixels: "NDArray[np.uint8]"
+    rows: Taps
+    columns: Taps
+
+
+def crop_source(pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing") -> Source:
+    """Return what the single centre crop reads, to be scaled elsewhere.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        preprocessing: the row that belongs to the weights.
+    """
+    size, crop = _size(pixels, preprocessing), preprocessing.crop
+    starts = [_centre(side, crop) for side in size]
+    rows, columns = (
+        find_taps(source, target, range(start, start + crop))
+        for source, target, start in zip(pixels.shape[:2], size, starts, strict=True)
+    )
+    read = pixels[rows.start : rows.stop, columns.start : columns.stop]
+    return Source(pixels=np.ascontiguousarray(read), rows=rows, columns=columns)
 
 
 def prepare_ten_pixels(
@@ -118,7 +151,7 @@ def _normalised_window(
     preprocessing: "Preprocessing",
 ) -> "NDArray[np.float32]":
     """Return a window of the scaled picture as (3, height, width) float32, normalised."""
-    levels = _levels(preprocessing)
+    levels = levels_of(preprocessing)
     if size != pixels.shape[:2]:
         return scale_planes(pixels, size, window, levels)
     rows = slice(window.top, window.top + window.height)
@@ -130,7 +163,7 @@ def _normalised_window(
 
 
 @lru_cache(maxsize=16)
-def _levels(preprocessing: "Preprocessing") -> Levels:
+def levels_of(preprocessing: "Preprocessing") -> Levels:
     """Return how the original turned bytes into numbers: - mean and std as float32, each."""
     return Levels(
         unit=np.float32(preprocessing.white / 255),
