@@ -1,17 +1,17 @@
 """The processes of one job, started by PyTorch's own launcher (`torchrun`), or a single one.
 
 They speak over gloo, on the CPU, whatever device their networks live on: what they tell each other
-is small.
+is small. Only the gradients of a training go from GPU to GPU.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import distributed as dist
@@ -20,6 +20,8 @@ from resnext.errors import JobError
 
 # How long the others are waited for. Less than the 30 minutes that PyTorch waits by default.
 PATIENCE: Final = timedelta(minutes=10)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,25 +100,78 @@ class Job:
         pairs = zip(room, lengths, strict=True)
         return [json.loads(part[: int(length)].numpy().tobytes()) for part, length in pairs]
 
-    def tell(self, number: int) -> int:
-        """Return rank 0's number on every rank.
+    def tell(self, value: T) -> T:
+        """Return rank 0's value on every rank.
+
+        Args:
+            value: whatever JSON can hold; that of the other ranks does not matter.
 
         Raises:
             JobError: another process has ended.
         """
         if self.size == 1:
-            return number
+            return value
+        text = json.dumps(value).encode() if self.leads else b""
         with _explained():
-            told = torch.tensor([number])
+            length = torch.tensor([len(text)])
+            dist.broadcast(length, src=0)
+            told = torch.zeros(int(length), dtype=torch.uint8)
+            if self.leads:
+                told[:] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
             dist.broadcast(told, src=0)
-        return int(told)
+        found: T = json.loads(told.numpy().tobytes())
+        return found
+
+    def any(self, *, flag: bool) -> bool:
+        """Tell, on every rank, whether the flag of any rank is set; all wait for each other.
+
+        Raises:
+            JobError: another process has ended.
+        """
+        if self.size == 1:
+            return flag
+        with _explained():
+            flags = torch.tensor([int(flag)])
+            dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags)
+
+    def sum(self, numbers: Sequence[float]) -> list[float]:
+        """Return the sums of the numbers of all ranks, in float64, on every rank.
+
+        Raises:
+            JobError: another process has ended.
+        """
+        if self.size == 1:
+            return list(numbers)
+        with _explained():
+            sums = torch.tensor(numbers, dtype=torch.float64)
+            dist.all_reduce(sums)
+        found: list[float] = sums.tolist()
+        return found
+
+    def share(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Overwrite tensors on every rank with those of rank 0.
+
+        Args:
+            tensors: on the CPU, as many and of the same shapes and types on every rank.
+
+        Raises:
+            JobError: another process has ended.
+        """
+        if self.size > 1:
+            with _explained():
+                for tensor in tensors:
+                    dist.broadcast(tensor, src=0)
 
 
 @contextmanager
-def join() -> Iterator[Job]:
+def join(*, learns: bool = False) -> Iterator[Job]:
     """Join the job that the environment describes, until the block ends.
 
     Without `torchrun`'s variables this is a job of one, and nothing is initialised.
+
+    Args:
+        learns: the processes will exchange gradients too, over NCCL where they have GPUs.
 
     Raises:
         JobError: the other processes cannot be reached.
@@ -125,7 +180,9 @@ def join() -> Iterator[Job]:
         yield Job()
         return
     with _explained():
-        dist.init_process_group("gloo", timeout=PATIENCE)
+        fast = learns and torch.cuda.is_available()
+        backend = "cpu:gloo,cuda:nccl" if fast else "gloo"
+        dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield Job(
             rank=dist.get_rank(),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -67,12 +66,6 @@ class Objective:
         partners = self._total(logits, labels.flip(0))
         return mix.share * self._total(logits, labels) + (1 - mix.share) * partners
 
-    def weight(self, labels: Tensor) -> float:
-        """Return what the sum of the losses of pictures is divided by: their weights' sum."""
-        if self.weights is None:
-            return float(len(labels))
-        return float(self.weights[labels].sum(dtype=torch.float64))
-
     def _total(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(
             logits.float(),
@@ -81,6 +74,18 @@ class Objective:
             label_smoothing=self.smoothing,
             reduction="sum",
         )
+
+
+def total_weight(labels: NDArray[np.int64], weights: Sequence[float] | None) -> float:
+    """Return what the sum of the losses of some pictures is divided by: their weights' sum.
+
+    Args:
+        labels: (N,) of the pictures.
+        weights: factors by class; None weighs all the same.
+    """
+    if weights is None:
+        return float(len(labels))
+    return float(np.asarray(weights)[labels].sum())
 
 
 def balanced_weights(images: ImageSet, classes: int) -> NDArray[np.float64]:

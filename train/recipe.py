@@ -3,7 +3,8 @@
 Sources: opts.lua, train.lua and datasets/*.lua of the original release.
 """
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -131,6 +132,10 @@ class Recipe:
                 f"--accumulate {self.accumulate}: at most --batch-size {self.batch_size} parts "
                 "expected"
             )
+        if self.schedule.warmup >= self.epochs:
+            raise RecipeError(
+                f"--warmup {self.schedule.warmup:g}: less than the {self.epochs} --epochs expected"
+            )
 
     @property
     def scaled_rate(self) -> float:
@@ -183,10 +188,34 @@ RECIPES: Final = {row.name: row for row in (IMAGENET_2017, CIFAR_2017, FINETUNE)
 # What `--schedule step` falls by where the row has another curve: that of CIFAR.
 USUAL_STEPS: Final = CIFAR_2017.schedule.after
 
+SCHEDULE_FIELDS: Final = frozenset(field.name for field in fields(Schedule))
+AUGMENTATION_FIELDS: Final = frozenset(field.name for field in fields(Augmentation))
 
-def with_curve(schedule: Schedule, curve: Curve) -> Schedule:
-    """Return a schedule of another curve, with the same warm-up."""
-    if curve is schedule.curve:
-        return schedule
-    after = USUAL_STEPS if curve is Curve.STEP else ()
-    return replace(schedule, curve=curve, every=None, after=after)
+
+def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """Return a recipe with some of its values replaced.
+
+    Args:
+        recipe: a row.
+        changes: names of fields of `Recipe`, `Schedule` and `Augmentation` -> values. A `rate` is
+            taken as it is, whatever the batch.
+
+    Raises:
+        RecipeError: they contradict each other.
+    """
+    changes = dict(changes)
+    if "rate" in changes:
+        changes["rate_batch"] = None
+    schedule = {name: changes.pop(name) for name in SCHEDULE_FIELDS & set(changes)}
+    if "curve" in schedule:
+        kept = recipe.schedule if schedule["curve"] is recipe.schedule.curve else None
+        after = USUAL_STEPS if schedule["curve"] is Curve.STEP else ()
+        steps = {"every": kept.every, "after": kept.after} if kept else {"after": after}
+        schedule = {"every": None, **steps, **schedule}
+    augmentation = {name: changes.pop(name) for name in AUGMENTATION_FIELDS & set(changes)}
+    return replace(
+        recipe,
+        schedule=replace(recipe.schedule, **schedule),
+        augmentation=replace(recipe.augmentation, **augmentation),
+        **changes,
+    )

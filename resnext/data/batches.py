@@ -151,7 +151,7 @@ def read_batches(
             batch_sampler=batches,
             num_workers=workers,
             collate_fn=_collate,
-            worker_init_fn=_ignore_interrupt,
+            worker_init_fn=_ignore_signals,
         )
         found: Iterator[Batch] = iter(loader)
     try:
@@ -194,6 +194,7 @@ def _collate(samples: "list[_Sample | Failure]") -> Batch:
     )
 
 
-def _ignore_interrupt(worker: int) -> None:  # noqa: ARG001 - the loader passes it
-    """Leave Ctrl-C to the main process, which ends the workers."""
+def _ignore_signals(worker: int) -> None:  # noqa: ARG001 - the loader passes it
+    """Leave Ctrl-C, and SIGTERM to a whole group, to the main process, which ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,0 +1,232 @@
+"""The network that a training begins with: that of a checkpoint, or a new one."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import convert
+from convert.sources import find_source
+from resnext.checkpoint import Checkpoint, Origin, Provenance
+from resnext.data.names import few
+from resnext.download import Progress, cache_folder, download
+from resnext.preprocessing import PREPROCESSINGS, Preprocessing, read_preprocessing
+from resnext.published import read_table
+from resnext.spec import Spec, Stem
+from train.errors import RecipeError
+
+if TYPE_CHECKING:
+    from train.options import Config
+    from train.recipe import Recipe
+
+Arrays = Mapping[str, NDArray[np.generic]]
+Bar = Callable[[str], AbstractContextManager[Progress]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Beginning:
+    """Where a training begins.
+
+    Attributes:
+        checkpoint: network, preprocessing, provenance and class names as the results will have
+            them; float32.
+        classes: what the labels of the images have to be, by name; None where they are numbers.
+        source: what it began as, ready for JSON; None for a new network.
+        notes: what the user should know, a sentence each.
+    """
+
+    checkpoint: Checkpoint
+    classes: tuple[str, ...] | None
+    source: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def begin_anew(
+    config: "Config", recipe: "Recipe", *, classes: int, names: tuple[str, ...] | None
+) -> Beginning:
+    """Return a new network, its weights drawn from the seed as the original drew them.
+
+    Args:
+        config: names the architecture.
+        recipe: decides the stem.
+        classes: of the images.
+        names: of these classes, or None.
+
+    Raises:
+        RecipeError: no architecture is named, or one that does not exist.
+    """
+    if config.architecture is None:
+        raise RecipeError(
+            "--init CHECKPOINT expected, to begin with its weights, or --depth N, to begin anew"
+        )
+    import torch
+
+    from resnext.model import ResNeXt
+
+    spec = config.architecture.spec(recipe.stem, classes)
+    network = ResNeXt(spec, generator=torch.Generator().manual_seed(config.seed))
+    tensors = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    usual = "imagenet" if recipe.stem is Stem.IMAGENET else "cifar10"
+    chosen = config.preprocessing or (config.data if config.data in PREPROCESSINGS else usual)
+    return Beginning(
+        checkpoint=Checkpoint(
+            spec=spec,
+            tensors=tensors,
+            preprocessing=_named_preprocessing(chosen),
+            origin=Origin.TRAINED,
+            provenance=Provenance(
+                source_file=None, source_sha256=None, source_bytes=None, converted_by=_version()
+            ),
+            classes=names,
+            training={},
+        ),
+        classes=names,
+    )
+
+
+def begin_with(
+    config: "Config", *, classes: int, names: tuple[str, ...] | None, bar: Bar
+) -> Beginning:
+    """Return the network of a checkpoint, with a classifier for the classes of the images.
+
+    Args:
+        config: names the checkpoint.
+        classes: of the images.
+        names: of these classes, or None.
+        bar: shows a download.
+
+    Raises:
+        ResnextError: it cannot be read, or nobody knows its preprocessing.
+    """
+    if config.architecture is not None:
+        raise RecipeError(
+            "--init or an architecture (--depth ...) expected, found both: a checkpoint brings "
+            "its own"
+        )
+    path = _fetched(str(config.init), config.cache, bar)
+    found = convert.load(path)
+    preprocessing, note = _preprocessing(config, found, path)
+    kept, text = _classifier(config, found, classes=classes, names=names)
+    spec = found.spec if kept else replace(found.spec, classes=classes)
+    state = found.build().state_dict()
+    tensors = {name: np.array(tensor.contiguous().numpy()) for name, tensor in state.items()}
+    if not kept:
+        tensors |= _new_classifier(spec, seed=config.seed)
+    order = found.classes if kept and found.classes else names
+    licence = found.provenance.licence
+    notes = [text, *([note] if note else [])]
+    if licence:
+        notes.append(f"{path.name} is licensed {licence}, and so is what is trained from it")
+    return Beginning(
+        checkpoint=Checkpoint(
+            spec=spec,
+            tensors=tensors,
+            preprocessing=preprocessing,
+            origin=Origin.TRAINED,
+            provenance=_provenance(found, path),
+            classes=order,
+            training={},
+        ),
+        classes=order,
+        source={"file": path.name, "network": found.name, "weights_sha256": found.digest()},
+        notes=tuple(notes),
+    )
+
+
+def _fetched(text: str, cache: Path | None, bar: Bar) -> Path:
+    """Return the path of a checkpoint, downloaded if it is the name of a published network."""
+    source = find_source(text, cache=lambda: cache_folder(cache))
+    if source.row and source.row.url:
+        with bar(source.path.name) as progress:
+            download(source.row.url, source.path, size=source.row.bytes, progress=progress)
+    return source.path
+
+
+def _classifier(
+    config: "Config", found: Checkpoint, *, classes: int, names: tuple[str, ...] | None
+) -> tuple[bool, str]:
+    """Decide whether the checkpoint's classifier stays, and say so with names."""
+    own = f"{found.spec.classes} classes" + (f" ({few(found.classes)})" if found.classes else "")
+    wanted = f"{classes} classes" + (f" ({few(names)})" if names else "")
+    new = f"a new classifier for {wanted} replaces that of the checkpoint for {own}"
+    if config.reset_classifier:
+        return False, f"{new}, as --reset-classifier asks"
+    if found.spec.classes != classes:
+        return False, new
+    if found.classes is None or names is None:
+        return True, (
+            f"the classifier stays: the checkpoint has {classes} classes without names, taken for "
+            f"those of the images in their order{f': {few(names)}' if names else ''}; "
+            "--reset-classifier begins with another"
+        )
+    if set(found.classes) == set(names):
+        return True, f"the classifier stays: the checkpoint has the same {wanted}"
+    return False, new
+
+
+def _new_classifier(spec: Spec, *, seed: int) -> dict[str, NDArray[np.float32]]:
+    """Draw a classifier as the original did: uniform weights, zero bias."""
+    import torch
+
+    bound = 1 / sqrt(spec.features)
+    weight = torch.empty(spec.classes, spec.features)
+    weight.uniform_(-bound, bound, generator=torch.Generator().manual_seed(seed))
+    return {"fc.weight": weight.numpy(), "fc.bias": np.zeros(spec.classes, np.float32)}
+
+
+def _preprocessing(
+    config: "Config", found: Checkpoint, path: Path
+) -> tuple[Preprocessing, str | None]:
+    """Return what pictures go through, and what to say about the choice."""
+    if config.preprocessing is not None:
+        return _named_preprocessing(config.preprocessing), None
+    if config.claims is not None:
+        rows = {row.name: row for row in read_table(config.claims)}
+        row = rows.get(found.provenance.published_name or "") or rows.get(path.stem)
+        if row is None:
+            raise RecipeError(f"{config.claims}: a row named {path.stem!r} expected, found none")
+        return row.preprocessing, None
+    if found.preprocessing is None:
+        raise RecipeError(
+            f"{path}: no preprocessing is known for this network; state it with --preprocessing"
+        )
+    assumed = None
+    if found.origin is Origin.ASSUMED:
+        assumed = (
+            f"the preprocessing of {path.name} is assumed from the network's shape, "
+            f"{found.preprocessing.describe()}; --preprocessing or --claims states another"
+        )
+    return found.preprocessing, assumed
+
+
+def _named_preprocessing(name: str) -> Preprocessing:
+    return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))
+
+
+def _provenance(found: Checkpoint, path: Path) -> Provenance:
+    """Say which file the training began with; an original keeps what its loading found out."""
+    own = found.provenance
+    if own.source_file == path.name:
+        name, sha256, size = own.source_file, own.source_sha256, own.source_bytes
+    else:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        name, size = path.name.encode("utf-8", "backslashreplace").decode(), path.stat().st_size
+    return Provenance(
+        source_file=name,
+        source_sha256=sha256,
+        source_bytes=size,
+        converted_by=_version(),
+        licence=own.licence,
+    )
+
+
+def _version() -> str:
+    return f"resnext {version('resnext')}"

@@ -1,0 +1,145 @@
+"""The command `resnext-train`."""
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from resnext.shell import BAD_INPUT, Command, exit_on_error, say
+from train.flags import CHANGES, GROUPS, options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resnext.distributed import Job
+    from train.architecture import Architecture
+    from train.options import Config
+    from train.training import Outcome
+    from train.watcher import Watcher
+
+PROG: Final = "resnext-train"
+
+
+class GroupedCommand(Command):
+    """A command that shows its options in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, each group under its name."""
+        groups = [*GROUPS, "Help"]
+        sizes = [*map(len, GROUPS.values()), len(self.get_params(ctx))]
+        records = iter([p.get_help_record(ctx) for p in self.get_params(ctx)])
+        for name, size in zip(groups, sizes, strict=True):
+            rows = [record for _, record in zip(range(size), records, strict=False) if record]
+            with formatter.section(name):
+                formatter.write_dl(rows)
+
+
+@click.command(PROG, cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@options
+@click.version_option(package_name="resnext", prog_name=PROG)
+def main(**arguments: Any) -> None:
+    """Fine-tune a checkpoint on a folder of pictures, or train as in 2017.
+
+    The folder of the run gets best.safetensors and last.safetensors, metrics.jsonl, training.html,
+    and the state from which --resume goes on, after kill -9 too. SIGTERM ends a run behind the
+    step that it is in, with everything saved and exit code 0.
+
+    Several GPUs or machines: torchrun --nproc-per-node N --no-python resnext-train ...
+
+    The exit code is 0 if the run is done or was stopped by SIGTERM, and 2 if something was wrong.
+    """
+    with exit_on_error(PROG):
+        config = _config(**arguments)
+
+        # Here, because `--help` must not wait for torch.
+        from resnext.distributed import join
+
+        with join(learns=True) as job:
+            _train(config, job)
+
+
+def _config(**arguments: Any) -> "Config":
+    from train.options import Config
+
+    changes = {name: arguments.pop(name) for name in CHANGES}
+    names = ("depth", "base_width", "cardinality", "kind", "shortcut")
+    architecture = {name: arguments.pop(name) for name in names}
+    return Config(
+        **arguments,
+        changes=_changes(changes),
+        architecture=_architecture(architecture),
+        command=shlex.join([PROG, *sys.argv[1:]]),
+    )
+
+
+def _changes(given: "Mapping[str, Any]") -> dict[str, Any]:
+    """Return the values that were given, as the recipe takes them."""
+    from train.recipe import Crop, Curve
+
+    changes = {name: value for name, value in given.items() if value is not None}
+    kinds = {"curve": Curve, "crop": Crop}
+    return {name: kinds[name](v) if name in kinds else v for name, v in changes.items()}
+
+
+def _architecture(given: "Mapping[str, Any]") -> "Architecture | None":
+    from train.architecture import Architecture
+
+    stated = {name: value for name, value in given.items() if value is not None}
+    if stated and "depth" not in stated:
+        raise click.UsageError("--depth is missing: it names the network to begin anew with")
+    return Architecture(**stated) if stated else None
+
+
+def _train(config: "Config", job: "Job") -> None:
+    from train.stop import Stop, Stopped
+    from train.training import train
+
+    stop = Stop()
+    try:
+        with stop.listening():
+            outcome = train(config, job, _watcher(job), stop)
+    except Stopped:
+        if job.leads:
+            say(PROG, f"stopped; {config.output} holds all of it, and --resume goes on")
+        if stop.by_hand:
+            sys.exit(BAD_INPUT)
+        return
+    if outcome is not None:
+        _tell(outcome)
+
+
+def _tell(outcome: "Outcome") -> None:
+    from train.wording import closing_lines
+
+    for line in closing_lines(outcome.task, outcome.progress):
+        click.echo(line)
+
+
+def _watcher(job: "Job") -> "Watcher":
+    from contextlib import nullcontext
+
+    from resnext.download.bar import download_bar
+    from train.terminal import progress
+    from train.watcher import Watcher
+    from train.wording import epoch_line
+
+    if not job.leads:
+        return Watcher(
+            note=lambda _: None,
+            plan=lambda _: None,
+            progress=lambda _text, _images, _done: nullcontext(lambda _more, _loss: None),
+            epoch=lambda _row, _recipe: None,
+            bar=lambda _: nullcontext(lambda _done, _total: None),
+        )
+    return Watcher(
+        note=lambda text: say(PROG, text),
+        plan=click.echo,
+        progress=progress,
+        epoch=lambda row, recipe: click.echo(epoch_line(row, recipe)),
+        bar=download_bar,
+    )
+
+
+if __name__ == "__main__":
+    main()

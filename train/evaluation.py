@@ -1,0 +1,217 @@
+"""What a network gets right between two epochs, measured as resnext-validate measures it.
+
+The network is built anew from its tensors, folded and run in fp32 on the same batches in the same
+order, so that a checkpoint that is validated later gives the same counts.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from resnext.checkpoint import Checkpoint
+from resnext.data.batches import Batch, Prepare, read_batches
+from resnext.data.image_set import ImageSet
+from resnext.data.transforms import prepare_pixels
+from resnext.distributed import Job
+from resnext.errors import DataError
+from resnext.inference import Precision, Predictor
+from resnext.machine import usual_batch_size
+from resnext.metrics import Counts, count, top_five
+from resnext.preprocessing import Preprocessing
+from train.errors import DivergedError
+
+# Unreadable images that are named in one message.
+NAMED: Final = 10
+# Images of a batch, of which nothing is kept.
+LOOKED_AT: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Score:
+    """How good a network is.
+
+    Attributes:
+        counts: over all images.
+        loss: mean cross entropy.
+        decisions: (N,) int32, the best class of each image, in their order.
+    """
+
+    counts: Counts
+    loss: float
+    decisions: NDArray[np.int32]
+
+    @property
+    def wrong(self) -> int:
+        """Count the images that were decided wrongly."""
+        return self.counts.images - self.counts.top1_correct
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the counts and the loss as plain values, ready for JSON."""
+        return {
+            "images": self.counts.images,
+            "top1_correct": self.counts.top1_correct,
+            "top5_correct": self.counts.top5_correct,
+            "loss": self.loss,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationView:
+    """From pixels to the network's input, as resnext-validate prepares it."""
+
+    preprocessing: Preprocessing
+
+    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32]:
+        """Return (3, crop, crop); the position of the image changes nothing."""
+        del position
+        return prepare_pixels(pixels, self.preprocessing)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Prepares an image, and returns nothing of it."""
+
+    view: Prepare
+
+    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32]:
+        """Return an empty array."""
+        self.view(pixels, position)
+        return np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What was decided on one batch."""
+
+    number: int
+    counts: Counts
+    loss: float
+    decisions: list[int]
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    images: ImageSet,
+    *,
+    device: torch.device,
+    workers: int,
+    job: Job,
+    pause: Callable[[int], None],
+) -> Score | None:
+    """Measure a network on images, together with the other processes of the job.
+
+    Batches are cut before they are dealt out, and no image is measured twice.
+
+    Args:
+        checkpoint: the network, the same in all processes; its preprocessing is applied.
+        images: with the labels of the network.
+        device: of this process.
+        workers: processes that read ahead.
+        job: the processes.
+        pause: called by all processes after each round of batches, with the number of images
+            that this one has measured; may raise to end the measurement.
+
+    Returns:
+        The score on the process that leads, None on the others.
+
+    Raises:
+        DataError: an image that cannot be read.
+        DivergedError: logits that are not finite.
+    """
+    assert checkpoint.preprocessing is not None
+    size = usual_batch_size(device)
+    cut = [list(range(at, min(at + size, len(images)))) for at in range(0, len(images), size)]
+    mine = range(job.rank, len(cut), job.size)
+    predictor = Predictor(checkpoint.build(), device=device, precision=Precision.FP32)
+    views = (ValidationView(checkpoint.preprocessing),)
+    read = read_batches(images, [cut[number] for number in mine], views, workers=workers)
+    parts: list[_Part] = []
+    for number in range(job.rank, job.size * -(-len(cut) // job.size), job.size):
+        batch = next(read) if number in mine else None
+        if batch is not None:
+            check_readable(batch)
+            parts.append(_decide(number, predictor.logits(batch.inputs[0]), batch, images))
+        pause(len(batch.positions) if batch is not None else 0)
+    everyone = job.gather([asdict(part) for part in parts])
+    return None if everyone is None else _score([part for some in everyone for part in some])
+
+
+def check_readable(batch: Batch) -> None:
+    """Refuse a batch of which an image could not be read.
+
+    Raises:
+        DataError: names the first of them.
+    """
+    if batch.failures:
+        raise unreadable([failure.reason for failure in batch.failures])
+
+
+def unreadable(reasons: list[str]) -> DataError:
+    """Return the error that names the first images that could not be read, and counts them."""
+    more = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    named = "; ".join(reasons[:NAMED])
+    return DataError(
+        f"{len(reasons)} of the images cannot be read, and none is left out silently: {named}"
+        f"{more}; repair or remove them"
+    )
+
+
+def unreadable_images(
+    images: ImageSet, view: Prepare, *, workers: int, job: Job, pause: Callable[[int], None]
+) -> list[str]:
+    """Read, decode and prepare this process's part of the images; say why some cannot be.
+
+    Args:
+        images: all that will be used.
+        view: prepares them.
+        workers: processes that read.
+        job: the processes that share the images.
+        pause: takes the number of images of each batch that was read.
+    """
+    mine = list(range(job.rank, len(images), job.size))
+    cut = [mine[at : at + LOOKED_AT] for at in range(0, len(mine), LOOKED_AT)]
+    reasons: list[str] = []
+    read = read_batches(images, cut, (Probe(view),), workers=workers)
+    for batch, positions in zip(read, cut, strict=True):
+        reasons += [failure.reason for failure in batch.failures]
+        pause(job.size * len(positions))
+    return reasons
+
+
+def _decide(number: int, logits: NDArray[np.float32], batch: Batch, images: ImageSet) -> _Part:
+    if not np.isfinite(logits).all():
+        raise DivergedError(
+            "finite logits expected in the validation, found others; the last good state is kept; "
+            "try a smaller --lr, a longer --warmup, --clip 1"
+        )
+    labels = images.labels[batch.positions]
+    decisions = top_five(logits)
+    return _Part(
+        number=number,
+        counts=count(decisions, labels),
+        loss=_cross_entropy(logits.astype(np.float64), labels),
+        decisions=decisions[:, 0].tolist(),
+    )
+
+
+def _cross_entropy(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the sum of the cross entropies of logits (N, classes)."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return -float(logs[np.arange(len(labels)), labels].sum())
+
+
+def _score(rows: list[dict[str, Any]]) -> Score:
+    """Add up the parts of all processes in the order of their batches."""
+    rows = sorted(rows, key=lambda row: row["number"])
+    counts = sum((Counts(**row["counts"]) for row in rows), Counts())
+    decisions = [decision for row in rows for decision in row["decisions"]]
+    return Score(
+        counts=counts,
+        loss=sum(row["loss"] for row in rows) / counts.images,
+        decisions=np.array(decisions, np.int32),
+    )

@@ -1,0 +1,15 @@
+"""What the folder of a run holds."""
+
+from typing import Final
+
+STATE: Final = "state.safetensors"
+BEST: Final = "best.safetensors"
+LAST: Final = "last.safetensors"
+LAST_AVERAGE: Final = "last_average.safetensors"
+METRICS: Final = "metrics.jsonl"
+REPORT: Final = "training.html"
+BOARD: Final = "tensorboard"
+
+# What is scored after each epoch: the weights themselves, and their average where there is one.
+WEIGHTS: Final = "weights"
+AVERAGE: Final = "average"

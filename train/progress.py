@@ -1,0 +1,122 @@
+"""How far a run has come, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+from train.learner import Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What was seen in an epoch so far, by all processes.
+
+    Attributes:
+        images: learnt from.
+        loss: the sum of their losses.
+        wrong: of them, those decided wrongly before the step that learnt from them.
+        steps: taken.
+        norms: the sum of the norms of the gradient.
+    """
+
+    images: int = 0
+    loss: float = 0.0
+    wrong: int = 0
+    steps: int = 0
+    norms: float = 0.0
+
+    def plus(self, seen: Seen) -> "Tally":
+        """Return the tally with one more step."""
+        return Tally(
+            images=self.images + seen.images,
+            loss=self.loss + seen.loss,
+            wrong=self.wrong + seen.wrong,
+            steps=self.steps + 1,
+            norms=self.norms + seen.norm,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """The best validation of a run.
+
+    Attributes:
+        epoch: after which.
+        weights: "weights" or "average".
+        wrong: images decided wrongly.
+        loss: mean loss, which decides between equals.
+    """
+
+    epoch: int
+    weights: str
+    wrong: int
+    loss: float
+
+    def beats(self, other: "Best | None") -> bool:
+        """Tell whether this one is better than an earlier one, or the first."""
+        return other is None or (self.wrong, self.loss) < (other.wrong, other.loss)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The place of a run.
+
+    Attributes:
+        epoch: that is worked on, counted from 1; one more than all of them at the end.
+        step: how many steps of it are taken; all of them while it is validated.
+        tally: of this epoch.
+        seconds: of training, validation included, in all parts of the run.
+        history: a row for each epoch that is done.
+        best: the best validation so far.
+        stale: epochs since then.
+    """
+
+    epoch: int = 1
+    step: int = 0
+    tally: Tally = field(default_factory=Tally)
+    seconds: float = 0.0
+    history: tuple[Mapping[str, Any], ...] = ()
+    best: Best | None = None
+    stale: int = 0
+
+    def stepped(self, seen: Seen) -> Self:
+        """Return the place behind one more step."""
+        return replace(self, step=self.step + 1, tally=self.tally.plus(seen))
+
+    def ended(self, row: Mapping[str, Any], best: Best | None) -> Self:
+        """Return the place behind an epoch.
+
+        Args:
+            row: of the history.
+            best: of this epoch, if it is the best so far; else None.
+        """
+        return replace(
+            self,
+            epoch=self.epoch + 1,
+            step=0,
+            tally=Tally(),
+            history=(*self.history, row),
+            best=best or self.best,
+            stale=0 if best else self.stale + 1,
+        )
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return the place as plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the place that `to_fields` described.
+
+        Raises:
+            TypeError, KeyError: a field is missing, unknown or no table.
+        """
+        best = fields["best"]
+        return cls(
+            **{
+                **fields,
+                "tally": Tally(**fields["tally"]),
+                "history": tuple(fields["history"]),
+                "best": None if best is None else Best(**best),
+            }
+        )

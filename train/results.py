@@ -1,0 +1,109 @@
+"""The files of a run: checkpoints that anybody can use, and what was measured."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.checkpoint import Checkpoint
+from resnext.files import whole_file
+from train.evaluation import Score
+from train.files import AVERAGE, BEST, LAST, LAST_AVERAGE, METRICS, WEIGHTS
+from train.preparation import Task
+from train.progress import Best, Progress
+from train.state import explained
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scored:
+    """A network after an epoch, and how good it is.
+
+    Attributes:
+        weights: `WEIGHTS` or `AVERAGE`.
+        checkpoint: as it is written.
+        score: over the validation images.
+    """
+
+    weights: str
+    checkpoint: Checkpoint
+    score: Score
+
+    def as_best(self, epoch: int) -> Best:
+        """Return what is compared with other epochs."""
+        score = self.score
+        return Best(epoch=epoch, weights=self.weights, wrong=score.wrong, loss=score.loss)
+
+
+def trained_checkpoint(task: Task, arrays: Arrays) -> Checkpoint:
+    """Return a network of this run as a checkpoint, without what is not known yet."""
+    return replace(task.beginning.checkpoint, tensors=arrays)
+
+
+def documented(scored: Scored, task: Task, epoch: int) -> Scored:
+    """Return a network whose header says how it was trained, and how good it was found to be."""
+    training = {
+        "epoch": epoch,
+        "weights": scored.weights,
+        "began_with": task.beginning.source,
+        "recipe": task.recipe.to_fields(),
+        "seed": task.config.seed,
+        "training_images": len(task.images.train),
+        "validation": scored.score.to_fields(),
+    }
+    return replace(scored, checkpoint=replace(scored.checkpoint, training=training))
+
+
+def write_checkpoints(folder: Path, all_scored: list[Scored], best: Scored | None) -> None:
+    """Write the last networks, and the best if it is a new one.
+
+    Raises:
+        StateError: the disk is full.
+    """
+    files = {WEIGHTS: LAST, AVERAGE: LAST_AVERAGE}
+    wanted = [(files[scored.weights], scored) for scored in all_scored]
+    if best is not None:
+        wanted.append((BEST, best))
+    for name, scored in wanted:
+        with explained(folder / name):
+            scored.checkpoint.save(folder / name)
+
+
+def write_metrics(folder: Path, progress: Progress) -> None:
+    """Write a line of JSON for each epoch that is done; no line is ever there twice.
+
+    Raises:
+        StateError: the disk is full.
+    """
+    path = folder / METRICS
+    with explained(path), whole_file(path) as file:
+        for row in progress.history:
+            file.write((json.dumps(row) + "\n").encode())
+
+
+def epoch_row(progress: Progress, *, rate: float, seconds: float) -> dict[str, Any]:
+    """Return what an epoch of training was like, before it is validated.
+
+    Args:
+        progress: at the end of the epoch.
+        rate: of its last step.
+        seconds: of the epoch.
+    """
+    tally = progress.tally
+    return {
+        "epoch": progress.epoch,
+        "rate": rate,
+        "train": {
+            "images": tally.images,
+            "loss": tally.loss / max(tally.images, 1),
+            "wrong": tally.wrong,
+            "gradient_norm": tally.norms / max(tally.steps, 1),
+        },
+        "seconds": round(seconds, 3),
+        "images_per_second": round(tally.images / seconds, 2) if seconds else 0.0,
+    }

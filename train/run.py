@@ -1,0 +1,253 @@
+"""A run from its first step, or from where it was cut off, to its end."""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from resnext.data.batches import Batch, read_batches
+from resnext.distributed import Job
+from train import results
+from train.augment import TrainingView
+from train.batching import epoch_batches, shares, steps_of_epoch
+from train.evaluation import check_readable, evaluate
+from train.files import AVERAGE, STATE, WEIGHTS
+from train.learner import Learner, Part, Seen
+from train.loss import draw_mix, total_weight
+from train.preparation import Task
+from train.progress import Progress
+from train.results import Scored
+from train.schedule import Moment, learning_rate
+from train.snapshot import shared_arrays, to_state
+from train.stop import Stop, Stopped
+from train.watcher import Watcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Place:
+    """Where a run is computed.
+
+    Attributes:
+        job: the processes.
+        device: of this one.
+        workers: processes that read ahead for it.
+    """
+
+    job: Job
+    device: torch.device
+    workers: int
+
+
+class Run:
+    """A training that goes on.
+
+    Attributes:
+        progress: how far it has come; the same in all processes.
+        decisions: (N,) int32, of the best validation, on the process that leads.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        learner: Learner,
+        place: Place,
+        watcher: Watcher,
+        stop: Stop,
+    ) -> None:
+        """Take what a run needs; `progress` and `decisions` may then be set to go on."""
+        self.task, self.learner, self.place = task, learner, place
+        self.watcher, self.stop = watcher, stop
+        self.progress = Progress()
+        self.decisions: NDArray[np.int32] = np.zeros(0, np.int32)
+        self.steps = steps_of_epoch(len(task.images.train), task.recipe, processes=place.job.size)
+        self._since = time.perf_counter()
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether there is nothing left to learn."""
+        recipe, progress = self.task.recipe, self.progress
+        worn = bool(recipe.patience) and progress.stale >= recipe.patience
+        return progress.epoch > recipe.epochs or worn
+
+    def go(self) -> None:
+        """Train to the end.
+
+        Raises:
+            Stopped: somebody asked for it; the state is saved.
+            DivergedError: a loss or a weight is not finite; the last good state is kept.
+            DataError: an image that cannot be read.
+            StateError: the disk is full.
+            JobError: another process has ended.
+        """
+        self._since = time.perf_counter()
+        while not self.is_done:
+            self._learn()
+            self._end_epoch(self._validate())
+
+    def save(self) -> None:
+        """Write the state, on the process that leads.
+
+        Raises:
+            DivergedError, StateError, OSError: see `State.save`.
+        """
+        self._clock()
+        if self.place.job.leads:
+            state = to_state(self.learner, self.progress, self.task.identity, self.decisions)
+            state.save(self.task.config.output / STATE)
+
+    def _learn(self) -> None:
+        """Take the steps of the epoch that are left."""
+        task, progress = self.task, self.progress
+        batches = epoch_batches(
+            len(task.images.train),
+            task.recipe,
+            seed=task.config.seed,
+            epoch=progress.epoch,
+            processes=self.place.job.size,
+        )
+        todo = batches[progress.step :]
+        total = sum(map(len, batches))
+        text = f"epoch {progress.epoch}/{task.recipe.epochs}"
+        read = self._read(todo)
+        with closing(read), self.watcher.progress(text, total, progress.tally.images) as advance:
+            for batch in todo:
+                seen = self._step(batch, read)
+                self.progress = self.progress.stepped(seen)
+                tally = self.progress.tally
+                advance(seen.images, tally.loss / tally.images)
+                self._between_steps()
+
+    def _read(self, batches: list[NDArray[np.int64]]) -> Generator[Batch, None, None]:
+        """Yield this process's parts of batches one after the other, as the network sees them."""
+        task = self.task
+        preprocessing = task.beginning.checkpoint.preprocessing
+        assert preprocessing is not None
+        view = TrainingView(
+            preprocessing, task.recipe.augmentation, task.config.seed, self.progress.epoch
+        )
+        wanted = [part.tolist() for batch in batches for part in self._shares(batch)]
+        yield from read_batches(task.images.train, wanted, (view,), workers=self.place.workers)
+
+    def _shares(self, batch: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        job = self.place.job
+        parts = self.task.recipe.accumulate
+        return shares(batch, parts=parts, rank=job.rank, processes=job.size)
+
+    def _step(self, batch: NDArray[np.int64], read: Iterator[Batch]) -> Seen:
+        """Learn from one batch; return what all processes have seen of it."""
+        task, progress, job = self.task, self.progress, self.place.job
+        labels = task.images.train.labels
+        seen = self.learner.step(
+            self._parts(read, len(self._shares(batch))),
+            rate=learning_rate(task.recipe, self._moment()),
+            weight=total_weight(labels[batch], task.weights),
+            number=(progress.epoch - 1) * self.steps + progress.step + 1,
+            mix=draw_mix(
+                task.recipe.mixup,
+                seed=task.config.seed,
+                epoch=progress.epoch,
+                step=progress.step,
+            ),
+        )
+        images, loss, wrong = job.sum((seen.images, seen.loss, seen.wrong))
+        return Seen(images=int(images), loss=loss, wrong=int(wrong), norm=seen.norm)
+
+    def _parts(self, read: Iterator[Batch], count: int) -> Iterator[Part]:
+        labels = self.task.images.train.labels
+        for _ in range(count):
+            batch = next(read)
+            check_readable(batch)
+            yield Part(inputs=batch.inputs[0], labels=torch.from_numpy(labels[batch.positions]))
+
+    def _moment(self) -> Moment:
+        progress = self.progress
+        return Moment(
+            epoch=progress.epoch,
+            step=progress.step,
+            steps=self.steps,
+            epochs=self.task.recipe.epochs,
+        )
+
+    def _between_steps(self) -> None:
+        """Save where that is due, and stop where that was asked for."""
+        every = self.task.config.save_every
+        number = (self.progress.epoch - 1) * self.steps + self.progress.step
+        self._stop_if_asked()
+        if every and number % every == 0:
+            self.save()
+
+    def _stop_if_asked(self) -> None:
+        if self.place.job.any(flag=self.stop.requested):
+            self.save()
+            raise Stopped
+
+    def _validate(self) -> list[Scored]:
+        """Measure the network, and the average of its weights, on the process that leads."""
+        found = [self._scored(WEIGHTS, self.learner.network.state_dict())]
+        if self.learner.average is not None:
+            found.append(self._scored(AVERAGE, self.learner.average.tensors))
+        return [scored for scored in found if scored is not None]
+
+    def _scored(self, kind: str, tensors: dict[str, torch.Tensor]) -> Scored | None:
+        task, place = self.task, self.place
+        checkpoint = results.trained_checkpoint(task, shared_arrays(tensors, place.job))
+        text = f"validation of the {kind}"
+        with self.watcher.progress(text, len(task.images.val), 0) as advance:
+
+            def pause(images: int) -> None:
+                (done,) = place.job.sum((images,))
+                advance(int(done), None)
+                self._stop_if_asked()
+
+            score = evaluate(
+                checkpoint,
+                task.images.val,
+                device=place.device,
+                workers=place.workers,
+                job=place.job,
+                pause=pause,
+            )
+        if score is None:
+            return None
+        scored = Scored(weights=kind, checkpoint=checkpoint, score=score)
+        return results.documented(scored, task, self.progress.epoch)
+
+    def _end_epoch(self, found: list[Scored]) -> None:
+        """Write what the epoch brought, and go to the next."""
+        self._clock()
+        ended = self._judged(found) if found else self.progress
+        self.progress = Progress.from_fields(self.place.job.tell(ended.to_fields()))
+        if self.place.job.leads:
+            results.write_metrics(self.task.config.output, self.progress)
+            self.watcher.epoch(self.progress.history[-1], self.task.recipe)
+        self.save()
+
+    def _judged(self, found: list[Scored]) -> Progress:
+        """Write the networks of this epoch, and return the place behind it."""
+        progress = self.progress
+        leader = min(found, key=lambda scored: (scored.score.wrong, scored.score.loss))
+        best = leader.as_best(progress.epoch)
+        improved = best.beats(progress.best)
+        if improved:
+            self.decisions = leader.score.decisions
+        folder = self.task.config.output
+        results.write_checkpoints(folder, found, leader if improved else None)
+        last_step = replace(self._moment(), step=max(progress.step - 1, 0))
+        row: dict[str, Any] = results.epoch_row(
+            progress,
+            rate=learning_rate(self.task.recipe, last_step),
+            seconds=progress.seconds - sum(row["seconds"] for row in progress.history),
+        )
+        row |= {scored.weights: scored.score.to_fields() for scored in found}
+        return progress.ended(row | {"best": improved}, best if improved else None)
+
+    def _clock(self) -> None:
+        """Add the time since the last look at the clock."""
+        now = time.perf_counter()
+        self.progress = replace(self.progress, seconds=self.progress.seconds + now - self._since)
+        self._since = now

@@ -1,0 +1,172 @@
+"""A run on disk: all that it takes to go on from it as if nothing had happened.
+
+One safetensors file, never a pickle: tensors by name, the rest as JSON in its header. Random
+generators are not in it, as there are none with a past; see `train.numbers`.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.files import whole_file
+from resnext.tensor_file import write_tensors
+from train.errors import DivergedError, StateError
+from train.progress import Progress
+
+Array = NDArray[np.generic]
+Arrays = Mapping[str, Array]
+
+# What stands in the header, so that no other file is taken for a state, nor one of another form.
+FORM: Final = "resnext-train state 1"
+SLASH: Final = "/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class State:
+    """A run between two steps.
+
+    Attributes:
+        identity: what makes it this run: recipe, images, first weights, seed.
+        progress: how far it has come.
+        network: its tensors by name.
+        momentum: of the optimiser, by the name of the parameter; empty before the first step.
+        average: of the weights; empty where there is none.
+        scaler: of the loss, in half precision; else empty.
+        decisions: (N,) int32, the classes that the best validation decided on; empty before it.
+    """
+
+    identity: Mapping[str, Any]
+    progress: Progress
+    network: Arrays
+    momentum: Arrays
+    average: Arrays = field(default_factory=dict)
+    scaler: Mapping[str, Any] = field(default_factory=dict)
+    decisions: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+
+    def save(self, path: Path) -> None:
+        """Write the state, and wait until the disk has it; the file before stays till then.
+
+        Raises:
+            DivergedError: a tensor is not finite: the file before is better.
+            StateError: the disk is full.
+            OSError: the file cannot be written otherwise.
+        """
+        arrays = self._arrays()
+        for name, array in arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise DivergedError(
+                    f"{name.split(SLASH)[1]}: finite weights expected, found others; the last good "
+                    f"state is {path}; try a smaller --lr, a longer --warmup, --clip 1"
+                )
+        metadata = {
+            "form": FORM,
+            "identity": json.dumps(self.identity),
+            "progress": json.dumps(self.progress.to_fields()),
+            "scaler": json.dumps(self.scaler),
+        }
+        with explained(path), whole_file(path) as file:
+            write_tensors(file, arrays, metadata)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _arrays(self) -> dict[str, Array]:
+        kinds = {"network": self.network, "momentum": self.momentum, "average": self.average}
+        arrays = {
+            f"{kind}{SLASH}{name}": array
+            for kind, named in kinds.items()
+            for name, array in named.items()
+        }
+        return {**arrays, f"best{SLASH}decisions": self.decisions}
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a state that `save` wrote; nothing in it is executed.
+
+        Raises:
+            StateError: it is none, or damaged.
+            OSError: the file cannot be opened.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path.open("rb").close()  # an OSError that names the file
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("form") != FORM:
+                    raise StateError(
+                        f"{path}: a state of resnext-train expected, found another file"
+                    )
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            facts = {key: json.loads(metadata[key]) for key in ("identity", "progress", "scaler")}
+            progress = Progress.from_fields(facts["progress"])
+        except (SafetensorError, TypeError, KeyError, ValueError, AttributeError) as error:
+            raise StateError(
+                f"{path}: a whole state expected, found a damaged one ({error}); start anew with "
+                "--force"
+            ) from error
+        decisions = arrays.pop(f"best{SLASH}decisions", np.zeros(0, np.int32))
+        return cls(
+            identity=facts["identity"],
+            progress=progress,
+            scaler=facts["scaler"],
+            decisions=decisions.astype(np.int32, copy=False),
+            **{kind: _of(kind, arrays) for kind in ("network", "momentum", "average")},
+        )
+
+    def check(self, identity: Mapping[str, Any], path: Path) -> None:
+        """Check that this is a state of the run that is to go on.
+
+        Raises:
+            StateError: it is that of another; names the first difference.
+        """
+        wanted = json.loads(json.dumps(identity))  # tuples become lists, as in the file
+        for name, expected, found in _differences(wanted, self.identity):
+            raise StateError(
+                f"{path}: {name} {_short(expected)} expected, as this command has it, found "
+                f"{_short(found)}; give the same options and images, or another --output"
+            )
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Say what a full disk means for a run; other errors pass.
+
+    Raises:
+        StateError: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        kept = f"; the {path.name} of before is kept" if path.exists() else ""
+        raise StateError(
+            f"{path}: {error.strerror}{kept}; make room, then go on with --resume"
+        ) from error
+
+
+def _of(kind: str, arrays: Arrays) -> dict[str, Array]:
+    start = f"{kind}{SLASH}"
+    return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
+
+
+def _differences(expected: Any, found: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield (name, expected, found) wherever two trees of plain values differ."""
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        for key in (*expected, *(key for key in found if key not in expected)):
+            yield from _differences(expected.get(key), found.get(key), f"{name} {key}".strip())
+    elif expected != found:
+        yield name, expected, found
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

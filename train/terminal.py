@@ -1,0 +1,99 @@
+"""What a person sees meanwhile: a live line on a terminal, a plain one now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from train.watcher import Advance
+from train.wording import duration
+
+# Seconds between two lines where nobody sees a bar: often enough for a log, and no flood of lines.
+PAUSE: Final = 60.0
+
+
+@contextmanager
+def progress(text: str, images: int, done: int = 0) -> Iterator[Advance]:
+    """Show how far something is while the block runs.
+
+    Args:
+        text: what is being done.
+        images: how many there are.
+        done: of them, those that an earlier run has done; the speed does not count them.
+    """
+    if sys.stderr.isatty():
+        with _bar(text, images, done) as advance:
+            yield advance
+    else:
+        yield lines(text, images, done, write=sys.stderr.write, clock=time.monotonic)
+
+
+def lines(
+    text: str,
+    images: int,
+    done: int,
+    *,
+    write: Callable[[str], object],
+    clock: Callable[[], float],
+) -> Advance:
+    """Return a function that takes how many more images are done, and now and then says so."""
+    begin = said = clock()
+    before = done
+
+    def advance(more: int, loss: float | None) -> None:
+        nonlocal done, said
+        done += more
+        now = clock()
+        if now - said >= PAUSE and done < images:
+            said = now
+            rate = (done - before) / (now - begin)
+            parts = [f"{text}: {done:,} of {images:,} images"]
+            parts += [f"loss {loss:.4f}"] if loss is not None else []
+            parts += [f"{rate:.1f} images/s", f"{duration((images - done) / rate)} left"]
+            write(", ".join(parts) + "\n")
+
+    return advance
+
+
+@contextmanager
+def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        """Images a second, of late."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:.1f} images/s")
+
+    # Refreshed by hand, for want of a thread: reading processes are forked while the bar is shown.
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}", markup=False),
+        Speed(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+    )
+    task = bar.add_task(text, total=images, completed=done, loss="")
+
+    def advance(more: int, loss: float | None) -> None:
+        shown = "" if loss is None else f"loss {loss:.4f}"
+        bar.update(task, advance=more, loss=shown, refresh=True)
+
+    with bar:
+        yield advance
