@@ -6,7 +6,7 @@ from math import cos, floor, pi
 import pytest
 
 from train.errors import RecipeError
-from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, Curve, with_curve
+from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, Curve, changed
 from train.schedule import Moment, learning_rate
 
 
@@ -62,12 +62,24 @@ def test_cosine_rises_first_and_ends_near_zero() -> None:
 
 
 def test_curve_that_is_asked_for_keeps_the_warm_up() -> None:
-    schedule = with_curve(FINETUNE.schedule, Curve.STEP)
+    schedule = changed(FINETUNE, {"curve": Curve.STEP}).schedule
     assert (schedule.curve, schedule.after, schedule.warmup) == (Curve.STEP, (0.49, 0.74), 1.0)
-    recipe = replace(FINETUNE, schedule=with_curve(schedule, Curve.CONSTANT))
-    assert learning_rate(recipe, moment(15, 15)) == recipe.scaled_rate
+    recipe = changed(IMAGENET_2017, {"curve": Curve.CONSTANT})
+    assert learning_rate(recipe, moment(100, 100)) == 0.1
+
+
+def test_changes_reach_every_part_of_a_recipe() -> None:
+    recipe = changed(IMAGENET_2017, {"rate": 0.3, "batch_size": 7, "warmup": 2.5, "flip": 0.0})
+    assert recipe.scaled_rate == 0.3
+    assert (recipe.schedule.every, recipe.schedule.warmup) == (30, 2.5)
+    assert recipe.augmentation == replace(IMAGENET_2017.augmentation, flip=0.0)
 
 
 def test_more_parts_than_images_in_a_step_are_refused() -> None:
     with pytest.raises(RecipeError, match="--accumulate 9: at most --batch-size 8"):
         replace(FINETUNE, batch_size=8, accumulate=9)
+
+
+def test_warm_up_as_long_as_the_run_is_refused() -> None:
+    with pytest.raises(RecipeError, match="--warmup 3: less than the 3 --epochs expected"):
+        changed(FINETUNE, {"epochs": 3, "warmup": 3.0})

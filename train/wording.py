@@ -114,6 +114,10 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
+def _several(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _validation(row: Mapping[str, Any]) -> str:
     wrong = row["images"] - row["top1_correct"]
     return f"{percent(wrong, row['images'])} ({wrong}/{row['images']})"
@@ -132,7 +136,7 @@ def _rate(recipe: Recipe) -> str:
 
 
 def _schedule(schedule: Schedule) -> str:
-    warmup = f", after a warm-up of {schedule.warmup:g} epochs" if schedule.warmup else ""
+    warmup = f", {schedule.warmup:g} epochs of warm-up first" if schedule.warmup else ""
     match schedule.curve:
         case Curve.STEP if schedule.every:
             return f"a tenth after every {schedule.every} epochs{warmup}"
@@ -190,7 +194,7 @@ def _loss(recipe: Recipe) -> Iterator[str]:
 def _machine(recipe: Recipe, device: str, processes: int, workers: int, threads: int) -> str:
     parts = [device, recipe.precision]
     if device == "cpu":
-        parts.append(f"{threads} threads")
+        parts.append(_several(threads, "thread"))
     if processes > 1:
         parts.append(f"{processes} processes")
     parts.append(f"{workers} reading" if workers else "reading in turn")

@@ -1,0 +1,176 @@
+"""Runs that are killed, stopped and gone on with: bit for bit what they would have been."""
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+from safetensors import SafetensorError, safe_open
+
+from tests import warm
+from tests.train_runs import assert_refused, assert_same_tensors, run, tiny, write_data
+
+STEPS = 18
+# What a run leaves that has to be the same in every bit.
+FILES = ("last.safetensors", "last_average.safetensors", "best.safetensors")
+# Everything that has a memory: average, momentum, mixing, parts of a step.
+OPTIONS = ("--ema", "0.9", "--mixup", "0.4", "--accumulate", "2", "--schedule", "cosine")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def whole(root: Path) -> Path:
+    """Return the folder of a run that nothing happened to."""
+    done = run(root, *tiny("whole", *OPTIONS))
+    assert done.returncode == 0, done.stderr
+    return root / "whole"
+
+
+def steps_done(state: Path) -> int:
+    """Count the steps that a state on disk has behind it; -1 while there is none."""
+    try:
+        with safe_open(state, framework="numpy") as file:
+            progress = json.loads(file.metadata()["progress"])
+    except (FileNotFoundError, SafetensorError):
+        return -1
+    return (progress["epoch"] - 1) * (STEPS // 3) + progress["step"]
+
+
+def start(root: Path, output: str, *words: str) -> BaseProcess:
+    words = (*OPTIONS, "--save-every", "1", "--resume", *words)
+    return warm.start(
+        "train.cli", tiny(output, *words), cwd=root, output=root / f"{output}.stdout.txt"
+    )
+
+
+def wait_for(process: BaseProcess, state: Path, steps: int) -> None:
+    """Wait until a run has a state of so many steps, or has ended."""
+    deadline = time.monotonic() + 60
+    while process.is_alive() and steps_done(state) < steps:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def assert_as_whole(folder: Path, whole: Path) -> None:
+    """Check that a run has left what the whole one has left, but for times."""
+    for name in FILES:
+        assert_same_tensors(folder / name, whole / name)
+    assert rows(folder) == rows(whole)
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for row in found:
+        assert row.pop("seconds") > 0
+        assert row.pop("images_per_second") > 0
+    return found
+
+
+def killed_at(steps: list[int], delays: Iterator[float], root: Path, output: str) -> int:
+    """Kill a run and go on with it, once near each of the steps; count the kills that hit it."""
+    kills = 0
+    for step in steps:
+        process = start(root, output)
+        wait_for(process, root / output / "state.safetensors", step)
+        time.sleep(next(delays))
+        process.kill()
+        process.join()
+        kills += process.exitcode == -signal.SIGKILL
+    return kills
+
+
+def test_run_that_is_killed_goes_on_bit_for_bit(root: Path, whole: Path) -> None:
+    delays = iter([0.004, 0.02, 0.0])
+    assert killed_at([0, 7, 12], delays, root, "killed") == 3
+    done = run(root, *tiny("killed", *OPTIONS, "--save-every", "1", "--resume"))
+    assert "goes on in epoch" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert_as_whole(root / "killed", whole)
+    assert [path.name for path in (root / "killed").glob(".*")] == []
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_steps_change_no_bit(root: Path, whole: Path) -> None:
+    generator = random.Random(20)  # noqa: S311
+    kills = 0
+    for chain in range(5):
+        output = f"chain{chain}"
+        steps = sorted(generator.sample(range(STEPS), 4))
+        delays = (generator.uniform(0, 0.05) for _ in steps)
+        kills += killed_at(steps, delays, root, output)
+        done = run(root, *tiny(output, *OPTIONS, "--resume"))
+        assert done.returncode == 0, done.stderr
+        assert_as_whole(root / output, whole)
+    assert kills == 20
+
+
+def test_sigterm_finishes_the_step_saves_and_exits_with_0(root: Path, whole: Path) -> None:
+    process = start(root, "stopped")
+    state = root / "stopped" / "state.safetensors"
+    wait_for(process, state, 4)
+    before = time.monotonic()
+    process.terminate()
+    process.join()
+    assert time.monotonic() - before < 30
+    assert process.exitcode == 0
+    stderr = warm.errors(root / "stopped.stdout.txt")
+    assert stderr.endswith(
+        "resnext-train: stopped; stopped holds all of it, and --resume goes on\n"
+    )
+    assert 4 <= steps_done(state) < STEPS
+    done = run(root, *tiny("stopped", *OPTIONS, "--resume"))
+    assert done.returncode == 0, done.stderr
+    assert_as_whole(root / "stopped", whole)
+
+
+def test_ctrl_c_saves_too_and_exits_with_2(root: Path, whole: Path) -> None:
+    process = start(root, "by_hand", "--workers", "1")
+    wait_for(process, root / "by_hand" / "state.safetensors", 3)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    assert process.exitcode == 2
+    done = run(root, *tiny("by_hand", *OPTIONS, "--resume"))
+    assert done.returncode == 0, done.stderr
+    assert_as_whole(root / "by_hand", whole)
+
+
+def test_run_that_is_done_stays_as_it_is(root: Path, whole: Path) -> None:
+    before = {path.name: path.read_bytes() for path in whole.iterdir() if path.suffix != ".html"}
+    done = run(root, *tiny("whole", *OPTIONS, "--resume"))
+    assert done.returncode == 0, done.stderr
+    assert "this run is done" in done.stderr
+    after = {path.name: path.read_bytes() for path in whole.iterdir() if path.suffix != ".html"}
+    assert after == before
+
+
+def test_run_that_is_there_is_not_overwritten(root: Path, whole: Path) -> None:
+    done = run(root, *tiny(whole.name, *OPTIONS))
+    assert_refused(
+        done, f"{whole.name}/state.safetensors", "--resume goes on", "--force starts anew"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--seed", "1"), "seed 1 expected, as this command has it, found 0"),
+        (("--lr", "0.5"), "recipe rate 0.5 expected"),
+        (("--val-data", "data/train"), "validation images"),
+    ],
+    ids=["seed", "rate", "images"],
+)
+def test_state_of_another_run_is_refused(
+    root: Path, whole: Path, words: tuple[str, ...], part: str
+) -> None:
+    done = run(root, *tiny("whole", *OPTIONS, "--resume", *words))
+    assert_refused(done, whole.name, part, "or another --output")

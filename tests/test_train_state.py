@@ -1,0 +1,172 @@
+"""A run on disk: whole or as before, and never taken for another."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from train.errors import DivergedError, StateError
+from train.learner import Seen
+from train.progress import Best, Progress, Tally
+from train.state import State
+
+
+def progress() -> Progress:
+    seen = Seen(images=8, loss=2.5, wrong=3, norm=0.75)
+    best = Best(epoch=1, weights="average", wrong=5, loss=0.25)
+    return Progress().ended({"epoch": 1, "rate": 0.1}, best).stepped(seen).stepped(seen)
+
+
+def state() -> State:
+    return State(
+        identity={"seed": 1, "recipe": {"epochs": 3, "augmentation": {"flip": 0.5}}},
+        progress=progress(),
+        network={"conv1.weight": np.ones((2, 3), np.float32), "n": np.array(7, np.int64)},
+        momentum={"conv1.weight": np.full((2, 3), 0.5, np.float32)},
+        average={"conv1.weight": np.zeros((2, 3), np.float32), "n": np.array(7, np.int64)},
+        scaler={"scaler": {"scale": 65536.0}, "skipped": 2},
+        decisions=np.array([1, 0, 2], np.int32),
+    )
+
+
+def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    state().save(tmp_path / "state.safetensors")
+    found = State.load(tmp_path / "state.safetensors")
+    expected = state()
+    assert found.progress == expected.progress
+    assert (found.identity, found.scaler) == (expected.identity, expected.scaler)
+    for kind in ("network", "momentum", "average"):
+        one, other = getattr(found, kind), getattr(expected, kind)
+        assert one.keys() == other.keys()
+        for name in one:
+            assert one[name].dtype == other[name].dtype
+            np.testing.assert_array_equal(one[name], other[name])
+    np.testing.assert_array_equal(found.decisions, [1, 0, 2])
+    assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
+
+
+def test_tally_and_place_count_what_was_seen() -> None:
+    found = progress()
+    assert (found.epoch, found.step, found.stale) == (2, 2, 0)
+    assert found.tally == Tally(images=16, loss=5.0, wrong=6, steps=2, norms=1.5)
+    later = found.ended({"epoch": 2}, None)
+    assert (later.epoch, later.step, later.stale, later.best) == (3, 0, 1, found.best)
+    assert later.tally == Tally()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "loss", "better"), [(4, 9.0, True), (5, 0.2, True), (5, 0.25, False), (6, 0.1, False)]
+)
+def test_fewer_wrong_are_better_and_the_loss_decides_between_equals(
+    wrong: int, loss: float, better: bool
+) -> None:
+    best = Best(epoch=2, weights="weights", wrong=wrong, loss=loss)
+    assert best.beats(progress().best) == better
+
+
+@pytest.mark.parametrize("kind", ["network", "momentum", "average"])
+def test_state_that_is_not_finite_is_not_written(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "state.safetensors"
+    state().save(path)
+    before = path.read_bytes()
+    bad = np.array([[1, np.nan, 3], [4, 5, 6]], np.float32)
+    with pytest.raises(DivergedError, match=r"conv1\.weight: finite weights expected"):
+        replace(state(), **{kind: {"conv1.weight": bad}}).save(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("kept", [0, 7, 100, 900, -1], ids=lambda kept: f"{kept} bytes")
+def test_state_that_is_cut_short_is_refused(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "state.safetensors"
+    state().save(path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(StateError, match="a whole state expected, found a damaged one"):
+        State.load(path)
+
+
+def test_checkpoint_is_no_state(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    save_file({"fc.bias": np.zeros(3, np.float32)}, path, {"spec": "{}"})
+    with pytest.raises(StateError, match="a state of resnext-train expected, found another file"):
+        State.load(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"epoch": 1}', '{"best": null, "tally": {}, "history": [], "x": 1}']
+)
+def test_state_with_a_damaged_place_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "state.safetensors"
+    facts = {"form": "resnext-train state 1", "identity": "{}", "scaler": "{}", "progress": text}
+    save_file({"best/decisions": np.zeros(0, np.int32)}, path, facts)
+    with pytest.raises(StateError, match="damaged"):
+        State.load(path)
+
+
+def test_missing_state_is_an_os_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        State.load(tmp_path / "state.safetensors")
+    assert caught.value.filename == str(tmp_path / "state.safetensors")
+
+
+def test_state_of_another_run_is_refused_by_the_first_difference(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    same = {"seed": 1, "recipe": {"epochs": 3, "augmentation": {"flip": 0.5}}}
+    state().check(same, path)
+    other = {"seed": 1, "recipe": {"epochs": 3, "augmentation": {"flip": 0.0}}}
+    with pytest.raises(
+        StateError,
+        match=r"recipe augmentation flip 0\.0 expected, as this command has it, found 0\.5; give",
+    ):
+        state().check(other, path)
+
+
+# What runs on a file system of a megabyte: a state that fits, then one that does not.
+FULL = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+sys.path.insert(0, {root!r})
+from tests.test_train_state import state
+path = Path({folder!r}) / "state.safetensors"
+state().save(path)
+large = {{"conv1.weight": np.ones(500_000, np.float32)}}
+try:
+    replace(state(), network=large).save(path)
+except Exception as error:
+    print(type(error).__name__, error)
+from train.state import State
+print(len(State.load(path).network["conv1.weight"]), len(list(path.parent.iterdir())))
+"""
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare(1)")
+def test_full_disk_keeps_the_state_before(tmp_path: Path) -> None:
+    code = FULL.format(root=str(Path(__file__).parents[1]), folder=str(tmp_path))
+    mount = f"mount -t tmpfs -o size=1m none {tmp_path} && exec {sys.executable} -c "
+    script = ["unshare", "-r", "-m", "sh", "-c", f'{mount} "$0"', code]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("this system mounts nothing for a user")
+    first, second = done.stdout.splitlines()
+    assert first == (
+        f"StateError {tmp_path}/state.safetensors: No space left on device; the state.safetensors "
+        "of before is kept; make room, then go on with --resume"
+    )
+    assert second == "2 1"
+
+
+def test_header_holds_json_and_no_pickle(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    state().save(path)
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    assert json.loads(header["__metadata__"]["progress"])["epoch"] == 2
+    assert sorted(header)[:3] == ["__metadata__", "average/conv1.weight", "average/n"]
