@@ -1,6 +1,7 @@
 """Labelled images to batches of network input, read and decoded by worker processes."""
 
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -151,7 +152,7 @@ def read_batches(
             batch_sampler=batches,
             num_workers=workers,
             collate_fn=_collate,
-            worker_init_fn=_ignore_signals,
+            worker_init_fn=_leave_to_main,
         )
         found: Iterator[Batch] = iter(loader)
     try:
@@ -194,7 +195,12 @@ def _collate(samples: "list[_Sample | Failure]") -> Batch:
     )
 
 
-def _ignore_signals(worker: int) -> None:  # noqa: ARG001 - the loader passes it
-    """Leave Ctrl-C, and SIGTERM to a whole group, to the main process, which ends the workers."""
+def _leave_to_main(worker: int) -> None:  # noqa: ARG001 - the loader passes it
+    """Leave Ctrl-C, and SIGTERM to a whole group, to the main process, which ends the workers.
+
+    Errors of images are values. What is left for a traceback is the thread that hands tensors over,
+    to a main process that is gone.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.excepthook = lambda *_: None
