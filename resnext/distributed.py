@@ -7,6 +7,7 @@ is small. Only the gradients of a training go from GPU to GPU.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +16,16 @@ from typing import Any, Final, TypeVar
 
 import torch
 from torch import distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from resnext.errors import JobError
 
 # How long the others are waited for. Less than the 30 minutes that PyTorch waits by default.
 PATIENCE: Final = timedelta(minutes=10)
+
+# The libraries that processes speak over name themselves when they lose each other.
+LOST: Final = re.compile("gloo|nccl", re.IGNORECASE)
 
 T = TypeVar("T")
 
@@ -181,8 +187,16 @@ def join(*, learns: bool = False) -> Iterator[Job]:
         return
     with _explained():
         fast = learns and torch.cuda.is_available()
-        backend = "cpu:gloo,cuda:nccl" if fast else "gloo"
-        dist.init_process_group(backend, timeout=PATIENCE)
+        store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+        # Where torchrun starts processes again, its store still has the addresses of the dead.
+        store = PrefixStore(f"start {restarts()}", store)
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if fast else "gloo",
+            store=store,
+            rank=rank,
+            world_size=size,
+            timeout=PATIENCE,
+        )
     try:
         yield Job(
             rank=dist.get_rank(),
@@ -194,13 +208,33 @@ def join(*, learns: bool = False) -> Iterator[Job]:
         dist.destroy_process_group()
 
 
+def restarts() -> int:
+    """Count how often `torchrun` has started this job again."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+
+
+@contextmanager
+def losses_explained() -> Iterator[None]:
+    """Turn what PyTorch raises over a lost process, wherever it waits for it, into a `JobError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or LOST.search(str(error)):
+            raise _lost(error) from error
+        raise
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        rank = os.environ.get("RANK", "?")
-        raise JobError(
-            f"rank {rank}: another process of this job has ended or cannot be reached "
-            f"({str(error).strip().splitlines()[0][:120]}); its own message says why"
-        ) from error
+        raise _lost(error) from error
+
+
+def _lost(error: Exception) -> JobError:
+    rank = os.environ.get("RANK", "?")
+    return JobError(
+        f"rank {rank}: another process of this job has ended or cannot be reached "
+        f"({str(error).strip().splitlines()[0][:120]}); its own message says why"
+    )

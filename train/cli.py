@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -53,8 +54,10 @@ def main(**arguments: Any) -> None:
         config = _config(**arguments)
 
         # Here, because `--help` must not wait for torch.
-        from resnext.distributed import join
+        from resnext.distributed import join, restarts
 
+        if restarts():
+            config = replace(config, resume=True)
         with join(learns=True) as job:
             _train(config, job)
 

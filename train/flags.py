@@ -194,7 +194,9 @@ MACHINE: Final = (
 RUN: Final = (
     click.option("--output", type=FOLDER, required=True, metavar="DIR", help="Folder of the run."),
     click.option(
-        "--resume", is_flag=True, help="Go on from the state in --output, if there is one."
+        "--resume",
+        is_flag=True,
+        help="Go on from the state in --output, if there is one; torchrun's restarts always do.",
     ),
     click.option("--force", is_flag=True, help="Start anew over what is in --output."),
     click.option(

@@ -76,7 +76,7 @@ class SyncedBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         y, mean, variance, count = _apply(x, self.weight, self.bias, self.eps)
-        self._count(mean, variance, float(count))
+        self._count(mean, variance, float(count[0]))
         found: Tensor = y
         return found
 
@@ -108,7 +108,7 @@ class _Synced(Function):
         ctx.save_for_backward(normalised, weight, inverse, total)
         y = normalised * _column(weight) + _column(bias)
         ctx.mark_non_differentiable(mean, variance, total)
-        return y.to(x.dtype), mean, variance, total[:1].squeeze()
+        return y.to(x.dtype), mean, variance, total
 
     @staticmethod
     @once_differentiable

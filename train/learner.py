@@ -211,9 +211,9 @@ class Learner:
         """Return what is called to compute logits: the network, in all that surrounds it."""
         self._parallel: nn.Module = self.network
         if self.machine.processes > 1:
-            self._parallel = DistributedDataParallel(
-                self.network, broadcast_buffers=not self.recipe.sync_bn
-            )
+            # Each forward pass begins with the statistics of rank 0 in all processes: a run that
+            # goes on from rank 0's state is then the same run.
+            self._parallel = DistributedDataParallel(self.network)
         if self.machine.compiled:
             return cast("nn.Module", torch.compile(self._parallel))
         return self._parallel

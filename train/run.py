@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from resnext.data.batches import Batch, read_batches
-from resnext.distributed import Job
+from resnext.distributed import Job, losses_explained
 from train import results
 from train.augment import TrainingView
 from train.batching import epoch_batches, shares, steps_of_epoch
@@ -141,19 +141,15 @@ class Run:
     def _step(self, batch: NDArray[np.int64], read: Iterator[Batch]) -> Seen:
         """Learn from one batch; return what all processes have seen of it."""
         task, progress, job = self.task, self.progress, self.place.job
-        labels = task.images.train.labels
-        seen = self.learner.step(
-            self._parts(read, len(self._shares(batch))),
-            rate=learning_rate(task.recipe, self._moment()),
-            weight=total_weight(labels[batch], task.weights),
-            number=(progress.epoch - 1) * self.steps + progress.step + 1,
-            mix=draw_mix(
-                task.recipe.mixup,
-                seed=task.config.seed,
-                epoch=progress.epoch,
-                step=progress.step,
-            ),
-        )
+        place = {"seed": task.config.seed, "epoch": progress.epoch, "step": progress.step}
+        with losses_explained():
+            seen = self.learner.step(
+                self._parts(read, len(self._shares(batch))),
+                rate=learning_rate(task.recipe, self._moment()),
+                weight=total_weight(task.images.train.labels[batch], task.weights),
+                number=(progress.epoch - 1) * self.steps + progress.step + 1,
+                mix=draw_mix(task.recipe.mixup, **place),
+            )
         images, loss, wrong = job.sum((seen.images, seen.loss, seen.wrong))
         return Seen(images=int(images), loss=loss, wrong=int(wrong), norm=seen.norm)
 

@@ -1,0 +1,171 @@
+"""Trainings that several processes share: the arithmetic of one, and a job that comes back."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tests import warm
+from tests.train_runs import assert_same_tensors, run, tiny, write_data
+
+# 81 pictures are ten steps of eight, and one that is left out.
+TEN_STEPS = ("--epochs", "1", "--sync-bn")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("jobs"), train=27, val=7)
+
+
+@pytest.fixture(scope="module")
+def alone(root: Path) -> Path:
+    """Return the folder of a run of one process."""
+    done = run(root, *tiny("alone", *TEN_STEPS))
+    assert done.returncode == 0, done.stderr
+    return root / "alone"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def start(root: Path, output: str, *words: str, processes: int) -> list[warm.BaseProcess]:
+    """Start the processes of a job, in the environment that torchrun gives them."""
+    job = {
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "PYTHONWARNINGS": "error",
+    }
+    return [
+        warm.start(
+            "train.cli",
+            tiny(output, *words),
+            cwd=root,
+            output=root / f"{output}.{rank}.txt",
+            environment={**job, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(processes)
+    ]
+
+
+def run_job(root: Path, output: str, *words: str, processes: int) -> Path:
+    started = start(root, output, *words, processes=processes)
+    for process in started:
+        process.join()
+    errors = [warm.errors(root / f"{output}.{rank}.txt") for rank in range(processes)]
+    assert [process.exitcode for process in started] == [0] * processes, errors
+    return root / output
+
+
+def rows(folder: Path) -> list[dict[str, dict[str, float]]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_share_a_batch_with_the_result_of_one(
+    root: Path, alone: Path, processes: int
+) -> None:
+    folder = run_job(root, f"shared{processes}", *TEN_STEPS, processes=processes)
+    found, expected = (load_file(each / "last.safetensors") for each in (folder, alone))
+    assert int(found["bn1.num_batches_tracked"]) == 10
+    for name, tensor in expected.items():
+        np.testing.assert_allclose(found[name], tensor, rtol=1e-5, atol=1e-5, err_msg=name)
+    (one,), (other,) = rows(folder), rows(alone)
+    assert one["train"]["images"] == other["train"]["images"] == 80
+    assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-5)
+
+
+def test_validation_of_a_job_counts_every_image_once(root: Path) -> None:
+    folder = run_job(root, "counted", "--epochs", "1", "--ema", "0.9", processes=2)
+    (row,) = rows(folder)
+    assert row["weights"]["images"] == row["average"]["images"] == 21
+    for name, kind in (("last", "weights"), ("last_average", "average")):
+        done = warm.run(
+            "validate.cli",
+            ["--data", "data/val", "--json", folder / f"{name}.safetensors"],
+            cwd=root,
+            output=root / "validated.txt",
+        )
+        (result,) = json.loads(done.stdout)["results"]
+        counts = {key: row[kind][key] for key in ("images", "top1_correct", "top5_correct")}
+        assert {key: result[key] for key in counts} == counts
+
+
+def test_process_that_is_killed_ends_the_others_with_a_word(root: Path) -> None:
+    first, second = start(root, "broken", "--epochs", "100", processes=2)
+    state = root / "broken" / "state.safetensors"
+    deadline = time.monotonic() + 60
+    while not state.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    second.kill()
+    first.join()
+    second.join()
+    stderr = warm.errors(root / "broken.0.txt")
+    assert "Traceback" not in stderr
+    assert "rank 0: another process of this job has ended" in stderr.splitlines()[-1]
+    assert first.exitcode == 2
+
+
+def test_sigterm_to_all_processes_saves_and_exits_with_0(root: Path) -> None:
+    started = start(root, "stopped", "--epochs", "100", "--workers", "1", processes=2)
+    state = root / "stopped" / "state.safetensors"
+    deadline = time.monotonic() + 60
+    while not state.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.join(30)
+    assert [process.exitcode for process in started] == [0, 0]
+    assert warm.errors(root / "stopped.0.txt").endswith("and --resume goes on\n")
+    assert warm.errors(root / "stopped.1.txt") == ""
+
+
+@pytest.mark.slow
+def test_torchrun_starts_a_killed_job_again_and_no_bit_differs(root: Path) -> None:
+    whole = run_job(root, "whole", "--epochs", "4", processes=2)
+    words = tiny("elastic", "--epochs", "4", "--save-every", "1")
+    script = Path(sys.executable).with_name("resnext-train")
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"]
+    command = [sys.executable, *launcher, "--master-port", str(free_port()), "--no-python", script]
+    with subprocess.Popen(
+        [*map(str, command), *map(str, words)],
+        cwd=root,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as agent:
+        state = root / "elastic" / "state.safetensors"
+        deadline = time.monotonic() + 120
+        while not state.exists():
+            assert agent.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
+        workers = [
+            int(child)
+            for child in children
+            if b"resnext-train" in Path(f"/proc/{child}/cmdline").read_bytes()
+        ]
+        os.kill(workers[1], signal.SIGKILL)
+        _, stderr = agent.communicate(timeout=180)
+    assert agent.returncode == 0, stderr
+    assert "elastic/state.safetensors: goes on in epoch" in stderr
+    for name in ("last.safetensors", "best.safetensors"):
+        assert_same_tensors(root / "elastic" / name, whole / name)
