@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from resnext.data.device import Sources, scale_sources
 from resnext.errors import DeviceError
 from resnext.folding import folded
 from resnext.fusion import fused
@@ -98,18 +99,25 @@ class Predictor:
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = fused(plain) if device.type == "cpu" else plain
 
-    def logits(self, inputs: Tensor) -> NDArray[np.float32]:
+    def logits(self, inputs: Tensor | Sources) -> NDArray[np.float32]:
         """Return the logits (N, classes) of N pictures.
 
         Args:
             inputs: (N, 3, H, W) float32, or (N, crops, 3, H, W), of whose crops the logits are
-                summed, in float32, as the original does.
+                summed, in float32, as the original does; or what the device makes such inputs of.
         """
-        crops = inputs.shape[1] if inputs.dim() == 5 else 1
-        pictures = inputs.flatten(0, 1) if inputs.dim() == 5 else inputs
+        found: NDArray[np.float32] = self.start(inputs).cpu().numpy()
+        return found
+
+    def start(self, inputs: Tensor | Sources) -> Tensor:
+        """Return the logits where they are computed: a GPU may still be at it."""
         with torch.inference_mode(), arithmetic(self.precision):
+            if isinstance(inputs, Sources):
+                inputs = scale_sources(inputs.to(self.device))
+            crops = inputs.shape[1] if inputs.dim() == 5 else 1
+            pictures = inputs.flatten(0, 1) if inputs.dim() == 5 else inputs
             pictures = pictures.to(self.device, self.dtype, non_blocking=True)
             # Channels last in memory: grouped convolutions are half as fast again on a CPU.
             answers = self.network(pictures.contiguous(memory_format=torch.channels_last)).float()
             summed: Tensor = answers.unflatten(0, (-1, crops)).sum(1) if crops > 1 else answers
-            return summed.cpu().numpy()
+            return summed

@@ -21,7 +21,7 @@ SMALL = Preprocessing(scale=9, crop=7, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)
 
 def scaled(pictures: list[np.ndarray], preprocessing: Preprocessing) -> torch.Tensor:
     sources = Sources.of([crop_source(each, preprocessing) for each in pictures])
-    return scale_sources(sources, preprocessing)
+    return scale_sources(sources)
 
 
 def test_golden_pictures_in_one_batch_are_torch7s_in_every_bit() -> None:
@@ -78,5 +78,5 @@ def test_compiled_it_differs_by_less_than_a_millionth(monkeypatch: pytest.Monkey
 def test_gpu_differs_by_less_than_a_millionth() -> None:
     pictures = [decode((IMAGES / name).read_bytes()) for name in EXPECTED]
     sources = Sources.of([crop_source(each, IMAGENET) for each in pictures])
-    found = scale_sources(sources.pin_memory().to(torch.device("cuda")), IMAGENET)
+    found = scale_sources(sources.pin_memory().to(torch.device("cuda")))
     assert (found.cpu() - scaled(pictures, IMAGENET)).abs().max() < 1e-6

@@ -44,7 +44,11 @@ def images() -> ImageSet:
 
 
 def candidate(
-    *, precision: Precision = Precision.FP32, compared: bool = False, **changes: object
+    *,
+    precision: Precision = Precision.FP32,
+    compared: bool = False,
+    on_device: bool = False,
+    **changes: object,
 ) -> Candidate:
     network = convert.load(DIGITS / "resnext_11_8x4d_digits.t7").build()
     run = Run(
@@ -58,6 +62,7 @@ def candidate(
         run=replace(run, **changes),  # type: ignore[arg-type]
         predictor=Predictor(network, device=CPU, precision=precision),
         reference=Predictor(network, device=CPU, precision=Precision.FP32) if compared else None,
+        on_device=on_device,
     )
 
 
@@ -97,7 +102,7 @@ def test_digits_logits_are_those_of_torch7(images: ImageSet) -> None:
     each = candidate()
     positions = [list(range(start, min(start + 16, 360))) for start in range(0, 360, 16)]
     batches = read_batches(images, positions, [each.preparation], workers=0)
-    found = np.concatenate([each.predictor.logits(batch.inputs[0]) for batch in batches])
+    found = np.concatenate([each.predictor.logits(batch.tensor()) for batch in batches])
     assert list(images.ids) == list(names)
     assert found.dtype == np.float32
     assert np.abs(found - expected).max() < 1e-4
@@ -203,6 +208,19 @@ def test_faster_precision_reports_the_decisions_it_changed(images: ImageSet) -> 
     _, exact = measure(images, [candidate()], plan=plan)
     best, fast = exact.top_five[0][:100, 0], found.top_five[0][:100, 0]
     assert found.changes() == (Changed(images=100, top1=int((best != fast).sum())),)
+
+
+def test_pixels_that_the_device_scales_give_the_same_decisions(images: ImageSet) -> None:
+    plan = Plan(positions=np.arange(0, 360, 5), batch_size=16)
+    ways = [
+        candidate(precision=Precision.BF16, compared=True, on_device=on_device)
+        for on_device in (False, True)
+    ]
+    _, found = measure(images, ways, plan=plan, compared=20)
+    assert found.changes()[0] == found.changes()[1]
+    decisions = found.decisions()
+    assert np.array_equal(*decisions.top_five)
+    assert np.array_equal(*decisions.confidences)
 
 
 def test_changed_decisions_are_counted(images: ImageSet) -> None:

@@ -87,7 +87,7 @@ def test_form_gives_the_counts_that_torch7_measured(
     positions = [list(range(start, min(start + 60, 360))) for start in range(0, 360, 60)]
     counts = Counts()
     for batch in read_batches(images, positions, [Prepare(row.preprocessing)], workers=0):
-        top = top_five(predictor.logits(batch.inputs[0]))
+        top = top_five(predictor.logits(batch.tensor()))
         counts += count(top, images.labels[batch.positions])
         assert not batch.failures
     assert counts == Counts(images=360, top1_correct=345, top5_correct=359)
@@ -108,7 +108,7 @@ def test_form_is_read_in_processes_of_its_own_out_of_order(
             prepare[0](images.decode(images.reader.read(n)).pixels, n)
             for n in batch.positions.tolist()
         ]
-        assert np.array_equal(batch.inputs[0].numpy(), np.stack(again))
+        assert np.array_equal(batch.tensor().numpy(), np.stack(again))
 
 
 @every_form

@@ -134,7 +134,7 @@ def evaluate(
         batch = next(read) if number in mine else None
         if batch is not None:
             check_readable(batch)
-            parts.append(_decide(number, predictor.logits(batch.inputs[0]), batch, images))
+            parts.append(_decide(number, predictor.logits(batch.tensor()), batch, images))
         pause(len(batch.positions) if batch is not None else 0)
     everyone = job.gather([asdict(part) for part in parts])
     return None if everyone is None else _score([part for some in everyone for part in some])

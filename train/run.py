@@ -4,7 +4,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from train.schedule import Moment, learning_rate
 from train.snapshot import shared_arrays, to_state
 from train.stop import Stop, Stopped
 from train.watcher import Watcher
+
+if TYPE_CHECKING:
+    from train.board import Board
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,6 +52,7 @@ class Run:
     Attributes:
         progress: how far it has come; the same in all processes.
         decisions: (N,) int32, of the best validation, on the process that leads.
+        board: takes each epoch's row, on the process that leads; or None.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Run:
         self.watcher, self.stop = watcher, stop
         self.progress = Progress()
         self.decisions: NDArray[np.int32] = np.zeros(0, np.int32)
+        self.board: Board | None = None
         self.steps = steps_of_epoch(len(task.images.train), task.recipe, processes=place.job.size)
         self._since = time.perf_counter()
 
@@ -158,7 +163,7 @@ class Run:
         for _ in range(count):
             batch = next(read)
             check_readable(batch)
-            yield Part(inputs=batch.inputs[0], labels=torch.from_numpy(labels[batch.positions]))
+            yield Part(inputs=batch.tensor(), labels=torch.from_numpy(labels[batch.positions]))
 
     def _moment(self) -> Moment:
         progress = self.progress
@@ -220,6 +225,8 @@ class Run:
         self.progress = Progress.from_fields(self.place.job.tell(ended.to_fields()))
         if self.place.job.leads:
             results.write_metrics(self.task.config.output, self.progress)
+            if self.board is not None:
+                self.board.add(self.progress.history[-1])
             self.watcher.epoch(self.progress.history[-1], self.task.recipe)
         self.save()
 

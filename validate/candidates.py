@@ -87,7 +87,14 @@ def candidates(
                 crops=config.crops,
                 precision=config.precision,
             )
-            found.append(Candidate(run=run, predictor=predictor, reference=reference))
+            found.append(
+                Candidate(
+                    run=run,
+                    predictor=predictor,
+                    reference=reference,
+                    on_device=device.type == "cuda",
+                )
+            )
     return tuple(found)
 
 

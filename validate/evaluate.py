@@ -1,6 +1,7 @@
 """Networks x images -> decisions, in one pass over the images for all networks."""
 
 import time
+from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resnext.data.batches import Batch, Failure, Seconds, read_batches
+from resnext.data.device import Sources
 from resnext.data.image_set import ImageSet
 from resnext.errors import CheckpointError
 from resnext.inference import Predictor
@@ -27,16 +29,20 @@ class Candidate:
         run: what it is.
         predictor: the network; runs of one checkpoint share theirs.
         reference: the same network in fp32, with whose decisions those are compared; or None.
+        on_device: the device scales and normalises where it can.
     """
 
     run: Run
     predictor: Predictor
     reference: Predictor | None = None
+    on_device: bool = False
 
     @property
     def preparation(self) -> Preparation:
         """Return the way from pixels to the network's input."""
-        return Preparation(self.run.pipeline, self.run.crops, self.run.preprocessing)
+        return Preparation(
+            self.run.pipeline, self.run.crops, self.run.preprocessing, self.on_device
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,51 +88,94 @@ def evaluate(
     preparations = tuple(dict.fromkeys(each.preparation for each in candidates))
     places = [preparations.index(each.preparation) for each in candidates]
     wanted = [plan.batch(number).tolist() for number in batches]
-    read = read_batches(images, wanted, preparations, workers=workers)
+    kinds = {each.predictor.device.type for each in candidates}
+    read = read_batches(images, wanted, preparations, workers=workers, pinned="cuda" in kinds)
+    # Something else than this processor computes: it gets the next batch before this one's answers
+    # are waited for.
+    ahead = 0 if kinds == {"cpu"} else 1
+    started: deque[_Started] = deque()
     for number, positions, batch in zip(batches, wanted, read, strict=True):
-        begin = time.perf_counter()
         first = number * plan.batch_size  # place in the plan of the batch's first image
         few = set(positions[: max(compared - first, 0)])
         inputs = [batch.inputs[place] for place in places] if len(batch.positions) else []
-        entries = _decide(images, number, batch, candidates, inputs=inputs, few=few)
-        yield Outcome(
-            entries=_merge(images, number, positions, entries, batch.failures),
-            reading=batch.seconds,
-            network=time.perf_counter() - begin,
-        )
+        started.append(_start(number, positions, batch, candidates, inputs=inputs, few=few))
+        if len(started) > ahead:
+            yield _finish(images, started.popleft(), candidates)
+    while started:
+        yield _finish(images, started.popleft(), candidates)
 
 
-def _decide(
-    images: ImageSet,
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Started:
+    """A batch whose logits may still be being computed, for each candidate in turn."""
+
+    number: int
+    positions: list[int]
+    batch: Batch
+    logits: list[Tensor]
+    references: list[Tensor | None]
+    seconds: float
+
+
+def _start(
     number: int,
+    positions: list[int],
     batch: Batch,
     candidates: Sequence[Candidate],
     *,
-    inputs: Sequence[Tensor],
+    inputs: Sequence[Tensor | Sources],
     few: set[int],
-) -> list[Entry]:
+) -> _Started:
+    begin = time.perf_counter()
+    count = sum(position in few for position in batch.positions.tolist())
+    logits: list[Tensor] = []
+    references: list[Tensor | None] = []
+    for candidate, pixels in zip(candidates, inputs, strict=bool(inputs)):
+        logits.append(candidate.predictor.start(pixels))
+        reference = None
+        if candidate.reference is not None and count:
+            part = pixels.first(count) if isinstance(pixels, Sources) else pixels[:count]
+            reference = candidate.reference.start(part)
+        references.append(reference)
+    return _Started(
+        number=number,
+        positions=positions,
+        batch=batch,
+        logits=logits,
+        references=references,
+        seconds=time.perf_counter() - begin,
+    )
+
+
+def _finish(images: ImageSet, started: _Started, candidates: Sequence[Candidate]) -> Outcome:
+    begin = time.perf_counter()
+    batch = started.batch
     positions = batch.positions.tolist()
     tops: list[NDArray[np.int64]] = []
     confidences: list[NDArray[np.float32]] = []
     references: list[NDArray[np.int64] | None] = []
-    for candidate, pixels in zip(candidates, inputs, strict=bool(inputs)):
-        logits = _logits(candidate.run, candidate.predictor, pixels, positions, images)
+    columns = zip(candidates, started.logits, started.references, strict=bool(positions))
+    for candidate, answers, exact in columns:
+        logits = _finite(candidate.run, answers, positions, images)
         tops.append(top_five(logits))
         confidences.append(best_softmax(logits / np.float32(candidate.run.crops)))
-        count = sum(position in few for position in positions)
         best = None
-        if candidate.reference is not None and count:
-            exact = _logits(candidate.run, candidate.reference, pixels[:count], positions, images)
-            best = top_five(exact)[:, 0]
+        if exact is not None:
+            best = top_five(_finite(candidate.run, exact, positions, images))[:, 0]
         references.append(best)
-    return to_entries(
+    entries = to_entries(
         images,
-        batch=number,
+        batch=started.number,
         positions=positions,
         tops=tops,
         confidences=confidences,
         references=references,
         forms=batch.forms,
+    )
+    return Outcome(
+        entries=_merge(images, started.number, started.positions, entries, batch.failures),
+        reading=batch.seconds,
+        network=started.seconds + time.perf_counter() - begin,
     )
 
 
@@ -137,10 +186,11 @@ def best_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return best
 
 
-def _logits(
-    run: Run, predictor: Predictor, pixels: Tensor, positions: Sequence[int], images: ImageSet
+def _finite(
+    run: Run, answers: Tensor, positions: Sequence[int], images: ImageSet
 ) -> NDArray[np.float32]:
-    logits = predictor.logits(pixels)
+    """Wait for logits, and return them."""
+    logits: NDArray[np.float32] = answers.cpu().numpy()
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
         image = images.ids[positions[int(finite.argmin())]]

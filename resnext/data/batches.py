@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Final
 
@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from resnext.data.device import Sources
 from resnext.data.image_set import ImageSet
 from resnext.data.images import Form, Picture
+from resnext.data.transforms import Source
 from resnext.errors import DataError, ResnextError
 
-# Pixels (H, W, 3) uint8 and the image's position to network input float32; picklable. The position
-# is for what differs from image to image, such as random numbers.
-Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32]]
+# Pixels (H, W, 3) uint8 and the image's position to network input float32, or to what a device
+# makes that of; picklable. The position is for what differs from image to image, such as random
+# numbers.
+Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32] | Source]
 
 # How PyTorch says, in a RuntimeError, that a tensor was too large, or that a worker was killed.
 NO_MEMORY: Final = "DefaultCPUAllocator"
@@ -68,23 +71,33 @@ class Batch:
     Attributes:
         positions: (N,) int64, in the image set, of those that could be read.
         inputs: what each way to prepare them gave: (N, 3, crop, crop) or (N, crops, 3, crop, crop)
-            float32; empty where N is 0.
+            float32, or what a device makes that of; empty where N is 0.
         failures: of the other images of the batch.
         forms: of pictures that are not ordinary: position -> what they are.
         seconds: spent on this batch by the process that read it.
     """
 
     positions: NDArray[np.int64]
-    inputs: tuple[Tensor, ...]
+    inputs: tuple[Tensor | Sources, ...]
     failures: tuple[Failure, ...]
     forms: Mapping[int, str]
     seconds: Seconds
+
+    def tensor(self, way: int = 0) -> Tensor:
+        """Return what a way gave that prepares to the end."""
+        inputs = self.inputs[way]
+        assert isinstance(inputs, Tensor)
+        return inputs
+
+    def pin_memory(self) -> "Batch":
+        """Return the same in memory that a GPU can read by itself; the loader calls this."""
+        return replace(self, inputs=tuple(inputs.pin_memory() for inputs in self.inputs))
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
     position: int
-    inputs: tuple[NDArray[np.float32], ...]
+    inputs: tuple[NDArray[np.float32] | Source, ...]
     form: str | None
     seconds: Seconds
 
@@ -132,6 +145,7 @@ def read_batches(
     prepares: Sequence[Prepare],
     *,
     workers: int,
+    pinned: bool = False,
 ) -> Iterator[Batch]:
     """Yield batches of images in the order asked for, each image read and decoded once.
 
@@ -140,6 +154,7 @@ def read_batches(
         batches: for each batch the positions of its images, one or more.
         prepares: applied one by one to each decoded image.
         workers: processes that read ahead; 0 reads in this one.
+        pinned: in memory that a GPU can read by itself while other work goes on.
 
     Raises:
         DataError: not enough memory; see `memory_explained`.
@@ -152,6 +167,7 @@ def read_batches(
             batch_sampler=batches,
             num_workers=workers,
             collate_fn=_collate,
+            pin_memory=pinned,
             worker_init_fn=_leave_to_main,
         )
         found: Iterator[Batch] = iter(loader)
@@ -188,11 +204,18 @@ def _collate(samples: "list[_Sample | Failure]") -> Batch:
     columns = zip(*(sample.inputs for sample in good), strict=True)
     return Batch(
         positions=np.array([sample.position for sample in good], np.int64),
-        inputs=tuple(torch.from_numpy(np.stack(column)) for column in columns),
+        inputs=tuple(map(_together, columns)),
         failures=tuple(sample for sample in samples if isinstance(sample, Failure)),
         forms={sample.position: sample.form for sample in good if sample.form},
         seconds=sum((sample.seconds for sample in good), Seconds()),
     )
+
+
+def _together(column: Sequence[NDArray[np.float32] | Source]) -> Tensor | Sources:
+    sources = [each for each in column if isinstance(each, Source)]
+    if sources:
+        return Sources.of(sources)
+    return torch.from_numpy(np.stack([each for each in column if not isinstance(each, Source)]))
 
 
 def _leave_to_main(worker: int) -> None:  # noqa: ARG001 - the loader passes it

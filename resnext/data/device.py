@@ -6,7 +6,8 @@ and a sum into one rounding, values differ by less than 1e-6.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Self
 
 import numpy as np
@@ -28,6 +29,7 @@ class Sources:
         firsts: (2, N, n) int64, for rows and for columns: the first of the four neighbours that
             each line of the crop reads; 0 is the one before the picture.
         fractions: (2, N, n) float32, how far beyond its second neighbour each line lies.
+        preprocessing: the same of all.
     """
 
     flat: Tensor
@@ -35,10 +37,11 @@ class Sources:
     sizes: Tensor
     firsts: Tensor
     fractions: Tensor
+    preprocessing: Preprocessing
 
     @classmethod
     def of(cls, sources: Sequence[Source]) -> Self:
-        """Put pictures behind each other; all crops are squares of one size."""
+        """Put one or more pictures of one preprocessing behind each other."""
         shapes = np.array([each.pixels.shape[:2] for each in sources], np.int64)
         bytes_of = shapes.prod(axis=1) * 3
         flat = np.concatenate([each.pixels.ravel() for each in sources])
@@ -51,6 +54,17 @@ class Sources:
             sizes=torch.from_numpy(shapes),
             firsts=torch.from_numpy(firsts),
             fractions=torch.from_numpy(fractions),
+            preprocessing=sources[0].preprocessing,
+        )
+
+    def first(self, count: int) -> Self:
+        """Return the same of the first pictures only."""
+        return replace(
+            self,
+            starts=self.starts[:count],
+            sizes=self.sizes[:count],
+            firsts=self.firsts[:, :count],
+            fractions=self.fractions[:, :count],
         )
 
     def to(self, device: torch.device) -> Self:
@@ -62,22 +76,25 @@ class Sources:
         return self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(**{each.name: change(getattr(self, each.name)) for each in fields(self)})
+        return replace(
+            self,
+            flat=change(self.flat),
+            starts=change(self.starts),
+            sizes=change(self.sizes),
+            firsts=change(self.firsts),
+            fractions=change(self.fractions),
+        )
 
 
-def scale_sources(sources: Sources, preprocessing: Preprocessing) -> Tensor:
-    """Return the crops of pictures (N, 3, n, n) float32, on the device of the sources.
-
-    Args:
-        sources: made for this preprocessing.
-        preprocessing: the row that belongs to the weights.
-    """
-    levels, device = levels_of(preprocessing), sources.flat.device
+def scale_sources(sources: Sources) -> Tensor:
+    """Return the crops of pictures (N, 3, n, n) float32, on the device of the sources."""
+    levels, device = levels_of(sources.preprocessing), sources.flat.device
     shift, divisor = (
         torch.from_numpy(values).to(device)[:, None, None]
         for values in (levels.shift, levels.divisor)
     )
-    return _scale(
+    scale = _compiled() if device.type == "cuda" else _scale
+    return scale(
         sources.flat,
         sources.starts,
         sources.sizes,
@@ -87,6 +104,12 @@ def scale_sources(sources: Sources, preprocessing: Preprocessing) -> Tensor:
         shift,
         divisor,
     )
+
+
+@cache
+def _compiled() -> Callable[..., Tensor]:
+    """Return `_scale` as one kernel, for batches and pictures of any size."""
+    return torch.compile(_scale, dynamic=True)
 
 
 def _scale(

@@ -67,11 +67,13 @@ class Source:
         pixels: (H, W, 3) uint8, C-contiguous: only the rows and columns that are read.
         rows: where the rows of the crop read.
         columns: where its columns read.
+        preprocessing: of which this is the first half.
     """
 
     pixels: "NDArray[np.uint8]"
     rows: Taps
     columns: Taps
+    preprocessing: "Preprocessing"
 
 
 def crop_source(pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing") -> Source:
@@ -88,7 +90,12 @@ def crop_source(pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing") -> 
         for source, target, start in zip(pixels.shape[:2], size, starts, strict=True)
     )
     read = pixels[rows.start : rows.stop, columns.start : columns.stop]
-    return Source(pixels=np.ascontiguousarray(read), rows=rows, columns=columns)
+    return Source(
+        pixels=np.ascontiguousarray(read),
+        rows=rows,
+        columns=columns,
+        preprocessing=preprocessing,
+    )
 
 
 def prepare_ten_pixels(
