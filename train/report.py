@@ -1,6 +1,5 @@
 """A run as one page that needs nothing else: curves, confusion, and how it was made."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -161,7 +160,19 @@ def _flat(fields: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
         if isinstance(value, dict):
             yield from _flat(value, f"{full}: ")
         else:
-            yield full, value if isinstance(value, str) else json.dumps(value)
+            yield full, _shown(value)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None | "" | [] | ():
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(map(_shown, value))
+        case _:
+            return str(value)
 
 
 def _matrix(counts: Counts, names: Sequence[str]) -> list[dict[str, Any]]:

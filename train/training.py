@@ -74,7 +74,11 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
             watcher.note(
                 f"{config.output / STATE}: this run is done; more --epochs are another run"
             )
-        run.go()
+        try:
+            run.go()
+        finally:
+            if run.board is not None:
+                run.board.close()
     if not job.leads:
         return None
     write_report(task, run.progress, run.decisions, place.device)
@@ -107,6 +111,7 @@ def _plan(task: Task, place: "Place") -> list[str]:
 
 def _begun(task: Task, place: "Place", watcher: Watcher, stop: "Stop") -> "Run":
     """Return a run at its first step, or where it was cut off."""
+    from train.board import Board
     from train.run import Run
     from train.snapshot import restore
 
@@ -116,12 +121,14 @@ def _begun(task: Task, place: "Place", watcher: Watcher, stop: "Stop") -> "Run":
     if state is not None:
         state.check(task.identity, path)
     fields = job.tell(state.progress.to_fields() if state is not None else None)
+    learner = _learner(task, place)
     if fields is None:
         _check_images(task, place, watcher)
         if job.leads:
             _clear(config)
-    learner = _learner(task, place)
     run = Run(task, learner, place, watcher, stop)
+    if config.tensorboard and job.leads:
+        run.board = Board(config.output, 1 if fields is None else fields["epoch"])
     if fields is not None:
         run.progress = Progress.from_fields(fields)
         run.decisions = state.decisions if state is not None else np.zeros(0, np.int32)

@@ -1,0 +1,356 @@
+"""The command as a user meets it: results, words, and every way to be refused."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+import convert
+from resnext.checkpoint import Checkpoint, Origin
+from tests import warm
+from tests.train_runs import (
+    CLASSES,
+    assert_refused,
+    assert_same_tensors,
+    run,
+    tiny,
+    write_data,
+    write_pictures,
+)
+
+ONE = ("--epochs", "1")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture(scope="module")
+def trained(root: Path) -> Path:
+    """Return the folder of a run of three epochs with an average, told by its `stdout.txt`."""
+    done = run(root, *tiny("trained", "--ema", "0.9", "--class-weights", "balanced"))
+    assert done.returncode == 0, done.stderr
+    (root / "trained" / "stdout.txt").write_text(done.stdout)
+    (root / "trained" / "stderr.txt").write_text(done.stderr)
+    return root / "trained"
+
+
+def last_row(folder: Path) -> dict[str, dict[str, object]]:
+    return json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+
+
+def test_plan_is_printed_before_the_run(trained: Path) -> None:
+    text = (trained / "stdout.txt").read_text()
+    plan = dict(line.split(maxsplit=1) for line in text.splitlines()[:10])
+    assert plan == {
+        "network": "resnext_11_4x4d, 40,555 parameters, from before.t7",
+        "classes": "3: ant, bee, cat",
+        "images": "48 to train on, 21 to validate with",
+        "recipe": "cifar-2017: 3 epochs of 6 steps of 8 images",
+        "rate": "0.1 x 8/128 = 0.00625, a tenth after 49% and 74% of the epochs",
+        "SGD": "Nesterov momentum 0.9, weight decay 0.0005 on every parameter, average of the "
+        "weights that keeps 0.9 a step",
+        "pictures": "a random square of the padded picture (2 pixels of zeros), mirrored with "
+        "probability 0.5; crop 8, mean 0.5 0.5 0.5, std 0.25 0.25 0.25",
+        "loss": "class weights from 1 to 1",
+        "machine": "cpu, fp32, 1 thread, reading in turn",
+        "output": "trained",
+    }
+    assert (trained / "stderr.txt").read_text() == (
+        "resnext-train: a new classifier for 3 classes (ant, bee, cat) replaces that of the "
+        "checkpoint for 10 classes\n"
+    )
+
+
+def test_each_epoch_has_a_line_and_a_row(trained: Path) -> None:
+    lines = (trained / "stdout.txt").read_text().splitlines()[10:13]
+    rows = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert [row["rate"] for row in rows] == pytest.approx([0.00625, 0.000625, 0.0000625])
+    for line, row in zip(lines, rows, strict=True):
+        wrong, average = (21 - row[kind]["top1_correct"] for kind in ("weights", "average"))
+        assert re.match(
+            rf"epoch {row['epoch']}/3  loss {row['train']['loss']:.4f}  error "
+            rf"{100 * row['train']['wrong'] / 48:.2f} %  validation {100 * wrong / 21:.2f} % "
+            rf"\({wrong}/21\)  average {100 * average / 21:.2f} % \({average}/21\)  \d+ images/s",
+            line,
+        ), line
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("last", "weights"), ("last_average", "average"), ("best", None)]
+)
+def test_validate_counts_what_the_trainer_counted(
+    root: Path, trained: Path, name: str, kind: str | None
+) -> None:
+    checkpoint = Checkpoint.load(trained / f"{name}.safetensors")
+    done = warm.run(
+        "validate.cli",
+        ["--data", "data/val", "--json", trained / f"{name}.safetensors"],
+        cwd=root,
+        output=root / "validated.txt",
+    )
+    (result,) = json.loads(done.stdout)["results"]
+    expected = checkpoint.training["validation"]
+    assert {key: result[key] for key in expected if key != "loss"} == {
+        key: value for key, value in expected.items() if key != "loss"
+    }
+    if kind is not None:
+        assert last_row(trained)[kind] == expected
+    assert done.stderr == ""
+
+
+def test_checkpoint_says_where_it_comes_from_and_how_it_was_trained(trained: Path) -> None:
+    checkpoint = Checkpoint.load(trained / "last.safetensors")
+    original = convert.load(trained.parent / "before.t7")
+    assert checkpoint.classes == CLASSES
+    assert checkpoint.origin is Origin.TRAINED
+    assert checkpoint.preprocessing.crop == 8
+    assert checkpoint.provenance.source_file == "before.t7"
+    assert checkpoint.provenance.source_sha256 == original.provenance.source_sha256
+    assert checkpoint.provenance.published_name is None
+    training = checkpoint.training
+    assert training["began_with"]["weights_sha256"] == original.digest()
+    assert training["recipe"]["class_weights"] == [["ant", 1.0], ["bee", 1.0], ["cat", 1.0]]
+    assert (training["epoch"], training["seed"], training["training_images"]) == (3, 0, 48)
+
+
+def test_folder_holds_the_files_that_are_promised(trained: Path) -> None:
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "best.safetensors",
+        "last.safetensors",
+        "last_average.safetensors",
+        "metrics.jsonl",
+        "state.safetensors",
+        "stderr.txt",
+        "stdout.txt",
+        "training.html",
+    ]
+
+
+def test_trained_checkpoint_begins_the_next_training_and_keeps_its_classifier(
+    root: Path, trained: Path
+) -> None:
+    words = tiny("next", *ONE, "--init", trained / "last.safetensors", "--lr", "1e-30")
+    done = run(root, *(word for word in words if word != "tiny.toml" and word != "--preprocessing"))
+    assert done.returncode == 0, done.stderr
+    assert "the classifier stays: the checkpoint has the same 3 classes (ant, bee, cat)" in (
+        done.stderr
+    )
+    found = load_file(root / "next" / "last.safetensors")
+    before = load_file(trained / "last.safetensors")
+    np.testing.assert_array_equal(found["fc.weight"], before["fc.weight"])
+    provenance = Checkpoint.load(root / "next" / "last.safetensors").provenance
+    assert provenance.source_file == "last.safetensors"
+
+
+def test_classes_of_the_checkpoint_are_enforced_by_name(root: Path, trained: Path) -> None:
+    shutil.copytree(root / "data" / "val", root / "fewer")
+    shutil.rmtree(root / "fewer" / "ant")  # so that bee would be class 0, by the order
+    done = warm.run(
+        "validate.cli",
+        ["--data", "fewer", "--json", trained / "last.safetensors"],
+        cwd=root,
+        output=root / "fewer.txt",
+    )
+    (result,) = json.loads(done.stdout)["results"]
+    tensors = Checkpoint.load(trained / "last.safetensors")
+    assert result["images"] == 14
+    right = last_row(trained)["weights"]["top1_correct"]
+    assert right - 7 <= result["top1_correct"] <= right
+    assert tensors.classes == CLASSES
+
+
+def test_readers_and_recomputation_change_no_bit(root: Path) -> None:
+    assert run(root, *tiny("plain", *ONE)).returncode == 0
+    assert run(root, *tiny("other", *ONE, "--workers", "2", "--save-memory")).returncode == 0
+    assert_same_tensors(root / "other" / "last.safetensors", root / "plain" / "last.safetensors")
+
+
+def test_split_is_drawn_from_the_seed_and_has_every_class(root: Path) -> None:
+    words = [word if word != "data" else "data/train" for word in tiny("split", *ONE)]
+    done = run(root, *words, "--val-fraction", "0.25")
+    assert done.returncode == 0, done.stderr
+    assert "36 to train on, 12 to validate with" in done.stdout
+    assert (
+        "data/train: 25% of each class, drawn from seed 0, are kept to validate with: 12 of 48"
+    ) in done.stderr
+
+
+def test_folder_without_splits_keeps_a_fifth_and_says_so(root: Path) -> None:
+    words = [word if word != "data" else "data/train" for word in tiny("fifth", *ONE)]
+    done = run(root, *words)
+    assert done.returncode == 0, done.stderr
+    assert "39 to train on, 9 to validate with" in done.stdout
+
+
+def test_new_network_is_trained_by_the_options_of_2017(root: Path) -> None:
+    words = tiny("new", *ONE, "--depth", "11", "--base-width", "4", "--cardinality", "2")
+    words = [word for word in words if word not in ("--init", "before.t7")]
+    done = run(root, *words)
+    assert done.returncode == 0, done.stderr
+    checkpoint = Checkpoint.load(root / "new" / "best.safetensors")
+    assert checkpoint.spec.name == "resnext_11_2x4d"
+    assert checkpoint.provenance.source_file is None
+    assert checkpoint.training["began_with"] is None
+
+
+def test_patience_ends_a_run(root: Path) -> None:
+    done = run(root, *tiny("patient", "--epochs", "50", "--patience", "2", "--lr", "1e-30"))
+    assert done.returncode == 0, done.stderr
+    assert "no better validation for 2 epochs" in done.stdout
+    assert len((root / "patient" / "metrics.jsonl").read_text().splitlines()) < 50
+
+
+def test_tensorboard_gets_the_curves(root: Path) -> None:
+    done = run(root, *tiny("board", *ONE, "--tensorboard"))
+    assert done.returncode == 0, done.stderr
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(root / "board" / "tensorboard"))
+    events.Reload()
+    (event,) = events.Scalars("error/validation")
+    row = last_row(root / "board")
+    assert event.value == pytest.approx(100 * (1 - row["weights"]["top1_correct"] / 21))
+
+
+def test_class_weights_come_from_a_file(root: Path) -> None:
+    (root / "weights.toml").write_text("ant = 2\nbee = 0.5\n")
+    done = run(root, *tiny("weighted", *ONE, "--class-weights", "weights.toml"))
+    assert done.returncode == 0, done.stderr
+    assert "class weights from 0.5 to 2" in done.stdout
+
+
+def test_help_shows_groups_and_needs_neither_torch_nor_numpy() -> None:
+    code = "import sys, train.cli; print({'torch', 'numpy', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
+    done = subprocess.run(
+        [sys.executable, "-m", "train.cli", "--help"], capture_output=True, text=True, check=False
+    )
+    groups = re.findall(r"^(\w+):$", done.stdout, re.MULTILINE)
+    assert groups == ["Images", "Network", "Recipe", "Pictures", "Machine", "Run", "Help"]
+    assert all(f"--{word}" in done.stdout for word in ("data", "layer-decay", "resume", "version"))
+
+
+# Bad input
+
+
+def test_empty_class_is_refused(root: Path) -> None:
+    shutil.copytree(root / "data", root / "hole")
+    for path in (root / "hole" / "train" / "bee").iterdir():
+        path.unlink()
+    done = run(root, *tiny("x"), "--data", "hole")
+    assert_refused(done, "hole/train", "found none of class 'bee'", "remove the empty folders")
+    assert not (root / "x").exists()
+
+
+def test_single_class_is_refused(root: Path) -> None:
+    write_pictures(root / "single" / "train", each=4, classes=("ant",))
+    write_pictures(root / "single" / "val", each=4, classes=("ant",))
+    assert_refused(run(root, *tiny("x"), "--data", "single"), "two classes or more", "found 1")
+
+
+def test_class_of_the_validation_images_alone_is_refused(root: Path) -> None:
+    shutil.copytree(root / "data", root / "dog")
+    (root / "dog" / "val" / "cat").rename(root / "dog" / "val" / "dog")
+    assert_refused(run(root, *tiny("x"), "--data", "dog"), "dog/val", "class 'dog' is none of")
+
+
+def test_unreadable_images_are_all_named_before_the_training(root: Path) -> None:
+    data = shutil.copytree(root / "data", root / "damaged")
+    (data / "train" / "ant" / "000.png").write_bytes(b"no image")
+    whole = (data / "val" / "cat" / "001.png").read_bytes()
+    (data / "val" / "cat" / "001.png").write_bytes(whole[:60])
+    done = run(root, *tiny("x"), "--data", "damaged")
+    assert_refused(
+        done,
+        "2 of the images cannot be read, and none is left out silently",
+        "ant/000.png",
+        "cat/001.png",
+        "repair or remove them",
+    )
+    assert not (root / "x").exists()
+
+
+def test_unreadable_image_that_is_met_in_training_stops_it(root: Path) -> None:
+    data = shutil.copytree(root / "data", root / "met", dirs_exist_ok=True)
+    (data / "train" / "ant" / "000.png").write_bytes(b"no image")
+    done = run(root, *tiny("met_run"), "--data", "met", "--no-check", "--workers", "1")
+    assert_refused(done, "1 of the images cannot be read", "ant/000.png")
+
+
+def test_loss_that_is_not_finite_keeps_the_last_good_state(root: Path) -> None:
+    done = run(root, *tiny("wild", "--lr", "1e20", "--save-every", "1"))
+    assert_refused(done, "finite", "try a smaller --lr", "--clip 1")
+    state = (
+        load_file(root / "wild" / "state.safetensors")
+        if (root / "wild" / "state.safetensors").exists()
+        else {}
+    )
+    assert all(np.isfinite(array).all() for array in state.values())
+
+
+def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
+    done = run(root, *tiny("x"), "--preprocessing", "cifar10")
+    assert_refused(done, "at least 32 x 32 pixels expected, found 8 x 8")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--data", "gone"), ("gone", "found nothing there")),
+        (("--init", "gone.t7"), ("gone.t7", "no such file")),
+        (("--init", "tiny.toml"), ("tiny.toml",)),
+        (("--depth", "11"), ("--init or an architecture", "found both")),
+        (("--cardinality", "4"), ("--depth is missing",)),
+        (("--freeze", "layer9"), ("--freeze layer9", "stem, layer1, layer2, layer3")),
+        (("--batch-size", "1"), ("--batch-size 1", "at least 2 expected")),
+        (("--accumulate", "8"), ("--batch-size 8", "at least 16 expected")),
+        (("--warmup", "3"), ("--warmup 3", "less than the 3 --epochs")),
+        (("--class-weights", "gone.toml"), ("gone.toml", "No such file")),
+        (("--device", "cuda:7"), ("cuda:7",)),
+        (("--recipe", "imagenet"), ("imagenet", "finetune")),
+        (("--lr", "0"), ("--lr",)),
+        (("--val-fraction", "1"), ("--val-fraction",)),
+        (("--claims", "gone.toml", "--preprocessing", "gone.toml"), ("gone.toml",)),
+    ],
+    ids=lambda value: value[0].strip("-") if isinstance(value, tuple) else None,
+)
+def test_bad_options_are_refused(
+    root: Path, words: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    assert_refused(run(root, *tiny("x"), *words), *parts)
+    assert not (root / "x").exists()
+
+
+def test_claims_without_a_row_for_the_checkpoint_are_refused(root: Path) -> None:
+    (root / "claims.toml").write_text(
+        '[[network]]\nname = "other"\n[network.preprocessing]\ncrop = 8\n'
+        "mean = [0.5, 0.5, 0.5]\nstd = [0.2, 0.2, 0.2]\n"
+    )
+    words = [word for word in tiny("x") if word not in ("--preprocessing", "tiny.toml")]
+    assert_refused(run(root, *words, "--claims", "claims.toml"), "a row named 'before' expected")
+
+
+def test_class_too_small_to_be_split_is_refused(root: Path) -> None:
+    write_pictures(root / "few", each=3)
+    for number in (1, 2):
+        (root / "few" / "cat" / f"00{number}.png").unlink()
+    done = run(root, *tiny("x"), "--data", "few")
+    assert_refused(done, "two images or more of each class", "found 1 of class 'cat'")
+
+
+def test_picture_of_another_kind_is_read_by_its_content(root: Path) -> None:
+    data = shutil.copytree(root / "data", root / "jpeg")
+    path = data / "train" / "ant" / "000.png"
+    Image.open(path).save(path, "JPEG")
+    assert run(root, *tiny("kinds", *ONE), "--data", "jpeg").returncode == 0
