@@ -1,6 +1,7 @@
 """The command as a user meets it: results, words, and every way to be refused."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -315,6 +316,7 @@ def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
         (("--freeze", "layer9"), ("--freeze layer9", "stem, layer1, layer2, layer3")),
         (("--batch-size", "1"), ("--batch-size 1", "at least 2 expected")),
         (("--accumulate", "8"), ("--batch-size 8", "at least 16 expected")),
+        (("--compile", "--save-memory"), ("--compile or --save-memory",)),
         (("--warmup", "3"), ("--warmup 3", "less than the 3 --epochs")),
         (("--class-weights", "gone.toml"), ("gone.toml", "No such file")),
         (("--device", "cuda:7"), ("cuda:7",)),
@@ -354,3 +356,42 @@ def test_picture_of_another_kind_is_read_by_its_content(root: Path) -> None:
     path = data / "train" / "ant" / "000.png"
     Image.open(path).save(path, "JPEG")
     assert run(root, *tiny("kinds", *ONE), "--data", "jpeg").returncode == 0
+
+
+def compiled(root: Path, output: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a compiled training in a process of its own: PyTorch's compiler warns of itself."""
+    command = [sys.executable, "-m", "train.cli", *map(str, tiny(output, *ONE, "--compile"))]
+    place = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    place["TORCHINDUCTOR_CACHE_DIR"] = str(root / "inductor")
+    return subprocess.run(
+        command,
+        cwd=root,
+        env={**os.environ, **place, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_training_is_validated_by_the_plain_network(root: Path) -> None:
+    done = compiled(root, "compiled")
+    assert done.returncode == 0, done.stderr
+    assert run(root, *tiny("eager", *ONE)).returncode == 0
+    found, expected = (
+        load_file(root / name / "last.safetensors") for name in ("compiled", "eager")
+    )
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-3, err_msg=name)
+    checkpoint = Checkpoint.load(root / "compiled" / "last.safetensors")
+    words = ["--data", "data/val", "--json", root / "compiled" / "last.safetensors"]
+    validated = warm.run("validate.cli", words, cwd=root, output=root / "validated.txt")
+    (result,) = json.loads(validated.stdout)["results"]
+    assert result["top1_correct"] == checkpoint.training["validation"]["top1_correct"]
+
+
+@pytest.mark.slow
+def test_compilation_without_a_compiler_is_refused_in_one_line(root: Path) -> None:
+    done = compiled(root, "uncompiled", CXX="/nowhere/c++")
+    assert_refused(done, "--compile", "No working C++ compiler found", "leave out --compile")

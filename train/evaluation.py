@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from resnext.checkpoint import Checkpoint
 from resnext.data.batches import Batch, Prepare, read_batches
 from resnext.data.image_set import ImageSet
-from resnext.data.transforms import prepare_pixels
+from resnext.data.transforms import Source, crop_source, prepare_pixels
 from resnext.distributed import Job
 from resnext.errors import DataError
 from resnext.inference import Precision, Predictor
@@ -61,14 +61,21 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class ValidationView:
-    """From pixels to the network's input, as resnext-validate prepares it."""
+    """From pixels to the network's input, as resnext-validate prepares it.
+
+    Attributes:
+        preprocessing: the row that belongs to the weights.
+        on_device: a GPU scales.
+    """
 
     preprocessing: Preprocessing
+    on_device: bool = False
 
-    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32]:
-        """Return (3, crop, crop); the position of the image changes nothing."""
+    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32] | Source:
+        """Return (3, crop, crop), or what a GPU makes that of; the position changes nothing."""
         del position
-        return prepare_pixels(pixels, self.preprocessing)
+        prepare = crop_source if self.on_device else prepare_pixels
+        return prepare(pixels, self.preprocessing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +134,16 @@ def evaluate(
     cut = [list(range(at, min(at + size, len(images)))) for at in range(0, len(images), size)]
     mine = range(job.rank, len(cut), job.size)
     predictor = Predictor(checkpoint.build(), device=device, precision=Precision.FP32)
-    views = (ValidationView(checkpoint.preprocessing),)
-    read = read_batches(images, [cut[number] for number in mine], views, workers=workers)
+    on_gpu = device.type == "cuda"
+    views = (ValidationView(checkpoint.preprocessing, on_device=on_gpu),)
+    wanted = [cut[number] for number in mine]
+    read = read_batches(images, wanted, views, workers=workers, pinned=on_gpu)
     parts: list[_Part] = []
     for number in range(job.rank, job.size * -(-len(cut) // job.size), job.size):
         batch = next(read) if number in mine else None
         if batch is not None:
             check_readable(batch)
-            parts.append(_decide(number, predictor.logits(batch.tensor()), batch, images))
+            parts.append(_decide(number, predictor.logits(batch.inputs[0]), batch, images))
         pause(len(batch.positions) if batch is not None else 0)
     everyone = job.gather([asdict(part) for part in parts])
     return None if everyone is None else _score([part for some in everyone for part in some])

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from resnext.inference import DTYPES, Precision
 from resnext.model import ResNeXt
 from train.average import Average
-from train.errors import DivergedError
+from train.errors import DivergedError, RecipeError
 from train.layers import save_memory, synchronise
 from train.loss import Mix, Objective
 from train.parameters import groups, set_training
@@ -159,7 +159,7 @@ class Learner:
             labels = part.labels.to(self.machine.device, non_blocking=True)
             if self.recipe.channels_last:
                 inputs = inputs.contiguous(memory_format=torch.channels_last)
-            with self._quiet(last=last):
+            with self._quiet(last=last), compilation_explained():
                 with self._autocast():
                     logits = self._trained(inputs if mix is None else mix.pictures(inputs))
                 total = self.objective.total(logits, labels, mix)
@@ -217,6 +217,21 @@ class Learner:
         if self.machine.compiled:
             return cast("nn.Module", torch.compile(self._parallel))
         return self._parallel
+
+
+@contextmanager
+def compilation_explained() -> Iterator[None]:
+    """Turn what `torch.compile` raises, of types that are its own, into a `RecipeError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise RecipeError(
+            f"--compile: torch.compile cannot do it here ({reason}); install what it misses, or "
+            "leave out --compile"
+        ) from error
 
 
 def _marked(parts: Iterable[Part]) -> Iterator[tuple[Part, bool]]:

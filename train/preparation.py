@@ -70,7 +70,7 @@ def prepare(config: Config, job: "Job", bar: Bar) -> Task:
         ResnextError: input that nothing can be learnt from, or options that contradict it.
         OSError: a file that cannot be opened.
     """
-    _check_output(config)
+    _check_options(config)
     recipe = chosen_recipe(config)
     images, beginning = _in_turn(job, lambda: _find(config, recipe, bar))
     weights, recipe = _class_weights(config, recipe, images.train, beginning)
@@ -213,7 +213,12 @@ def read_weights(path: Path) -> tuple[tuple[str, float], ...]:
     return tuple((name, float(value)) for name, value in rows.items())
 
 
-def _check_output(config: Config) -> None:
+def _check_options(config: Config) -> None:
+    if config.compiled and config.saves_memory:
+        raise RecipeError(
+            "--compile or --save-memory expected, found both: a compiled network decides by itself "
+            "what it computes twice"
+        )
     state = config.output / STATE
     if state.exists() and not (config.resume or config.force):
         raise StateError(

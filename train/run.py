@@ -136,7 +136,13 @@ class Run:
             preprocessing, task.recipe.augmentation, task.config.seed, self.progress.epoch
         )
         wanted = [part.tolist() for batch in batches for part in self._shares(batch)]
-        yield from read_batches(task.images.train, wanted, (view,), workers=self.place.workers)
+        yield from read_batches(
+            task.images.train,
+            wanted,
+            (view,),
+            workers=self.place.workers,
+            pinned=self.place.device.type == "cuda",
+        )
 
     def _shares(self, batch: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         job = self.place.job
