@@ -88,7 +88,8 @@ def closing_lines(task: Task, progress: Progress) -> list[str]:
     folder = task.config.output
     early = progress.epoch <= task.recipe.epochs
     lines = [
-        f"stopped after epoch {last['epoch']}: no better validation for {progress.stale} epochs"
+        f"stopped after epoch {last['epoch']}: no better validation for "
+        f"{_several(progress.stale, 'epoch')}"
     ] * early
     which = " of the average" if best.weights == AVERAGE else ""
     final = _validation(last[WEIGHTS])
