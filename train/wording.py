@@ -86,11 +86,10 @@ def closing_lines(task: Task, progress: Progress) -> list[str]:
     assert best is not None
     row = progress.history[best.epoch - 1][best.weights]
     folder = task.config.output
-    early = progress.epoch <= task.recipe.epochs
-    lines = [
-        f"stopped after epoch {last['epoch']}: no better validation for "
-        f"{_several(progress.stale, 'epoch')}"
-    ] * early
+    lines = []
+    if progress.epoch <= task.recipe.epochs:
+        stale = _several(progress.stale, "epoch")
+        lines.append(f"stopped after epoch {last['epoch']}: no better validation for {stale}")
     which = " of the average" if best.weights == AVERAGE else ""
     final = _validation(last[WEIGHTS])
     took = duration(progress.seconds)
