@@ -146,6 +146,22 @@ def test_ledger_that_is_being_written_is_refused(tmp_path: Path) -> None:
     write(path, 1)
 
 
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full", "/dev/null"])
+def test_device_is_no_ledger(device: str) -> None:
+    with pytest.raises(LedgerError) as caught, Ledger.open(Path(device), IDENTITY, PLAN):
+        pass
+    assert str(caught.value).startswith(f"{device}: an ordinary file expected, found a device")
+
+
+def test_pipe_is_no_ledger(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "l")
+    with (
+        pytest.raises(LedgerError, match="found a device or a pipe"),
+        Ledger.open(tmp_path / "l", IDENTITY, PLAN),
+    ):
+        pass
+
+
 def test_missing_folder_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "no" / "l"
     with pytest.raises(FileNotFoundError) as caught, Ledger.open(path, IDENTITY, PLAN):

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,12 +124,17 @@ class Ledger:
             plan: of the images.
 
         Raises:
-            LedgerError: no ledger, one of another measurement, or one that is being written.
+            LedgerError: no ledger, one of another measurement, one that is being written, or no
+                ordinary file.
             OSError: the file cannot be opened or written.
         """
         with _naming(path):
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):  # a device may have no end
+                raise LedgerError(
+                    f"{path}: an ordinary file expected, found a device or a pipe; name another"
+                )
             _lock(file, path)
             with _naming(path):
                 done, batches = _continue(file, path, identity, plan)
