@@ -80,3 +80,8 @@ def test_canary_sings_above_95_percent_error(images: int, right: int, sings: boo
     assert message.startswith(f"val: x is wrong on {images - right} of the first {images} images")
     for cause in ("shifted", "devkit", "numeric folders", "another folder", "--no-canary"):
         assert cause in message
+
+
+@pytest.mark.parametrize(("before", "awake"), [(0, True), (1000, True), (1001, False)])
+def test_canary_looks_at_the_first_rounds_however_large(before: int, awake: bool) -> None:
+    assert canary.is_awake(before) is awake

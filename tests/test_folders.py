@@ -90,6 +90,19 @@ def test_linked_folders_and_files_are_followed(tmp_path: Path) -> None:
     assert found.ids == ("a/i.jpg", "b/j.jpg")
 
 
+def test_image_whose_link_is_broken_is_missed_and_not_ignored(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.jpg")
+    (tmp_path / "a" / "2.jpg").symlink_to(tmp_path / "gone.jpg")
+    found = class_folders(tmp_path)
+    assert found.ids == ("a/1.jpg", "a/2.jpg")
+    assert found.notes == ()
+    before = found.digest()
+    with pytest.raises(DataError, match=r"a/2\.jpg: cannot be read: No such file"):
+        found.reader.read(1)
+    (tmp_path / "gone.jpg").touch()
+    assert class_folders(tmp_path).digest() != before
+
+
 def test_root_of_imagenet_gives_its_val(tmp_path: Path) -> None:
     touch(tmp_path, "train/a/i.jpg", "val/a/j.jpg")
     found = class_folders(tmp_path)
@@ -109,8 +122,8 @@ def test_class_called_val_is_a_class_like_any_other(tmp_path: Path) -> None:
         ([], "missing", "expected, found nothing there"),
         (["file.jpg"], "file.jpg", "expected, found a file"),
         (["set/i.jpg"], "set", "found images outside of folders; give a file"),
-        (["set/a/notes.txt", "set/b/x"], "set", "found 2 folders without any"),
-        (["set/val/a/notes.txt"], "set", "val: images in class folders expected, found 1 folders"),
+        (["set/a/notes.txt", "set/b/x"], "set", "found none in a, b; CLASS/FILE"),
+        (["set/val/a/notes.txt"], "set", "val: images in class folders expected, found none in a"),
         (["set/val/x.txt"], "set", "val: a folder for each class expected"),
     ],
     ids=["missing", "file", "flat", "no images", "no images in val", "empty val"],

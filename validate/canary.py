@@ -19,6 +19,15 @@ CAUSES: Final = (
 )
 
 
+def is_awake(before: int) -> bool:
+    """Tell whether to look at a round of decisions, which has more images the larger the job.
+
+    Args:
+        before: how many images had been decided before that round.
+    """
+    return before <= LATEST
+
+
 def check(counts: Iterable[tuple[str, Counts]], *, root: str) -> None:
     """Stop where a network that somebody has published a number for is nearly always wrong.
 

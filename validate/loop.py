@@ -89,7 +89,7 @@ def run(
                 ledger.append(entries)
             collected.add(entries)
             advance(len(entries))
-            _listen(subject, collected)
+            _listen(subject, collected, new=len(entries))
     wall = time.perf_counter() - begin
     parts = job.gather(spent.to_list())
     if parts is None:
@@ -111,10 +111,10 @@ def _rounds(
             yield [Entry.from_fields(fields) for part in everyone for fields in part]
 
 
-def _listen(subject: Subject, collected: Collection) -> None:
-    """Let the canary look, once, when the decisions are as many as it needs."""
-    seen = int(collected.done.sum())
-    if not subject.canary or seen - subject.plan.batch_size > canary.LATEST:
+def _listen(subject: Subject, collected: Collection, *, new: int) -> None:
+    """Let the canary look at what is in so far, of which so much is new."""
+    before = int(collected.done.sum()) - new
+    if not subject.canary or not canary.is_awake(before):
         return
     pairs = zip(subject.candidates, collected.counts(), subject.claimed, strict=True)
     claimed = [(each.run.network, counts) for each, counts, claim in pairs if claim]

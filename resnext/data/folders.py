@@ -41,11 +41,11 @@ class Files:
         """Return a checksum of the sizes: pictures that were scaled or encoded anew have others.
 
         Raises:
-            DataError: a file is gone.
+            DataError: a folder cannot be read.
         """
         with reading():
             paths = (os.path.join(self.root, name) for name in self.names)  # noqa: PTH118
-            sizes = [os.stat(path).st_size for path in paths]  # noqa: PTH116
+            sizes = [_size(path) for path in paths]
         return hashlib.sha256(np.array(sizes, "<i8").data).hexdigest()
 
 
@@ -158,4 +158,17 @@ def _is_class(entry: "os.DirEntry[str]") -> bool:
 
 
 def _is_image(entry: "os.DirEntry[str]") -> bool:
-    return is_image(entry.name) and entry.is_file()
+    """Tell whether an entry is an image, or a link to one that is gone, which must be missed."""
+    return is_image(entry.name) and (entry.is_file() or _is_broken(entry))
+
+
+def _is_broken(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110
+
+
+def _size(path: str) -> int:
+    """Return the size of a file; -1 where it is gone, which shows when it is read."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except FileNotFoundError:
+        return -1

@@ -67,8 +67,8 @@ class Listing:
                     "labels with --labels, or move the images into CLASS/FILE"
                 )
             raise DataError(
-                f"{self.root}: images in class folders expected, found {len(self.classes)} folders "
-                f"without any; CLASS/FILE must end in one of {' '.join(SUFFIXES)}"
+                f"{self.root}: images in class folders expected, found none in "
+                f"{few(self.classes)}; CLASS/FILE must end in one of {' '.join(SUFFIXES)}"
             )
         return ImageSet(
             root=self.root,
