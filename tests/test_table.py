@@ -124,7 +124,7 @@ def test_remarks_say_what_a_part_of_the_images_allows_to_say() -> None:
     assert remarks([result(PART)])[0] == (
         "resnext_50_32x4d: top-1 error 30.80 has the 95 % interval 25.53 to 36.62, which does "
         "not hold the 22.2 of ResNeXt README; "
-        "no verdict, as 263 images were measured and 50000 claimed"
+        "no verdict, as 263 images were measured and 50,000 claimed"
     )
 
 

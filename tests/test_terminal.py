@@ -57,6 +57,12 @@ def test_short_run_without_a_terminal_says_nothing(capfd: pytest.CaptureFixture[
     assert capfd.readouterr() == ("", "")
 
 
+def test_progress_without_stderr_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)  # what Python makes of one that is closed
+    with progress(3) as advance:
+        advance(3)
+
+
 CODE = """
 from validate.terminal import progress
 with progress(50000, 20000) as advance:

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -217,6 +218,11 @@ def test_bad_claims_are_refused(run: Run, tmp_path: Path, text: str, part: str) 
     assert_refused(run("--data", "val", "--claims", claims, CHECKPOINT), claims, part)
 
 
+def test_pattern_that_the_shell_expanded_says_to_quote_it(run: Run) -> None:
+    done = run("--data", "a-00.tar", "a-01.tar", "a-02.tar", CHECKPOINT)
+    assert_refused(done, "a-01.tar: a checkpoint expected, found a file of images", "in quotes")
+
+
 @pytest.mark.parametrize("name", ["x.t7", "x.safetensors"])
 def test_file_that_is_no_checkpoint_is_refused(run: Run, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -334,6 +340,25 @@ def test_output_folder_gets_every_report(run: Run, some: Path, tmp_path: Path) -
         "report.md",
     ]
     assert json.loads((out / "report.json").read_text()) == json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
+def test_stdout_that_nobody_reads_costs_no_report_and_is_no_verdict(
+    some: Path, tmp_path: Path, form: list[str]
+) -> None:
+    words = ["--data", some, "--claims", CLAIMS, "--output", tmp_path / "out", *form, CHECKPOINT]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "validate.cli", *map(str, words)],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["exit_code"] == 0
 
 
 def test_two_ledgers_are_compared_image_by_image(run: Run, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from resnext.checkpoint import SUFFIX
 from resnext.errors import CheckpointError
 
 ORIGINAL_SUFFIX: Final = ".t7"
+# Files of images, which stand among the checkpoints where the shell has expanded a pattern.
+OF_IMAGES: Final = (".tar", ".parquet")
 
 
 def find(names: Sequence[str]) -> tuple[str, ...]:
@@ -18,9 +20,15 @@ def find(names: Sequence[str]) -> tuple[str, ...]:
             its own conversion is left out there.
 
     Raises:
-        CheckpointError: a folder holds no checkpoint.
+        CheckpointError: a folder holds no checkpoint, or a file holds images.
         OSError: a folder cannot be read.
     """
+    for name in names:
+        if name.lower().endswith(OF_IMAGES) and not Path(name).is_dir():
+            raise CheckpointError(
+                f"{name}: a checkpoint expected, found a file of images; if it comes from the "
+                "pattern of --data, put that in quotes"
+            )
     found = [path for name in names for path in (_inside(name) if Path(name).is_dir() else [name])]
     return tuple(dict.fromkeys(found))
 

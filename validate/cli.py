@@ -183,12 +183,14 @@ def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
     from validate.terminal import print_table
     from validate.wording import exit_code
 
-    if as_json:
-        click.echo(json.dumps(to_json(report), indent=2))
-    else:
-        print_table(report)
-    if output is not None:  # last: a full disk must not take the table along
-        write_reports(report, output)
+    try:  # a stdout that went away must not take the reports along, nor a full disk the table
+        if as_json:
+            click.echo(json.dumps(to_json(report), indent=2))
+        else:
+            print_table(report)
+    finally:
+        if output is not None:
+            write_reports(report, output)
     if failed := len(report.decisions.failures):
         say(
             PROG,

@@ -24,13 +24,15 @@ LISTED: Final = 10
 def progress(images: int, done: int = 0) -> Iterator[Advance]:
     """Show how far the measurement is while the block runs.
 
-    On a terminal that is a bar; elsewhere a line on stderr every minute.
+    On a terminal that is a bar; elsewhere a line on stderr every minute, if there is a stderr.
 
     Args:
         images: how many there are; the function that is yielded takes how many more are done.
         done: of them, those that an earlier run has measured; the speed does not count them.
     """
-    if sys.stderr.isatty():
+    if sys.stderr is None:  # closed by whoever started the command
+        yield lambda _: None
+    elif sys.stderr.isatty():
         with _bar(images, done) as advance:
             yield advance
     else:
@@ -64,9 +66,17 @@ def lines(
     return advance
 
 
+class _Console(Console):
+    """A console that leaves it to the command to end where nobody reads stdout any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass the error on: rich itself would end the process with 1, which is a verdict."""
+        raise BrokenPipeError
+
+
 def print_table(report: Report) -> None:
     """Print the results, and below them what there is to say about single claims and images."""
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = _Console(markup=False, highlight=False, emoji=False)
     console.print(to_table(report.results, console))
     texts = [*remarks(report.results), *_failures(report)]
     if texts:

@@ -136,7 +136,8 @@ def remark(judged: Judgement) -> str:
     if judged.verdict is Verdict.NO_VERDICT:
         low, high = judged.interval
         why = (
-            f"{judged.images} images were measured and {claim.images} claimed"
+            f"{number(judged.images, 'image')} {_were(judged.images)} measured and "
+            f"{claim.images:,} claimed"
             if judged.images != claim.images
             else "this is not the whole set with every class"
         )
@@ -218,6 +219,10 @@ def _claims_text(judgements: Sequence[Judgement]) -> str:
 
 def _do(count: int) -> str:
     return "does" if count == 1 else "do"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _shifts_text(found: Sequence[Shift]) -> Iterator[str]:
