@@ -5,17 +5,23 @@ from pathlib import Path
 import pytest
 
 from validate.entries import Entry
-from validate.flips import compare, exact_mcnemar, pairs
+from validate.flips import compare, difference, exact_mcnemar, pairs, read_decided
 from validate.ledger import FORMAT, LedgerError, Stored, read_ledger
 
+RUN = {
+    "network": "n",
+    "weights_sha256": "ab",
+    "preprocessing": {"scale": 256, "crop": 224},
+    "pipeline": "torch7",
+    "crops": 1,
+    "precision": "fp32",
+}
 Rows = list[tuple[str, int, tuple[int, ...]]]
 
 
 def ledger(path: Path, rows: Rows, *, runs: tuple[str, ...] = ("torch7",)) -> Stored:
     """Write a ledger by hand: (image, label, best class of each run); -1 is a failure."""
-    described = [
-        {"network": "n", "pipeline": name, "precision": "fp32", "crops": 1} for name in runs
-    ]
+    described = [{**RUN, "pipeline": name} for name in runs]
     lines = [json.dumps({"ledger": FORMAT, "runs": described})]
     for image, label, best in rows:
         fields: dict[str, object] = {"batch": 0, "image": image, "label": label}
@@ -72,6 +78,43 @@ def test_runs_are_paired_by_what_they_are(tmp_path: Path) -> None:
     two = ledger(tmp_path / "b", [("p", 1, (2, 1))], runs=("pil", "torch7"))
     assert pairs(one, two) == ((0, 1), (1, 0))
     assert pairs(one, one) == ((0, 1),)
+
+
+def test_runs_of_one_name_are_paired_in_their_order(tmp_path: Path) -> None:
+    one = ledger(tmp_path / "a", [("p", 1, (1, 2))], runs=("pil", "pil"))
+    two = ledger(tmp_path / "b", [("p", 1, (2, 1, 3))], runs=("pil", "torch7", "pil"))
+    assert pairs(one, two) == ((0, 0), (1, 2))
+
+
+def test_what_names_do_not_tell_of_two_runs_is_said() -> None:
+    other = {**RUN, "weights_sha256": "cd", "preprocessing": {"scale": None, "crop": 224}}
+    assert difference(RUN, other) == "weights, scale 256 and none"
+    assert difference(RUN, {**RUN}) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"runs": [{', '"runs": 5, "x": [{', "line 1: a description of each run expected"),
+        ('"pipeline"', '"pipe"', "line 1: a description of each run expected"),
+        ('{"scale": 256, "crop": 224}', "3", "line 1: a description of each run expected"),
+        ("[[2, 7]]", "[[2, 7], [2, 7]]", "line 3: the classes of 1 runs"),
+        ("[[2, 7]]", "[[]]", "line 3: the classes of 1 runs"),
+        ('"q"', '"p"', "line 3: the classes of 1 runs for an image, once"),
+    ],
+    ids=["no runs", "no pipeline", "no preprocessing", "too many", "no class", "twice"],
+)
+def test_ledger_that_was_changed_by_hand_is_not_compared(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "a"
+    ledger(path, [("p", 1, (1,)), ("q", 1, (2,))])
+    assert len(read_decided(path).entries) == 2
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(LedgerError, match=message):
+        read_decided(path)
 
 
 def test_one_ledger_with_one_run_has_nothing_to_compare(tmp_path: Path) -> None:

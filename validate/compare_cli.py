@@ -45,10 +45,10 @@ def main(
     The exit code is 0 if they could be compared, and 2 if not.
     """
     with exit_on_error(PROG):
-        from validate.flips import compare, pairs
+        from validate.flips import compare, pairs, read_decided
 
-        one = _read(first)
-        two = _read(second) if second else one
+        one = read_decided(first)
+        two = read_decided(second) if second else one
         stated = of_first or of_second
         chosen = [(_place(one, of_first), _place(two, of_second))] if stated else pairs(one, two)
         found = [compare(one, two, runs=runs) for runs in chosen]
@@ -58,15 +58,6 @@ def main(
             for each in found:
                 for line in _lines(each, None if everything else LISTED):
                     click.echo(line)
-
-
-def _read(path: Path) -> "Stored":
-    from validate.ledger import LedgerError, read_ledger
-
-    stored = read_ledger(path)
-    if stored is None or not stored.entries:
-        raise LedgerError(f"{path}: a ledger with decisions expected, found none in it yet")
-    return stored
 
 
 def _place(stored: "Stored", number: int | None) -> int:
@@ -82,11 +73,13 @@ def _place(stored: "Stored", number: int | None) -> int:
 
 
 def _lines(found: "Comparison", listed: int | None) -> Iterator[str]:
-    from validate.flips import run_name
+    from validate.flips import difference, run_name
 
     flips = found.flips
     yield f"A: {run_name(found.first)}"
     yield f"B: {run_name(found.second)}"
+    if other := difference(found.first, found.second):
+        yield f"  they differ in: {other}"
     yield f"{found.images} images in common"
     if found.only_first or found.only_second:
         yield f"  not compared: {found.only_first} only in A, {found.only_second} only in B"

@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-from validate.ledger import LedgerError, Stored
+from validate.ledger import LedgerError, Stored, read_ledger
+
+# What the description of a run says, by which runs are told apart.
+RUN_FIELDS: Final = ("network", "weights_sha256", "preprocessing", "pipeline", "crops", "precision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,39 @@ def exact_mcnemar(lost: int, gained: int) -> float:
     return float(min(Fraction(1), Fraction(2 * tail, 2**changed)))
 
 
+def read_decided(path: Path) -> Stored:
+    """Return a ledger that can be compared: with decisions, and of every run on every image.
+
+    Raises:
+        LedgerError: it is none, holds nothing yet, or was changed by hand.
+        OSError: it cannot be read.
+    """
+    stored = read_ledger(path)
+    if stored is None or not stored.entries:
+        raise LedgerError(f"{path}: a ledger with decisions expected, found none in it yet")
+    runs = stored.identity.get("runs")
+    if not isinstance(runs, list) or not all(map(_describes_run, runs)):
+        raise LedgerError(f"{path}: line 1: a description of each run expected, found another")
+    seen: set[str] = set()
+    for number, entry in enumerate(stored.entries, 2):
+        decided = entry.failure is not None or (
+            len(entry.top_five) == len(runs) and all(entry.top_five)
+        )
+        if not decided or entry.image in seen:
+            raise LedgerError(
+                f"{path}: line {number}: the classes of {len(runs)} runs for an image, once, "
+                "expected, found something else; the file was damaged"
+            )
+        seen.add(entry.image)
+    return stored
+
+
+def _describes_run(run: object) -> bool:
+    if not isinstance(run, dict) or not all(name in run for name in RUN_FIELDS):
+        return False
+    return isinstance(run["preprocessing"], dict)
+
+
 def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparison:
     """Compare a run of one ledger with a run of another, or of the same one.
 
@@ -129,13 +166,13 @@ def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparis
 def pairs(first: Stored, second: Stored) -> tuple[tuple[int, int], ...]:
     """Return which runs of two ledgers belong together.
 
-    One with one; those of the same network, pipeline, crops and precision; and within one ledger
-    each pipeline or network with the next.
+    One with one; those of the same network, pipeline, crops and precision, the first of them with
+    the first; and within one ledger each pipeline or network with the next.
 
     Raises:
         LedgerError: none do, or one ledger has a single run only.
     """
-    one, two = (_names(stored) for stored in (first, second))
+    one, two = (_numbered(stored) for stored in (first, second))
     if first.path == second.path:
         if len(one) < 2:
             raise LedgerError(f"{first.path}: it has one run only; name a second ledger")
@@ -145,8 +182,8 @@ def pairs(first: Stored, second: Stored) -> tuple[tuple[int, int], ...]:
     found = tuple((n, two.index(name)) for n, name in enumerate(one) if name in two)
     if not found:
         raise LedgerError(
-            f"{second.path}: a run of {first.path} expected ({'; '.join(one)}), found "
-            f"{'; '.join(two)}; choose with --first and --second"
+            f"{second.path}: a run of {first.path} expected ({_listed(one)}), found "
+            f"{_listed(two)}; choose with --first and --second"
         )
     return found
 
@@ -157,5 +194,27 @@ def run_name(run: Mapping[str, Any]) -> str:
     return f"{run['network']}, {run['pipeline']}, {run['precision']}{crops}"
 
 
-def _names(stored: Stored) -> Sequence[str]:
-    return [run_name(run) for run in stored.identity["runs"]]
+def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | None:
+    """Say in what two runs differ that their names do not tell; None if in nothing."""
+    parts = ["weights"] if first["weights_sha256"] != second["weights_sha256"] else []
+    one, two = first["preprocessing"], second["preprocessing"]
+    parts += [
+        f"{name} {_side(one[name])} and {_side(two.get(name))}"
+        for name in one
+        if one[name] != two.get(name)
+    ]
+    return ", ".join(parts) or None
+
+
+def _side(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _numbered(stored: Stored) -> Sequence[tuple[str, int]]:
+    """Return the name of each run, and how many of the same name stand before it."""
+    names = [run_name(run) for run in stored.identity["runs"]]
+    return [(name, names[:place].count(name)) for place, name in enumerate(names)]
+
+
+def _listed(runs: Sequence[tuple[str, int]]) -> str:
+    return "; ".join(name for name, _ in runs)
