@@ -64,9 +64,9 @@ class PackedConvolution:
         return answer
 
     def add(self, x: Tensor, other: Tensor) -> Tensor:
-        """Return relu(convolution of x + other)."""
-        answer: Tensor = torch.ops.mkldnn._convolution_pointwise.binary(
-            x, other, self._weight(x), self.bias, *self.shape, "add", 1.0, "relu", [], ""
+        """Return relu(convolution of x + other), written over the other: it is in the cache."""
+        answer: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
+            other, x, self._weight(x), self.bias, *self.shape, "add", 1.0, "relu", [], ""
         )
         return answer
 
@@ -107,7 +107,7 @@ class FusedBlock(nn.Module):
             self.padding = block.downsample
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (N, outputs, H / stride, W / stride)."""
+        """Return (N, outputs, H / stride, W / stride); x may be overwritten."""
         *inner, last = self.convolutions
         y = x
         for convolution in inner:
@@ -136,7 +136,7 @@ def _is_available() -> bool:
         x = x.contiguous(memory_format=torch.channels_last)
         packed = PackedConvolution(plain)
         try:
-            found = packed(x, rectify=False), packed(x, rectify=True), packed.add(x, x)
+            found = packed(x, rectify=False), packed(x, rectify=True), packed.add(x, x.clone())
         except (AttributeError, RuntimeError, TypeError):
             return False
         y = plain(x)

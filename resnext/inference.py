@@ -14,6 +14,7 @@ from resnext.data.device import Sources, scale_sources
 from resnext.errors import DeviceError
 from resnext.folding import folded
 from resnext.fusion import fused
+from resnext.machine import keep_freed_memory, usual_threads
 from resnext.model import ResNeXt
 
 
@@ -79,6 +80,18 @@ def find_device(name: str | None) -> torch.device:
             f"{str(error).splitlines()[0]}"
         ) from error
     return device
+
+
+def use_processors(*, processes: int) -> None:
+    """Let this process compute on the CPU with its share of it, in memory that it keeps.
+
+    Args:
+        processes: of the job, on this machine.
+    """
+    keep_freed_memory()
+    threads = usual_threads(processes=processes)
+    if threads is not None:
+        torch.set_num_threads(threads)
 
 
 class Predictor:

@@ -1,7 +1,9 @@
 """What the machine is, and what suits it where nobody says otherwise."""
 
+import ctypes
 import os
 import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +16,10 @@ PACKAGES: Final = ("resnext", "torch", "numpy", "Pillow", "simplejpeg", "safeten
 # Images that are decided at once, by the kind of device.
 BATCH_SIZES: Final = {"cpu": 16, "cuda": 128, "mps": 64}
 MOST_WORKERS: Final = 16
+
+# Of <malloc.h>: how many pieces are mapped on their own, and how much is kept at the heap's end.
+M_MMAP_MAX: Final = -4
+M_TRIM_THRESHOLD: Final = -1
 
 
 def usual_batch_size(device: "torch.device") -> int:
@@ -39,6 +45,32 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def usual_threads(*, processes: int) -> int | None:
+    """Return how many threads compute, or None where PyTorch's own choice is right.
+
+    It takes every processor, so several processes of a job would wait for each other's threads.
+
+    Args:
+        processes: of the job, on this machine.
+    """
+    if processes == 1 or "OMP_NUM_THREADS" in os.environ:  # which torchrun sets to 1
+        return None
+    return max(cores() // processes, 1)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep, for this process, what it would give back to the system.
+
+    glibc maps large memory anew each time it is asked for, and every page of it costs a fault. The
+    layers of a network write tens of megabytes each: on a CPU they are 8 % faster with memory that
+    was there before (`benchmarks/network.py`). Elsewhere than in glibc nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def versions(device: "torch.device") -> dict[str, str]:

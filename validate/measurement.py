@@ -61,10 +61,12 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         watcher.note(text)
 
     from resnext.data.batches import memory_explained
-    from resnext.inference import find_device
+    from resnext.inference import find_device, use_processors
     from validate.loop import Subject, run
 
     device = find_device(job.device_name(config.device))
+    if device.type == "cpu":
+        use_processors(processes=job.local_size)
     options = settings(config, device, job)
     batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
     plan = make_plan(len(images), limit=config.limit, seed=config.seed, batch_size=batch_size)
