@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -76,6 +76,9 @@ def _run(
     import torch
 
     torch.set_num_threads(1)
+    # Reading processes are forked, as they are in a process that a user starts; this one would
+    # have them start like itself, and import all anew.
+    set_start_method("fork", force=True)
     sys.argv = [command, *words]
     main = import_module(command).main
     main(words)
