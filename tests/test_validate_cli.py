@@ -342,6 +342,14 @@ def test_output_folder_gets_every_report(run: Run, some: Path, tmp_path: Path) -
     assert json.loads((out / "report.json").read_text()) == json.loads(done.stdout)
 
 
+def test_output_folder_that_takes_no_files_is_refused_before_anything_is_measured(
+    run: Run,
+) -> None:
+    # A folder of the system's in which not even root can create a file.
+    done = run("--data", "missing", "--output", "/proc/self/task", CHECKPOINT)
+    assert_refused(done, "resnext-validate: /proc/self/task: ")
+
+
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
 def test_stdout_that_nobody_reads_costs_no_report_and_is_no_verdict(
     some: Path, tmp_path: Path, form: list[str]

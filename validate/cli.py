@@ -124,7 +124,7 @@ def main(*, output: Path | None, as_json: bool, **options: Any) -> None:
     with exit_on_error(PROG):
         config = _config(**options)
         if output is not None:
-            output.mkdir(parents=True, exist_ok=True)  # now, not after hours
+            _check_writable(output)  # now, not after hours
 
         # Here, because `--help` must not wait for torch.
         from resnext.distributed import join
@@ -135,6 +135,17 @@ def main(*, output: Path | None, as_json: bool, **options: Any) -> None:
             return
         code = _tell(report, output, as_json=as_json)
     sys.exit(code)
+
+
+def _check_writable(folder: Path) -> None:
+    """Create a folder where it is missing, and refuse one that takes no files."""
+    from tempfile import TemporaryFile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _config(
