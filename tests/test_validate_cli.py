@@ -172,6 +172,18 @@ def test_folder_without_checkpoints_is_refused(run: Run, tmp_path: Path) -> None
     assert_refused(done, ".: no .safetensors or .t7 file in this folder")
 
 
+def test_unreadable_images_of_a_ledger_are_said_when_it_goes_on(
+    run: Run, some: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(some, tmp_path / "images")
+    (tmp_path / "images" / "0_zero" / "x.jpg").write_bytes(b"no image")
+    words = ["--data", tmp_path / "images", "--ledger", tmp_path / "l", "--claims", CLAIMS]
+    first, second = (run(*words, CHECKPOINT) for _ in range(2))
+    assert (first.returncode, second.returncode) == (2, 2)
+    note = "l: 21 of 21 images are there already, 1 as unreadable; remove the file to try"
+    assert note in second.stderr
+
+
 def test_unreadable_images_are_listed_and_end_with_2_when_all_is_measured(
     run: Run, some: Path, tmp_path: Path
 ) -> None:
@@ -245,11 +257,12 @@ def test_option_without_data_is_a_usage_error(run: Run) -> None:
         (["--crop", "40"], ["--crop: scale 36 is smaller than crop 40; give both"]),
         (["--device", "abacus"], ["device 'abacus': cpu, cuda, cuda:N or mps expected"]),
         (["--device", "cuda:9"], ["device 'cuda:9': cpu, cuda, cuda:N or mps expected"]),
+        (["--precision", "tf32", "--device", "cpu"], ["an NVIDIA GPU expected, found cpu"]),
         (["--labels", "none.csv"], ["none.csv: a file of labels expected, found nothing"]),
         (["--ledger", "claims.toml"], ["claims.toml: a ledger of resnext-validate expected"]),
         (["--output", "claims.toml"], ["claims.toml", "File exists"]),
     ],
-    ids=["compare", "crop", "device", "no such device", "labels", "ledger", "output"],
+    ids=["compare", "crop", "device", "no such device", "tf32", "labels", "ledger", "output"],
 )
 def test_option_that_cannot_be_followed_is_refused(
     run: Run, words: list[str], parts: list[str]
@@ -299,9 +312,11 @@ def test_both_pipelines_are_reported_and_one_is_judged(run: Run) -> None:
 
 def test_ten_crops_leave_the_single_crop_claim_unjudged(run: Run) -> None:
     done = run("--data", "val", "--claims", CLAIMS, "--crops", "10", "--json", CHECKPOINT)
-    (result,) = json.loads(done.stdout)["results"]
+    printed = json.loads(done.stdout)
+    (result,) = printed["results"]
     assert (result["crops"], result["claims"]) == (10, [])
     assert result["images"] == 360
+    assert printed["settings"]["batch_size"] == 1  # 10 pictures, of the usual 16
 
 
 def test_another_scale_and_crop_are_recorded(run: Run) -> None:

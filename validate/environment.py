@@ -30,7 +30,8 @@ def settings(config: Config, device: "torch.device", job: "Job") -> dict[str, ob
         "bicubic": engine(),
         "pipelines": [str(pipeline) for pipeline in config.pipelines],
         "crops": config.crops,
-        "batch_size": config.batch_size or usual_batch_size(device),
+        # As many pictures go through the network whether an image is one of them or ten.
+        "batch_size": config.batch_size or max(usual_batch_size(device) // config.crops, 1),
         "workers": workers,
         "threads": torch.get_num_threads(),
         "processes": job.size,

@@ -12,7 +12,7 @@ import numpy as np
 from resnext.data.alignment import aligned
 from resnext.data.image_set import ImageSet
 from resnext.data.sources import open_images
-from resnext.errors import DataError
+from resnext.errors import DataError, DeviceError
 from resnext.machine import versions
 from resnext.published import Row, read_table
 from validate.candidates import Entrant, candidates, enter
@@ -65,6 +65,8 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
     from validate.loop import Subject, run
 
     device = find_device(job.device_name(config.device))
+    if config.precision == "tf32" and device.type != "cuda":
+        raise DeviceError(f"--precision tf32: an NVIDIA GPU expected, found {device}; use fp32")
     if device.type == "cpu":
         use_processors(processes=job.local_size)
     options = settings(config, device, job)
@@ -87,8 +89,7 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         job.agree(identity, "checkpoints, images or options")
         with _kept(config, job, identity, subject) as ledger:
             if ledger and ledger.batches:
-                done = len(ledger.done)
-                watcher.note(f"{ledger.path}: {done} of {len(plan)} images are there already")
+                watcher.note(_done_note(ledger, len(plan)))
             outcome = run(subject, job, ledger, watcher)
     if outcome is None:
         return None
@@ -147,6 +148,14 @@ def _kept(
     if config.ledger is None or not job.leads:
         return nullcontext()
     return Ledger.open(config.ledger, identity, subject.plan)
+
+
+def _done_note(ledger: Ledger, images: int) -> str:
+    failed = sum(entry.failure is not None for entry in ledger.done)
+    text = f"{ledger.path}: {len(ledger.done)} of {images} images are there already"
+    if not failed:
+        return text
+    return f"{text}, {failed} as unreadable; remove the file to try these again"
 
 
 def _results(
