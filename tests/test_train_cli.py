@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,10 @@ from tests.train_runs import (
     write_data,
     write_pictures,
 )
+from train.cli import default_output
+from train.options import Config
+from train.preparation import chosen_recipe
+from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017
 
 ONE = ("--epochs", "1")
 
@@ -126,6 +131,7 @@ def test_checkpoint_says_where_it_comes_from_and_how_it_was_trained(trained: Pat
 
 def test_folder_holds_the_files_that_are_promised(trained: Path) -> None:
     assert sorted(path.name for path in trained.iterdir()) == [
+        ".lock",
         "best.safetensors",
         "last.safetensors",
         "last_average.safetensors",
@@ -240,6 +246,27 @@ def test_help_shows_groups_and_needs_neither_torch_nor_numpy() -> None:
     groups = re.findall(r"^(\w+):$", done.stdout, re.MULTILINE)
     assert groups == ["Images", "Network", "Recipe", "Pictures", "Machine", "Run", "Help"]
     assert all(f"--{word}" in done.stdout for word in ("data", "layer-decay", "resume", "version"))
+
+
+@pytest.mark.parametrize(
+    ("data", "folder"),
+    [
+        ("cifar10", "runs/cifar10"),
+        ("/some/where/pets/", "runs/pets"),
+        ("digits/train.tar", "runs/train"),
+        ("http://host/shards-{00..63}.tar", "runs/shards-_00..63"),
+        ("..", "runs/run"),
+    ],
+)
+def test_folder_that_nobody_named_is_called_after_the_images(data: str, folder: str) -> None:
+    assert default_output(data) == Path(folder)
+
+
+def test_options_of_the_readme_choose_their_recipes() -> None:
+    cifar = Config(data="cifar100", output=Path("x"), changes={"weight_decay": 5e-4})
+    assert chosen_recipe(cifar) == CIFAR_2017
+    assert chosen_recipe(replace(cifar, data="imagenet/", changes={})) == IMAGENET_2017
+    assert chosen_recipe(replace(cifar, init="x.t7", changes={})) == FINETUNE
 
 
 # Bad input

@@ -222,9 +222,9 @@ def test_log_gets_a_line_a_minute() -> None:
     found: list[str] = []
     times = iter([0.0, 30.0, 61.0, 90.0, 130.0])
     advance = lines("epoch 1/9", 1000, 100, write=found.append, clock=lambda: next(times))
-    for loss in (2.0, 1.5, 1.25, None):
-        advance(100, loss)
+    for detail in ("loss 2", "loss 1.5", "loss 1.25", ""):
+        advance(100, detail)
     assert found == [
-        "epoch 1/9: 300 of 1,000 images, loss 1.5000, 3.3 images/s, 4 min left\n",
+        "epoch 1/9: 300 of 1,000 images, loss 1.5, 3.3 images/s, 4 min left\n",
         "epoch 1/9: 500 of 1,000 images, 3.1 images/s, 3 min left\n",
     ]

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from tests import warm
 from tests.train_runs import assert_refused, assert_same_tensors, run, tiny, write_data
@@ -95,7 +97,7 @@ def test_run_that_is_killed_goes_on_bit_for_bit(root: Path, whole: Path) -> None
     assert "goes on in epoch" in done.stderr
     assert done.returncode == 0, done.stderr
     assert_as_whole(root / "killed", whole)
-    assert [path.name for path in (root / "killed").glob(".*")] == []
+    assert [path.name for path in (root / "killed").glob(".*")] == [".lock"]
 
 
 @pytest.mark.slow
@@ -130,6 +132,50 @@ def test_sigterm_finishes_the_step_saves_and_exits_with_0(root: Path, whole: Pat
     done = run(root, *tiny("stopped", *OPTIONS, "--resume"))
     assert done.returncode == 0, done.stderr
     assert_as_whole(root / "stopped", whole)
+
+
+def test_sigterm_in_a_validation_saves_the_end_of_the_epoch(tmp_path: Path) -> None:
+    write_data(tmp_path, val=300)
+    assert run(tmp_path, *tiny("whole", *OPTIONS)).returncode == 0
+    process = start(tmp_path, "stopped")
+    state = tmp_path / "stopped" / "state.safetensors"
+    wait_for(process, state, STEPS // 3)
+    process.terminate()
+    process.join()
+    assert process.exitcode == 0
+    with safe_open(state, framework="numpy") as file:
+        progress = json.loads(file.metadata()["progress"])
+    assert (progress["epoch"], progress["step"], progress["history"]) == (1, STEPS // 3, [])
+    done = run(tmp_path, *tiny("stopped", *OPTIONS, "--resume"))
+    assert done.returncode == 0, done.stderr
+    assert_as_whole(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_two_runs_in_one_folder_are_refused(root: Path) -> None:
+    process = start(root, "twice", "--epochs", "100")
+    wait_for(process, root / "twice" / "state.safetensors", 1)
+    done = run(root, *tiny("twice", *OPTIONS, "--epochs", "100", "--resume"))
+    process.kill()
+    process.join()
+    assert_refused(done, "twice: another run is at work there")
+
+
+def test_what_a_killed_run_left_half_written_is_removed(root: Path, whole: Path) -> None:
+    copy = shutil.copytree(whole, root / "copy")
+    (copy / ".tmpabc.part").write_bytes(b"half")
+    assert run(root, *tiny("copy", *OPTIONS, "--resume")).returncode == 0
+    assert not (copy / ".tmpabc.part").exists()
+
+
+def test_state_with_other_tensors_is_refused(root: Path, whole: Path) -> None:
+    copy = shutil.copytree(whole, root / "tampered")
+    with safe_open(copy / "state.safetensors", framework="numpy") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors["network/fc.weight"] = tensors["network/fc.weight"][:2]
+    save_file(tensors, copy / "state.safetensors", metadata)
+    done = run(root, *tiny("tampered", *OPTIONS, "--resume"))
+    assert_refused(done, "the tensors of this run expected, found others", "fc.weight")
 
 
 def test_ctrl_c_saves_too_and_exits_with_2(root: Path, whole: Path) -> None:

@@ -1,8 +1,10 @@
 """The command `resnext-train`."""
 
+import re
 import shlex
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -66,14 +68,22 @@ def _config(**arguments: Any) -> "Config":
     from train.options import Config
 
     changes = {name: arguments.pop(name) for name in CHANGES}
+    output = arguments.pop("output") or default_output(arguments["data"])
     names = ("depth", "base_width", "cardinality", "kind", "shortcut")
     architecture = {name: arguments.pop(name) for name in names}
     return Config(
         **arguments,
+        output=output,
         changes=_changes(changes),
         architecture=_architecture(architecture),
         command=shlex.join([PROG, *sys.argv[1:]]),
     )
+
+
+def default_output(data: str) -> Path:
+    """Return the folder of a run that nobody named: by its images, below `runs`."""
+    name = re.sub(r"[^\w.-]+", "_", Path(data.rstrip("/")).stem).strip("._")
+    return Path("runs") / (name or "run")
 
 
 def _changes(given: "Mapping[str, Any]") -> dict[str, Any]:
@@ -131,7 +141,7 @@ def _watcher(job: "Job") -> "Watcher":
         return Watcher(
             note=lambda _: None,
             plan=lambda _: None,
-            progress=lambda _text, _images, _done: nullcontext(lambda _more, _loss: None),
+            progress=lambda _text, _images, _done: nullcontext(lambda _more, _detail: None),
             epoch=lambda _row, _recipe: None,
             bar=lambda _: nullcontext(lambda _done, _total: None),
         )

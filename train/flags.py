@@ -192,7 +192,9 @@ MACHINE: Final = (
 )
 
 RUN: Final = (
-    click.option("--output", type=FOLDER, required=True, metavar="DIR", help="Folder of the run."),
+    click.option(
+        "--output", type=FOLDER, metavar="DIR", help="Folder of the run.  [default: runs/IMAGES]"
+    ),
     click.option(
         "--resume",
         is_flag=True,

@@ -26,6 +26,7 @@ from train.schedule import Moment, learning_rate
 from train.snapshot import shared_arrays, to_state
 from train.stop import Stop, Stopped
 from train.watcher import Watcher
+from train.wording import tally_text
 
 if TYPE_CHECKING:
     from train.board import Board
@@ -123,8 +124,7 @@ class Run:
             for batch in todo:
                 seen = self._step(batch, read)
                 self.progress = self.progress.stepped(seen)
-                tally = self.progress.tally
-                advance(seen.images, tally.loss / tally.images)
+                advance(seen.images, tally_text(self.progress.tally))
                 self._between_steps()
 
     def _read(self, batches: list[NDArray[np.int64]]) -> Generator[Batch, None, None]:
@@ -208,7 +208,7 @@ class Run:
 
             def pause(images: int) -> None:
                 (done,) = place.job.sum((images,))
-                advance(int(done), None)
+                advance(int(done), "")
                 self._stop_if_asked()
 
             score = evaluate(

@@ -41,7 +41,7 @@ def lines(
     begin = said = clock()
     before = done
 
-    def advance(more: int, loss: float | None) -> None:
+    def advance(more: int, detail: str) -> None:
         nonlocal done, said
         done += more
         now = clock()
@@ -49,7 +49,7 @@ def lines(
             said = now
             rate = (done - before) / (now - begin)
             parts = [f"{text}: {done:,} of {images:,} images"]
-            parts += [f"loss {loss:.4f}"] if loss is not None else []
+            parts += [detail] if detail else []
             parts += [f"{rate:.1f} images/s", f"{duration((images - done) / rate)} left"]
             write(", ".join(parts) + "\n")
 
@@ -82,18 +82,17 @@ def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[loss]}", markup=False),
+        TextColumn("{task.fields[detail]}", markup=False),
         Speed(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         auto_refresh=False,
         transient=True,
     )
-    task = bar.add_task(text, total=images, completed=done, loss="")
+    task = bar.add_task(text, total=images, completed=done, detail="")
 
-    def advance(more: int, loss: float | None) -> None:
-        shown = "" if loss is None else f"loss {loss:.4f}"
-        bar.update(task, advance=more, loss=shown, refresh=True)
+    def advance(more: int, detail: str) -> None:
+        bar.update(task, advance=more, detail=detail, refresh=True)
 
     with bar:
         yield advance

@@ -1,11 +1,12 @@
 """One training: what a command line names, to checkpoints."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from train.files import BEST, LAST, LAST_AVERAGE, METRICS, REPORT, STATE
+from train.lock import locked
 from train.memory import keep_freed_memory
 from train.options import Config
 from train.preparation import Task, prepare
@@ -61,6 +62,7 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     from resnext.data.batches import memory_explained
     from train.batching import check_batches
     from train.report import write_report
+    from train.run import Run
 
     place = _place(config, job)
     if place.device.type == "cpu":
@@ -68,20 +70,22 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     check_batches(len(task.images.train), task.recipe, processes=job.size)
     for line in _plan(task, place):
         watcher.plan(line)
+    learner = _learner(task, place)
+    resumes = job.tell(config.resume and (config.output / STATE).exists())
     with memory_explained():
-        run = _begun(task, place, watcher, stop)
-        if run.is_done:
-            watcher.note(
-                f"{config.output / STATE}: this run is done; more --epochs are another run"
-            )
-        try:
-            run.go()
-        finally:
-            if run.board is not None:
-                run.board.close()
-    if not job.leads:
-        return None
-    write_report(task, run.progress, run.decisions, place.device)
+        if not resumes:
+            _check_images(task, place, watcher)
+        with locked(config.output) if job.leads else nullcontext():
+            run = Run(task, learner, place, watcher, stop)
+            _begin(run, resumes=resumes)
+            try:
+                run.go()
+            finally:
+                if run.board is not None:
+                    run.board.close()
+            if not job.leads:
+                return None
+            write_report(task, run.progress, run.decisions, place.device)
     return Outcome(task=task, progress=run.progress)
 
 
@@ -109,36 +113,42 @@ def _plan(task: Task, place: "Place") -> list[str]:
     )
 
 
-def _begun(task: Task, place: "Place", watcher: Watcher, stop: "Stop") -> "Run":
-    """Return a run at its first step, or where it was cut off."""
+def _begin(run: "Run", *, resumes: bool) -> None:
+    """Bring a run to its first step, or to where it was cut off, and say which.
+
+    Args:
+        run: as it was made.
+        resumes: there is a state to go on from.
+    """
     from train.board import Board
-    from train.run import Run
+    from train.results import write_metrics
+
+    config, job = run.task.config, run.place.job
+    if job.leads:
+        _clear(config, anew=not resumes)
+    if resumes:
+        _resume(run, config.output / STATE)
+    elif job.leads:
+        write_metrics(config.output, run.progress)  # a folder that takes no file says so now
+    if config.resume and not resumes:
+        run.watcher.note(f"{config.output}: no state there yet, so this run begins")
+    if config.tensorboard and job.leads:
+        run.board = Board(config.output, run.progress.epoch)
+
+
+def _resume(run: "Run", path: Path) -> None:
     from train.snapshot import restore
 
-    config, job = task.config, place.job
-    path = config.output / STATE
-    state = State.load(path) if job.leads and config.resume and path.exists() else None
+    job = run.place.job
+    state = State.load(path) if job.leads else None
     if state is not None:
-        state.check(task.identity, path)
-    fields = job.tell(state.progress.to_fields() if state is not None else None)
-    learner = _learner(task, place)
-    if fields is None:
-        _check_images(task, place, watcher)
-        if job.leads:
-            _clear(config)
-    run = Run(task, learner, place, watcher, stop)
-    if config.tensorboard and job.leads:
-        run.board = Board(config.output, 1 if fields is None else fields["epoch"])
-    if fields is not None:
-        run.progress = Progress.from_fields(fields)
-        run.decisions = state.decisions if state is not None else np.zeros(0, np.int32)
-        restore(learner, state, job, path)
-        watcher.note(
-            f"{path}: goes on in epoch {run.progress.epoch} behind step {run.progress.step}"
-        )
-    elif config.resume:
-        watcher.note(f"{path}: not there yet, so this run begins")
-    return run
+        state.check(run.task.identity, path)
+        run.decisions = state.decisions
+        run.progress = state.progress
+    run.progress = Progress.from_fields(job.tell(run.progress.to_fields()))
+    restore(run.learner, state, job, path)
+    text = f"goes on in epoch {run.progress.epoch} behind step {run.progress.step}"
+    run.watcher.note(f"{path}: {'this run is done' if run.is_done else text}")
 
 
 def _learner(task: Task, place: "Place") -> "Learner":
@@ -188,7 +198,7 @@ def _check_images(task: Task, place: "Place", watcher: Watcher) -> None:
                 prepare_each,
                 workers=place.workers,
                 job=place.job,
-                pause=lambda done: advance(done, None),
+                pause=lambda done: advance(done, ""),
             )
     everyone = place.job.gather(reasons)
     found = place.job.tell([reason for part in everyone or () for reason in part])
@@ -196,8 +206,8 @@ def _check_images(task: Task, place: "Place", watcher: Watcher) -> None:
         raise unreadable(found)
 
 
-def _clear(config: Config) -> None:
-    """Make a folder for the results, without what earlier runs have left in it."""
-    config.output.mkdir(parents=True, exist_ok=True)
-    for name in (STATE, BEST, LAST, LAST_AVERAGE, METRICS, REPORT):
-        (config.output / name).unlink(missing_ok=True)
+def _clear(config: Config, *, anew: bool) -> None:
+    """Remove what a killed run left half written, and for a new run all that was there before."""
+    names = (STATE, BEST, LAST, LAST_AVERAGE, METRICS, REPORT) if anew else ()
+    for path in (*config.output.glob(".*.part"), *(config.output / name for name in names)):
+        path.unlink(missing_ok=True)

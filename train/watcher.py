@@ -8,8 +8,8 @@ from typing import Any
 from resnext.download import Progress
 from train.recipe import Recipe
 
-# Called with how many more images are done, and the mean loss so far; None where there is none.
-Advance = Callable[[int, float | None], None]
+# Called with how many more images are done, and what there is to say of all so far.
+Advance = Callable[[int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

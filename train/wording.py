@@ -8,7 +8,7 @@ from resnext.layout import layout
 from train.batching import left_out, steps_of_epoch
 from train.files import AVERAGE, BEST, LAST, REPORT, WEIGHTS
 from train.preparation import Task
-from train.progress import Progress
+from train.progress import Progress, Tally
 from train.recipe import Augmentation, Crop, Curve, Recipe, Schedule
 
 CROPS = {
@@ -56,6 +56,12 @@ def plan(task: Task, *, device: str, processes: int, workers: int, threads: int)
         ("output", str(task.config.output)),
     )
     return [f"{name:<9} {text}" for name, text in rows if text]
+
+
+def tally_text(tally: Tally) -> str:
+    """Return what an epoch is like so far, of one image or more."""
+    loss = tally.loss / tally.images
+    return f"loss {loss:.4f}, error {percent(tally.wrong, tally.images)}"
 
 
 def epoch_line(row: Mapping[str, Any], recipe: Recipe) -> str:
