@@ -10,6 +10,10 @@ from tests import warm
 from tests.train_runs import run
 
 
+def rows(folder: Path) -> list[dict[str, dict[str, int]]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
 def test_digits_are_learnt_from_a_tar_and_validated_from_a_folder(tmp_path: Path) -> None:
     # One step on the whole: the tar is read, the classes found, the original's answers kept.
     words = ("--epochs", "1", "--batch-size", "1437", "--accumulate", "90", "--lr", "1e-30")
@@ -18,7 +22,7 @@ def test_digits_are_learnt_from_a_tar_and_validated_from_a_folder(tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "1,437 to train on, 360 to validate with" in done.stdout
     assert "the classifier stays: the checkpoint has 10 classes without names" in done.stderr
-    (row,) = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").open()]
+    (row,) = rows(tmp_path / "out")
     # As Torch7 measured it: see examples/digits.
     assert (row["weights"]["top1_correct"], row["weights"]["top5_correct"]) == (345, 359)
 
@@ -27,8 +31,7 @@ def test_digits_are_learnt_from_a_tar_and_validated_from_a_folder(tmp_path: Path
 def test_fine_tuned_digits_reach_two_percent(tmp_path: Path) -> None:
     done = run(tmp_path, *IMAGES, *FINETUNE, "--output", "out")
     assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").open()]
-    last = rows[-1]["weights"]
+    last = rows(tmp_path / "out")[-1]["weights"]
     assert last["images"] == 360
     assert last["images"] - last["top1_correct"] <= 7  # 2.0 %
     path = tmp_path / "out" / "last.safetensors"
