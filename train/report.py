@@ -126,9 +126,7 @@ def plots(progress: Progress) -> list[Plot]:
     for kind, name, style in scored:
         errors.append(Curve(name=name, values=[wrong(r[kind]) for r in history], style=style))
         losses.append(Curve(name=name, values=[r[kind]["loss"] for r in history], style=style))
-    rates = [
-        Curve(name="at the end of the epoch", values=[r["rate"] for r in history], style="first")
-    ]
+    rates = [Curve(name="rate", values=[r["rate"] for r in history], style="first")]
     return [
         plot("Error", errors, unit=" %", best=epoch),
         plot("Loss", losses, best=epoch),
