@@ -68,6 +68,7 @@ def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
     from rich.text import Text
 
     class Speed(ProgressColumn):
@@ -75,15 +76,17 @@ def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
 
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:.1f} images/s")
+            if speed is None:
+                return Text("")
+            return Text(f"{speed:,.{0 if speed >= 100 else 1}f} images/s")
 
     # Refreshed by hand, for want of a thread: reading processes are forked while the bar is shown.
     bar = Progress(
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}", markup=False),
-        Speed(),
+        TextColumn("{task.fields[detail]}", markup=False, table_column=Column(no_wrap=True)),
+        Speed(table_column=Column(no_wrap=True)),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         auto_refresh=False,
