@@ -1,10 +1,13 @@
 """JPEGs of about ImageNet's sizes and bytes, made from the photographs of the tests."""
 
 import io
+import itertools
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from resnext.data.imagenet import WNIDS
 
 IMAGES = Path(__file__).parents[1] / "tests" / "data" / "images"
 PHOTOGRAPHS = ("large.JPEG", "portrait_444.JPEG", "odd_501x377.JPEG", "landscape_420.JPEG")
@@ -27,6 +30,8 @@ SIZES = {
 # Encoded at quality 95, halved colours, 104 kB on average; ImageNet's mean is 110 kB.
 NOISE = 10  # gray levels: a camera's grain, which a photograph has lost once it was scaled down
 QUALITY = 95
+
+CLASSES = 10
 
 
 def draw_pictures(*, seed: int = 0) -> list[bytes]:
@@ -58,3 +63,19 @@ def _draw_picture(
     file = io.BytesIO()
     Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=QUALITY)
     return file.getvalue()
+
+
+def write_pictures(folder: Path, count: int) -> None:
+    """Write JPEG files, all different, into `CLASSES` folders named by wnids of ImageNet.
+
+    Args:
+        folder: which holds the class folders.
+        count: how many files.
+    """
+    names = WNIDS[:: len(WNIDS) // CLASSES]
+    seeds = itertools.count()
+    pictures = itertools.chain.from_iterable(draw_pictures(seed=seed) for seed in seeds)
+    for number, data in enumerate(itertools.islice(pictures, count)):
+        path = folder / names[number % CLASSES] / f"picture_{number:08d}.JPEG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)

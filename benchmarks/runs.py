@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +24,12 @@ class Run:
     Attributes:
         seconds: wall time from start to exit.
         peak_bytes: largest resident set, mapped pages of files included.
+        output: what it printed on stdout.
     """
 
     seconds: float
     peak_bytes: int
+    output: str
 
 
 def run(command: Sequence[str]) -> Run:
@@ -35,19 +38,23 @@ def run(command: Sequence[str]) -> Run:
     Raises:
         RuntimeError: it failed.
     """
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}")
-    return Run(seconds=seconds, peak_bytes=usage.ru_maxrss * 1024)
+    with tempfile.TemporaryFile("w+") as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}")
+        output.seek(0)
+        return Run(seconds=seconds, peak_bytes=usage.ru_maxrss * 1024, output=output.read())
 
 
-def in_turn(commands: Mapping[str, Sequence[str]], *, rounds: int) -> dict[str, list[Run]]:
-    """Run each command once for warmth, then all of them in turn, `rounds` times."""
-    for command in commands.values():
+def in_turn(
+    commands: Mapping[str, Sequence[str]], *, rounds: int, warm: bool = True
+) -> dict[str, list[Run]]:
+    """Run all commands in turn, `rounds` times; before that, to be `warm`, each once."""
+    for command in commands.values() if warm else ():
         run(command)
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for _ in range(rounds):

@@ -1,0 +1,102 @@
+"""A network whose random weights decide as trained ones do: from picture to picture otherwise."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.pictures import draw_pictures
+from resnext.checkpoint import Checkpoint, Provenance
+from resnext.data.transforms import prepare
+from resnext.header import Origin
+from resnext.model import ResNeXt
+from resnext.preprocessing import IMAGENET, Preprocessing
+from resnext.spec import Spec
+
+DIRECTIONS = 16
+BATCH = 20  # pictures that a batch norm sees at once while it is calibrated
+
+
+def write_calibrated(path: Path, spec: Spec, *, seed: int = 0) -> None:
+    """Write a checkpoint of random weights, calibrated on forty pictures, under its own name.
+
+    The batch norms hold the statistics of what really passes through them, and the classifier sees
+    what sets pictures apart: each class is a random direction among the `DIRECTIONS` in which the
+    features of the forty differ most. Otherwise one class would win on each picture. Random
+    features still differ less from picture to picture than trained ones, so decisions are closer,
+    and a rounding changes more of them.
+
+    Args:
+        path: a `.safetensors` file.
+        spec: of the network, which sees ImageNet's usual pictures.
+        seed: of weights and pictures.
+    """
+    batches = _batches(draw_pictures(seed=seed), IMAGENET)
+    network = ResNeXt(spec, generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        _draw_norms(network, seed=seed)
+        _calibrate(network, batches)
+        _draw_classifier(network, batches, seed=seed)
+    save(network, path, IMAGENET)
+
+
+def save(network: ResNeXt, path: Path, preprocessing: Preprocessing) -> None:
+    """Write a network that has no original as a checkpoint under the name of its file."""
+    Checkpoint(
+        spec=network.spec,
+        tensors={name: tensor.numpy() for name, tensor in network.state_dict().items()},
+        preprocessing=preprocessing,
+        origin=Origin.GIVEN,
+        provenance=Provenance(
+            source_file=f"{path.stem}.t7",
+            source_sha256="0" * 64,
+            source_bytes=0,
+            converted_by=f"resnext {version('resnext')}",
+        ),
+    ).save(path)
+
+
+def _batches(pictures: Sequence[bytes], preprocessing: Preprocessing) -> list[Tensor]:
+    inputs = torch.stack([torch.from_numpy(prepare(data, preprocessing)) for data in pictures])
+    return list(torch.split(inputs, BATCH))
+
+
+def _draw_norms(network: ResNeXt, *, seed: int) -> None:
+    """Let no batch norm be an identity."""
+    generator = torch.Generator().manual_seed(seed + 1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.uniform_(0.5, 1.5, generator=generator)
+            module.bias.normal_(0, 0.1, generator=generator)
+
+
+def _calibrate(network: ResNeXt, batches: Sequence[Tensor]) -> None:
+    """Let each batch norm learn the mean and variance of its inputs."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the mean over all batches
+    network.train()
+    for batch in batches:
+        network(batch)
+    network.eval()
+
+
+def _draw_classifier(network: ResNeXt, batches: Sequence[Tensor], *, seed: int) -> None:
+    """Let each class look in a direction of its own; the logits of one deviate by about 1."""
+    generator = torch.Generator().manual_seed(seed + 2)
+    classifier, seen = network.fc, []
+    hook = classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    for batch in batches:
+        network(batch)
+    hook.remove()
+    features = torch.cat(seen)  # (pictures, features)
+    common = features.mean(0)
+    _, sizes, directions = torch.linalg.svd(features - common, full_matrices=False)
+    draw = torch.randn(classifier.out_features, DIRECTIONS, generator=generator)
+    # By half: the first direction, that of contrast, is many times the second.
+    weight = draw @ (directions[:DIRECTIONS] / sizes[:DIRECTIONS, None].sqrt())
+    weight /= ((features - common) @ weight.T).std()
+    classifier.weight.copy_(weight)
+    classifier.bias.copy_(-weight @ common)

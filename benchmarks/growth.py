@@ -1,0 +1,147 @@
+"""How the cost of a measurement grows: with images, with processes that read; and how it starts."""
+
+import io
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.calibrated import save
+from benchmarks.pictures import write_pictures
+from benchmarks.runs import run, script, write_result
+from benchmarks.trees import Watched, watch
+from resnext.model import ResNeXt
+from resnext.preprocessing import CIFAR10, IMAGENET
+from resnext.spec import Block, Spec, Stem
+
+ROUNDS = 5
+SIZES = (1_000, 10_000, 100_000)
+WORKERS = (0, 1, 2, 4)
+WORKERS_SIZE = 10_000
+MEMBERS = 50_000
+RECORD = 1 + 3 * 32 * 32  # bytes
+
+# So small that what there is beside the network is seen.
+TINY = Spec(
+    blocks=(1, 1, 1),
+    stem=Stem.CIFAR,
+    block=Block.BASIC,
+    base_width=4,
+    planes=4,
+    stem_width=4,
+    classes=10,
+)
+RESNEXT_50 = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
+
+OPEN = """
+import sys, time
+from resnext.data.sources import open_images
+start = time.perf_counter()
+images = open_images(sys.argv[1])
+print(time.perf_counter() - start, len(images))
+"""
+
+
+def main() -> None:
+    """Measure, print and write the result."""
+    with tempfile.TemporaryDirectory() as folder:
+        tiny = Path(folder, "tiny.safetensors")
+        save(ResNeXt(TINY, generator=torch.Generator().manual_seed(0)), tiny, CIFAR10)
+        images = {size: _records(Path(folder, str(size)), size) for size in SIZES}
+        by_images = {str(size): _watched(images[size], tiny) for size in SIZES}
+        by_workers = {
+            str(workers): _watched(images[WORKERS_SIZE], tiny, "--workers", str(workers))
+            for workers in WORKERS
+        }
+        tar = _tar(Path(folder, "members.tar"))
+        opened = [run([sys.executable, "-c", OPEN, str(tar)]).output for _ in range(ROUNDS)]
+        assert all(int(text.split()[1]) == MEMBERS for text in opened)
+        first = {"tar": _first(tar, tiny), **_first_of_resnext(Path(folder))}
+    facts = {
+        "images": by_images,
+        "workers": {"images": WORKERS_SIZE, "rows": by_workers},
+        "tar": {
+            "members": MEMBERS,
+            "open_seconds": round(median(float(text.split()[0]) for text in opened), 2),
+        },
+        "first_decision_seconds": first,
+        "rounds": ROUNDS,
+    }
+    write_result("growth", facts, ("numpy", "torch", "resnext"))
+    for name, value in facts.items():
+        print(f"{name:24} {value}")
+
+
+def _watched(images: Path, checkpoint: Path, *options: str) -> dict[str, Any]:
+    """Return medians of seconds and memory of whole processes."""
+    command = _command(images, checkpoint, "--batch-size", "64", *options)
+    # The memory is looked at in rounds of its own, because that costs time.
+    timed = [watch(command) for _ in range(ROUNDS)]
+    peaks = [watch(command, memory=True).peak_bytes for _ in range(2)]
+    return {
+        "seconds": round(median(each.seconds for each in timed), 2),
+        "peak_mb": round(max(peaks) / 1e6, 1),
+    }
+
+
+def _first_of_resnext(folder: Path) -> dict[str, float]:
+    """Return the seconds to the first batch of a ResNeXt-50 on pictures of ImageNet's sizes."""
+    images, checkpoint = folder / "val", folder / "random.safetensors"
+    write_pictures(images, 40)
+    save(ResNeXt(RESNEXT_50, generator=torch.Generator().manual_seed(0)), checkpoint, IMAGENET)
+    return {
+        precision: _first(images, checkpoint, "--precision", precision)
+        for precision in ("fp32", "bf16")
+    }
+
+
+def _first(images: Path, checkpoint: Path, *options: str) -> float:
+    """Return the seconds from the command to the first decision in its ledger."""
+    ledger = checkpoint.with_suffix(".jsonl")
+    command = _command(images, checkpoint, "--limit", "32", "--ledger", str(ledger), *options)
+    found: list[Watched] = []
+    for _ in range(ROUNDS + 1):
+        found.append(watch(command, ledger=ledger))
+        ledger.unlink()
+    return round(median(each.first or each.seconds for each in found[1:]), 2)
+
+
+def _command(images: Path, checkpoint: Path, *options: str) -> Sequence[str]:
+    words = ("--data", str(images), "--no-canary", "--json", *options, str(checkpoint))
+    return [script("resnext-validate"), *words]
+
+
+def _records(folder: Path, count: int) -> Path:
+    """Write records as those of CIFAR-10, of random bytes."""
+    folder.mkdir()
+    draw = np.random.default_rng(0)
+    with (folder / "test_batch.bin").open("wb") as file:
+        for _ in range(0, count, 1000):
+            records = draw.integers(256, size=(1000, RECORD), dtype=np.uint8)
+            records[:, 0] %= 10
+            file.write(records.tobytes())
+    return folder
+
+
+def _tar(path: Path) -> Path:
+    """Write a tar of small JPEG files in ten class folders."""
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(256, size=(32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "JPEG")
+    with tarfile.open(path, "w") as archive:
+        for number in range(MEMBERS):
+            member = tarfile.TarInfo(f"val/class_{number % 10}/{number:08d}.JPEG")
+            member.size = len(file.getvalue())
+            archive.addfile(member, io.BytesIO(file.getvalue()))
+    return path
+
+
+if __name__ == "__main__":
+    main()
