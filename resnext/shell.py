@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any, Final
 
@@ -65,8 +65,10 @@ def exit_on_error(prog: str) -> Iterator[None]:
 
 def say(prog: str, text: str) -> None:
     """Write one line on stderr."""
-    if sys.stderr is not None:
-        sys.stderr.write(f"{prog}: {' '.join(text.split())}\n")
+    with suppress(OSError):  # nobody can be told
+        if sys.stderr is not None:
+            sys.stderr.write(f"{prog}: {' '.join(text.split())}\n")
+            sys.stderr.flush()
 
 
 def error_line(error: OSError | ResnextError | MemoryError) -> str:
