@@ -13,8 +13,9 @@ from resnext.model import ResNeXt
 from tests.conftest import unpack
 from train.errors import DivergedError, RecipeError
 from train.learner import Learner, Machine, Part
-from train.loss import Mix, Objective, total_weight
+from train.loss import Mix, Objective
 from train.recipe import CIFAR_2017, Recipe
+from train.weights import total_weight
 
 SGD = Path(__file__).parent / "data" / "sgd"
 CPU = Machine(device=torch.device("cpu"))

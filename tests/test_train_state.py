@@ -20,7 +20,7 @@ from train.state import State
 def progress() -> Progress:
     seen = Seen(images=8, loss=2.5, wrong=3, norm=0.75)
     best = Best(epoch=1, weights="average", wrong=5, loss=0.25)
-    return Progress().ended({"epoch": 1, "rate": 0.1}, best).stepped(seen).stepped(seen)
+    return Progress().ended({"epoch": 1, "rate": 0.1}, best).stepped(seen, 0.5).stepped(seen, 0.25)
 
 
 def state() -> State:
@@ -54,7 +54,7 @@ def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_tally_and_place_count_what_was_seen() -> None:
     found = progress()
     assert (found.epoch, found.step, found.stale) == (2, 2, 0)
-    assert found.tally == Tally(images=16, loss=5.0, wrong=6, steps=2, norms=1.5)
+    assert found.tally == Tally(images=16, loss=5.0, wrong=6, steps=2, norms=1.5, seconds=0.75)
     later = found.ended({"epoch": 2}, None)
     assert (later.epoch, later.step, later.stale, later.best) == (3, 0, 1, found.best)
     assert later.tally == Tally()

@@ -1,7 +1,7 @@
 """One step of learning: batches in, changed weights and what was seen out."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final, cast
@@ -12,8 +12,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from resnext.inference import DTYPES, Precision
 from resnext.model import ResNeXt
+from train.arithmetic import compilation_explained, training_arithmetic
 from train.average import Average
-from train.errors import DivergedError, RecipeError
+from train.errors import DivergedError
 from train.layers import save_memory, synchronise
 from train.loss import Mix, Objective
 from train.parameters import groups, set_training
@@ -219,21 +220,6 @@ class Learner:
         return self._parallel
 
 
-@contextmanager
-def compilation_explained() -> Iterator[None]:
-    """Turn what `torch.compile` raises, of types that are its own, into a `RecipeError`."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            raise
-        reason = str(error).strip().splitlines()[0]
-        raise RecipeError(
-            f"--compile: torch.compile cannot do it here ({reason}); install what it misses, or "
-            "leave out --compile"
-        ) from error
-
-
 def _marked(parts: Iterable[Part]) -> Iterator[tuple[Part, bool]]:
     """Yield each part, and whether it is the last."""
     held: Part | None = None
@@ -243,18 +229,3 @@ def _marked(parts: Iterable[Part]) -> Iterator[tuple[Part, bool]]:
         held = part
     if held is not None:
         yield held, True
-
-
-@contextmanager
-def training_arithmetic(precision: Precision, *, deterministic: bool) -> Iterator[None]:
-    """Set how a GPU computes while the block runs: its fastest way, or the same bits each time."""
-    tf32 = precision is Precision.TF32
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    try:
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=not deterministic, deterministic=deterministic, allow_tf32=tf32
-        ):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)

@@ -1,15 +1,10 @@
 """What is minimised: cross entropy, of smoothed, weighted and mixed targets."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from resnext.data.image_set import ImageSet
-from train.errors import RecipeError
 from train.numbers import Use, stream
 
 
@@ -74,40 +69,3 @@ class Objective:
             label_smoothing=self.smoothing,
             reduction="sum",
         )
-
-
-def total_weight(labels: NDArray[np.int64], weights: Sequence[float] | None) -> float:
-    """Return what the sum of the losses of some pictures is divided by: their weights' sum.
-
-    Args:
-        labels: (N,) of the pictures.
-        weights: factors by class; None weighs all the same.
-    """
-    if weights is None:
-        return float(len(labels))
-    return float(np.asarray(weights)[labels].sum())
-
-
-def balanced_weights(images: ImageSet, classes: int) -> NDArray[np.float64]:
-    """Return factors (classes,) under which every class counts the same, 1 on average over images.
-
-    Args:
-        images: every class has one or more.
-        classes: how many.
-    """
-    counts = np.bincount(images.labels, minlength=classes)
-    return len(images) / (classes * counts)
-
-
-def named_weights(weights: Sequence[tuple[str, float]], names: Sequence[str]) -> list[float]:
-    """Return factors in the order of class names; 1 for a class that has none.
-
-    Raises:
-        RecipeError: a weight of an unknown class.
-    """
-    found = dict(weights)
-    if unknown := sorted(set(found) - set(names)):
-        raise RecipeError(
-            f"--class-weights: class {unknown[0]!r} is none of {', '.join(list(names)[:5])} ..."
-        )
-    return [found.get(name, 1.0) for name in names]

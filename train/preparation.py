@@ -3,32 +3,26 @@
 torch is imported where the first network is built: a mistyped path must not wait for it.
 """
 
-import hashlib
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from resnext.data.image_set import ImageSet
 from resnext.data.remote import Bar
-from resnext.data.sources import open_images
 from resnext.errors import DataError
 from resnext.preprocessing import PREPROCESSINGS
 from train.beginning import Beginning, begin_anew, begin_with
 from train.errors import RecipeError, StateError
 from train.files import STATE
+from train.images import count_classes, digest, find_images
 from train.options import Config
 from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, RECIPES, Recipe, changed
-from train.split import Images, check_classes, class_name, is_same, renamed, split
+from train.split import Images, check_classes, class_name, renamed
+from train.weights import balanced_weights, named_weights, read_weights
 
 if TYPE_CHECKING:
     from resnext.distributed import Job
-
-# Of each class, where the images bring no validation set of their own and nobody says how many.
-USUAL_FRACTION: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,51 +104,9 @@ def chosen_recipe(config: Config) -> Recipe:
     return changed(row, config.changes)
 
 
-def find_images(config: Config, bar: Bar) -> Images:
-    """Find the images to train on and those to validate with, each with its own labels.
-
-    Raises:
-        DataError: there are none, or one class has too few to be split.
-    """
-
-    def opened(data: str, which: str) -> ImageSet:
-        return open_images(data, split=which, cache=config.cache, progress=bar)
-
-    train = opened(config.data, "train")
-    if config.val_data is not None:
-        val = opened(config.val_data, "val")
-        return Images(train=train, val=val, notes=_notes(train, val))
-    fraction = config.val_fraction
-    if fraction is None:
-        try:
-            val = opened(config.data, "val")
-        except DataError as error:
-            raise DataError(
-                f"{error}; or give other images with --val-data, or a part of these with "
-                "--val-fraction"
-            ) from error
-        if not is_same(train, val):
-            return Images(train=train, val=val, notes=_notes(train, val))
-        fraction = USUAL_FRACTION
-    check_classes(train, _count(train))
-    parts = split(train, fraction, seed=config.seed)
-    note = (
-        f"{train.root}: {fraction:.0%} of each class, drawn from seed {config.seed}, are kept to "
-        f"validate with: {len(parts.val)} of {len(train)}"
-    )
-    return replace(parts, notes=(*train.notes, note))
-
-
-def digest(images: ImageSet) -> str:
-    """Return the sha256 of names and labels, which a repaired file leaves as they are."""
-    total = hashlib.sha256("\0".join(images.ids).encode("utf-8", "surrogateescape"))
-    total.update(np.ascontiguousarray(images.labels, "<i8").data)
-    return total.hexdigest()
-
-
 def _find(config: Config, recipe: Recipe, bar: Bar) -> tuple[Images, Beginning]:
     images = find_images(config, bar)
-    count = _count(images.train)
+    count = count_classes(images.train)
     check_classes(images.train, count)
     names = images.train.classes
     if config.init is None:
@@ -170,20 +122,10 @@ def _find(config: Config, recipe: Recipe, bar: Bar) -> tuple[Images, Beginning]:
     return replace(images, train=train, val=val), beginning
 
 
-def _count(images: ImageSet) -> int:
-    return len(images.classes) if images.classes else int(images.labels.max(initial=-1)) + 1
-
-
-def _notes(train: ImageSet, val: ImageSet) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*train.notes, *val.notes)))
-
-
 def _class_weights(
     config: Config, recipe: Recipe, images: ImageSet, beginning: Beginning
 ) -> tuple[tuple[float, ...] | None, Recipe]:
     """Return the factor of each class, and the recipe that states them by name."""
-    from train.loss import balanced_weights, named_weights
-
     if config.class_weights is None:
         return None, recipe
     count = beginning.checkpoint.spec.classes
@@ -194,23 +136,6 @@ def _class_weights(
         weights = tuple(named_weights(read_weights(Path(config.class_weights)), names))
     stated = tuple(zip(names, weights, strict=True))
     return weights, replace(recipe, class_weights=stated)
-
-
-def read_weights(path: Path) -> tuple[tuple[str, float], ...]:
-    """Read factors of classes from a TOML file of `"class name" = number` lines.
-
-    Raises:
-        RecipeError: not TOML, or a factor that is no number above 0.
-        OSError: the file cannot be opened.
-    """
-    try:
-        rows = tomllib.loads(path.read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"{path}: not a TOML file: {error}") from error
-    for name, value in rows.items():
-        if type(value) not in (int, float) or not 0 < value < float("inf"):
-            raise RecipeError(f"{path}: {name!r}: a number above 0 expected, found {value!r}")
-    return tuple((name, float(value)) for name, value in rows.items())
 
 
 def _check_options(config: Config) -> None:

@@ -17,6 +17,7 @@ class Tally:
         wrong: of them, those decided wrongly before the step that learnt from them.
         steps: taken.
         norms: the sum of the norms of the gradient.
+        seconds: that the steps took, waiting for images included.
     """
 
     images: int = 0
@@ -24,15 +25,17 @@ class Tally:
     wrong: int = 0
     steps: int = 0
     norms: float = 0.0
+    seconds: float = 0.0
 
-    def plus(self, seen: Seen) -> "Tally":
-        """Return the tally with one more step."""
+    def plus(self, seen: Seen, seconds: float) -> "Tally":
+        """Return the tally with one more step, and what it took."""
         return Tally(
             images=self.images + seen.images,
             loss=self.loss + seen.loss,
             wrong=self.wrong + seen.wrong,
             steps=self.steps + 1,
             norms=self.norms + seen.norm,
+            seconds=self.seconds + seconds,
         )
 
 
@@ -79,9 +82,9 @@ class Progress:
     best: Best | None = None
     stale: int = 0
 
-    def stepped(self, seen: Seen) -> Self:
-        """Return the place behind one more step."""
-        return replace(self, step=self.step + 1, tally=self.tally.plus(seen))
+    def stepped(self, seen: Seen, seconds: float) -> Self:
+        """Return the place behind one more step, and what it took."""
+        return replace(self, step=self.step + 1, tally=self.tally.plus(seen, seconds))
 
     def ended(self, row: Mapping[str, Any], best: Best | None) -> Self:
         """Return the place behind an epoch.

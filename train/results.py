@@ -92,7 +92,7 @@ def epoch_row(progress: Progress, *, rate: float, seconds: float) -> dict[str, A
     Args:
         progress: at the end of the epoch.
         rate: of its last step.
-        seconds: of the epoch.
+        seconds: of the epoch, validation included.
     """
     tally = progress.tally
     return {
@@ -100,10 +100,10 @@ def epoch_row(progress: Progress, *, rate: float, seconds: float) -> dict[str, A
         "rate": rate,
         "train": {
             "images": tally.images,
-            "loss": tally.loss / max(tally.images, 1),
+            "loss": tally.loss / tally.images,
             "wrong": tally.wrong,
-            "gradient_norm": tally.norms / max(tally.steps, 1),
+            "gradient_norm": tally.norms / tally.steps,
         },
         "seconds": round(seconds, 3),
-        "images_per_second": round(tally.images / seconds, 2) if seconds else 0.0,
+        "images_per_second": round(tally.images / tally.seconds, 2),
     }

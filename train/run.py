@@ -15,17 +15,19 @@ from resnext.distributed import Job, losses_explained
 from train import results
 from train.augment import TrainingView
 from train.batching import epoch_batches, shares, steps_of_epoch
-from train.evaluation import check_readable, evaluate
+from train.evaluation import evaluate
 from train.files import AVERAGE, STATE, WEIGHTS
 from train.learner import Learner, Part, Seen
-from train.loss import draw_mix, total_weight
+from train.loss import draw_mix
 from train.preparation import Task
 from train.progress import Progress
+from train.readable import check_readable
 from train.results import Scored
 from train.schedule import Moment, learning_rate
 from train.snapshot import shared_arrays, to_state
 from train.stop import Stop, Stopped
 from train.watcher import Watcher
+from train.weights import total_weight
 from train.wording import tally_text
 
 if TYPE_CHECKING:
@@ -122,8 +124,9 @@ class Run:
         read = self._read(todo)
         with closing(read), self.watcher.progress(text, total, progress.tally.images) as advance:
             for batch in todo:
+                begin = time.perf_counter()
                 seen = self._step(batch, read)
-                self.progress = self.progress.stepped(seen)
+                self.progress = self.progress.stepped(seen, time.perf_counter() - begin)
                 advance(seen.images, tally_text(self.progress.tally))
                 self._between_steps()
 

@@ -178,7 +178,8 @@ def _learner(task: Task, place: "Place") -> "Learner":
 def _check_images(task: Task, place: "Place", watcher: Watcher) -> None:
     """Read every image once, together with the other processes, and name all that cannot be."""
     from train.augment import TrainingView
-    from train.evaluation import ValidationView, unreadable, unreadable_images
+    from train.evaluation import ValidationView
+    from train.readable import unreadable, unreadable_images
 
     images, preprocessing = task.images, task.beginning.checkpoint.preprocessing
     assert preprocessing is not None

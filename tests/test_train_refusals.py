@@ -1,0 +1,127 @@
+"""Every way in which a training is refused: one line that says what to do, and nothing lost."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from tests.train_runs import assert_refused, run, tiny, write_data, write_pictures
+
+ONE = ("--epochs", "1")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("refusals"))
+
+
+def test_empty_class_is_refused(root: Path) -> None:
+    shutil.copytree(root / "data", root / "hole")
+    for path in (root / "hole" / "train" / "bee").iterdir():
+        path.unlink()
+    done = run(root, *tiny("x"), "--data", "hole")
+    assert_refused(done, "hole/train", "found none of class 'bee'", "remove the empty folders")
+    assert not (root / "x").exists()
+
+
+def test_single_class_is_refused(root: Path) -> None:
+    write_pictures(root / "single" / "train", each=4, classes=("ant",))
+    write_pictures(root / "single" / "val", each=4, classes=("ant",))
+    assert_refused(run(root, *tiny("x"), "--data", "single"), "two classes or more", "found 1")
+
+
+def test_class_of_the_validation_images_alone_is_refused(root: Path) -> None:
+    shutil.copytree(root / "data", root / "dog")
+    (root / "dog" / "val" / "cat").rename(root / "dog" / "val" / "dog")
+    assert_refused(run(root, *tiny("x"), "--data", "dog"), "dog/val", "class 'dog' is none of")
+
+
+def test_unreadable_images_are_all_named_before_the_training(root: Path) -> None:
+    data = shutil.copytree(root / "data", root / "damaged")
+    (data / "train" / "ant" / "000.png").write_bytes(b"no image")
+    whole = (data / "val" / "cat" / "001.png").read_bytes()
+    (data / "val" / "cat" / "001.png").write_bytes(whole[:60])
+    done = run(root, *tiny("x"), "--data", "damaged")
+    assert_refused(
+        done,
+        "2 of the images cannot be read, and none is left out silently",
+        "ant/000.png",
+        "cat/001.png",
+        "repair or remove them",
+    )
+    assert not (root / "x").exists()
+
+
+def test_unreadable_image_that_is_met_in_training_stops_it(root: Path) -> None:
+    data = shutil.copytree(root / "data", root / "met", dirs_exist_ok=True)
+    (data / "train" / "ant" / "000.png").write_bytes(b"no image")
+    done = run(root, *tiny("met_run"), "--data", "met", "--no-check", "--workers", "1")
+    assert_refused(done, "1 of the images cannot be read", "ant/000.png")
+
+
+def test_loss_that_is_not_finite_keeps_the_last_good_state(root: Path) -> None:
+    done = run(root, *tiny("wild", "--lr", "1e20", "--save-every", "1"))
+    assert_refused(done, "finite", "try a smaller --lr", "--clip 1")
+    state = load_file(root / "wild" / "state.safetensors")
+    assert all(np.isfinite(array).all() for array in state.values())
+
+
+def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
+    done = run(root, *tiny("x"), "--preprocessing", "cifar10")
+    assert_refused(done, "at least 32 x 32 pixels expected, found 8 x 8")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--data", "gone"), ("gone", "found nothing there")),
+        (("--init", "gone.t7"), ("gone.t7", "no such file")),
+        (("--init", "tiny.toml"), ("tiny.toml",)),
+        (("--depth", "11"), ("--init or an architecture", "found both")),
+        (("--cardinality", "4"), ("--depth is missing",)),
+        (("--freeze", "layer9"), ("--freeze layer9", "stem, layer1, layer2, layer3")),
+        (("--batch-size", "1"), ("--batch-size 1", "at least 2 expected")),
+        (("--accumulate", "8"), ("--batch-size 8", "at least 16 expected")),
+        (("--compile", "--save-memory"), ("--compile or --save-memory",)),
+        (("--warmup", "3"), ("--warmup 3", "less than the 3 --epochs")),
+        (("--class-weights", "gone.toml"), ("gone.toml", "No such file")),
+        (("--device", "cuda:7"), ("cuda:7",)),
+        (("--recipe", "imagenet"), ("imagenet", "finetune")),
+        (("--lr", "0"), ("--lr",)),
+        (("--val-fraction", "1"), ("--val-fraction",)),
+        (("--claims", "gone.toml", "--preprocessing", "gone.toml"), ("gone.toml",)),
+    ],
+    ids=lambda value: value[0].strip("-") if isinstance(value, tuple) else None,
+)
+def test_bad_options_are_refused(
+    root: Path, words: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    assert_refused(run(root, *tiny("x"), *words), *parts)
+    assert not (root / "x").exists()
+
+
+def test_claims_without_a_row_for_the_checkpoint_are_refused(root: Path) -> None:
+    (root / "claims.toml").write_text(
+        '[[network]]\nname = "other"\n[network.preprocessing]\ncrop = 8\n'
+        "mean = [0.5, 0.5, 0.5]\nstd = [0.2, 0.2, 0.2]\n"
+    )
+    words = [word for word in tiny("x") if word not in ("--preprocessing", "tiny.toml")]
+    assert_refused(run(root, *words, "--claims", "claims.toml"), "a row named 'before' expected")
+
+
+def test_class_too_small_to_be_split_is_refused(root: Path) -> None:
+    write_pictures(root / "few", each=3)
+    for number in (1, 2):
+        (root / "few" / "cat" / f"00{number}.png").unlink()
+    done = run(root, *tiny("x"), "--data", "few")
+    assert_refused(done, "two images or more of each class", "found 1 of class 'cat'")
+
+
+def test_picture_of_another_kind_is_read_by_its_content(root: Path) -> None:
+    data = shutil.copytree(root / "data", root / "jpeg")
+    path = data / "train" / "ant" / "000.png"
+    Image.open(path).save(path, "JPEG")
+    assert run(root, *tiny("kinds", *ONE), "--data", "jpeg").returncode == 0

@@ -1,0 +1,39 @@
+"""How PyTorch is to compute a step, and what it says when it cannot."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from resnext.inference import Precision
+from train.errors import RecipeError
+
+
+@contextmanager
+def training_arithmetic(precision: Precision, *, deterministic: bool) -> Iterator[None]:
+    """Set how a GPU computes while the block runs: its fastest way, or the same bits each time."""
+    tf32 = precision is Precision.TF32
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    try:
+        with torch.backends.cudnn.flags(
+            enabled=True, benchmark=not deterministic, deterministic=deterministic, allow_tf32=tf32
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def compilation_explained() -> Iterator[None]:
+    """Turn what `torch.compile` raises, of types that are its own, into a `RecipeError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise RecipeError(
+            f"--compile: torch.compile cannot do it here ({reason}); install what it misses, or "
+            "leave out --compile"
+        ) from error
