@@ -116,6 +116,24 @@ def pixels_table() -> str:
     return _table(header, lines)
 
 
+VALIDATIONS = {
+    "timm": "timm, the steps of its `validate.py`, fp32",
+    "fp32": "`resnext-validate`",
+    "bf16": "`resnext-validate --precision bf16`",
+}
+
+
+def validation_table() -> str:
+    """Return how fast whole validations are, over timm's."""
+    rows = read_result("validation")["rows"]
+    lines = [
+        (text, f"{rows[name]['times_timm']:.2f}", f"{rows[name]['process_times_timm']:.2f}")
+        for name, text in VALIDATIONS.items()
+    ]
+    header = ("ResNeXt-50, two cores, times timm", "from first to last image", "whole process")
+    return _table(header, lines)
+
+
 TRAININGS = {
     "finetune": "fine-tuned from the Torch7 checkpoint (4.17 %), 15 epochs, three seeds",
     "scratch": "from scratch, the CIFAR recipe of 2017 scaled down, 30 epochs, one seed",
@@ -166,6 +184,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "complexity": complexity_table,
     "conversion": conversion_table,
     "pixels": pixels_table,
+    "validation": validation_table,
     "training": training_table,
     "save_memory": save_memory_table,
 }

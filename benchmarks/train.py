@@ -27,7 +27,7 @@ SCRATCH = (
     *("--batch-size", "32", "--epochs", "30"),
 )
 
-# Three steps of ResNeXt-50 on 16 pictures of 224 pixels, after one for warmth.
+# Two steps of ResNeXt-50 on 16 pictures of 224 pixels, after one for warmth.
 STEPS = """
 import sys, torch
 from resnext.model import ResNeXt
@@ -41,7 +41,7 @@ machine = Machine(device=torch.device("cpu"), saves_memory=sys.argv[1] == "saved
 network = ResNeXt(Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4))
 learner = Learner(network, IMAGENET_2017, machine, Objective())
 part = Part(inputs=torch.randn(16, 3, 224, 224), labels=torch.arange(16))
-for number in range(4):
+for number in range(3):
     learner.step([part], rate=0.01, weight=16, number=number + 1)
 """
 

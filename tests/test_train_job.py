@@ -150,22 +150,22 @@ def test_torchrun_starts_a_killed_job_again_and_no_bit_differs(root: Path) -> No
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as agent:
+    ) as launcher:
         state = root / "elastic" / "state.safetensors"
         deadline = time.monotonic() + 120
         while not state.exists():
-            assert agent.poll() is None
+            assert launcher.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
+        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
         workers = [
             int(child)
             for child in children
             if b"resnext-train" in Path(f"/proc/{child}/cmdline").read_bytes()
         ]
         os.kill(workers[1], signal.SIGKILL)
-        _, stderr = agent.communicate(timeout=180)
-    assert agent.returncode == 0, stderr
+        _, stderr = launcher.communicate(timeout=180)
+    assert launcher.returncode == 0, stderr
     assert "elastic/state.safetensors: goes on in epoch" in stderr
     for name in ("last.safetensors", "best.safetensors"):
         assert_same_tensors(root / "elastic" / name, whole / name)

@@ -185,6 +185,10 @@ def test_ctrl_c_saves_too_and_exits_with_2(root: Path, whole: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     process.join()
     assert process.exitcode == 2
+    first, second, last = warm.errors(root / "by_hand.stdout.txt").splitlines()[-3:]
+    assert "no state there yet" in first
+    assert "Ctrl-C again ends it at once" in second
+    assert "--resume goes on" in last
     done = run(root, *tiny("by_hand", *OPTIONS, "--resume"))
     assert done.returncode == 0, done.stderr
     assert_as_whole(root / "by_hand", whole)

@@ -108,10 +108,11 @@ def _train(config: "Config", job: "Job") -> None:
     from train.stop import Stop, Stopped
     from train.training import train
 
-    stop = Stop()
+    watcher = _watcher(job)
+    stop = Stop(watcher.note)
     try:
         with stop.listening():
-            outcome = train(config, job, _watcher(job), stop)
+            outcome = train(config, job, watcher, stop)
     except Stopped:
         if job.leads:
             say(PROG, f"stopped; {config.output} holds all of it, and --resume goes on")

@@ -1,7 +1,7 @@
 """The wish to stop: a signal that is looked at between two steps."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -20,8 +20,14 @@ class Stop:
         signal: that asked, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """Make one that nobody has asked yet.
+
+        Args:
+            tell: takes a sentence for whoever pressed Ctrl-C.
+        """
         self.signal: signal.Signals | None = None
+        self._tell = tell
 
     @property
     def requested(self) -> bool:
@@ -47,3 +53,5 @@ class Stop:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number)
+        if self.by_hand:
+            self._tell("ends behind this step, with everything saved; Ctrl-C again ends it at once")

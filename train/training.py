@@ -90,11 +90,15 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
 
 
 def _place(config: Config, job: "Job") -> "Place":
+    import torch
+
     from resnext.inference import find_device
     from resnext.machine import usual_workers
     from train.run import Place
 
     device = find_device(job.device_name(config.device))
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)  # where NCCL looks for it
     usual = usual_workers(device, processes=job.local_size)
     return Place(
         job=job, device=device, workers=usual if config.workers is None else config.workers

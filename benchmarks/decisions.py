@@ -1,0 +1,115 @@
+"""Which top-1 decisions the quick networks change: against the plain one, image by image."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import convert
+from benchmarks.calibrated import write_calibrated
+from benchmarks.pictures import draw_pictures
+from benchmarks.runs import write_result
+from resnext.data.folders import class_folders
+from resnext.data.transforms import prepare
+from resnext.inference import Precision, Predictor
+from resnext.model import ResNeXt
+from resnext.preprocessing import IMAGENET, Preprocessing
+from resnext.spec import Spec
+
+SPEC = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
+IMAGES = 1000
+BATCH_SIZE = 16
+DIGITS = Path(__file__).parents[1] / "examples" / "digits"
+DIGITS_PREPROCESSING = Preprocessing(scale=36, crop=32, mean=IMAGENET.mean, std=IMAGENET.std)
+
+Logits = Callable[[Tensor], NDArray[np.float32]]
+
+
+def main() -> None:
+    """Count, print and write the result."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder, "calibrated.safetensors")
+        write_calibrated(checkpoint, SPEC)
+        calibrated = convert.load(str(checkpoint)).build()
+    seeds = count(1)  # those of seed 0 calibrated the network
+    pictures = (data for seed in seeds for data in draw_pictures(seed=seed))
+    trained = convert.load(str(DIGITS / "resnext_11_8x4d_digits.t7")).build()
+    digits = class_folders(DIGITS / "val")
+    files = (digits.reader.read(position) for position in range(len(digits)))
+    facts = {
+        "calibrated": {
+            "network": SPEC.name,
+            **compare(calibrated, islice(pictures, IMAGES), IMAGENET),
+        },
+        "digits": {
+            "network": trained.spec.name,
+            **compare(trained, files, DIGITS_PREPROCESSING),
+        },
+        "batch_size": BATCH_SIZE,
+    }
+    write_result("decisions", facts, ("numpy", "torch", "resnext"))
+    for name, fact in facts.items():
+        print(f"{name:16} {fact}")
+
+
+def compare(
+    network: ResNeXt, files: Iterator[bytes], preprocessing: Preprocessing
+) -> dict[str, Any]:
+    """Return how many top-1 decisions differ from those of the network as it was loaded.
+
+    Args:
+        network: in fp32, batch norms and all.
+        files: images.
+        preprocessing: of the network.
+
+    Returns:
+        Counts of images, of classes that were decided for, and of changed decisions; the least
+        distance between the two best logits of an image; the greatest differences of logits.
+    """
+    cpu = torch.device("cpu")
+    quick = {
+        precision.value: Predictor(network, device=cpu, precision=precision).logits
+        for precision in (Precision.FP32, Precision.BF16)
+    }
+    ways: dict[str, Logits] = {"plain": lambda inputs: _plain(network, inputs), **quick}
+    found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in ways}
+    while few := list(islice(files, BATCH_SIZE)):
+        inputs = torch.stack([torch.from_numpy(prepare(data, preprocessing)) for data in few])
+        for name, logits in ways.items():
+            found[name].append(logits(inputs))
+    answers = {name: np.concatenate(parts) for name, parts in found.items()}
+    plain = answers.pop("plain")
+    best = plain.argmax(axis=1)
+    two = np.sort(plain, axis=1)[:, -2:]
+    return {
+        "images": len(plain),
+        "classes": len(np.unique(best)),
+        "deviation": _digits(plain.std()),
+        "closest": _digits((two[:, 1] - two[:, 0]).min()),
+        "changed": {
+            name: int((logits.argmax(axis=1) != best).sum()) for name, logits in answers.items()
+        },
+        "furthest": {
+            name: _digits(np.abs(logits - plain).max()) for name, logits in answers.items()
+        },
+    }
+
+
+def _plain(network: ResNeXt, inputs: Tensor) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        logits: NDArray[np.float32] = network(inputs).numpy()
+    return logits
+
+
+def _digits(number: np.floating[Any]) -> float:
+    return float(f"{number:.2g}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The network alone on a CPU: what folding, fusing and kept memory each save."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from benchmarks.calibrated import save
+from benchmarks.runs import in_turn, write_result
+from resnext.checkpoint import Checkpoint
+from resnext.folding import folded
+from resnext.fusion import fused
+from resnext.machine import keep_freed_memory
+from resnext.model import ResNeXt
+from resnext.preprocessing import IMAGENET
+from resnext.spec import Spec
+
+SPEC = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
+BATCH_SIZE = 16
+REPEATS = 2
+ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A way to compute a network.
+
+    Attributes:
+        make: what becomes of the network that was loaded.
+        dtype: of weights and pictures.
+        layout: of both in memory.
+        kept: freed memory stays with the process.
+    """
+
+    make: Callable[[ResNeXt], ResNeXt]
+    dtype: torch.dtype = torch.float32
+    layout: torch.memory_format = torch.channels_last
+    kept: bool = False
+
+
+WAYS = {
+    "plain": Way(make=lambda network: network, layout=torch.contiguous_format),
+    "folded": Way(make=folded),
+    "fused": Way(make=lambda network: fused(folded(network))),
+    "kept": Way(make=lambda network: fused(folded(network)), kept=True),
+    "bf16_folded": Way(make=lambda network: folded(network).bfloat16(), dtype=torch.bfloat16),
+    "bf16_fused": Way(make=lambda network: fused(folded(network).bfloat16()), dtype=torch.bfloat16),
+    "bf16_kept": Way(
+        make=lambda network: fused(folded(network).bfloat16()), dtype=torch.bfloat16, kept=True
+    ),
+}
+
+
+def seconds(way: Way, checkpoint: Path) -> float:
+    """Return the processor seconds of an image, on one thread."""
+    torch.set_num_threads(1)
+    if way.kept:
+        keep_freed_memory()
+    network = way.make(Checkpoint.load(checkpoint).build())
+    network = network.to(memory_format=way.layout)  # type: ignore[call-overload]
+    draw = torch.Generator().manual_seed(0)
+    pictures = torch.randn(BATCH_SIZE, 3, IMAGENET.crop, IMAGENET.crop, generator=draw)
+    return min(_run(network, pictures, way) for _ in range(1 + REPEATS)) / BATCH_SIZE
+
+
+def _run(network: ResNeXt, pictures: Tensor, way: Way) -> float:
+    start = time.process_time()
+    with torch.inference_mode():
+        network(pictures.to(way.dtype).contiguous(memory_format=way.layout))
+    return time.process_time() - start
+
+
+def main() -> None:
+    """Measure, print and write the result."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder, "random.safetensors")
+        save(ResNeXt(SPEC, generator=torch.Generator().manual_seed(0)), checkpoint, IMAGENET)
+        # In processes of their own: what one has freed would serve the next.
+        commands = {
+            name: [sys.executable, "-m", "benchmarks.network", name, str(checkpoint)]
+            for name in WAYS
+        }
+        runs = in_turn(commands, rounds=ROUNDS, warm=False)
+    spent = {name: [float(run.output) for run in row] for name, row in runs.items()}
+    rows = {
+        name: {
+            "milliseconds": round(1000 * median(row), 1),
+            "times_plain": round(
+                median(plain / one for plain, one in zip(spent["plain"], row, strict=True)), 2
+            ),
+        }
+        for name, row in spent.items()
+    }
+    facts = {
+        "network": SPEC.name,
+        "batch_size": BATCH_SIZE,
+        "rounds": ROUNDS,
+        "unit": "milliseconds of processor time an image, one thread",
+        "rows": rows,
+    }
+    write_result("network", facts, ("torch", "resnext"))
+    for name, row in rows.items():
+        print(f"{name:16} {row}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(seconds(WAYS[sys.argv[1]], Path(sys.argv[2])))
+    else:
+        main()
