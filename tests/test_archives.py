@@ -270,6 +270,7 @@ def test_negative_size_does_not_read_in_circles(tmp_path: Path) -> None:
         (b"\x28\xb5\x2f\xfd\x04", "zstd"),
         (b"PK\x03\x04\x14", "zip"),
     ],
+    ids=["gzip", "bzip2", "xz", "zstd", "zip"],
 )
 def test_packed_file_says_to_unpack_it(tmp_path: Path, start: bytes, kind: str) -> None:
     for name in ("x.tar.gz", "x.tar"):
