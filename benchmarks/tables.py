@@ -185,8 +185,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "conversion": conversion_table,
     "pixels": pixels_table,
     "validation": validation_table,
-    "training": training_table,
-    "save_memory": save_memory_table,
 }
 
 
