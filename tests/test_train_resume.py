@@ -6,16 +6,23 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from resnext.distributed import Job
 from tests import warm
 from tests.train_runs import assert_refused, assert_same_tensors, run, tiny, write_data
+from train.cli import config_of, main
+from train.stop import Stop, Stopped
+from train.training import train
+from train.watcher import Watcher
 
 STEPS = 18
 # What a run leaves that has to be the same in every bit.
@@ -134,21 +141,38 @@ def test_sigterm_finishes_the_step_saves_and_exits_with_0(root: Path, whole: Pat
     assert_as_whole(root / "stopped", whole)
 
 
-def test_sigterm_in_a_validation_saves_the_end_of_the_epoch(tmp_path: Path) -> None:
-    write_data(tmp_path, val=300)
-    assert run(tmp_path, *tiny("whole", *OPTIONS)).returncode == 0
-    process = start(tmp_path, "stopped")
-    state = tmp_path / "stopped" / "state.safetensors"
-    wait_for(process, state, STEPS // 3)
-    process.terminate()
-    process.join()
-    assert process.exitcode == 0
-    with safe_open(state, framework="numpy") as file:
-        progress = json.loads(file.metadata()["progress"])
-    assert (progress["epoch"], progress["step"], progress["history"]) == (1, STEPS // 3, [])
-    done = run(tmp_path, *tiny("stopped", *OPTIONS, "--resume"))
+def test_stop_in_a_validation_saves_the_end_of_the_epoch(
+    root: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Stop(lambda _: None)
+
+    @contextmanager
+    def progress(text: str, _images: int, _done: int) -> Iterator[Callable[[int, str], None]]:
+        def advance(_more: int, _detail: str) -> None:
+            if text == "validation of the average":
+                stop.signal = signal.SIGTERM  # as the handler does
+
+        yield advance
+
+    watcher = Watcher(
+        note=lambda _: None,
+        plan=lambda _: None,
+        progress=progress,
+        epoch=lambda _row, _recipe: pytest.fail("the epoch is not over"),
+        bar=lambda _: nullcontext(lambda _done, _total: None),
+    )
+    monkeypatch.chdir(root)
+    torch.set_num_threads(1)
+    with main.make_context("resnext-train", list(map(str, tiny("middle", *OPTIONS)))) as context:
+        config = config_of(**context.params)
+    with pytest.raises(Stopped):
+        train(config, Job(), watcher, stop)
+    with safe_open(root / "middle" / "state.safetensors", framework="numpy") as file:
+        place = json.loads(file.metadata()["progress"])
+    assert (place["epoch"], place["step"], place["history"]) == (1, STEPS // 3, [])
+    done = run(root, *tiny("middle", *OPTIONS, "--resume"))
     assert done.returncode == 0, done.stderr
-    assert_as_whole(tmp_path / "stopped", tmp_path / "whole")
+    assert_as_whole(root / "middle", whole)
 
 
 def test_two_runs_in_one_folder_are_refused(root: Path) -> None:

@@ -53,7 +53,7 @@ def main(**arguments: Any) -> None:
     The exit code is 0 if the run is done or was stopped by SIGTERM, and 2 if something was wrong.
     """
     with exit_on_error(PROG):
-        config = _config(**arguments)
+        config = config_of(**arguments)
 
         # Here, because `--help` must not wait for torch.
         from resnext.distributed import join, restarts
@@ -64,7 +64,8 @@ def main(**arguments: Any) -> None:
             _train(config, job)
 
 
-def _config(**arguments: Any) -> "Config":
+def config_of(**arguments: Any) -> "Config":
+    """Return what the options of the command ask for."""
     from train.options import Config
 
     changes = {name: arguments.pop(name) for name in CHANGES}
