@@ -65,7 +65,7 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     from train.run import Run
 
     place = _place(config, job)
-    if place.device.type == "cpu":
+    if place.device.type == "cpu" and not config.saves_memory:
         keep_freed_memory()
     check_batches(len(task.images.train), task.recipe, processes=job.size)
     for line in _plan(task, place):
