@@ -142,7 +142,8 @@ def _rate(recipe: Recipe) -> str:
 
 
 def _schedule(schedule: Schedule) -> str:
-    warmup = f", {schedule.warmup:g} epochs of warm-up first" if schedule.warmup else ""
+    rising = "epoch" if schedule.warmup == 1 else "epochs"
+    warmup = f", {schedule.warmup:g} {rising} of warm-up first" if schedule.warmup else ""
     match schedule.curve:
         case Curve.STEP if schedule.every:
             return f"a tenth after every {schedule.every} epochs{warmup}"
