@@ -3,7 +3,6 @@
 import ctypes
 import os
 import platform
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -64,13 +63,25 @@ def keep_freed_memory() -> None:
     """Let the C library keep, for this process, what it would give back to the system.
 
     glibc maps large memory anew each time it is asked for, and every page of it costs a fault. The
-    layers of a network write tens of megabytes each: on a CPU they are 8 % faster with memory that
-    was there before (`benchmarks/network.py`). Elsewhere than in glibc nothing happens.
+    layers of a network write tens of megabytes each, and are faster on a CPU with memory that was
+    there before (`benchmarks/network.py`). Elsewhere than in glibc nothing happens.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, -1)
+    if glibc := _glibc():
+        glibc.mallopt(M_MMAP_MAX, 0)
+        glibc.mallopt(M_TRIM_THRESHOLD, -1)
+
+
+def release_freed_memory() -> None:
+    """Let the C library give back, once, what it keeps: before a process forks.
+
+    What is freed at that moment would be copied, page by page, when this process uses it again.
+    """
+    if glibc := _glibc():
+        glibc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 def versions(device: "torch.device") -> dict[str, str]:

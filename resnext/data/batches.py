@@ -21,6 +21,7 @@ from resnext.data.image_set import ImageSet
 from resnext.data.images import Form, Picture
 from resnext.data.transforms import Source
 from resnext.errors import DataError, ResnextError
+from resnext.machine import release_freed_memory
 
 # Pixels (H, W, 3) uint8 and the image's position to network input float32, or to what a device
 # makes that of; picklable. The position is for what differs from image to image, such as random
@@ -170,6 +171,7 @@ def read_batches(
             pin_memory=pinned,
             worker_init_fn=_leave_to_main,
         )
+        release_freed_memory()
         found: Iterator[Batch] = iter(loader)
     try:
         yield from found
