@@ -171,7 +171,9 @@ def save_memory_table() -> str:
         (text, f"{rows[name]['peak_mb']:.0f}", f"{rows[name]['times_kept']:.2f}")
         for name, text in MEMORIES.items()
     ]
-    return _table(("ResNeXt-101 (32x4d), 16 pictures of 224 pixels", "peak memory, MB", "times"), lines)
+    return _table(
+        ("ResNeXt-101 (32x4d), 16 pictures of 224 pixels", "peak memory, MB", "times"), lines
+    )
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

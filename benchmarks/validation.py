@@ -15,7 +15,7 @@ from resnext.spec import Spec
 
 NETWORK = "resnext_50_32x4d"
 SPEC = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
-IMAGES = 320
+IMAGES = 288
 ROUNDS = 5
 PARTS = ("reading", "decoding", "preparing", "network", "wall")
 
