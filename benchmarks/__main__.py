@@ -1,5 +1,19 @@
-"""Run every benchmark: `python -m benchmarks`."""
+"""Run the benchmarks that are named, or all that need no GPU: `python -m benchmarks [NAME ...]`."""
 
-from benchmarks import convert
+import sys
+from importlib import import_module
 
-convert.main()
+NAMES = (
+    "convert",
+    "decisions",
+    "growth",
+    "network",
+    "pixels",
+    "scaling",
+    "train",
+    "validation",
+)
+
+for name in sys.argv[1:] or NAMES:
+    print(f"{name}:", flush=True)
+    import_module(f"benchmarks.{name}").main()
