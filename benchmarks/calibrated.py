@@ -1,5 +1,7 @@
 """A network whose random weights decide as trained ones do: from picture to picture otherwise."""
 
+import json
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -100,3 +102,7 @@ def _draw_classifier(network: ResNeXt, batches: Sequence[Tensor], *, seed: int) 
     weight /= ((features - common) @ weight.T).std()
     classifier.weight.copy_(weight)
     classifier.bias.copy_(-weight @ common)
+
+
+if __name__ == "__main__":
+    write_calibrated(Path(sys.argv[2]), Spec.from_fields(json.loads(sys.argv[1]), "the command"))

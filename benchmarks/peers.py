@@ -9,7 +9,7 @@ _KEPT: list[torch.library.Library] = []  # what is dropped is undeclared
 
 
 def import_timm() -> Any:
-    """Import timm with its data package.
+    """Import timm with its packages for data and optimisers.
 
     Where torchvision was built for another torch its compiled operators do not load, and its
     import fails for want of two that nothing here needs: they are declared.
@@ -30,6 +30,7 @@ def import_timm() -> Any:
                     )
                 _KEPT.append(library)
             import timm.data
+            import timm.optim
         except ImportError as error:
             raise SystemExit(f"{error}; install timm and torchvision with `make peers`") from error
     return timm

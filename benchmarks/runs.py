@@ -77,24 +77,34 @@ def summary(runs: Mapping[str, Sequence[Run]], *, base: str) -> dict[str, dict[s
     }
 
 
-def write_result(name: str, fields: Mapping[str, object], packages: Sequence[str]) -> None:
-    """Write a result with the machine, the versions and the commit that it was measured with."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=RESULTS.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def write_result(
+    name: str,
+    fields: Mapping[str, object],
+    packages: Sequence[str],
+    *,
+    device: str = "cpu",
+    path: Path | None = None,
+    commit: str | None = None,
+) -> None:
+    """Write a result with the machine, the versions and the commit that it was measured with.
+
+    Args:
+        name: of the result.
+        fields: what was measured.
+        packages: whose versions matter.
+        device: what computed.
+        path: another place than `RESULTS`.
+        commit: where the history is not at hand; else git is asked.
+    """
     document = {
         **fields,
-        "machine": {"processor": _processor(), "cores": os.cpu_count()},
+        "machine": {"processor": _processor(), "cores": os.cpu_count(), **_gpu(device)},
         "python": platform.python_version(),
         "packages": {package: version(package) for package in packages},
-        "commit": commit.stdout.strip(),
+        "commit": commit or _commit(),
     }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    (path or RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
 
 
 def read_result(name: str) -> Any:
@@ -105,6 +115,27 @@ def read_result(name: str) -> Any:
 def script(name: str) -> str:
     """Return the path of a console script of this environment."""
     return str(Path(sys.executable).with_name(name))
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _gpu(device: str) -> dict[str, object]:
+    """Return the name and memory of a GPU, and what computes on it; nothing of a CPU."""
+    if not device.startswith("cuda"):
+        return {}
+    import torch
+
+    found = torch.cuda.get_device_properties(torch.device(device))
+    return {
+        "gpu": found.name,
+        "gpu_gb": round(found.total_memory / 1e9, 1),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+    }
 
 
 def _processor() -> str:

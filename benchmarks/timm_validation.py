@@ -1,76 +1,166 @@
 """A validation with timm: the steps and settings of its `validate.py`, which its wheel lacks.
 
-With the arguments `--model resnext50_32x4d --checkpoint FILE --img-size 224 --crop-pct 0.875 -b 16
--j 2 --device cpu`, written anew over timm's public interface. Prints what it counted as JSON.
+Written anew over timm's public interface, with the flags `--checkpoint FILE --img-size 224
+--crop-pct 0.875` and those of `Settings`. Prints what it counted, and when, as JSON.
 """
 
+import argparse
 import json
-import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from benchmarks.peers import import_timm
 
-MODEL = "resnext50_32x4d"
 SIDE = 224
 CROP_PART = 0.875
-BATCH_SIZE = 16
-WORKERS = 2
 
 
-def validate(images: str, checkpoint: str) -> dict[str, float]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Flags of `validate.py`.
+
+    Attributes:
+        model: timm's name of the network.
+        model_kwargs: what it is built with beside the number of classes, as JSON.
+        device: "cpu", "cuda" ...
+        batch_size: pictures that go through the network at once.
+        workers: processes that read.
+        channels_last: order in memory of weights and pictures.
+        amp: type that autocast computes in, "bfloat16" or "float16"; or None.
+        model_dtype: type of weights and pictures; or None.
+        exact: TF32 is off. `validate.py` itself leaves it on wherever the GPU has it.
+    """
+
+    model: str = "resnext50_32x4d"
+    model_kwargs: str = "{}"
+    device: str = "cpu"
+    batch_size: int = 16
+    workers: int = 2
+    channels_last: bool = False
+    amp: str | None = None
+    model_dtype: str | None = None
+    exact: bool = False
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return the type of weights and pictures."""
+        return _dtype(self.model_dtype) if self.model_dtype else torch.float32
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """Return the order in memory."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context of a pass through the network."""
+        if self.amp is None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=_dtype(self.amp))
+
+
+def _dtype(name: str) -> torch.dtype:
+    found = getattr(torch, name)
+    assert isinstance(found, torch.dtype)
+    return found
+
+
+def validate(images: str, checkpoint: str, settings: Settings) -> dict[str, Any]:
     """Measure a checkpoint.
 
     Args:
         images: folder of class folders, whose order is taken for the labels.
         checkpoint: a `.safetensors` file.
+        settings: of the measurement.
 
     Returns:
-        Images, the percentages and the mean loss, and the seconds from asking for the first batch
-        to having counted the last.
+        Images, the percentages and the mean loss, the seconds from asking for the first batch to
+        having counted the last, and as `passes` when each batch was counted.
     """
     timm = import_timm()
-    device = torch.device("cpu")
-    model = timm.create_model(MODEL, pretrained=False, num_classes=1000, in_chans=3)
+    choose_arithmetic(exact=settings.exact)
+    device = torch.device(settings.device)
+    kwargs = json.loads(settings.model_kwargs)
+    model = timm.create_model(
+        settings.model, pretrained=False, num_classes=1000, in_chans=3, **kwargs
+    )
     timm.models.load_checkpoint(model, checkpoint)
-    loader = _loader(timm, model, images, device)
-    model = model.to(device).eval()
+    loader = _loader(timm, model, images, settings)
+    model = model.to(device=device, dtype=settings.dtype).to(memory_format=settings.layout).eval()
     criterion = torch.nn.CrossEntropyLoss().to(device)
     meters = {name: timm.utils.AverageMeter() for name in ("loss", "top1", "top5")}
     with torch.inference_mode():
-        model(torch.randn(BATCH_SIZE, 3, SIDE, SIDE, device=device))  # for warmth
-        begin = time.perf_counter()
+        warm = torch.randn(settings.batch_size, 3, SIDE, SIDE).to(device, settings.dtype)
+        with settings.autocast():
+            model(warm.contiguous(memory_format=settings.layout))
+        marks: list[tuple[float, int]] = [(time.monotonic(), 0)]
         for pictures, labels in loader:
-            logits = model(pictures)
-            loss = criterion(logits, labels)
+            with settings.autocast():
+                logits = model(pictures.contiguous(memory_format=settings.layout))
+                loss = criterion(logits, labels)
             top1, top5 = timm.utils.accuracy(logits.detach(), labels, topk=(1, 5))
             for name, value in {"loss": loss, "top1": top1, "top5": top5}.items():
                 meters[name].update(value.item(), len(pictures))
-        seconds = time.perf_counter() - begin
+            marks.append((time.monotonic(), len(pictures)))
     averages = {name: meter.avg for name, meter in meters.items()}
-    return {"images": meters["top1"].count, **averages, "seconds": seconds}
+    return {
+        "images": meters["top1"].count,
+        **averages,
+        "seconds": marks[-1][0] - marks[0][0],
+        "passes": [{"text": "validation", "marks": marks}],
+    }
 
 
-def _loader(timm: Any, model: Any, images: str, device: torch.device) -> Any:
+def choose_arithmetic(*, exact: bool) -> None:
+    """Set what timm's scripts set on a GPU: TF32, unless that is off; cuDNN takes the fastest."""
+    if not torch.cuda.is_available():
+        return
+    torch.set_float32_matmul_precision("highest" if exact else "high")
+    torch.backends.cudnn.allow_tf32 = not exact
+    torch.backends.cudnn.benchmark = True
+
+
+def _loader(timm: Any, model: Any, images: str, settings: Settings) -> Any:
     wanted = {"img_size": SIDE, "crop_pct": CROP_PART}
-    settings = timm.data.resolve_data_config(wanted, model=model)
+    found = timm.data.resolve_data_config(wanted, model=model)
     dataset = timm.data.create_dataset(name="", root=images, split="validation")
+    device = torch.device(settings.device)
     return timm.data.create_loader(
         dataset,
-        input_size=settings["input_size"],
-        batch_size=BATCH_SIZE,
+        input_size=found["input_size"],
+        batch_size=settings.batch_size,
         use_prefetcher=True,
-        interpolation=settings["interpolation"],
-        mean=settings["mean"],
-        std=settings["std"],
-        num_workers=WORKERS,
-        crop_pct=settings["crop_pct"],
-        crop_mode=settings["crop_mode"],
+        interpolation=found["interpolation"],
+        mean=found["mean"],
+        std=found["std"],
+        num_workers=settings.workers,
+        crop_pct=found["crop_pct"],
+        crop_mode=found["crop_mode"],
+        pin_memory=device.type == "cuda",
         device=device,
+        img_dtype=settings.dtype,
     )
 
 
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("images")
+    parser.add_argument("checkpoint")
+    usual = Settings()
+    for name in ("model", "model_kwargs", "device", "amp", "model_dtype"):
+        parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(usual, name))
+    for name in ("batch_size", "workers"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(usual, name))
+    for name in ("channels_last", "exact"):
+        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true")
+    words = vars(parser.parse_args())
+    images, checkpoint = words.pop("images"), words.pop("checkpoint")
+    print(json.dumps(validate(images, checkpoint, Settings(**words))))
+
+
 if __name__ == "__main__":
-    print(json.dumps(validate(*sys.argv[1:])))
+    main()

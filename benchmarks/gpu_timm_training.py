@@ -1,0 +1,134 @@
+"""A training with timm: the steps and settings of its `train.py`, which its wheel lacks.
+
+With the flags `--opt sgd --momentum 0.9 --weight-decay 1e-4 --smoothing 0 --color-jitter 0
+--train-interpolation bicubic --pin-mem` and those of `Settings`, without RandAugment and random
+erasing; written anew over timm's public interface. Prints when each step was done as JSON.
+"""
+
+import argparse
+import json
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from benchmarks.peers import import_timm
+from benchmarks.timm_validation import SIDE, choose_arithmetic
+
+RATE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Flags of `train.py`.
+
+    Attributes:
+        model: timm's name of the network.
+        model_kwargs: what it is built with beside the number of classes, as JSON.
+        device: "cpu", "cuda" ...
+        batch_size: pictures of a step.
+        workers: processes that read.
+        amp: type that autocast computes in; it needs no scaling of the loss. "float32" is off.
+        compiled: by torch.compile.
+        skipped: the step behind which the GPU is waited for; from there on steps are counted.
+    """
+
+    model: str = "resnext50_32x4d"
+    model_kwargs: str = "{}"
+    device: str = "cuda"
+    batch_size: int = 256
+    workers: int = 16
+    amp: str = "bfloat16"
+    compiled: bool = False
+    skipped: int = 1
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context of a pass through the network."""
+        if self.amp == "float32":
+            return nullcontext()
+        dtype = getattr(torch, self.amp)
+        return torch.autocast(torch.device(self.device).type, dtype=dtype)
+
+
+def train(images: str, settings: Settings) -> list[tuple[float, int]]:
+    """Train for an epoch.
+
+    Args:
+        images: folder of class folders.
+        settings: of the training.
+
+    Returns:
+        When the first batch was asked for and each step was done, and the pictures of the step.
+    """
+    timm = import_timm()
+    choose_arithmetic(exact=False)
+    device = torch.device(settings.device)
+    dataset = timm.data.create_dataset(name="", root=images, split="train", is_training=True)
+    kwargs = json.loads(settings.model_kwargs)
+    classes = len(dataset.reader.class_to_idx)
+    model = timm.create_model(settings.model, pretrained=False, num_classes=classes, **kwargs)
+    model = model.to(device).to(memory_format=torch.channels_last).train()
+    optimiser = timm.optim.create_optimizer_v2(
+        model, opt="sgd", lr=RATE, momentum=0.9, weight_decay=1e-4
+    )
+    task = torch.compile(model) if settings.compiled else model
+    criterion = torch.nn.CrossEntropyLoss().to(device)
+    loader = _loader(timm, model, dataset, settings)
+    marks: list[tuple[float, int]] = [(time.monotonic(), 0)]
+    for pictures, labels in loader:
+        with settings.autocast():
+            logits = task(pictures.contiguous(memory_format=torch.channels_last))
+            loss = criterion(logits, labels)
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        # Nobody waits for the GPU in between, so it lags behind by a step or two.
+        if len(marks) in (settings.skipped, len(loader)):
+            float(loss.detach())
+        marks.append((time.monotonic(), len(pictures)))
+    return marks
+
+
+def _loader(timm: Any, model: Any, dataset: Any, settings: Settings) -> Any:
+    found = timm.data.resolve_data_config({"img_size": SIDE}, model=model)
+    device = torch.device(settings.device)
+    return timm.data.create_loader(
+        dataset,
+        input_size=found["input_size"],
+        batch_size=settings.batch_size,
+        is_training=True,
+        use_prefetcher=True,
+        re_prob=0.0,
+        scale=(0.08, 1.0),
+        ratio=(3 / 4, 4 / 3),
+        hflip=0.5,
+        color_jitter=0.0,
+        auto_augment=None,
+        interpolation="bicubic",
+        mean=found["mean"],
+        std=found["std"],
+        num_workers=settings.workers,
+        pin_memory=device.type == "cuda",
+        device=device,
+    )
+
+
+def main() -> None:
+    """Train and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("images")
+    usual = Settings()
+    for name in ("model", "model_kwargs", "device", "amp"):
+        parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(usual, name))
+    for name in ("batch_size", "workers", "skipped"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(usual, name))
+    parser.add_argument("--compiled", action="store_true")
+    words = vars(parser.parse_args())
+    marks = train(words.pop("images"), Settings(**words))
+    print(json.dumps({"passes": [{"text": "epoch", "marks": marks}]}))
+
+
+if __name__ == "__main__":
+    main()

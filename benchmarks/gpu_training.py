@@ -1,0 +1,132 @@
+"""resnext-train against timm's training on a GPU: images a second of steps that have settled."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+
+from benchmarks.gpu_load import Load, nvidia_smi, watched
+from benchmarks.gpu_machine import FULL, NETWORKS, Common, command
+from benchmarks.gpu_pass import Pass, passes
+from benchmarks.gpu_timm_training import RATE
+from benchmarks.gpu_validation import DIFFERENT, TYPES, WORKERS, write_checkpoint, write_folder
+from benchmarks.runs import Run, in_turn
+from convert.export_timm import timm_architecture
+
+BATCH_SIZE = 256
+# While the first steps are slow the readers get ahead, each by two batches: what they have in hand
+# then must be used up before a step is counted.
+SKIPPED = 36
+STEPS = 40
+VALIDATED = 20  # pictures, of which two a class; their pass is not counted
+
+
+@command
+@click.option("--network", type=click.Choice(tuple(NETWORKS)), default=FULL[0])
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="bf16")
+@click.option("--compile", "compiled", is_flag=True, help="Both with torch.compile.")
+@click.option("--batch-size", type=click.IntRange(min=2), default=BATCH_SIZE)
+@click.option("--workers", type=click.IntRange(min=0), default=WORKERS)
+@click.option("--skipped", type=click.IntRange(min=1), default=SKIPPED, help="First steps.")
+@click.option("--steps", type=click.IntRange(min=1), default=STEPS, help="That are counted.")
+@click.option("--different", type=click.IntRange(min=1), default=DIFFERENT, help="Pictures.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Keep pictures and network there.")
+def main(
+    common: Common,
+    *,
+    network: str,
+    precision: str,
+    compiled: bool,
+    batch_size: int,
+    workers: int,
+    skipped: int,
+    steps: int,
+    different: int,
+    folder: Path | None,
+) -> None:
+    """Measure both, with or without torch.compile."""
+    images = batch_size * (skipped + steps)
+    with tempfile.TemporaryDirectory() as runs, nullcontext(folder or Path(runs)) as place:
+        pictures = write_folder(place, images, different=different, processes=max(workers, 1))
+        few = write_folder(place, VALIDATED, different=VALIDATED, processes=1)
+        name, arguments = timm_architecture(NETWORKS[network])
+        shared = ["--device", common.device, "--workers", str(workers)]
+        shared += ["--batch-size", str(batch_size)]
+        commands = {
+            "timm": [
+                *(sys.executable, "-m", "benchmarks.gpu_timm_training", str(pictures), *shared),
+                *("--model", name, "--model-kwargs", json.dumps(arguments)),
+                *("--amp", TYPES.get(precision, "float32"), "--skipped", str(skipped)),
+                *(["--compiled"] * compiled),
+            ],
+            "resnext": [
+                *(sys.executable, "-m", "benchmarks.gpu_pass", "train", *shared),
+                *("--data", str(pictures), "--val-data", str(few), "--no-check"),
+                *("--init", str(write_checkpoint(place, network)), "--recipe", "imagenet-2017"),
+                *("--epochs", "1", "--lr", str(RATE), "--jitter", "0", "--lighting", "0"),
+                *("--precision", precision, "--channels-last", *(["--compile"] * compiled)),
+                *("--output", str(Path(runs, "run")), "--force"),
+            ],
+        }
+        with watched(nvidia_smi(common.device)) as load:
+            done = in_turn(commands, rounds=common.rounds, warm=False)
+        rows = table(done, load, images=images, skipped=skipped)
+    facts = {
+        "network": network,
+        "precision": precision,
+        "compiled": compiled,
+        "batch_size": batch_size,
+        "workers": workers,
+        "skipped_steps": skipped,
+        "counted_steps": steps,
+        "different_pictures": min(different, images),
+        "rounds": common.rounds,
+        "rows": rows,
+    }
+    full = batch_size >= BATCH_SIZE and skipped >= SKIPPED and steps >= STEPS
+    kind = "gpu_training_compiled" if compiled else "gpu_training"
+    common.keep(f"{kind}_{network}_{precision}", facts, full=full)
+
+
+def table(
+    done: Mapping[str, Sequence[Run]], load: Load, *, images: int, skipped: int
+) -> dict[str, dict[str, Any]]:
+    """Return medians of each, and of the ratios to timm in the same round."""
+    found = {name: [_epoch(run, images) for run in row] for name, row in done.items()}
+    speeds = {name: [each.speed(skipped=skipped) for each in row] for name, row in found.items()}
+    rows: dict[str, dict[str, Any]] = {}
+    for name, row in found.items():
+        looks = [load.between(each.marks[skipped][0], each.end) for each in row]
+        loads = [look for look in looks if look is not None]
+        ratios = [a / b for a, b in zip(speeds[name], speeds["timm"], strict=True)]
+        rows[name] = {
+            "images_per_second": round(median(speeds[name]), 1),
+            "times_timm": round(median(ratios), 2),
+            "first_step_seconds": round(median(e.marks[1][0] - e.begin for e in row), 2),
+            "process_seconds": round(median(run.seconds for run in done[name]), 2),
+            "gpu_busy_percent": round(median(busy for busy, _ in loads), 1) if loads else None,
+            "gpu_mib": max(mib for _, mib in loads) if loads else None,
+        }
+    return rows
+
+
+def _epoch(run: Run, images: int) -> Pass:
+    """Return the pass in which a run has learnt.
+
+    Raises:
+        RuntimeError: it was of other images than were there.
+    """
+    (found,) = [each for each in passes(run) if each.text.startswith("epoch")]
+    if found.images != images:
+        raise RuntimeError(f"{images} images expected, {found.images} learnt from")
+    return found
+
+
+if __name__ == "__main__":
+    main()

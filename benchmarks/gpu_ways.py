@@ -1,0 +1,245 @@
+"""Ways to compute a network on a GPU: this project's, those that it could take, and timm's."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.peers import import_timm
+from convert.export_timm import timm_architecture
+from resnext.folding import folded
+from resnext.inference import DTYPES, Precision, Predictor, arithmetic
+from resnext.model import PostActivation, ResNeXt
+
+Compute = Callable[[Tensor], Tensor]  # pictures (N, 3, H, W) to logits (N, classes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is computed.
+
+    Attributes:
+        network: as it was loaded, in evaluation mode, on the CPU; it stays as it is.
+        device: that computes.
+        precision: of the arithmetic.
+        example: (N, 3, H, W) float32 on the device.
+    """
+
+    network: ResNeXt
+    device: torch.device
+    precision: Precision
+    example: Tensor
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return the type of weights."""
+        return DTYPES[self.precision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A way to compute a network.
+
+    Attributes:
+        make: what computes the logits.
+        tried: cuDNN tries its algorithms and takes the fastest, which may be another each time;
+            else it takes those that give the same bits each time.
+        converted: pictures are handed over in the type of the weights; else as float32.
+        layout: in which they are handed over.
+        halves: it is another way than the one before it in half precision only.
+    """
+
+    make: Callable[[Subject], Compute]
+    tried: bool = False
+    converted: bool = True
+    layout: torch.memory_format = torch.channels_last
+    halves: bool = False
+
+    def inputs(self, pictures: Tensor, subject: Subject) -> Tensor:
+        """Return pictures (N, 3, H, W) float32 as this way takes them."""
+        dtype = subject.dtype if self.converted else torch.float32
+        return pictures.to(dtype).contiguous(memory_format=self.layout)
+
+    @contextmanager
+    def settings(self, precision: Precision) -> Iterator[None]:
+        """Set, until the block ends, how the process computes."""
+        tf32 = precision is Precision.TF32
+        with (
+            torch.inference_mode(),
+            arithmetic(precision),
+            torch.backends.cudnn.flags(
+                enabled=True, benchmark=self.tried, deterministic=not self.tried, allow_tf32=tf32
+            ),
+        ):
+            yield
+
+
+def _plain(subject: Subject) -> ResNeXt:
+    return _placed(deepcopy(subject.network), subject)
+
+
+def _folded(subject: Subject) -> ResNeXt:
+    return _placed(folded(subject.network), subject)
+
+
+def _placed(network: ResNeXt, subject: Subject) -> ResNeXt:
+    network = network.to(device=subject.device, dtype=subject.dtype)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _predictor(subject: Subject) -> Compute:
+    return Predictor(subject.network, device=subject.device, precision=subject.precision).start
+
+
+class _Rectified(nn.Module):
+    """A convolution and its ReLU as one call of cuDNN."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, x: Tensor) -> Tensor:
+        c = self.convolution
+        return torch.cudnn_convolution_relu(
+            x, c.weight, c.bias, c.stride, cast("Any", c.padding), c.dilation, c.groups
+        )
+
+
+class _Added(nn.Module):
+    """relu(convolution of x + other) as one call of cuDNN."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
+        c = self.convolution
+        return torch.cudnn_convolution_add_relu(
+            x, c.weight, other, 1.0, c.bias, c.stride, cast("Any", c.padding), c.dilation, c.groups
+        )
+
+
+class _CudnnBlock(nn.Module):
+    """A residual block in as many calls as it has convolutions."""
+
+    def __init__(self, block: PostActivation) -> None:
+        super().__init__()
+        *inner, last = [block.get_submodule(f"conv{n}") for n in range(1, block.count + 1)]
+        self.inner = nn.Sequential(*(_Rectified(cast("nn.Conv2d", each)) for each in inner))
+        self.last = _Added(cast("nn.Conv2d", last))
+        self.downsample = block.downsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        y: Tensor = self.last(self.inner(x), shortcut)
+        return y
+
+
+def _cudnn(subject: Subject) -> ResNeXt:
+    network = _folded(subject)
+    for name in network.stage_names:
+        stage = network.get_submodule(name)
+        for place, block in stage.named_children():
+            assert isinstance(block, PostActivation)
+            stage.set_submodule(place, _CudnnBlock(block))
+    network.set_submodule("conv1", _Rectified(network.conv1))
+    network.bn1 = None  # and with it the ReLU
+    return network
+
+
+def _graphed(make: Callable[[Subject], Compute]) -> Callable[[Subject], Compute]:
+    """Return what records the calls of another way once, and then has the GPU repeat them."""
+
+    def record(subject: Subject) -> Compute:
+        compute = make(subject)
+        pictures = subject.example.to(subject.dtype).contiguous(memory_format=torch.channels_last)
+        beside = torch.cuda.Stream(subject.device)  # type: ignore[no-untyped-call]
+        beside.wait_stream(torch.cuda.current_stream(subject.device))
+        with torch.cuda.stream(beside):  # whatever is chosen and allocated, is so before
+            for _ in range(3):
+                compute(pictures)
+        torch.cuda.current_stream(subject.device).wait_stream(beside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            logits = compute(pictures)
+
+        def repeat(others: Tensor) -> Tensor:
+            pictures.copy_(others)
+            graph.replay()
+            return logits
+
+        return repeat
+
+    return record
+
+
+def _compiled(
+    make: Callable[[Subject], nn.Module], mode: str | None = None
+) -> Callable[[Subject], Compute]:
+    return lambda subject: cast("Compute", torch.compile(make(subject), mode=mode))
+
+
+def _timm(*, amp: bool, layout: torch.memory_format) -> Callable[[Subject], nn.Module]:
+    """Return what makes timm's network, as its benchmark.py does."""
+
+    def make(subject: Subject) -> nn.Module:
+        timm, spec = import_timm(), subject.network.spec
+        name, arguments = timm_architecture(spec)
+        model = timm.create_model(
+            name, pretrained=False, num_classes=spec.classes, in_chans=3, **arguments
+        )
+        model.load_state_dict(subject.network.state_dict())
+        model = model.to(device=subject.device, dtype=torch.float32 if amp else subject.dtype)
+        model = model.to(memory_format=layout).eval()
+        return _Autocast(model, subject) if amp else cast("nn.Module", model)
+
+    return make
+
+
+class _Autocast(nn.Module):
+    """A network whose layers choose among a half type and float32."""
+
+    def __init__(self, model: nn.Module, subject: Subject) -> None:
+        super().__init__()
+        self.model = model
+        self.kind, self.dtype = subject.device.type, subject.dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(self.kind, dtype=self.dtype):
+            y: Tensor = self.model(x)
+        return y
+
+
+LAST, FIRST = torch.channels_last, torch.contiguous_format
+
+# The first is what the decisions of all others are compared with.
+WAYS = {
+    "plain": Way(make=_plain),
+    "predictor": Way(make=_predictor, converted=False, layout=FIRST),
+    "folded": Way(make=_folded),
+    "folded_tried": Way(make=_folded, tried=True),
+    "cudnn": Way(make=_cudnn),
+    "cudnn_tried": Way(make=_cudnn, tried=True),
+    "graph": Way(make=_graphed(_folded)),
+    "graph_tried": Way(make=_graphed(_folded), tried=True),
+    "graph_cudnn_tried": Way(make=_graphed(_cudnn), tried=True),
+    "timm": Way(make=_timm(amp=False, layout=FIRST), tried=True, layout=FIRST),
+    "timm_last": Way(make=_timm(amp=False, layout=LAST), tried=True),
+    "timm_amp": Way(make=_timm(amp=True, layout=LAST), tried=True, converted=False, halves=True),
+    "compiled": Way(make=_compiled(_folded)),
+    "compiled_tried": Way(make=_compiled(_folded), tried=True),
+    "compiled_graph": Way(make=_compiled(_folded, "reduce-overhead"), tried=True),
+    "compiled_autotuned": Way(make=_compiled(_folded, "max-autotune-no-cudagraphs"), tried=True),
+    "timm_compiled": Way(make=_compiled(_timm(amp=False, layout=LAST)), tried=True),
+    "timm_amp_compiled": Way(
+        make=_compiled(_timm(amp=True, layout=LAST)), tried=True, converted=False, halves=True
+    ),
+}
+COMPILED = tuple(name for name in WAYS if "compiled" in name)
+EAGER = tuple(name for name in WAYS if name not in COMPILED)
+# Timed beside the compiled ones, so that both tables have rows in common.
+COMPARED = ("predictor", "folded_tried", "graph_tried", "timm_last", "timm_amp")

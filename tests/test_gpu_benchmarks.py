@@ -1,0 +1,388 @@
+"""The benchmarks for a GPU run to their end on a CPU, at a size that measures nothing."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from benchmarks import gpu_network, gpu_pixels, gpu_ways, runs
+from benchmarks.gpu_load import Load, nvidia_smi, watched
+from benchmarks.gpu_machine import Common, best_of, seconds_of
+from benchmarks.gpu_pass import Pass, passes
+from benchmarks.gpu_validation import Measured, table, timm_commands
+from benchmarks.pictures import draw_many, draw_pictures, write_pictures
+from benchmarks.runs import Run
+from resnext.folding import folded
+from resnext.inference import Precision
+from resnext.model import ResNeXt
+from resnext.spec import Spec
+
+ROOT = Path(__file__).parents[1]
+SMALL = "resnext_14_8x4d"
+TINY = Spec(blocks=(1, 1, 1, 1), cardinality=2, base_width=4, planes=8, stem_width=8, classes=7)
+
+needs_timm = [
+    pytest.mark.peers,
+    pytest.mark.skipif(
+        find_spec("timm") is None or find_spec("torchvision") is None,
+        reason="timm and torchvision are not installed",
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def subject() -> gpu_ways.Subject:
+    network = ResNeXt(TINY, generator=torch.Generator().manual_seed(0)).eval()
+    pictures = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    return gpu_ways.Subject(
+        network=network,
+        device=torch.device("cpu"),
+        precision=Precision.FP32,
+        example=pictures,
+    )
+
+
+def common(**changes: Any) -> Common:
+    usual = {"device": "cpu", "rounds": 5, "output": None, "commit": None}
+    return Common(**{**usual, **changes})
+
+
+def command(name: str, folder: Path, *words: str) -> dict[str, Any]:
+    """Run a benchmark in a process of its own, and return what it wrote."""
+    output = folder / "result.json"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", f"benchmarks.{name}", "--device", "cpu", "--rounds", "1"),
+            *("--output", str(output), "--network", SMALL, *words),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    return json.loads(output.read_text())
+
+
+# What was seen of a run
+
+
+def seen(speed: float, *, seconds: float, load: tuple[float, float] | None = None) -> Measured:
+    """Return a run of 8 images, of which the second half came at a speed."""
+    done = Pass(text="", marks=((0.0, 0), (1.0, 4), (1.0 + 4 / speed, 4)))
+    return Measured(run=Run(seconds=seconds, peak_bytes=5_000_000, output=""), done=done, load=load)
+
+
+def test_pass_counts_and_times_its_steps() -> None:
+    done = Pass(text="epoch 1", marks=((10.0, 0), (14.0, 8), (15.0, 8), (16.0, 4)))
+    assert (done.images, done.begin, done.end) == (20, 10.0, 16.0)
+    assert done.speed() == pytest.approx(20 / 6)
+    assert done.speed(skipped=1) == pytest.approx(12 / 2)
+    assert done.speed(skipped=2) == pytest.approx(4 / 1)
+
+
+def test_ratios_are_to_the_quicker_of_timm_in_the_same_round() -> None:
+    rows = table(
+        {
+            "timm_amp": [seen(4, seconds=10), seen(8, seconds=8), seen(8, seconds=8)],
+            "timm_half": [seen(8, seconds=8), seen(4, seconds=10), seen(8, seconds=8)],
+            "resnext": [
+                seen(16, seconds=4, load=(90.0, 2000.0)),
+                seen(16, seconds=4, load=(80.0, 3000.0)),
+                seen(8, seconds=8, load=(85.0, 1000.0)),
+            ],
+        }
+    )
+    assert rows["resnext"]["steady_times_timm"] == 2.0
+    assert rows["resnext"]["process_times_timm"] == 2.0
+    assert rows["resnext"]["gpu_busy_percent"] == 85.0
+    assert rows["resnext"]["gpu_mib"] == 3000.0
+    assert rows["timm_amp"]["gpu_busy_percent"] is None
+    assert rows["timm_amp"]["steady_times_timm"] == 1.0
+
+
+def test_best_of_some_ways_is_taken_round_by_round() -> None:
+    assert best_of(["a", "b", "missing"], {"a": [1, 5], "b": [3, 2], "c": [9, 9]}) == [3, 5]
+
+
+def test_seconds_are_those_of_one_call() -> None:
+    begin = time.perf_counter()
+    found = seconds_of(lambda: time.sleep(0.02), torch.device("cpu"), calls=3)
+    assert 0.02 <= found <= (time.perf_counter() - begin) / 3
+
+
+def test_validation_says_when_its_batches_were_done() -> None:
+    digits = ROOT / "examples" / "digits"
+    words = ["--data", str(digits / "val"), "--claims", str(digits / "claims.toml"), "--json"]
+    words += ["--limit", "40", "--batch-size", "16", "--workers", "0", "--device", "cpu"]
+    begin = time.monotonic()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.gpu_pass", "validate", *words),
+            str(digits / "resnext_11_8x4d_digits.t7"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (found,) = passes(Run(seconds=0, peak_bytes=0, output=done.stdout))
+    assert [images for _, images in found.marks] == [0, 16, 16, 8]
+    assert begin < found.begin < found.end < time.monotonic()
+    assert json.JSONDecoder().raw_decode(done.stdout)[0]["timing"]["images"] == 40
+
+
+# The load of a GPU
+
+
+def test_load_is_what_was_seen_between_two_moments() -> None:
+    script = "echo '10, 100'; sleep 0.5; echo '[N/A], [N/A]'; echo '50, 900'; echo '70, 300'"
+    with watched(["sh", "-c", f"{script}; exec sleep 9"]) as load:
+        deadline = time.monotonic() + 5
+        while len(load.looks) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert [look.busy for look in load.looks] == [10, 50, 70]
+    first = load.looks[0].moment
+    assert load.looks[1].moment > first + 0.05
+    assert load.between(first + 0.01, time.monotonic()) == (60.0, 900.0)
+    assert load.between(0, first - 1) is None
+
+
+def test_load_of_a_cpu_is_not_looked_at() -> None:
+    assert nvidia_smi("cpu") is None
+    with watched(None) as load:
+        assert isinstance(load, Load)
+    assert load.looks == []
+
+
+# Where results go
+
+
+def test_result_too_small_to_keep_is_only_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runs, "RESULTS", tmp_path)
+    common().keep("some", {"a": 1}, full=True)  # not on a GPU
+    common(device="cuda", rounds=4).keep("some", {"a": 1}, full=True)
+    common(device="cuda").keep("some", {"a": 1}, full=False)
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out.count("not kept") == 3
+
+
+@pytest.mark.parametrize("commit", [None, "v7"])
+def test_result_says_with_what_it_was_measured(tmp_path: Path, commit: str | None) -> None:
+    path = tmp_path / "some.json"
+    runs.write_result("some", {"a": 1}, ("torch",), path=path, commit=commit)
+    found = json.loads(path.read_text())
+    assert found["a"] == 1
+    assert set(found["machine"]) == {"processor", "cores"}
+    assert found["packages"] == {"torch": torch.__version__}
+    assert found["commit"] == commit or (commit is None and "v7" not in found["commit"])
+
+
+# Pictures
+
+
+def test_further_names_are_of_the_same_pictures(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 23, different=10)
+    files = sorted(tmp_path.rglob("*.JPEG"), key=lambda path: path.name)
+    assert len(files) == 23
+    assert len({path.stat().st_ino for path in files}) == 10
+    assert files[13].samefile(files[3])
+    assert [path.read_bytes() for path in files[:10]] == draw_pictures()[:10]
+
+
+@pytest.mark.slow
+def test_pictures_are_the_same_from_several_processes() -> None:
+    assert list(draw_many(43, first=2, processes=2)) == [
+        *draw_pictures(seed=2),
+        *draw_pictures(seed=3)[:3],
+    ]
+
+
+# Ways to compute a network
+
+
+def test_ways_answer_what_the_plain_network_does_and_failures_are_told(
+    subject: gpu_ways.Subject,
+) -> None:
+    names = ("plain", "predictor", "folded", "folded_tried", "cudnn", "graph")
+    ways = {name: gpu_ways.WAYS[name] for name in names}
+    pictures = torch.randn(5, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    rows = gpu_network.measure(ways, subject, pictures, rounds=2, calls=1)
+    assert list(rows) == list(names)
+    for name in names[:4]:
+        assert rows[name]["changed"] == 0
+        assert rows[name]["furthest"] < 1e-5
+        assert rows[name]["milliseconds"] > 0
+        assert rows[name]["times_timm"] is None
+    # There is no cuDNN here, and no GPU that could record its work.
+    assert rows["cudnn"]["failed"].startswith("NotImplementedError: Could not run 'aten::cudnn_")
+    assert len(rows["cudnn"]["failed"]) < 250
+    assert rows["graph"]["failed"].startswith("RuntimeError: torch.cuda.Stream requires CUDA")
+
+
+def test_changed_decisions_are_counted(subject: gpu_ways.Subject) -> None:
+    turned = gpu_ways.Way(make=lambda each: lambda x: -gpu_ways.WAYS["plain"].make(each)(x))
+    pictures = torch.randn(5, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    rows = gpu_network.measure({"turned": turned}, subject, pictures, rounds=1, calls=1)
+    assert rows["turned"]["changed"] == 5
+
+
+def test_way_that_fails_later_does_not_end_the_others(subject: gpu_ways.Subject) -> None:
+    left = iter(range(3))  # the first call, the decisions, and one more
+
+    def make(each: gpu_ways.Subject) -> gpu_ways.Compute:
+        plain = gpu_ways.WAYS["plain"].make(each)
+
+        def compute(x: torch.Tensor) -> torch.Tensor:
+            if next(left, None) is None:
+                raise RuntimeError("an engine\nis missing")
+            return plain(x)
+
+        return compute
+
+    ways = {"failing": gpu_ways.Way(make=make), "plain": gpu_ways.WAYS["plain"]}
+    rows = gpu_network.measure(ways, subject, subject.example, rounds=2, calls=1)
+    assert rows["failing"] == {"failed": "RuntimeError: an engine"}
+    assert rows["plain"]["changed"] == 0
+
+
+def test_fused_calls_are_those_of_the_folded_network(
+    subject: gpu_ways.Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stand in for cuDNN, which is not here: what is called, with what, in which order."""
+    conv2d, relu = torch.nn.functional.conv2d, torch.relu
+
+    def rectified(x, weight, bias, stride, padding, dilation, groups):
+        return relu(conv2d(x, weight, bias, stride, padding, dilation, groups))
+
+    def added(x, weight, z, alpha, bias, stride, padding, dilation, groups):
+        return relu(conv2d(x, weight, bias, stride, padding, dilation, groups) + alpha * z)
+
+    monkeypatch.setattr(torch, "cudnn_convolution_relu", rectified)
+    monkeypatch.setattr(torch, "cudnn_convolution_add_relu", added)
+    with torch.inference_mode():
+        found = gpu_ways.WAYS["cudnn"].make(subject)(subject.example)
+        expected = folded(subject.network)(subject.example)
+    assert torch.allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+# Whole benchmarks
+
+
+def test_pixels_are_compared_and_measured(tmp_path: Path) -> None:
+    output = tmp_path / "pixels.json"
+    words = ["--device", "cpu", "--rounds", "1", "--output", str(output), "--commit", "some"]
+    words += ["--batch-size", "3", "--batches", "2", "--calls", "1", "--no-compiled"]
+    done = CliRunner().invoke(gpu_pixels.main, words)
+    assert done.exit_code == 0, done.output
+    found = json.loads(output.read_text())
+    assert found["commit"] == "some"
+    row = found["rows"]["eager"]
+    assert (row["values"], row["differing"], row["furthest"]) == (7 * 3 * 224 * 224, 0, 0.0)
+    assert len(row["first_seconds"]) == 3
+    assert row["milliseconds"] > 0
+    assert found["megabytes"]["float32"] == pytest.approx(3 * 3 * 224 * 224 * 4 / 1e6, abs=0.01)
+    assert 0.2 < found["megabytes"]["bytes"] / found["megabytes"]["float32"] < 0.8
+
+
+def test_pixels_that_differ_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = gpu_pixels.pixels._scale
+    monkeypatch.setitem(
+        gpu_pixels.SCALES, "eager", lambda: lambda *facts: plain(*facts) + np.float32(1e-5)
+    )
+    words = ["--device", "cpu", "--rounds", "1", "--output", str(tmp_path / "pixels.json")]
+    words += ["--batch-size", "2", "--batches", "1", "--calls", "1", "--no-compiled"]
+    done = CliRunner().invoke(gpu_pixels.main, words)
+    assert done.exit_code == 1
+    assert "less than 1e-06 from the CPU's expected" in done.output
+
+
+@pytest.mark.parametrize(
+    ("precision", "flags"),
+    [
+        ("fp32", {"timm": ["--exact"], "timm_channels_last": ["--exact", "--channels-last"]}),
+        ("tf32", {"timm": [], "timm_channels_last": ["--channels-last"]}),
+        (
+            "bf16",
+            {
+                "timm_amp": ["--channels-last", "--amp", "bfloat16"],
+                "timm_half": ["--channels-last", "--model-dtype", "bfloat16"],
+            },
+        ),
+    ],
+    ids=["fp32", "tf32", "bf16"],
+)
+def test_timm_is_measured_in_the_same_precision(
+    precision: str, flags: dict[str, list[str]]
+) -> None:
+    commands = timm_commands("resnext_101_64x4d", precision, ["images", "some.safetensors"])
+    fixed = ["images", "some.safetensors", "--model", "resnext101_64x4d", "--model-kwargs", "{}"]
+    found = {name: words[3:] for name, words in commands.items()}
+    assert found == {name: [*fixed, *words] for name, words in flags.items()}
+
+
+class TestAgainstTimm:
+    """What needs timm itself."""
+
+    pytestmark = needs_timm
+
+    @pytest.mark.slow
+    def test_validation_runs_to_its_end(self, tmp_path: Path) -> None:
+        size = ("--images", "12", "--different", "5", "--batch-size", "4", "--workers", "1")
+        found = command("gpu_validation", tmp_path, *size)
+        assert list(found["rows"]) == ["timm_amp", "timm_half", "resnext"]
+        assert {row["images"] for row in found["rows"].values()} == {12}
+        assert found["different_pictures"] == 5
+        assert all(row["images_per_second"] > 0 for row in found["rows"].values())
+
+    @pytest.mark.slow
+    def test_training_runs_to_its_end(self, tmp_path: Path) -> None:
+        size = ("--different", "5", "--batch-size", "4", "--skipped", "1", "--steps", "2")
+        found = command("gpu_training", tmp_path, *size, "--workers", "1")
+        assert list(found["rows"]) == ["timm", "resnext"]
+        assert all(row["images_per_second"] > 0 for row in found["rows"].values())
+
+    @pytest.mark.slow
+    def test_network_runs_to_its_end(self, tmp_path: Path) -> None:
+        size = ("--batch-size", "2", "--calls", "1", "--pictures", "3", "--precision", "bf16")
+        found = command("gpu_network", tmp_path, *size)
+        rows = found["rows"]
+        failed = {name for name, row in rows.items() if "failed" in row}
+        assert failed == {name for name in rows if name.startswith(("cudnn", "graph"))}
+        assert {"predictor", "timm", "timm_last", "timm_amp"} <= set(rows) - failed
+
+    def test_timm_answers_the_same_in_every_way(self) -> None:
+        spec = Spec(blocks=(1, 1, 1, 1), cardinality=2, base_width=4, planes=8, classes=7)
+        network = ResNeXt(spec, generator=torch.Generator().manual_seed(0)).eval()
+        example = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+        subject = gpu_ways.Subject(
+            network=network,
+            device=torch.device("cpu"),
+            precision=Precision.FP32,
+            example=example,
+        )
+        ways = {name: gpu_ways.WAYS[name] for name in ("predictor", "timm", "timm_last")}
+        rows = gpu_network.measure(ways, subject, example, rounds=1, calls=1)
+        assert [row["changed"] for row in rows.values()] == [0, 0, 0]
+        assert max(row["furthest"] for row in rows.values()) < 1e-4
+        assert max(rows["timm"]["times_timm"], rows["timm_last"]["times_timm"]) == 1.0
