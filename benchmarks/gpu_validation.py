@@ -65,14 +65,17 @@ def main(
     folder: Path | None,
 ) -> None:
     """Measure one network in one precision."""
+    known = timm_commands(network, precision, ())
+    if unknown := [name for name in theirs if name not in known]:
+        raise click.UsageError(f"--timm: {' or '.join(known)} expected, found {unknown[0]}")
+    if images <= batch_size:
+        raise click.UsageError(f"--images: more than a batch of {batch_size} expected")
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as place:
         pictures = write_folder(Path(place), images, different=different, processes=max(workers, 1))
         checkpoint = write_checkpoint(Path(place), network)
         shared = ["--device", common.device, "--batch-size", str(batch_size)]
         shared += ["--workers", str(workers)]
         timms = timm_commands(network, precision, [str(pictures), str(checkpoint), *shared])
-        if unknown := set(theirs) - set(timms):
-            raise click.UsageError(f"--timm: one of {', '.join(timms)} expected, found {unknown}")
         commands = {
             **{name: words for name, words in timms.items() if name in (theirs or timms)},
             "resnext": [

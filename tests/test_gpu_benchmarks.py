@@ -15,7 +15,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks import gpu_network, gpu_pixels, gpu_ways, runs
+from benchmarks import gpu_network, gpu_pixels, gpu_validation, gpu_ways, runs
 from benchmarks.gpu_load import Load, nvidia_smi, watched
 from benchmarks.gpu_machine import Common, best_of, seconds_of
 from benchmarks.gpu_pass import Pass, passes
@@ -339,6 +339,20 @@ def test_timm_is_measured_in_the_same_precision(
     fixed = ["images", "some.safetensors", "--model", "resnext101_64x4d", "--model-kwargs", "{}"]
     found = {name: words[3:] for name, words in commands.items()}
     assert found == {name: [*fixed, *words] for name, words in flags.items()}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--timm", "timm_last"], "--timm: timm_amp or timm_half expected, found timm_last"),
+        (["--images", "128"], "--images: more than a batch of 128 expected"),
+    ],
+    ids=["way", "images"],
+)
+def test_validation_that_cannot_be_measured_is_refused(words: list[str], reason: str) -> None:
+    done = CliRunner().invoke(gpu_validation.main, ["--device", "cpu", *words])
+    assert done.exit_code == 2
+    assert reason in done.output
 
 
 class TestAgainstTimm:
