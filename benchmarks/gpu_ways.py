@@ -92,7 +92,7 @@ def _placed(network: ResNeXt, subject: Subject) -> ResNeXt:
 
 
 def _predictor(subject: Subject) -> Compute:
-    return Predictor(subject.network, device=subject.device, precision=subject.precision).start
+    return Predictor(subject.network, device=subject.device, precision=subject.precision).compute
 
 
 class _Rectified(nn.Module):

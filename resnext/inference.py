@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -94,6 +95,26 @@ def use_processors(*, processes: int) -> None:
         torch.set_num_threads(threads)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """Logits that a device may still be computing.
+
+    Attributes:
+        logits: (N, classes) float32, on their way.
+        arrived: happens once they are whole; None where waiting for the device is all there is.
+    """
+
+    logits: Tensor
+    arrived: torch.cuda.Event | None = None
+
+    def wait(self) -> NDArray[np.float32]:
+        """Return the logits (N, classes), once they are there."""
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        found: NDArray[np.float32] = self.logits.cpu().numpy()
+        return found
+
+
 class Predictor:
     """A network that is ready to answer: folded and fused, on its device, in its precision."""
 
@@ -119,11 +140,22 @@ class Predictor:
             inputs: (N, 3, H, W) float32, or (N, crops, 3, H, W), of whose crops the logits are
                 summed, in float32, as the original does; or what the device makes such inputs of.
         """
-        found: NDArray[np.float32] = self.start(inputs).cpu().numpy()
-        return found
+        return self.start(inputs).wait()
 
-    def start(self, inputs: Tensor | Sources) -> Tensor:
-        """Return the logits where they are computed: a GPU may still be at it."""
+    def start(self, inputs: Tensor | Sources) -> Answer:
+        """Begin with the logits of N pictures, as `logits` takes them."""
+        logits = self.compute(inputs)
+        if logits.device.type != "cuda":
+            return Answer(logits=logits)
+        # Copied behind the network, so that nobody waits for what the GPU is given next.
+        copy = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
+        copy.copy_(logits, non_blocking=True)
+        arrived = torch.cuda.Event()
+        arrived.record(torch.cuda.current_stream(logits.device))
+        return Answer(logits=copy, arrived=arrived)
+
+    def compute(self, inputs: Tensor | Sources) -> Tensor:
+        """Return the logits (N, classes) float32 on their device, which may still be at it."""
         with torch.inference_mode(), arithmetic(self.precision):
             if isinstance(inputs, Sources):
                 inputs = scale_sources(inputs.to(self.device))

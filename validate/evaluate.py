@@ -13,7 +13,7 @@ from resnext.data.batches import Batch, Failure, Seconds, read_batches
 from resnext.data.device import Sources
 from resnext.data.image_set import ImageSet
 from resnext.errors import CheckpointError
-from resnext.inference import Predictor
+from resnext.inference import Answer, Predictor
 from resnext.metrics import top_five
 from validate.entries import Entry, to_entries
 from validate.pipelines import Preparation
@@ -112,8 +112,8 @@ class _Started:
     number: int
     positions: list[int]
     batch: Batch
-    logits: list[Tensor]
-    references: list[Tensor | None]
+    logits: list[Answer]
+    references: list[Answer | None]
     seconds: float
 
 
@@ -128,8 +128,8 @@ def _start(
 ) -> _Started:
     begin = time.perf_counter()
     count = sum(position in few for position in batch.positions.tolist())
-    logits: list[Tensor] = []
-    references: list[Tensor | None] = []
+    logits: list[Answer] = []
+    references: list[Answer | None] = []
     for candidate, pixels in zip(candidates, inputs, strict=bool(inputs)):
         logits.append(candidate.predictor.start(pixels))
         reference = None
@@ -155,8 +155,8 @@ def _finish(images: ImageSet, started: _Started, candidates: Sequence[Candidate]
     confidences: list[NDArray[np.float32]] = []
     references: list[NDArray[np.int64] | None] = []
     columns = zip(candidates, started.logits, started.references, strict=bool(positions))
-    for candidate, answers, exact in columns:
-        logits = _finite(candidate.run, answers, positions, images)
+    for candidate, answer, exact in columns:
+        logits = _finite(candidate.run, answer, positions, images)
         tops.append(top_five(logits))
         confidences.append(best_softmax(logits / np.float32(candidate.run.crops)))
         best = None
@@ -187,10 +187,10 @@ def best_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _finite(
-    run: Run, answers: Tensor, positions: Sequence[int], images: ImageSet
+    run: Run, answer: Answer, positions: Sequence[int], images: ImageSet
 ) -> NDArray[np.float32]:
     """Wait for logits, and return them."""
-    logits: NDArray[np.float32] = answers.cpu().numpy()
+    logits = answer.wait()
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
         image = images.ids[positions[int(finite.argmin())]]

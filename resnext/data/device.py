@@ -88,11 +88,8 @@ class Sources:
 
 def scale_sources(sources: Sources) -> Tensor:
     """Return the crops of pictures (N, 3, n, n) float32, on the device of the sources."""
-    levels, device = levels_of(sources.preprocessing), sources.flat.device
-    shift, divisor = (
-        torch.from_numpy(values).to(device)[:, None, None]
-        for values in (levels.shift, levels.divisor)
-    )
+    device = sources.flat.device
+    unit, shift, divisor = _levels(sources.preprocessing, device)
     scale = _compiled() if device.type == "cuda" else _scale
     return scale(
         sources.flat,
@@ -100,10 +97,21 @@ def scale_sources(sources: Sources) -> Tensor:
         sources.sizes,
         sources.firsts,
         sources.fractions,
-        float(levels.unit),
+        unit,
         shift,
         divisor,
     )
+
+
+@cache
+def _levels(preprocessing: Preprocessing, device: torch.device) -> tuple[float, Tensor, Tensor]:
+    """Return what normalises, on a device: small copies, for which a GPU would be waited for."""
+    levels = levels_of(preprocessing)
+    shift, divisor = (
+        torch.from_numpy(values).to(device)[:, None, None]
+        for values in (levels.shift, levels.divisor)
+    )
+    return float(levels.unit), shift, divisor
 
 
 @cache
