@@ -150,7 +150,7 @@ class Predictor:
         # Copied behind the network, so that nobody waits for what the GPU is given next.
         copy = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
         copy.copy_(logits, non_blocking=True)
-        arrived = torch.cuda.Event()
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record(torch.cuda.current_stream(logits.device))
         return Answer(logits=copy, arrived=arrived)
 
