@@ -80,11 +80,11 @@ def main() -> None:
 
 
 def _watched(images: Path, checkpoint: Path, *options: str) -> dict[str, Any]:
-    """Return medians of seconds and memory of whole processes."""
+    """Return the median of the seconds, and the most memory, that whole processes take."""
     command = _command(images, checkpoint, "--batch-size", "64", *options)
     # The memory is looked at in rounds of its own, because that costs time.
     timed = [watch(command) for _ in range(ROUNDS)]
-    peaks = [watch(command, memory=True).peak_bytes for _ in range(2)]
+    peaks = [watch(command, memory=True).peak_bytes for _ in range(ROUNDS)]
     return {
         "seconds": round(median(each.seconds for each in timed), 2),
         "peak_mb": round(max(peaks) / 1e6, 1),

@@ -118,7 +118,14 @@ def script(name: str) -> str:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty"]
+    """Name the code: its commit, and whether anything but results was changed since."""
+    changes = ("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(exclude){RESULTS}")
+    dirty = "-dirty" if _git(*changes) else ""
+    return _git("rev-parse", "--short", "HEAD") + dirty
+
+
+def _git(*words: str) -> str:
+    command = ["git", *words]
     done = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PAUSE = 0.01  # seconds between two looks at the ledger
-SAMPLE = 0.1  # seconds between two looks at the memory
+SAMPLE = 0.02  # seconds between two looks at the memory
 
 # Of /proc/PID/smaps_rollup, each page divided by the number of processes that share it. Pages of
 # files, mostly PyTorch's libraries, are left out: the system holds them once for everybody.
