@@ -15,11 +15,15 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks import gpu_network, gpu_pixels, gpu_validation, gpu_ways, runs
-from benchmarks.gpu_load import Load, nvidia_smi, watched
-from benchmarks.gpu_machine import Common, best_of, seconds_of
-from benchmarks.gpu_pass import Pass, passes
-from benchmarks.gpu_validation import Measured, table, timm_commands
+from benchmarks import runs
+from benchmarks.gpu import network as gpu_network
+from benchmarks.gpu import pixels as gpu_pixels
+from benchmarks.gpu import validation as gpu_validation
+from benchmarks.gpu import ways as gpu_ways
+from benchmarks.gpu.load import Load, nvidia_smi, watched
+from benchmarks.gpu.machine import Common, best_of, seconds_of
+from benchmarks.gpu.passes import Pass, passes
+from benchmarks.gpu.validation import Measured, table, timm_commands
 from benchmarks.pictures import draw_many, draw_pictures, write_pictures
 from benchmarks.runs import Run
 from resnext.folding import folded
@@ -135,7 +139,7 @@ def test_validation_says_when_its_batches_were_done() -> None:
     begin = time.monotonic()
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "benchmarks.gpu_pass", "validate", *words),
+            *(sys.executable, "-m", "benchmarks.gpu.passes", "validate", *words),
             str(digits / "resnext_11_8x4d_digits.t7"),
         ],
         cwd=ROOT,

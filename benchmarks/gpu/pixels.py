@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.gpu_machine import Common, command, seconds_of
+from benchmarks.gpu.machine import Common, command, seconds_of
 from benchmarks.pictures import FORTY, draw_many
 from resnext.data import device as pixels
 from resnext.data.device import Sources, scale_sources

@@ -1,6 +1,6 @@
 """A command of this project that also says when each batch was done.
 
-`python -m benchmarks.gpu_pass validate ...` is `resnext-validate ...`, and `train` is
+`python -m benchmarks.gpu.passes validate ...` is `resnext-validate ...`, and `train` is
 `resnext-train`; the last line of stdout is JSON: `{"passes": [{"text": ..., "marks": ...}]}`, a
 pass for each bar that the command would show, a mark for its beginning and for each of its steps,
 which is the time of `time.monotonic` and how many images that step had.

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from benchmarks.gpu_load import Load, nvidia_smi, watched
-from benchmarks.gpu_machine import FULL, NETWORKS, Common, command
-from benchmarks.gpu_pass import Pass, passes
-from benchmarks.gpu_timm_training import RATE
-from benchmarks.gpu_validation import DIFFERENT, TYPES, WORKERS, write_checkpoint, write_folder
+from benchmarks.gpu.load import Load, nvidia_smi, watched
+from benchmarks.gpu.machine import FULL, NETWORKS, Common, command
+from benchmarks.gpu.passes import Pass, passes
+from benchmarks.gpu.timm_training import RATE
+from benchmarks.gpu.validation import DIFFERENT, TYPES, WORKERS, write_checkpoint, write_folder
 from benchmarks.runs import Run, in_turn
 from convert.export_timm import timm_architecture
 
@@ -60,13 +60,13 @@ def main(
         shared += ["--batch-size", str(batch_size)]
         commands = {
             "timm": [
-                *(sys.executable, "-m", "benchmarks.gpu_timm_training", str(pictures), *shared),
+                *(sys.executable, "-m", "benchmarks.gpu.timm_training", str(pictures), *shared),
                 *("--model", name, "--model-kwargs", json.dumps(arguments)),
                 *("--amp", TYPES.get(precision, "float32"), "--skipped", str(skipped)),
                 *(["--compiled"] * compiled),
             ],
             "resnext": [
-                *(sys.executable, "-m", "benchmarks.gpu_pass", "train", *shared),
+                *(sys.executable, "-m", "benchmarks.gpu.passes", "train", *shared),
                 *("--data", str(pictures), "--val-data", str(few), "--no-check"),
                 *("--init", str(write_checkpoint(place, network)), "--recipe", "imagenet-2017"),
                 *("--epochs", "1", "--lr", str(RATE), "--jitter", "0", "--lighting", "0"),

@@ -18,8 +18,8 @@ from torch import Tensor
 
 import convert
 from benchmarks.calibrated import write_calibrated
-from benchmarks.gpu_machine import FULL, NETWORKS, Common, best_of, command, seconds_of
-from benchmarks.gpu_ways import COMPARED, COMPILED, EAGER, WAYS, Compute, Subject, Way
+from benchmarks.gpu.machine import FULL, NETWORKS, Common, best_of, command, seconds_of
+from benchmarks.gpu.ways import COMPARED, COMPILED, EAGER, WAYS, Compute, Subject, Way
 from benchmarks.pictures import draw_many
 from resnext.data.transforms import prepare
 from resnext.inference import Precision

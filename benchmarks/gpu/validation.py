@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from benchmarks.gpu_load import Load, nvidia_smi, watched
-from benchmarks.gpu_machine import FULL, NETWORKS, Common, best_of, command
-from benchmarks.gpu_pass import Pass, passes
+from benchmarks.gpu.load import Load, nvidia_smi, watched
+from benchmarks.gpu.machine import FULL, NETWORKS, Common, best_of, command
+from benchmarks.gpu.passes import Pass, passes
 from benchmarks.pictures import write_pictures
 from benchmarks.runs import Run, in_turn, run
 from convert.export_timm import timm_architecture
@@ -79,7 +79,7 @@ def main(
         commands = {
             **{name: words for name, words in timms.items() if name in (theirs or timms)},
             "resnext": [
-                *(sys.executable, "-m", "benchmarks.gpu_pass", "validate"),
+                *(sys.executable, "-m", "benchmarks.gpu.passes", "validate"),
                 *("--data", str(pictures), "--no-canary", "--json", "--precision", precision),
                 *(*shared, str(checkpoint)),
             ],

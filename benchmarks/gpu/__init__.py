@@ -1,0 +1,1 @@
+"""What is measured on a GPU; every script runs to its end on a CPU too, on less."""
