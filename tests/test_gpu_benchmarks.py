@@ -74,7 +74,7 @@ def command(name: str, folder: Path, *words: str) -> dict[str, Any]:
     output = folder / "result.json"
     subprocess.run(
         [
-            *(sys.executable, "-m", f"benchmarks.{name}", "--device", "cpu", "--rounds", "1"),
+            *(sys.executable, "-m", f"benchmarks.gpu.{name}", "--device", "cpu", "--rounds", "1"),
             *("--output", str(output), "--network", SMALL, *words),
         ],
         cwd=ROOT,
@@ -367,7 +367,7 @@ class TestAgainstTimm:
     @pytest.mark.slow
     def test_validation_runs_to_its_end(self, tmp_path: Path) -> None:
         size = ("--images", "12", "--different", "5", "--batch-size", "4", "--workers", "1")
-        found = command("gpu_validation", tmp_path, *size)
+        found = command("validation", tmp_path, *size)
         assert list(found["rows"]) == ["timm_amp", "timm_half", "resnext"]
         assert {row["images"] for row in found["rows"].values()} == {12}
         assert found["different_pictures"] == 5
@@ -376,14 +376,14 @@ class TestAgainstTimm:
     @pytest.mark.slow
     def test_training_runs_to_its_end(self, tmp_path: Path) -> None:
         size = ("--different", "5", "--batch-size", "4", "--skipped", "1", "--steps", "2")
-        found = command("gpu_training", tmp_path, *size, "--workers", "1")
+        found = command("training", tmp_path, *size, "--workers", "1")
         assert list(found["rows"]) == ["timm", "resnext"]
         assert all(row["images_per_second"] > 0 for row in found["rows"].values())
 
     @pytest.mark.slow
     def test_network_runs_to_its_end(self, tmp_path: Path) -> None:
         size = ("--batch-size", "2", "--calls", "1", "--pictures", "3", "--precision", "bf16")
-        found = command("gpu_network", tmp_path, *size)
+        found = command("network", tmp_path, *size)
         rows = found["rows"]
         failed = {name for name, row in rows.items() if "failed" in row}
         assert failed == {name for name in rows if name.startswith(("cudnn", "graph"))}
