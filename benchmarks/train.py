@@ -30,11 +30,11 @@ SCRATCH = (
 # Two steps of ResNeXt-101 on 16 pictures of 224 pixels, after one for warmth.
 STEPS = """
 import sys, torch
+from resnext.machine import keep_freed_memory
 from resnext.model import ResNeXt
 from resnext.spec import Spec
 from train.learner import Learner, Machine, Part
 from train.loss import Objective
-from train.memory import keep_freed_memory
 from train.recipe import IMAGENET_2017
 saves = sys.argv[1] == "saved"
 if not saves:

@@ -197,6 +197,56 @@ def test_folder_without_splits_keeps_a_fifth_and_says_so(root: Path) -> None:
     assert "39 to train on, 9 to validate with" in done.stdout
 
 
+def test_validation_folder_that_is_left_alone_is_named(root: Path) -> None:
+    done = run(root, *tiny("alone", *ONE, "--val-fraction", "0.25"))
+    assert done.returncode == 0, done.stderr
+    assert "data/val: not used, because --val-fraction is given" in done.stderr
+    assert "data/val" not in run(root, *tiny("both", *ONE)).stderr
+
+
+def test_class_without_validation_images_is_named(root: Path) -> None:
+    shutil.copytree(root / "data", root / "gap")
+    shutil.rmtree(root / "gap" / "val" / "ant")
+    done = run(root, *tiny("without", *ONE), "--data", "gap")
+    assert done.returncode == 0, done.stderr
+    assert "gap/val: 2 of the 3 classes of the network; missing are ant" in done.stderr
+    assert last_row(root / "without")["weights"]["images"] == 14
+
+
+def test_one_epoch_of_fine_tuning_needs_no_other_warm_up(root: Path) -> None:
+    words = ("--data", "data", "--init", "before.t7", "--preprocessing", "tiny.toml")
+    done = run(root, *words, *ONE, "--workers", "0", "--batch-size", "8", "--output", "once")
+    assert done.returncode == 0, done.stderr
+    assert "finetune: 1 epoch of 6 steps of 8 images" in done.stdout
+    assert "0.5 epochs of warm-up first" in done.stdout
+
+
+def test_run_goes_on_where_nobody_reads_what_it_prints(root: Path) -> None:
+    command = [sys.executable, "-m", "train.cli", *map(str, tiny("unread"))]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "OMP_NUM_THREADS": "1",
+    }
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        command,
+        cwd=root,
+        env=environment,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "resnext-train: stdout: Broken pipe; the run goes on without it"
+    )
+    assert len((root / "unread" / "metrics.jsonl").read_text().splitlines()) == 3
+
+
 def test_new_network_is_trained_by_the_options_of_2017(root: Path) -> None:
     words = tiny("new", *ONE, "--depth", "11", "--base-width", "4", "--cardinality", "2")
     words = [word for word in words if word not in ("--init", "before.t7")]

@@ -88,6 +88,14 @@ def test_processes_share_a_batch_with_the_result_of_one(
     assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-5)
 
 
+def test_recipe_for_fine_tuning_warns_of_nothing(root: Path) -> None:
+    # Its pictures have their channels last, of which PyTorch warned every process.
+    words = ("--recipe", "finetune", "--epochs", "1", "--batch-size", "16")
+    folder = run_job(root, "tuned", *words, processes=2)
+    assert warm.errors(root / "tuned.1.txt") == ""
+    assert rows(folder)[0]["weights"]["images"] == 21
+
+
 def test_validation_of_a_job_counts_every_image_once(root: Path) -> None:
     folder = run_job(root, "counted", "--epochs", "1", "--ema", "0.9", processes=2)
     (row,) = rows(folder)

@@ -64,7 +64,8 @@ def test_unreadable_image_that_is_met_in_training_stops_it(root: Path) -> None:
 
 def test_loss_that_is_not_finite_keeps_the_last_good_state(root: Path) -> None:
     done = run(root, *tiny("wild", "--lr", "1e20", "--save-every", "1"))
-    assert_refused(done, "finite", "try a smaller --lr", "--clip 1")
+    assert_refused(done, "finite", "try a smaller --lr", "--clip 1", "--force, or another --output")
+    assert "wild/state.safetensors is the last good one" in done.stderr
     state = load_file(root / "wild" / "state.safetensors")
     assert all(np.isfinite(array).all() for array in state.values())
 
@@ -92,7 +93,14 @@ def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
         (("--recipe", "imagenet"), ("imagenet", "finetune")),
         (("--lr", "0"), ("--lr",)),
         (("--val-fraction", "1"), ("--val-fraction",)),
-        (("--claims", "gone.toml", "--preprocessing", "gone.toml"), ("gone.toml",)),
+        (("--preprocessing", "gone.toml"), ("gone.toml",)),
+        (("--claims", "gone.toml"), ("--preprocessing or --claims expected, found both",)),
+        (("--resume", "--force"), ("--resume or --force expected, found both",)),
+        (
+            ("--val-data", "data/val", "--val-fraction", "0.2"),
+            ("--val-data or --val-fraction expected, found both",),
+        ),
+        (("--precision", "tf32", "--device", "cpu"), ("--precision tf32: an NVIDIA GPU",)),
     ],
     ids=lambda value: value[0].strip("-") if isinstance(value, tuple) else None,
 )
@@ -101,6 +109,41 @@ def test_bad_options_are_refused(
 ) -> None:
     assert_refused(run(root, *tiny("x"), *words), *parts)
     assert not (root / "x").exists()
+
+
+@pytest.mark.parametrize("words", [("--reset-classifier",), ("--claims", "gone.toml")])
+def test_option_about_a_checkpoint_needs_one(root: Path, words: tuple[str, ...]) -> None:
+    begun = ("--data", "data", "--output", "x", "--depth", "11", "--recipe", "cifar-2017")
+    assert_refused(run(root, *begun, *words), f"{words[0]}: --init expected beside it")
+
+
+def test_weights_of_an_unknown_class_are_refused(root: Path) -> None:
+    (root / "zebra.toml").write_text("zebra = 2\n")
+    done = run(root, *tiny("x"), "--class-weights", "zebra.toml")
+    assert_refused(done, "one of the 3 classes expected (ant, bee, cat), found 'zebra'")
+
+
+def test_results_whose_state_is_gone_are_not_overwritten(root: Path) -> None:
+    assert run(root, *tiny("kept", "--epochs", "2")).returncode == 0
+    (root / "kept" / "state.safetensors").unlink()
+    before = {path.name: path.read_bytes() for path in (root / "kept").iterdir()}
+    for words in ((), ("--resume",)):
+        done = run(root, *tiny("kept", "--epochs", "2", *words))
+        assert_refused(done, "kept/best.safetensors", "--force starts anew", "another --output")
+    assert {path.name: path.read_bytes() for path in (root / "kept").iterdir()} == before
+
+
+@pytest.mark.parametrize("words", [(), ("--force",)])
+def test_checkpoint_to_begin_with_is_not_replaced_by_its_own_run(
+    root: Path, words: tuple[str, ...]
+) -> None:
+    folder = root / f"own{len(words)}"
+    assert run(root, *tiny(folder, *ONE)).returncode == 0
+    (folder / "state.safetensors").unlink()
+    init = folder / "last.safetensors"
+    before = init.read_bytes()
+    assert_refused(run(root, *tiny(folder, *ONE, "--init", init, *words)), "another --output")
+    assert init.read_bytes() == before
 
 
 def test_claims_without_a_row_for_the_checkpoint_are_refused(root: Path) -> None:

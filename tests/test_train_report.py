@@ -20,7 +20,7 @@ from train.options import Config
 from train.preparation import Task
 from train.progress import Best, Progress
 from train.recipe import FINETUNE
-from train.report import render
+from train.report import render, short_names
 from train.split import Images
 from train.terminal import lines
 from train.wording import closing_lines, epoch_line
@@ -148,6 +148,21 @@ def test_page_of_many_classes_lists_confusions_instead_of_a_matrix() -> None:
     assert "The most frequent confusions" in text
     assert "100 more classes fared better" in text
     assert len(text) < 100_000
+
+
+def test_long_names_of_classes_can_be_told_apart_in_the_matrix() -> None:
+    assert short_names(["ant", "a" * 21]) == ["ant", "a" * 10 + "…" + "a" * 10]
+    names = ["species 1 of the family of bees", "species 2 of the family of bees"]
+    assert short_names(names)[0] == "species 1 …ly of bees"
+    alike = [f"{'x' * 25}{number}{'y' * 25}" for number in range(2)]
+    assert short_names(alike) == alike
+    text = render(task(tuple(names)), history(1), np.zeros(8, np.int32), {})
+    assert f'title="{names[1]}"><span>species 2 …ly of bees</span>' in text
+
+
+def test_single_epoch_can_be_seen() -> None:
+    found = plot("Error", [Curve(name="x", values=[5.0], style="first")])
+    assert found.lines[0].path == "M500.0 166.7m-40 0h80"
 
 
 def test_confusion_counts_labels_by_decisions() -> None:

@@ -175,6 +175,34 @@ def test_stop_in_a_validation_saves_the_end_of_the_epoch(
     assert_as_whole(root / "middle", whole)
 
 
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 2)], ids=["SIGTERM", "Ctrl-C"]
+)
+def test_stop_while_images_are_looked_at_leaves_nothing(
+    root: Path,
+    number: int,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @contextmanager
+    def progress(text: str, _images: int, _done: int) -> Iterator[None]:
+        assert text == "looking at every image"
+        os.kill(os.getpid(), number)
+        yield
+
+    monkeypatch.setattr("train.terminal.progress", progress)
+    monkeypatch.chdir(root)
+    torch.set_num_threads(1)
+    with pytest.raises(SystemExit) as caught:
+        main(list(map(str, tiny("early", *OPTIONS))))
+    assert caught.value.code == code
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "resnext-train: stopped before the first step; nothing was written"
+    )
+    assert not (root / "early").exists()
+
+
 def test_two_runs_in_one_folder_are_refused(root: Path) -> None:
     process = start(root, "twice", "--epochs", "100")
     wait_for(process, root / "twice" / "state.safetensors", 1)

@@ -80,6 +80,12 @@ def test_more_parts_than_images_in_a_step_are_refused() -> None:
         replace(FINETUNE, batch_size=8, accumulate=9)
 
 
+def test_one_epoch_takes_half_of_the_warm_up_of_its_row() -> None:
+    assert changed(FINETUNE, {"epochs": 1}).schedule.warmup == 0.5
+    assert changed(FINETUNE, {"epochs": 2}).schedule.warmup == 1.0
+    assert changed(FINETUNE, {"epochs": 1, "warmup": 0.9}).schedule.warmup == 0.9
+
+
 def test_warm_up_as_long_as_the_run_is_refused() -> None:
     with pytest.raises(RecipeError, match="--warmup 3: less than the 3 --epochs expected"):
         changed(FINETUNE, {"epochs": 3, "warmup": 3.0})

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from train.errors import DivergedError, StateError
 from train.learner import Seen
 from train.progress import Best, Progress, Tally
+from train.results import epoch_row
 from train.state import State
 
 
@@ -49,6 +50,19 @@ def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
             np.testing.assert_array_equal(one[name], other[name])
     np.testing.assert_array_equal(found.decisions, [1, 0, 2])
     assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
+
+
+def test_step_that_half_precision_skips_leaves_finite_numbers() -> None:
+    first = Seen(images=8, loss=4.0, wrong=1, norm=float("inf"))
+    second = Seen(images=8, loss=float("nan"), wrong=7, norm=float("nan"))
+    third = Seen(images=8, loss=2.0, wrong=1, norm=0.5)
+    found = Tally()
+    for seen in (first, second, third):
+        found = found.plus(seen, 0.5)
+    assert found == Tally(images=24, loss=6.0, wrong=9, steps=3, norms=0.5, skipped=2, seconds=1.5)
+    row = epoch_row(replace(progress(), tally=found), rate=0.1, seconds=2.0)
+    assert row["train"] == {"images": 24, "loss": 0.25, "wrong": 9, "gradient_norm": 0.5}
+    json.dumps(row, allow_nan=False)
 
 
 def test_tally_and_place_count_what_was_seen() -> None:

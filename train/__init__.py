@@ -1,1 +1,1 @@
-"""Training. Nothing lives here yet: the package holds the place of `resnext-train`."""
+"""Training: a checkpoint, or a new network, and labelled images to checkpoints."""

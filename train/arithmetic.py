@@ -1,5 +1,6 @@
 """How PyTorch is to compute a step, and what it says when it cannot."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +23,18 @@ def training_arithmetic(precision: Precision, *, deterministic: bool) -> Iterato
             yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def any_strides() -> Iterator[None]:
+    """Keep to itself that processes copy a gradient before they exchange it.
+
+    Where pictures have their channels last, the gradients of 1 x 1 convolutions have too. PyTorch
+    warns each process of that copy, which is a small one.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+        yield
 
 
 @contextmanager

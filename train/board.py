@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from train.errors import RecipeError
 from train.files import AVERAGE, BOARD, WEIGHTS
 
 
@@ -17,17 +16,9 @@ class Board:
         Args:
             folder: of the run.
             epoch: that comes next; curves that go further are cut off there.
-
-        Raises:
-            RecipeError: TensorBoard is not installed.
         """
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise RecipeError(
-                "--tensorboard: TensorBoard expected, which is not installed: "
-                "pip install 'resnext[tensorboard]'"
-            ) from error
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer = SummaryWriter(str(folder / BOARD), purge_step=epoch if epoch > 1 else None)
 
     def add(self, row: Mapping[str, Any]) -> None:

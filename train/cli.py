@@ -1,5 +1,6 @@
 """The command `resnext-train`."""
 
+import os
 import re
 import shlex
 import sys
@@ -46,7 +47,7 @@ def main(**arguments: Any) -> None:
 
     The folder of the run gets best.safetensors and last.safetensors, metrics.jsonl, training.html,
     and the state from which --resume goes on, after kill -9 too. SIGTERM ends a run behind the
-    step that it is in, with everything saved and exit code 0.
+    step that it is in, with everything saved and exit code 0; Ctrl-C does too, with exit code 2.
 
     Several GPUs or machines: torchrun --nproc-per-node N --no-python resnext-train ...
 
@@ -59,7 +60,7 @@ def main(**arguments: Any) -> None:
         from resnext.distributed import join, restarts
 
         if restarts():
-            config = replace(config, resume=True)
+            config = replace(config, resume=True, force=False)
         with join(learns=True) as job:
             _train(config, job)
 
@@ -115,8 +116,10 @@ def _train(config: "Config", job: "Job") -> None:
         with stop.listening():
             outcome = train(config, job, watcher, stop)
     except Stopped:
-        if job.leads:
+        if job.leads and stop.waits:
             say(PROG, f"stopped; {config.output} holds all of it, and --resume goes on")
+        elif job.leads:
+            say(PROG, "stopped before the first step; nothing was written")
         if stop.by_hand:
             sys.exit(BAD_INPUT)
         return
@@ -128,7 +131,17 @@ def _tell(outcome: "Outcome") -> None:
     from train.wording import closing_lines
 
     for line in closing_lines(outcome.task, outcome.progress):
-        click.echo(line)
+        _print(line)
+
+
+def _print(text: str) -> None:
+    """Write a line on stdout; where it takes none (`| head`, a full disk), the run goes on."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        say(PROG, f"stdout: {error.strerror}; the run goes on without it")
+        # What is left in the buffer goes there too, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _watcher(job: "Job") -> "Watcher":
@@ -149,9 +162,9 @@ def _watcher(job: "Job") -> "Watcher":
         )
     return Watcher(
         note=lambda text: say(PROG, text),
-        plan=click.echo,
+        plan=_print,
         progress=progress,
-        epoch=lambda row, recipe: click.echo(epoch_line(row, recipe)),
+        epoch=lambda row, recipe: _print(epoch_line(row, recipe)),
         bar=download_bar,
     )
 

@@ -134,10 +134,7 @@ def evaluate(
 
 def _decide(number: int, logits: NDArray[np.float32], batch: Batch, images: ImageSet) -> _Part:
     if not np.isfinite(logits).all():
-        raise DivergedError(
-            "finite logits expected in the validation, found others; the last good state is kept; "
-            "try a smaller --lr, a longer --warmup, --clip 1"
-        )
+        raise DivergedError("finite logits expected in the validation, found others")
     labels = images.labels[batch.positions]
     decisions = top_five(logits)
     return _Part(

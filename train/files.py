@@ -6,6 +6,8 @@ STATE: Final = "state.safetensors"
 BEST: Final = "best.safetensors"
 LAST: Final = "last.safetensors"
 LAST_AVERAGE: Final = "last_average.safetensors"
+# The networks, each of which is a result by itself.
+RESULTS: Final = (BEST, LAST, LAST_AVERAGE)
 METRICS: Final = "metrics.jsonl"
 REPORT: Final = "training.html"
 BOARD: Final = "tensorboard"

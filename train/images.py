@@ -1,7 +1,9 @@
 """The images that a command line names: to train on, and to validate with."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -51,7 +53,14 @@ def find_images(config: "Config", bar: Bar) -> Images:
         f"{train.root}: {fraction:.0%} of each class, drawn from seed {config.seed}, are kept to "
         f"validate with: {len(parts.val)} of {len(train)}"
     )
-    return replace(parts, notes=(*train.notes, note))
+    return replace(parts, notes=(*train.notes, note, *_unused(config, train)))
+
+
+def _unused(config: "Config", train: ImageSet) -> Iterator[str]:
+    """Say that a folder's own validation images are left alone."""
+    own = Path(config.data, "val")
+    if Path(train.root) != Path(config.data) and own.is_dir():
+        yield f"{own}: not used, because --val-fraction is given"
 
 
 def digest(images: ImageSet) -> str:

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from resnext.inference import DTYPES, Precision
 from resnext.model import ResNeXt
-from train.arithmetic import compilation_explained, training_arithmetic
+from train.arithmetic import any_strides, compilation_explained, training_arithmetic
 from train.average import Average
 from train.errors import DivergedError
 from train.layers import save_memory, synchronise
@@ -63,7 +63,7 @@ class Seen:
     Attributes:
         images: how many.
         loss: the sum of their losses.
-        wrong: of them, those decided wrongly before the step.
+        wrong: of them, those decided wrongly before the step; of mixed ones the larger part counts.
         norm: of the gradient, over all processes.
     """
 
@@ -160,7 +160,7 @@ class Learner:
             labels = part.labels.to(self.machine.device, non_blocking=True)
             if self.recipe.channels_last:
                 inputs = inputs.contiguous(memory_format=torch.channels_last)
-            with self._quiet(last=last), compilation_explained():
+            with self._quiet(last=last), any_strides(), compilation_explained():
                 with self._autocast():
                     logits = self._trained(inputs if mix is None else mix.pictures(inputs))
                 total = self.objective.total(logits, labels, mix)
@@ -169,7 +169,8 @@ class Learner:
                 torch.autograd.backward(scaled)
             images += len(labels)
             loss += float(total.detach())
-            wrong += int((logits.detach().argmax(1) != labels).sum())
+            shown = labels if mix is None else mix.shown(labels)
+            wrong += int((logits.detach().argmax(1) != shown).sum())
         return images, loss, wrong
 
     def _clipped(self) -> float:
@@ -189,12 +190,7 @@ class Learner:
         if self.scaler.is_enabled() and self.skipped <= MOST_SKIPPED:
             return  # the scaler leaves this step out, and tries a smaller scale
         found = f"loss {loss:g}" if not isfinite(loss) else f"gradient norm {norm:g}"
-        cure = "" if self.recipe.clip else ", --clip 1"
-        half = ", or another --precision than fp16" if self.scaler.is_enabled() else ""
-        raise DivergedError(
-            f"step {number}: a finite loss expected, found {found}; try a smaller --lr, a longer "
-            f"--warmup{cure}{half}"
-        )
+        raise DivergedError(f"step {number}: a finite loss expected, found {found}")
 
     def _autocast(self) -> AbstractContextManager[Any]:
         dtype = DTYPES[self.precision]

@@ -22,6 +22,10 @@ class Mix:
         """Return mixed pictures (N, 3, H, W)."""
         return self.share * inputs + (1 - self.share) * inputs.flip(0)
 
+    def shown(self, labels: Tensor) -> Tensor:
+        """Return of which class (N,) int64 each mixed picture shows more."""
+        return labels if self.share >= 0.5 else labels.flip(0)
+
 
 def draw_mix(strength: float, *, seed: int, epoch: int, step: int) -> Mix | None:
     """Return how a step's pictures are mixed; None where nothing is.

@@ -8,17 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnext.data.alignment import aligned
 from resnext.data.image_set import ImageSet
 from resnext.data.remote import Bar
-from resnext.errors import DataError
 from resnext.preprocessing import PREPROCESSINGS
 from train.beginning import Beginning, begin_anew, begin_with
-from train.errors import RecipeError, StateError
-from train.files import STATE
+from train.conflicts import check_options, check_output
 from train.images import count_classes, digest, find_images
 from train.options import Config
 from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, RECIPES, Recipe, changed
-from train.split import Images, check_classes, class_name, renamed
+from train.split import Images, check_classes
 from train.weights import balanced_weights, named_weights, read_weights
 
 if TYPE_CHECKING:
@@ -64,7 +63,8 @@ def prepare(config: Config, job: "Job", bar: Bar) -> Task:
         ResnextError: input that nothing can be learnt from, or options that contradict it.
         OSError: a file that cannot be opened.
     """
-    _check_options(config)
+    check_options(config)
+    check_output(config)
     recipe = chosen_recipe(config)
     images, beginning = _in_turn(job, lambda: _find(config, recipe, bar))
     weights, recipe = _class_weights(config, recipe, images.train, beginning)
@@ -113,13 +113,11 @@ def _find(config: Config, recipe: Recipe, bar: Bar) -> tuple[Images, Beginning]:
         beginning = begin_anew(config, recipe, classes=count, names=names)
     else:
         beginning = begin_with(config, classes=count, names=names, bar=bar)
-    train, val = (renamed(each, beginning.classes) for each in (images.train, images.val))
-    if len(val) and int(val.labels.max()) >= count:
-        raise DataError(
-            f"{val.root}: labels below {count} expected, as in the training images, found "
-            f"{class_name(val, int(val.labels.max()))}"
-        )
-    return replace(images, train=train, val=val), beginning
+    train, val = (
+        aligned(each, classes=count, names=beginning.classes) for each in (images.train, images.val)
+    )
+    more = [text for text in val.notes if text not in images.val.notes]
+    return replace(images, train=train, val=val, notes=(*images.notes, *more)), beginning
 
 
 def _class_weights(
@@ -136,20 +134,6 @@ def _class_weights(
         weights = tuple(named_weights(read_weights(Path(config.class_weights)), names))
     stated = tuple(zip(names, weights, strict=True))
     return weights, replace(recipe, class_weights=stated)
-
-
-def _check_options(config: Config) -> None:
-    if config.compiled and config.saves_memory:
-        raise RecipeError(
-            "--compile or --save-memory expected, found both: a compiled network decides by itself "
-            "what it computes twice"
-        )
-    state = config.output / STATE
-    if state.exists() and not (config.resume or config.force):
-        raise StateError(
-            f"{state}: there is a run already; --resume goes on with it, --force starts anew, "
-            "another --output keeps it"
-        )
 
 
 def _in_turn(job: "Job", find: Callable[[], tuple[Images, Beginning]]) -> tuple[Images, Beginning]:

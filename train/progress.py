@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from typing import Any, Self
 
 from train.learner import Seen
@@ -17,6 +18,8 @@ class Tally:
         wrong: of them, those decided wrongly before the step that learnt from them.
         steps: taken.
         norms: the sum of the norms of the gradient.
+        skipped: of the steps, those that half precision could not take; they count for neither
+            loss nor norm where that is not finite, as JSON has no such numbers.
         seconds: that the steps took, waiting for images included.
     """
 
@@ -25,16 +28,18 @@ class Tally:
     wrong: int = 0
     steps: int = 0
     norms: float = 0.0
+    skipped: int = 0
     seconds: float = 0.0
 
     def plus(self, seen: Seen, seconds: float) -> "Tally":
         """Return the tally with one more step, and what it took."""
         return Tally(
             images=self.images + seen.images,
-            loss=self.loss + seen.loss,
+            loss=self.loss + (seen.loss if isfinite(seen.loss) else 0.0),
             wrong=self.wrong + seen.wrong,
             steps=self.steps + 1,
-            norms=self.norms + seen.norm,
+            norms=self.norms + (seen.norm if isfinite(seen.norm) else 0.0),
+            skipped=self.skipped + (not isfinite(seen.norm)),
             seconds=self.seconds + seconds,
         )
 

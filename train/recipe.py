@@ -198,7 +198,7 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     Args:
         recipe: a row.
         changes: names of fields of `Recipe`, `Schedule` and `Augmentation` -> values. A `rate` is
-            taken as it is, whatever the batch.
+            taken as it is, whatever the batch. The row's own warm-up gives way to a short run.
 
     Raises:
         RecipeError: they contradict each other.
@@ -207,6 +207,8 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     if "rate" in changes:
         changes["rate_batch"] = None
     schedule = {name: changes.pop(name) for name in SCHEDULE_FIELDS & set(changes)}
+    epochs = changes.get("epochs", recipe.epochs)
+    schedule = {"warmup": min(recipe.schedule.warmup, epochs / 2), **schedule}
     if "curve" in schedule:
         kept = recipe.schedule if schedule["curve"] is recipe.schedule.curve else None
         after = USUAL_STEPS if schedule["curve"] is Curve.STEP else ()

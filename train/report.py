@@ -26,6 +26,8 @@ MOST_CELLS: Final = 30
 MOST_PAIRS: Final = 30
 # Classes of which each has a row; of more, the worst.
 MOST_ROWS: Final = 200
+# Letters of a name in the matrix; more where names would be the same.
+MOST_LETTERS: Final = (20, 30, 40)
 
 
 def write_report(
@@ -82,6 +84,7 @@ def render(
         plots=plots(progress),
         matrix=_matrix(counts, names) if len(names) <= MOST_CELLS else None,
         names=names,
+        short=short_names(names),
         pairs=worst_pairs(counts, names, MOST_PAIRS),
         rows=rows[:MOST_ROWS],
         hidden_rows=len(rows[MOST_ROWS:]),
@@ -171,6 +174,21 @@ def _shown(value: Any) -> str:
             return ", ".join(map(_shown, value))
         case _:
             return str(value)
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return names without their middle, where they are long and can be told apart by the rest."""
+    for letters in MOST_LETTERS:
+        short = [shortened(name, letters) for name in names]
+        if len(set(short)) == len(names):
+            return short
+    return list(names)
+
+
+def shortened(name: str, letters: int) -> str:
+    """Return a name with at most so many of its first and last letters."""
+    half = letters // 2
+    return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
 
 
 def _matrix(counts: Counts, names: Sequence[str]) -> list[dict[str, Any]]:

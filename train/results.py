@@ -102,7 +102,7 @@ def epoch_row(progress: Progress, *, rate: float, seconds: float) -> dict[str, A
             "images": tally.images,
             "loss": tally.loss / tally.images,
             "wrong": tally.wrong,
-            "gradient_norm": tally.norms / tally.steps,
+            "gradient_norm": tally.norms / max(tally.steps - tally.skipped, 1),
         },
         "seconds": round(seconds, 3),
         "images_per_second": round(tally.images / tally.seconds, 2),

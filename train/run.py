@@ -15,6 +15,7 @@ from resnext.distributed import Job, losses_explained
 from train import results
 from train.augment import TrainingView
 from train.batching import epoch_batches, shares, steps_of_epoch
+from train.errors import DivergedError
 from train.evaluation import evaluate
 from train.files import AVERAGE, STATE, WEIGHTS
 from train.learner import Learner, Part, Seen
@@ -28,7 +29,7 @@ from train.snapshot import shared_arrays, to_state
 from train.stop import Stop, Stopped
 from train.watcher import Watcher
 from train.weights import total_weight
-from train.wording import tally_text
+from train.wording import cure, tally_text
 
 if TYPE_CHECKING:
     from train.board import Board
@@ -87,15 +88,22 @@ class Run:
 
         Raises:
             Stopped: somebody asked for it; the state is saved.
-            DivergedError: a loss or a weight is not finite; the last good state is kept.
+            DivergedError: a loss or a weight is not finite; says what to try, and what is kept.
             DataError: an image that cannot be read.
             StateError: the disk is full.
             JobError: another process has ended.
         """
         self._since = time.perf_counter()
-        while not self.is_done:
-            self._learn()
-            self._end_epoch(self._validate())
+        try:
+            while not self.is_done:
+                self._learn()
+                self._end_epoch(self._validate())
+        except DivergedError as error:
+            state = self.task.config.output / STATE
+            kept = f"{state} is the last good one" if state.exists() else "none was saved before"
+            raise DivergedError(
+                f"{error}; {cure(self.task.recipe)}; of the states, {kept}"
+            ) from error
 
     def save(self) -> None:
         """Write the state, on the process that leads.
@@ -234,10 +242,11 @@ class Run:
         self.progress = Progress.from_fields(self.place.job.tell(ended.to_fields()))
         if self.place.job.leads:
             results.write_metrics(self.task.config.output, self.progress)
+        self.save()
+        if self.place.job.leads:
             if self.board is not None:
                 self.board.add(self.progress.history[-1])
             self.watcher.epoch(self.progress.history[-1], self.task.recipe)
-        self.save()
 
     def _judged(self, found: list[Scored]) -> Progress:
         """Write the networks of this epoch, and return the place behind it."""

@@ -1,6 +1,6 @@
 """Images to train on and images to validate with, of the same classes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -116,14 +116,3 @@ def check_classes(images: ImageSet, classes: int) -> None:
             f"{images.root}: images of every class expected, found none of {few(empty)}; remove "
             "the empty folders, or fill them"
         )
-
-
-def renamed(images: ImageSet, names: Sequence[str] | None) -> ImageSet:
-    """Return a set with the labels that its classes have in a list of names; as it is for None.
-
-    Raises:
-        DataError: a class of the set is not among them.
-    """
-    if names is None or images.classes == tuple(names):
-        return images
-    return images.renamed(names)

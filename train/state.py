@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from resnext.files import whole_file
 from resnext.tensor_file import write_tensors
 from train.errors import DivergedError, StateError
+from train.files import LAST
 from train.progress import Progress
 
 Array = NDArray[np.generic]
@@ -63,8 +64,7 @@ class State:
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise DivergedError(
-                    f"{name.split(SLASH)[1]}: finite weights expected, found others; the last good "
-                    f"state is {path}; try a smaller --lr, a longer --warmup, --clip 1"
+                    f"{name.split(SLASH)[1]}: finite weights expected, found others"
                 )
         metadata = {
             "form": FORM,
@@ -131,7 +131,8 @@ class State:
         for name, expected, found in _differences(wanted, self.identity):
             raise StateError(
                 f"{path}: {name} {_short(expected)} expected, as this command has it, found "
-                f"{_short(found)}; give the same options and images, or another --output"
+                f"{_short(found)}; give the same options and images, or another --output (--init "
+                f"{path.with_name(LAST)} begins with these weights)"
             )
 
 

@@ -9,8 +9,12 @@ from types import FrameType
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stopped(Exception):  # noqa: N818 - no error: the run is saved, and can go on
-    """The run ended before its time, at a place from which it can go on."""
+class Stopped(BaseException):
+    """The run ended before its time, at a place from which it can go on.
+
+    No error, so that nothing takes it for one on its way: before there is a run to save, it is
+    raised wherever the signal comes.
+    """
 
 
 class Stop:
@@ -18,6 +22,7 @@ class Stop:
 
     Attributes:
         signal: that asked, or None.
+        waits: there is a run to save first; before that, the wish is followed at once.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -27,6 +32,7 @@ class Stop:
             tell: takes a sentence for whoever pressed Ctrl-C.
         """
         self.signal: signal.Signals | None = None
+        self.waits = False
         self._tell = tell
 
     @property
@@ -41,7 +47,11 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen while the block runs; a second Ctrl-C ends the process as usual."""
+        """Listen while the block runs; a second Ctrl-C ends the process as usual.
+
+        Raises:
+            Stopped: somebody asked while there was nothing to wait for.
+        """
         before = {number: signal.signal(number, self._ask) for number in SIGNALS}
         try:
             yield
@@ -53,5 +63,7 @@ class Stop:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number)
+        if not self.waits:
+            raise Stopped
         if self.by_hand:
             self._tell("ends behind this step, with everything saved; Ctrl-C again ends it at once")

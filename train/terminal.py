@@ -11,6 +11,8 @@ from train.wording import duration
 
 # Seconds between two lines where nobody sees a bar: often enough for a log, and no flood of lines.
 PAUSE: Final = 60.0
+# Columns of a terminal that has room for a bar and the speed beside what has to be seen.
+WIDE: Final = 80
 
 
 @contextmanager
@@ -80,15 +82,17 @@ def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
                 return Text("")
             return Text(f"{speed:,.{0 if speed >= 100 else 1}f} images/s")
 
+    console = Console(stderr=True)
+    wide = console.width >= WIDE
     # Refreshed by hand, for want of a thread: reading processes are forked while the bar is shown.
     bar = Progress(
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
+        *([BarColumn(bar_width=None)] if wide else []),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[detail]}", markup=False, table_column=Column(no_wrap=True)),
-        Speed(table_column=Column(no_wrap=True)),
+        *([Speed(table_column=Column(no_wrap=True))] if wide else []),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         auto_refresh=False,
         transient=True,
     )

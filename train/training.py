@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from train.files import BEST, LAST, LAST_AVERAGE, METRICS, REPORT, STATE
+from resnext.errors import DeviceError
+from train.files import BOARD, METRICS, REPORT, RESULTS, STATE
 from train.lock import locked
-from train.memory import keep_freed_memory
 from train.options import Config
 from train.preparation import Task, prepare
 from train.progress import Progress
@@ -60,11 +60,12 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
         watcher.note(text)
 
     from resnext.data.batches import memory_explained
+    from resnext.machine import keep_freed_memory
     from train.batching import check_batches
     from train.report import write_report
     from train.run import Run
 
-    place = _place(config, job)
+    place = _place(task, job)
     if place.device.type == "cpu" and not config.saves_memory:
         keep_freed_memory()
     check_batches(len(task.images.train), task.recipe, processes=job.size)
@@ -77,6 +78,7 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
             _check_images(task, place, watcher)
         with locked(config.output) if job.leads else nullcontext():
             run = Run(task, learner, place, watcher, stop)
+            stop.waits = True
             _begin(run, resumes=resumes)
             try:
                 run.go()
@@ -89,14 +91,17 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     return Outcome(task=task, progress=run.progress)
 
 
-def _place(config: Config, job: "Job") -> "Place":
+def _place(task: Task, job: "Job") -> "Place":
     import torch
 
     from resnext.inference import find_device
     from resnext.machine import usual_workers
     from train.run import Place
 
+    config = task.config
     device = find_device(job.device_name(config.device))
+    if task.recipe.precision == "tf32" and device.type != "cuda":
+        raise DeviceError(f"--precision tf32: an NVIDIA GPU expected, found {device}; use fp32")
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)  # where NCCL looks for it
     usual = usual_workers(device, processes=job.local_size)
@@ -129,7 +134,7 @@ def _begin(run: "Run", *, resumes: bool) -> None:
 
     config, job = run.task.config, run.place.job
     if job.leads:
-        _clear(config, anew=not resumes)
+        _clear(config, anew=not config.resume)
     if resumes:
         _resume(run, config.output / STATE)
     elif job.leads:
@@ -213,6 +218,9 @@ def _check_images(task: Task, place: "Place", watcher: Watcher) -> None:
 
 def _clear(config: Config, *, anew: bool) -> None:
     """Remove what a killed run left half written, and for a new run all that was there before."""
-    names = (STATE, BEST, LAST, LAST_AVERAGE, METRICS, REPORT) if anew else ()
-    for path in (*config.output.glob(".*.part"), *(config.output / name for name in names)):
-        path.unlink(missing_ok=True)
+    patterns = [".*.part"]
+    if anew:
+        patterns += [STATE, *RESULTS, METRICS, REPORT, f"{BOARD}/events.*"]
+    for pattern in patterns:
+        for path in config.output.glob(pattern):
+            path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.data.image_set import ImageSet
+from resnext.data.names import few
 from train.errors import RecipeError
 
 
@@ -43,7 +44,8 @@ def named_weights(weights: Sequence[tuple[str, float]], names: Sequence[str]) ->
     found = dict(weights)
     if unknown := sorted(set(found) - set(names)):
         raise RecipeError(
-            f"--class-weights: class {unknown[0]!r} is none of {', '.join(list(names)[:5])} ..."
+            f"--class-weights: one of the {len(names)} classes expected ({few(names)}), found "
+            f"{unknown[0]!r}"
         )
     return [found.get(name, 1.0) for name in names]
 

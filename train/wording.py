@@ -45,8 +45,8 @@ def plan(task: Task, *, device: str, processes: int, workers: int, threads: int)
         ("images", f"{train:,} to train on, {val:,} to validate with"),
         (
             "recipe",
-            f"{recipe.name}: {recipe.epochs} epochs of {steps} steps of {recipe.batch_size} images"
-            + _rest(left_out(train, recipe, processes=processes)),
+            f"{recipe.name}: {_several(recipe.epochs, 'epoch')} of {_several(steps, 'step')} of "
+            f"{recipe.batch_size} images" + _rest(left_out(train, recipe, processes=processes)),
         ),
         ("rate", f"{_rate(recipe)}, {_schedule(recipe.schedule)}"),
         ("SGD", ", ".join(_optimiser(recipe))),
@@ -56,6 +56,16 @@ def plan(task: Task, *, device: str, processes: int, workers: int, threads: int)
         ("output", str(task.config.output)),
     )
     return [f"{name:<9} {text}" for name, text in rows if text]
+
+
+def cure(recipe: Recipe) -> str:
+    """Return what to try where a loss or a weight is not finite."""
+    clip = "" if recipe.clip else ", --clip 1"
+    half = ", another --precision than fp16" if recipe.precision == "fp16" else ""
+    return (
+        f"try a smaller --lr, a longer --warmup{clip}{half}, in a run of its own (--force, or "
+        "another --output)"
+    )
 
 
 def tally_text(tally: Tally) -> str:
@@ -170,7 +180,7 @@ def _optimiser(recipe: Recipe) -> Iterator[str]:
     if recipe.ema:
         yield f"average of the weights that keeps {recipe.ema:g} a step"
     if recipe.patience:
-        yield f"ends after {recipe.patience} epochs without a better validation"
+        yield f"ends after {_several(recipe.patience, 'epoch')} without a better validation"
 
 
 def _augmentation(augmentation: Augmentation) -> str:
