@@ -247,6 +247,26 @@ def test_run_goes_on_where_nobody_reads_what_it_prints(root: Path) -> None:
     assert len((root / "unread" / "metrics.jsonl").read_text().splitlines()) == 3
 
 
+def test_run_goes_on_when_its_terminal_is_gone(root: Path) -> None:
+    command = [sys.executable, "-m", "train.cli", *map(str, tiny("hung_up"))]
+    place = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "TERM": "xterm"}
+    watcher, terminal = os.openpty()
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        env={**os.environ, **place},
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+    ) as process:
+        os.close(terminal)
+        seen = b""
+        while b"epoch 1/3" not in seen:
+            seen += os.read(watcher, 4096)
+        os.close(watcher)
+        assert process.wait(60) == 0
+    assert len((root / "hung_up" / "metrics.jsonl").read_text().splitlines()) == 3
+
+
 def test_new_network_is_trained_by_the_options_of_2017(root: Path) -> None:
     words = tiny("new", *ONE, "--depth", "11", "--base-width", "4", "--cardinality", "2")
     words = [word for word in words if word not in ("--init", "before.t7")]

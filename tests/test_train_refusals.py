@@ -93,6 +93,8 @@ def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
         (("--recipe", "imagenet"), ("imagenet", "finetune")),
         (("--lr", "0"), ("--lr",)),
         (("--val-fraction", "1"), ("--val-fraction",)),
+        (("--warmup", "nan"), ("--warmup", "'nan' is no finite number")),
+        (("--mixup", "inf"), ("--mixup", "'inf' is no finite number")),
         (("--preprocessing", "gone.toml"), ("gone.toml",)),
         (("--claims", "gone.toml"), ("--preprocessing or --claims expected, found both",)),
         (("--resume", "--force"), ("--resume or --force expected, found both",)),

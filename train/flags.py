@@ -1,17 +1,32 @@
 """The options of `resnext-train`, in the groups in which `--help` shows them."""
 
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+
+class Number(click.FloatRange):
+    """A finite number of a range: not even the range itself refuses "nan"."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
+
+
 PATH: Final = click.Path(path_type=Path)
 FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 COUNT: Final = click.IntRange(min=1)
-PART: Final = click.FloatRange(min=0, max=1)
-POSITIVE: Final = click.FloatRange(min=0, min_open=True)
-NOT_NEGATIVE: Final = click.FloatRange(min=0)
+PART: Final = Number(min=0, max=1)
+POSITIVE: Final = Number(min=0, min_open=True)
+NOT_NEGATIVE: Final = Number(min=0)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -26,7 +41,7 @@ IMAGES: Final = (
     click.option("--val-data", metavar="IMAGES", help="Other images to validate with."),
     click.option(
         "--val-fraction",
-        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        type=Number(0, 1, min_open=True, max_open=True),
         metavar="PART",
         help="Keep this part of each class to validate with, drawn from the seed.  [default: 0.2 "
         "where there is no validation set]",
@@ -100,9 +115,7 @@ RECIPE: Final = (
         help="How the learning rate falls.",
     ),
     click.option("--warmup", type=NOT_NEGATIVE, metavar="EPOCHS", help="Raise it first."),
-    click.option(
-        "--momentum", type=click.FloatRange(0, 1, max_open=True), help="Of SGD, Nesterov's form."
-    ),
+    click.option("--momentum", type=Number(0, 1, max_open=True), help="Of SGD, Nesterov's form."),
     click.option("--weight-decay", type=NOT_NEGATIVE, help="Of every parameter."),
     click.option("--accumulate", type=COUNT, metavar="N", help="Compute a step in N parts."),
     click.option("--clip", type=NOT_NEGATIVE, metavar="NORM", help="Clip the gradient's norm."),
@@ -111,7 +124,7 @@ RECIPE: Final = (
     ),
     click.option(
         "--layer-decay",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=Number(0, 1, min_open=True),
         metavar="FACTOR",
         help="Rate of each residual block over that of the next.",
     ),
@@ -126,7 +139,7 @@ RECIPE: Final = (
     click.option("--mixup", type=NOT_NEGATIVE, metavar="ALPHA", help="Mix pairs of pictures."),
     click.option(
         "--ema",
-        type=click.FloatRange(0, 1, max_open=True),
+        type=Number(0, 1, max_open=True),
         metavar="DECAY",
         help="Average the weights over the steps, with a warm-up; both are scored.",
     ),
@@ -163,7 +176,7 @@ PICTURES: Final = (
     click.option(
         "--min-area",
         "area",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=Number(0, 1, min_open=True),
         metavar="PART",
         help="Least part of the picture that a sized crop takes.",
     ),

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from train.watcher import Advance
@@ -24,11 +24,18 @@ def progress(text: str, images: int, done: int = 0) -> Iterator[Advance]:
         images: how many there are.
         done: of them, those that an earlier run has done; the speed does not count them.
     """
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         with _bar(text, images, done) as advance:
             yield advance
     else:
-        yield lines(text, images, done, write=sys.stderr.write, clock=time.monotonic)
+        yield lines(text, images, done, write=_write, clock=time.monotonic)
+
+
+def _write(text: str) -> None:
+    with suppress(OSError):  # nobody can be told
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def lines(
@@ -99,7 +106,13 @@ def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
     task = bar.add_task(text, total=images, completed=done, detail="")
 
     def advance(more: int, detail: str) -> None:
-        bar.update(task, advance=more, detail=detail, refresh=True)
+        with suppress(OSError):  # a terminal that is gone is no reason to end
+            bar.update(task, advance=more, detail=detail, refresh=True)
 
-    with bar:
+    with suppress(OSError):
+        bar.start()
+    try:
         yield advance
+    finally:
+        with suppress(OSError):
+            bar.stop()
