@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +157,34 @@ def test_trained_checkpoint_begins_the_next_training_and_keeps_its_classifier(
     np.testing.assert_array_equal(found["fc.weight"], before["fc.weight"])
     provenance = Checkpoint.load(root / "next" / "last.safetensors").provenance
     assert provenance.source_file == "last.safetensors"
+
+
+def write_numbered(folder: Path, split: str) -> Path:
+    """Write the pictures of a split into a tar that has numbers for classes and no names."""
+    path = folder / f"numbered-{split}.tar"
+    with tarfile.open(path, "w") as tar:
+        for place, picture in enumerate(sorted((folder / "data" / split).glob("*/*"))):
+            label = str(CLASSES.index(picture.parent.name)).encode()
+            for suffix, data in ((".png", picture.read_bytes()), (".cls", label)):
+                member = tarfile.TarInfo(f"{place:04d}{suffix}")
+                member.size = len(data)
+                tar.addfile(member, BytesIO(data))
+    return path
+
+
+def test_images_with_numbers_keep_the_names_of_the_checkpoint(root: Path, trained: Path) -> None:
+    train, val = (write_numbered(root, split) for split in ("train", "val"))
+    words = ("--init", trained / "last.safetensors", "--data", train, "--val-data", val)
+    done = run(root, *tiny("numbers", *ONE, "--lr", "1e-30"), *words)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "the numbers of the images are taken for the 3 classes of the checkpoint in their order "
+        "(ant, bee, cat)"
+    ) in done.stderr
+    checkpoint = Checkpoint.load(root / "numbers" / "last.safetensors")
+    assert checkpoint.classes == CLASSES
+    before = load_file(trained / "last.safetensors")
+    np.testing.assert_array_equal(checkpoint.tensors["fc.weight"], before["fc.weight"])
 
 
 def test_classes_of_the_checkpoint_are_enforced_by_name(root: Path, trained: Path) -> None:

@@ -160,11 +160,17 @@ def _classifier(
         return False, f"{new}, as --reset-classifier asks"
     if found.spec.classes != classes:
         return False, new
-    if found.classes is None or names is None:
+    if names is None:
+        kept = f" ({few(found.classes)})" if found.classes else ""
+        return True, (
+            f"the classifier stays: the numbers of the images are taken for the {classes} classes "
+            f"of the checkpoint in their order{kept}; --reset-classifier begins with another"
+        )
+    if found.classes is None:
         return True, (
             f"the classifier stays: the checkpoint has {classes} classes without names, taken for "
-            f"those of the images in their order{f': {few(names)}' if names else ''}; "
-            "--reset-classifier begins with another"
+            f"those of the images in their order: {few(names)}; --reset-classifier begins with "
+            "another"
         )
     if set(found.classes) == set(names):
         return True, f"the classifier stays: the checkpoint has the same {wanted}"
