@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests import warm
-from tests.train_runs import assert_same_tensors, run, tiny, write_data
+from tests.train_runs import assert_same_tensors, run, tiny, write_data, write_pictures
 
 # 81 pictures are ten steps of eight, and one that is left out.
 TEN_STEPS = ("--epochs", "1", "--sync-bn")
@@ -86,6 +86,32 @@ def test_processes_share_a_batch_with_the_result_of_one(
     (one,), (other,) = rows(folder), rows(alone)
     assert one["train"]["images"] == other["train"]["images"] == 80
     assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--batch-size", "12", "--accumulate", "2", "--clip", "1"),
+        ("--class-weights", "balanced", "--label-smoothing", "0.1"),
+        ("--freeze", "layer1", "--layer-decay", "0.7"),
+        ("--save-memory", "--channels-last"),
+    ],
+    ids=["parts", "weights", "freeze", "memory"],
+)
+def test_options_mean_the_same_in_a_job(root: Path, words: tuple[str, ...]) -> None:
+    # 72 images, of which no batch and no number of processes leaves a rest.
+    write = ("--epochs", "1", "--sync-bn", "--val-data", "data/val", "--data", "even", *words)
+    if not (root / "even").exists():
+        write_pictures(root / "even", each=24)
+    name = words[0].strip("-")
+    done = run(root, *tiny(f"{name}1", *write))
+    assert done.returncode == 0, done.stderr
+    expected = load_file(root / f"{name}1" / "last.safetensors")
+    for processes in (2, 3):
+        folder = run_job(root, f"{name}{processes}", *write, processes=processes)
+        for key, tensor in load_file(folder / "last.safetensors").items():
+            np.testing.assert_allclose(tensor, expected[key], rtol=1e-5, atol=1e-5, err_msg=key)
 
 
 def test_recipe_for_fine_tuning_warns_of_nothing(root: Path) -> None:

@@ -175,6 +175,56 @@ def test_stop_in_a_validation_saves_the_end_of_the_epoch(
     assert_as_whole(root / "middle", whole)
 
 
+def stop_behind(step: int, words: tuple[str, ...], output: str) -> None:
+    """Train in this process, and ask to stop behind a step, counted from 1; 0 asks never."""
+    stop = Stop(lambda _: None)
+    seen: list[str] = []
+
+    @contextmanager
+    def progress(text: str, _images: int, _done: int) -> Iterator[Callable[[int, str], None]]:
+        def advance(_more: int, _detail: str) -> None:
+            seen.extend([text] if text.startswith("epoch") else [])
+            if step and len(seen) == step:
+                stop.signal = signal.SIGTERM
+
+        yield advance
+
+    watcher = Watcher(
+        note=lambda _: None,
+        plan=lambda _: None,
+        progress=progress,
+        epoch=lambda _row, _recipe: None,
+        bar=lambda _: nullcontext(lambda _done, _total: None),
+    )
+    with main.make_context("resnext-train", list(map(str, tiny(output, *words)))) as context:
+        config = config_of(**context.params)
+    with pytest.raises(Stopped) if step else nullcontext():
+        train(config, Job(), watcher, stop)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--recipe", "finetune", "--batch-size", "9", "--freeze", "stem", "--layer-decay", "0.7"),
+        ("--class-weights", "balanced", "--patience", "1", "--lr", "1e-4", "--clip", "0.5"),
+        ("--precision", "fp16", "--channels-last", "--save-memory", "--crop-kind", "sized"),
+    ],
+    ids=["finetune", "weights", "fp16"],
+)
+def test_every_option_goes_on_bit_for_bit_with_other_readers(
+    root: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    torch.set_num_threads(1)
+    output = words[1]
+    stop_behind(0, words, f"{output}_whole")
+    stop_behind(8, words, output)
+    assert run(root, *tiny(output, *words, "--resume", "--workers", "1")).returncode == 0
+    for name in ("last.safetensors", "best.safetensors"):
+        assert_same_tensors(root / output / name, root / f"{output}_whole" / name)
+    assert rows(root / output) == rows(root / f"{output}_whole")
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 2)], ids=["SIGTERM", "Ctrl-C"]
 )

@@ -1,6 +1,5 @@
 """Images to train on and images to validate with, of the same classes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +9,6 @@ from resnext.data.image_set import ImageSet, Reader
 from resnext.data.names import Names, few
 from resnext.errors import DataError
 from train.numbers import Use, stream
-
-Opener = Callable[[str], ImageSet]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
