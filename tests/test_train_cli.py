@@ -277,6 +277,7 @@ def test_run_goes_on_where_nobody_reads_what_it_prints(root: Path) -> None:
     assert len((root / "unread" / "metrics.jsonl").read_text().splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_run_goes_on_when_its_terminal_is_gone(root: Path) -> None:
     command = [sys.executable, "-m", "train.cli", *map(str, tiny("hung_up"))]
     place = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "TERM": "xterm"}

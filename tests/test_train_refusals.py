@@ -65,7 +65,7 @@ def test_unreadable_image_that_is_met_in_training_stops_it(root: Path) -> None:
 def test_loss_that_is_not_finite_keeps_the_last_good_state(root: Path) -> None:
     done = run(root, *tiny("wild", "--lr", "1e20", "--save-every", "1"))
     assert_refused(done, "finite", "try a smaller --lr", "--clip 1", "--force, or another --output")
-    assert "wild/state.safetensors is the last good one" in done.stderr
+    assert "wild/state.safetensors is the last good state" in done.stderr
     state = load_file(root / "wild" / "state.safetensors")
     assert all(np.isfinite(array).all() for array in state.values())
 

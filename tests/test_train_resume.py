@@ -206,8 +206,14 @@ def stop_behind(step: int, words: tuple[str, ...], output: str) -> None:
     "words",
     [
         ("--recipe", "finetune", "--batch-size", "9", "--freeze", "stem", "--layer-decay", "0.7"),
-        ("--class-weights", "balanced", "--patience", "1", "--lr", "1e-4", "--clip", "0.5"),
-        ("--precision", "fp16", "--channels-last", "--save-memory", "--crop-kind", "sized"),
+        pytest.param(
+            ("--class-weights", "balanced", "--patience", "1", "--lr", "1e-4", "--clip", "0.5"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("--precision", "fp16", "--channels-last", "--save-memory", "--crop-kind", "sized"),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["finetune", "weights", "fp16"],
 )

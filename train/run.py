@@ -100,10 +100,8 @@ class Run:
                 self._end_epoch(self._validate())
         except DivergedError as error:
             state = self.task.config.output / STATE
-            kept = f"{state} is the last good one" if state.exists() else "none was saved before"
-            raise DivergedError(
-                f"{error}; {cure(self.task.recipe)}; of the states, {kept}"
-            ) from error
+            kept = f"{state} is the last good state" if state.exists() else "no state was saved yet"
+            raise DivergedError(f"{error}; {cure(self.task.recipe)}; {kept}") from error
 
     def save(self) -> None:
         """Write the state, on the process that leads.
