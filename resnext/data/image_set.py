@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.data.images import Picture, decode_picture
+from resnext.data.names import few
 from resnext.errors import DataError
 
 
@@ -71,10 +72,9 @@ class ImageSet:
         places = {name: label for label, name in enumerate(names)}
         unknown = [name for name in self.classes if name not in places]
         if unknown:
-            more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
             raise DataError(
-                f"{self.root}: class {unknown[0]!r}{more} is none of the {len(places)} classes of "
-                f"the network ({', '.join(list(names)[:3])} ...)"
+                f"{self.root}: the {len(places)} classes of the network expected, {few(names)}, "
+                f"found others: {few(unknown)}"
             )
         table = np.array([places[name] for name in self.classes], np.int64)
         return replace(self, labels=table[self.labels], classes=tuple(names))
