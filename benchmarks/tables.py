@@ -1,4 +1,4 @@
-"""The tables of the README, made from data: `python -m benchmarks.tables` writes them anew."""
+"""The tables of README and docs, made from data: `python -m benchmarks.tables` writes them anew."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +9,7 @@ from resnext.layout import layout
 from resnext.published import Metric, Row, published
 from resnext.spec import ONE_X_COMPLEXITY
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 
 
 def published_table() -> str:
@@ -152,13 +152,13 @@ def training_table() -> str:
         )
         for name, text in TRAININGS.items()
     ]
-    header = ("digits, mean (least to most)", "last error, %", "best, %", "minutes")
+    header = ("digits, mean (least to most)", "error, last epoch, %", "best epoch, %", "minutes")
     return _table(header, lines)
 
 
 def _spread(values: Sequence[float], form: str) -> str:
     middle, least, most = (form.format(value) for value in values)
-    return f"{middle} ({least} to {most})"
+    return middle if least == most else f"{middle} ({least} to {most})"
 
 
 MEMORIES = {"kept": "`resnext-train`", "saved": "`resnext-train --save-memory`"}
@@ -176,31 +176,122 @@ def save_memory_table() -> str:
     )
 
 
+DECIDERS = {"digits": "trained by Torch7, digits", "calibrated": "random weights, photographs"}
+
+
+def decisions_table() -> str:
+    """Return how many decisions the quick networks change, as `benchmarks.decisions` counted."""
+    facts = read_result("decisions")
+    lines = [
+        (
+            f"`{facts[name]['network']}`, {text}",
+            f"{facts[name]['images']:,}",
+            *(str(facts[name]["changed"][way]) for way in ("channels_last", "fp32", "bf16")),
+        )
+        for name, text in DECIDERS.items()
+    ]
+    header = ("top-1 decisions that change", "of", "channels last alone", "fp32", "bf16")
+    return _table(header, lines)
+
+
+WAYS = {
+    "plain": "as loaded",
+    "folded": "batch norms folded, channels last",
+    "fused": "and convolutions that add and rectify as they write",
+    "kept": "and freed memory kept: `resnext-validate`",
+    "bf16_kept": "the same in bf16",
+}
+
+
+def network_table() -> str:
+    """Return what each step saves the network alone, as `benchmarks.network` measured it."""
+    rows = read_result("network")["rows"]
+    lines = [
+        (text, f"{rows[name]['milliseconds']:.0f}", f"{rows[name]['times_plain']:.2f}")
+        for name, text in WAYS.items()
+    ]
+    return _table(("ResNeXt-50, one thread", "ms a picture", "times the first"), lines)
+
+
+def images_table() -> str:
+    """Return how time and memory grow with the images, as `benchmarks.growth` measured it."""
+    rows = read_result("growth")["images"]
+    lines = [
+        (f"{int(name):,}", f"{row['seconds']:.1f}", f"{row['peak_mb']:.0f}")
+        for name, row in rows.items()
+    ]
+    return _table(("images", "seconds", "memory of all processes, MB"), lines)
+
+
+def workers_table() -> str:
+    """Return how time and memory grow with the reading processes, as `benchmarks.growth` did."""
+    rows = read_result("growth")["workers"]["rows"]
+    lines = [(name, f"{row['seconds']:.1f}", f"{row['peak_mb']:.0f}") for name, row in rows.items()]
+    return _table(("`--workers`", "seconds", "memory of all processes, MB"), lines)
+
+
+def processes_table() -> str:
+    """Return how a job scales on one machine, as `benchmarks.scaling` measured it."""
+    return _speeds("processes", "processes")
+
+
+def readers_table() -> str:
+    """Return who should have the processors, as `benchmarks.scaling` measured it."""
+    return _speeds("readers", "threads, `--workers`")
+
+
+def _speeds(kind: str, name: str) -> str:
+    rows = read_result("scaling")[kind]["rows"]
+    lines = [
+        (name, f"{row['images_per_second']:.1f}", f"{row['times_first']:.2f}")
+        for name, row in rows.items()
+    ]
+    return _table((name, "images a second", "times the first"), lines)
+
+
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {
-    "published": published_table,
-    "complexity": complexity_table,
-    "conversion": conversion_table,
-    "pixels": pixels_table,
-    "validation": validation_table,
+# Page -> name between its markers -> table.
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {
+        "published": published_table,
+        "complexity": complexity_table,
+        "conversion": conversion_table,
+        "training": training_table,
+        "save_memory": save_memory_table,
+        "pixels": pixels_table,
+        "validation": validation_table,
+        "network": network_table,
+        "decisions": decisions_table,
+    },
+    "docs/SCALE.md": {
+        "images": images_table,
+        "workers": workers_table,
+        "processes": processes_table,
+        "readers": readers_table,
+    },
 }
 
 
-def fill(text: str) -> str:
-    """Return the README's text with every table between its markers made anew."""
-    for name, table in TABLES.items():
+def fill(page: str, text: str) -> str:
+    """Return the text of a page with every table between its markers made anew.
+
+    Raises:
+        ValueError: a table has no place on the page, or two.
+    """
+    for name, table in PAGES[page].items():
         start, end = f"<!-- table: {name} -->\n", "<!-- end of table -->"
         pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
         content = f"{start}\n{table()}\n\n{end}"
         text, count = pattern.subn(lambda _, content=content: content, text)
         if count != 1:
-            raise ValueError(f"README: one table {name!r} expected, found {count}")
+            raise ValueError(f"{page}: one table {name!r} expected, found {count}")
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(fill(README.read_text()))
+    for page in PAGES:
+        (ROOT / page).write_text(fill(page, (ROOT / page).read_text()))

@@ -1,12 +1,11 @@
-"""The README says what the data says."""
+"""README and docs say what the data says."""
 
-from pathlib import Path
+import pytest
 
-from benchmarks.tables import fill
-
-ROOT = Path(__file__).parents[1]
+from benchmarks.tables import PAGES, ROOT, fill
 
 
-def test_readme_tables_match_the_data():
-    text = (ROOT / "README.md").read_text()
-    assert fill(text) == text, "run `python -m benchmarks.tables`"
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_match_the_data(page):
+    text = (ROOT / page).read_text()
+    assert fill(page, text) == text, "run `python -m benchmarks.tables`"
