@@ -36,7 +36,9 @@ def test_single_class_is_refused(root: Path) -> None:
 def test_class_of_the_validation_images_alone_is_refused(root: Path) -> None:
     shutil.copytree(root / "data", root / "dog")
     (root / "dog" / "val" / "cat").rename(root / "dog" / "val" / "dog")
-    assert_refused(run(root, *tiny("x"), "--data", "dog"), "dog/val", "class 'dog' is none of")
+    assert_refused(
+        run(root, *tiny("x"), "--data", "dog"), "dog/val", "ant, bee, cat, found others: dog"
+    )
 
 
 def test_unreadable_images_are_all_named_before_the_training(root: Path) -> None:

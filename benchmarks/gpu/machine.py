@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ SPECS = (
 )
 NETWORKS = {spec.name: spec for spec in SPECS}
 FULL = tuple(spec.name for spec in SPECS[:-1])
-PACKAGES = ("numpy", "simplejpeg", "pillow", "torch", "torchvision", "timm", "resnext")
+PACKAGES = ("numpy", "simplejpeg", "pillow", "torch", "resnext")
+PEERS = ("torchvision", "timm")  # which not everything here needs
 ROUNDS = 5
 
 # In this order they are decorators of a command, which takes them as `Common`.
@@ -72,8 +74,9 @@ class Common:
         """
         print(json.dumps(facts, indent=2))
         if self.output or (full and self.is_cuda and self.rounds >= ROUNDS):
+            packages = (*PACKAGES, *(peer for peer in PEERS if find_spec(peer)))
             write_result(
-                name, facts, PACKAGES, device=self.device, path=self.output, commit=self.commit
+                name, facts, packages, device=self.device, path=self.output, commit=self.commit
             )
         else:
             print("not kept: too small, or not on a GPU; --output FILE keeps it all the same")
