@@ -16,6 +16,8 @@ from resnext.preprocessing import IMAGENET, Preprocessing
 
 IMAGES = Path(__file__).parent / "data" / "images"
 EXPECTED = json.loads((IMAGES / "expected.json").read_text())
+# PyTorch's compiler imports a module of its own that warns.
+COMPILES = pytest.mark.filterwarnings("ignore:.torch.jit.script_method.:DeprecationWarning")
 SMALL = Preprocessing(scale=9, crop=7, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 
 
@@ -65,6 +67,7 @@ def test_only_what_is_read_is_handed_over() -> None:
     assert source.pixels.nbytes < 0.6 * picture.nbytes
 
 
+@COMPILES
 @pytest.mark.slow
 def test_compiled_it_differs_by_less_than_a_millionth(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = [decode((IMAGES / name).read_bytes()) for name in list(EXPECTED)[:6]]
@@ -73,6 +76,7 @@ def test_compiled_it_differs_by_less_than_a_millionth(monkeypatch: pytest.Monkey
     assert (scaled(pictures, IMAGENET) - expected).abs().max() < 1e-6
 
 
+@COMPILES
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_gpu_differs_by_less_than_a_millionth() -> None:
