@@ -161,7 +161,7 @@ def _spread(values: Sequence[float], form: str) -> str:
     return middle if least == most else f"{middle} ({least} to {most})"
 
 
-MEMORIES = {"kept": "`resnext-train`", "saved": "`resnext-train --save-memory`"}
+MEMORIES = {"kept": "activations kept", "saved": "as with `--save-memory`"}
 
 
 def save_memory_table() -> str:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from resnext.errors import SpecError
 from resnext.layout import layout
 from resnext.published import published
 from resnext.spec import Stem
@@ -66,5 +65,5 @@ def test_networks_that_do_not_exist_are_refused(
 
 
 def test_shortcut_a_on_a_bottleneck_is_refused() -> None:
-    with pytest.raises(SpecError, match="basic blocks only"):
+    with pytest.raises(RecipeError, match="--shortcut-type A: a network of basic blocks"):
         Architecture(depth=50, shortcut="A").spec(Stem.IMAGENET, 10)

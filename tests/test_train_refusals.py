@@ -18,6 +18,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("refusals"))
 
 
+def test_depth_that_no_network_has_is_refused_before_anything_is_fetched(root: Path) -> None:
+    words = ("--data", "cifar10", "--depth", "28", "--output", "x", "--cache", "cache")
+    assert_refused(run(root, *words), "--depth 28: 9n+2 (11, 20, 29 ...) expected")
+    assert not (root / "cache").exists()
+
+
 def test_empty_class_is_refused(root: Path) -> None:
     shutil.copytree(root / "data", root / "hole")
     for path in (root / "hole" / "train" / "bee").iterdir():

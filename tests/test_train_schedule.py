@@ -6,7 +6,7 @@ from math import cos, floor, pi
 import pytest
 
 from train.errors import RecipeError
-from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, Curve, changed
+from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, Crop, Curve, changed
 from train.schedule import Moment, learning_rate
 
 
@@ -73,6 +73,15 @@ def test_changes_reach_every_part_of_a_recipe() -> None:
     assert recipe.scaled_rate == 0.3
     assert (recipe.schedule.every, recipe.schedule.warmup) == (30, 2.5)
     assert recipe.augmentation == replace(IMAGENET_2017.augmentation, flip=0.0)
+
+
+def test_value_that_the_crop_does_not_look_at_is_refused() -> None:
+    with pytest.raises(RecipeError, match="--padding: --crop-kind padded expected"):
+        changed(FINETUNE, {"padding": 7})
+    with pytest.raises(RecipeError, match="--min-area: --crop-kind sized expected"):
+        changed(CIFAR_2017, {"area": 0.5})
+    found = changed(FINETUNE, {"padding": 7, "crop": Crop.PADDED}).augmentation
+    assert (found.crop, found.padding) == (Crop.PADDED, 7)
 
 
 def test_more_parts_than_images_in_a_step_are_refused() -> None:

@@ -47,7 +47,7 @@ def tiny(output: str | Path, *words: str | Path) -> list[str | Path]:
     return [
         *("--data", "data", "--output", output, "--init", "before.t7"),
         *("--preprocessing", "tiny.toml", "--workers", "0"),
-        *("--recipe", "cifar-2017", "--epochs", "3", "--batch-size", "8", "--padding", "2"),
+        *("--recipe", "cifar-2017", "--epochs", "3", "--batch-size", "8"),
         *words,
     ]
 

@@ -48,7 +48,8 @@ class Architecture:
             classes: outputs of the classifier.
 
         Raises:
-            RecipeError: a depth that the original does not have, or a width that the kind ignores.
+            RecipeError: a depth that the original does not have, a width that the kind ignores, or
+                a shortcut that its blocks cannot have.
             SpecError: numbers that contradict each other.
         """
         if self.kind == "resnet" and (self.base_width, self.cardinality) != PLAIN:
@@ -57,6 +58,11 @@ class Architecture:
                 "this block has neither; leave them out, or take resnext_C"
             )
         block, blocks = self._blocks(stem)
+        if self.shortcut == Shortcut.A and block is Block.BOTTLENECK:
+            raise RecipeError(
+                f"--shortcut-type A: a network of basic blocks expected (--depth 18 or 34), found "
+                f"--depth {self.depth}, whose bottlenecks it cannot widen; take B or C"
+            )
         return Spec(
             blocks=blocks,
             stem=stem,
@@ -72,10 +78,14 @@ class Architecture:
             count, rest = divmod(self.depth - 2, 9)
             if rest or count < 1:
                 raise RecipeError(
-                    f"--depth {self.depth}: 9n+2 (11, 20, 29 ...) expected for three stages"
+                    f"--depth {self.depth}: 9n+2 (11, 20, 29 ...) expected for three stages; other "
+                    "recipes have the four of ImageNet"
                 )
             return Block.BOTTLENECK, (count,) * 3
         if self.depth not in IMAGENET:
             known = ", ".join(map(str, IMAGENET))
-            raise RecipeError(f"--depth {self.depth}: one of {known} expected for four stages")
+            raise RecipeError(
+                f"--depth {self.depth}: one of {known} expected for four stages; --recipe "
+                "cifar-2017 has three (11, 20, 29 ...)"
+            )
         return IMAGENET[self.depth]

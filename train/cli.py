@@ -46,7 +46,7 @@ def main(**arguments: Any) -> None:
     """Fine-tune a checkpoint on a folder of pictures, or train as in 2017.
 
     The folder of the run gets best.safetensors and last.safetensors, metrics.jsonl, training.html,
-    and the state from which --resume goes on, after kill -9 too. SIGTERM ends a run behind the
+    and the state from which --resume goes on, after kill -9 too. SIGTERM ends a run after the
     step that it is in, with everything saved and exit code 0; Ctrl-C does too, with exit code 2.
 
     Several GPUs or machines: torchrun --nproc-per-node N --no-python resnext-train ...

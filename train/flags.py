@@ -66,8 +66,12 @@ NETWORK: Final = (
     click.option(
         "--depth", type=COUNT, help="Begin anew: 18, 34, 50, 101, 152, or 9n+2 for CIFAR."
     ),
-    click.option("--base-width", type=COUNT, help="Channels of a group, the 4 of 32x4d."),
-    click.option("--cardinality", type=COUNT, help="Groups, the 32 of 32x4d."),
+    click.option(
+        "--base-width", type=COUNT, help="Channels of a group, the 4 of 32x4d.  [default: 64]"
+    ),
+    click.option(
+        "--cardinality", type=COUNT, help="Groups, the 32 of 32x4d.  [default: 1, a ResNet]"
+    ),
     click.option(
         "--bottleneck-type",
         "kind",
@@ -78,7 +82,7 @@ NETWORK: Final = (
         "--shortcut-type",
         "shortcut",
         type=click.Choice(["A", "B", "C"]),
-        help="Shortcut.  [default: B]",
+        help="Shortcut; A for --depth 18 and 34 only.  [default: B]",
     ),
     click.option(
         "--preprocessing",
@@ -98,7 +102,8 @@ RECIPE: Final = (
     click.option(
         "--recipe",
         type=click.Choice(["imagenet-2017", "cifar-2017", "finetune"]),
-        help="Values of all options below.  [default: finetune with --init, else by the images]",
+        help="Values of all options of this group and the next.  [default: finetune with --init, "
+        "else by the images]",
     ),
     click.option("--epochs", type=COUNT, help="Passes over the training images."),
     click.option("--batch-size", type=COUNT, help="Images of a step, over all processes."),
@@ -114,7 +119,7 @@ RECIPE: Final = (
         type=click.Choice(["step", "cosine", "constant"]),
         help="How the learning rate falls.",
     ),
-    click.option("--warmup", type=NOT_NEGATIVE, metavar="EPOCHS", help="Raise it first."),
+    click.option("--warmup", type=NOT_NEGATIVE, metavar="EPOCHS", help="Raise the rate first."),
     click.option("--momentum", type=Number(0, 1, max_open=True), help="Of SGD, Nesterov's form."),
     click.option("--weight-decay", type=NOT_NEGATIVE, help="Of every parameter."),
     click.option("--accumulate", type=COUNT, metavar="N", help="Compute a step in N parts."),
@@ -126,7 +131,7 @@ RECIPE: Final = (
         "--layer-decay",
         type=Number(0, 1, min_open=True),
         metavar="FACTOR",
-        help="Rate of each residual block over that of the next.",
+        help="Learn slower from the classifier back: each residual block by this factor.",
     ),
     click.option(
         "--label-smoothing", type=PART, help="Part of the target spread over all classes."
@@ -134,7 +139,8 @@ RECIPE: Final = (
     click.option(
         "--class-weights",
         metavar="balanced|FILE",
-        help="Weigh the loss: every class the same, or by a TOML file of names and factors.",
+        help="Weigh the loss: balanced, so that rare classes count as much as others, or by a TOML "
+        "file of names and factors.",
     ),
     click.option("--mixup", type=NOT_NEGATIVE, metavar="ALPHA", help="Mix pairs of pictures."),
     click.option(
@@ -162,7 +168,7 @@ RECIPE: Final = (
     click.option(
         "--channels-last/--no-channels-last",
         default=None,
-        help="Order in memory; faster, other last digits.",
+        help="Order of the numbers in memory: faster, but the last digits differ.",
     ),
 )
 
@@ -171,7 +177,8 @@ PICTURES: Final = (
         "--crop-kind",
         "crop",
         type=click.Choice(["sized", "padded", "shifted"]),
-        help="A random rectangle, a square of the padded picture, or of the scaled one.",
+        help="sized: a random rectangle; padded: a square of the picture with a border; shifted: a "
+        "square of the scaled picture.",
     ),
     click.option(
         "--min-area",
@@ -183,7 +190,7 @@ PICTURES: Final = (
     click.option("--padding", type=click.IntRange(min=0), help="Zeros around a padded crop."),
     click.option("--jitter", type=PART, help="Change of brightness, contrast and saturation."),
     click.option("--lighting", type=NOT_NEGATIVE, help="Shift along ImageNet's main colours."),
-    click.option("--flip", type=PART, metavar="PROBABILITY", help="Mirror images."),
+    click.option("--flip", type=PART, metavar="PROBABILITY", help="Mirror a picture, this often."),
 )
 
 MACHINE: Final = (

@@ -188,6 +188,9 @@ RECIPES: Final = {row.name: row for row in (IMAGENET_2017, CIFAR_2017, FINETUNE)
 # What `--schedule step` falls by where the row has another curve: that of CIFAR.
 USUAL_STEPS: Final = CIFAR_2017.schedule.after
 
+# Values of an augmentation that one kind of crop alone looks at, and the options that give them.
+OF_CROPS: Final = {"area": ("--min-area", Crop.SIZED), "padding": ("--padding", Crop.PADDED)}
+
 SCHEDULE_FIELDS: Final = frozenset(field.name for field in fields(Schedule))
 AUGMENTATION_FIELDS: Final = frozenset(field.name for field in fields(Augmentation))
 
@@ -215,6 +218,13 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
         steps = {"every": kept.every, "after": kept.after} if kept else {"after": after}
         schedule = {"every": None, **steps, **schedule}
     augmentation = {name: changes.pop(name) for name in AUGMENTATION_FIELDS & set(changes)}
+    crop = augmentation.get("crop", recipe.augmentation.crop)
+    for name, (option, kind) in OF_CROPS.items():
+        if name in augmentation and crop is not kind:
+            raise RecipeError(
+                f"{option}: --crop-kind {kind} expected beside it, found {crop}, which does not "
+                "look at it"
+            )
     return replace(
         recipe,
         schedule=replace(recipe.schedule, **schedule),

@@ -66,4 +66,4 @@ class Stop:
         if not self.waits:
             raise Stopped
         if self.by_hand:
-            self._tell("ends behind this step, with everything saved; Ctrl-C again ends it at once")
+            self._tell("ends after this step, with everything saved; Ctrl-C again ends it at once")

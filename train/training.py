@@ -156,7 +156,7 @@ def _resume(run: "Run", path: Path) -> None:
         run.progress = state.progress
     run.progress = Progress.from_fields(job.tell(run.progress.to_fields()))
     restore(run.learner, state, job, path)
-    text = f"goes on in epoch {run.progress.epoch} behind step {run.progress.step}"
+    text = f"goes on in epoch {run.progress.epoch} after step {run.progress.step}"
     run.watcher.note(f"{path}: {'this run is done' if run.is_done else text}")
 
 
