@@ -57,12 +57,13 @@ def main(**arguments: Any) -> None:
         config = config_of(**arguments)
 
         # Here, because `--help` must not wait for torch.
-        from resnext.distributed import join, restarts
+        from resnext.distributed import join, leave, restarts
 
         if restarts():
             config = replace(config, resume=True, force=False)
         with join(learns=True) as job:
             _train(config, job)
+        leave(job)
 
 
 def config_of(**arguments: Any) -> "Config":

@@ -128,13 +128,12 @@ def main(*, output: Path | None, as_json: bool, **options: Any) -> None:
             _check_writable(output)  # now, not after hours
 
         # Here, because `--help` must not wait for torch.
-        from resnext.distributed import join
+        from resnext.distributed import join, leave
 
         with join() as job:
             report = _measure(config, job)
-        if report is None:
-            return
-        code = _tell(report, output, as_json=as_json)
+        code = 0 if report is None else _tell(report, output, as_json=as_json)
+        leave(job, code)
     sys.exit(code)
 
 
