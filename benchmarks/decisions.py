@@ -42,7 +42,8 @@ def main() -> None:
     seeds = count(1)  # those of seed 0 calibrated the network
     pictures = (data for seed in seeds for data in draw_pictures(seed=seed))
     trained = convert.load(str(DIGITS / "resnext_11_8x4d_digits.t7")).build()
-    digits = chain(_files(open_images(str(DIGITS / "val"))), _files(_training_digits()))
+    val = open_images(str(DIGITS / "val"))
+    digits = chain(_files(val), _files(open_images(str(DIGITS / "train.tar"), split="train")))
     facts = {
         "calibrated": {
             "network": SPEC.name,
@@ -57,10 +58,6 @@ def main() -> None:
     write_result("decisions", facts, ("numpy", "torch", "resnext"))
     for name, fact in facts.items():
         print(f"{name:16} {fact}")
-
-
-def _training_digits() -> ImageSet:
-    return open_images(str(DIGITS / "train.tar"), split="train")
 
 
 def _files(images: ImageSet) -> Iterator[bytes]:

@@ -98,7 +98,7 @@ def write_result(
     """
     document = {
         **fields,
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), **_gpu(device)},
+        "machine": _machine(device),
         "python": platform.python_version(),
         "packages": {package: version(package) for package in packages},
         "commit": commit or _commit(),
@@ -130,23 +130,11 @@ def _git(*words: str) -> str:
     return done.stdout.strip()
 
 
-def _gpu(device: str) -> dict[str, object]:
-    """Return the name and memory of a GPU, and what computes on it; nothing of a CPU."""
-    if not device.startswith("cuda"):
-        return {}
+def _machine(device: str) -> dict[str, object]:
     import torch
 
-    found = torch.cuda.get_device_properties(torch.device(device))
-    return {
-        "gpu": found.name,
-        "gpu_gb": round(found.total_memory / 1e9, 1),
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
-    }
+    from resnext.machine import versions
 
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    found = versions(torch.device(device))
+    known = ("processor", "device", "cuda", "cudnn")
+    return {"cores": os.cpu_count(), **{name: found[name] for name in known if name in found}}

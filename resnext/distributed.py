@@ -212,8 +212,10 @@ def join(*, learns: bool = False) -> Iterator[Job]:
 def leave(job: Job, code: int = 0) -> None:
     """End this process here if its job has several, once the job is done; else return.
 
-    Python's own way out takes itself away from PyTorch's threads. One that wants it just then
-    ended one training of ten with SIGABRT, behind the last result, and so the whole job as failed.
+    Where Python ended the process in its own way, one two-process training in ten was seen to end
+    with SIGABRT ("terminate called without an active exception") after its last step, and torchrun
+    took the job for failed. That is how it looks when a thread of PyTorch's wants the interpreter
+    that is being taken down.
 
     Args:
         job: that was joined, and has ended.

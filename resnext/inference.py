@@ -83,6 +83,16 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Check that a device has a precision.
+
+    Raises:
+        DeviceError: it has not.
+    """
+    if precision is Precision.TF32 and device.type != "cuda":
+        raise DeviceError(f"--precision tf32: an NVIDIA GPU expected, found {device}; use fp32")
+
+
 def use_processors(*, processes: int) -> None:
     """Let this process compute on the CPU with its share of it, in memory that it keeps.
 

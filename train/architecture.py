@@ -6,6 +6,7 @@ Source: opts.lua and models/resnext.lua of the original release.
 from dataclasses import dataclass
 from typing import Final
 
+from resnext.errors import SpecError
 from resnext.spec import Block, Shortcut, Spec, Stem
 from train.errors import RecipeError
 
@@ -49,8 +50,7 @@ class Architecture:
 
         Raises:
             RecipeError: a depth that the original does not have, a width that the kind ignores, or
-                a shortcut that its blocks cannot have.
-            SpecError: numbers that contradict each other.
+                numbers that contradict each other.
         """
         if self.kind == "resnet" and (self.base_width, self.cardinality) != PLAIN:
             raise RecipeError(
@@ -58,20 +58,22 @@ class Architecture:
                 "this block has neither; leave them out, or take resnext_C"
             )
         block, blocks = self._blocks(stem)
-        if self.shortcut == Shortcut.A and block is Block.BOTTLENECK:
-            raise RecipeError(
-                f"--shortcut-type A: a network of basic blocks expected (--depth 18 or 34), found "
-                f"--depth {self.depth}, whose bottlenecks it cannot widen; take B or C"
+        try:
+            return Spec(
+                blocks=blocks,
+                stem=stem,
+                block=block,
+                shortcut=Shortcut(self.shortcut),
+                cardinality=self.cardinality,
+                base_width=self.base_width,
+                classes=classes,
             )
-        return Spec(
-            blocks=blocks,
-            stem=stem,
-            block=block,
-            shortcut=Shortcut(self.shortcut),
-            cardinality=self.cardinality,
-            base_width=self.base_width,
-            classes=classes,
-        )
+        except SpecError as error:
+            raise RecipeError(
+                f"--depth {self.depth}, --base-width {self.base_width}, --cardinality "
+                f"{self.cardinality}, --shortcut-type {self.shortcut}: a network of the original "
+                f"expected: {error}"
+            ) from error
 
     def _blocks(self, stem: Stem) -> tuple[Block, tuple[int, ...]]:
         if stem is Stem.CIFAR:

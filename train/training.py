@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnext.errors import DeviceError
 from train.files import BOARD, METRICS, REPORT, RESULTS, STATE
 from train.lock import locked
 from train.options import Config
@@ -94,14 +93,13 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
 def _place(task: Task, job: "Job") -> "Place":
     import torch
 
-    from resnext.inference import find_device
+    from resnext.inference import Precision, check_precision, find_device
     from resnext.machine import usual_workers
     from train.run import Place
 
     config = task.config
     device = find_device(job.device_name(config.device))
-    if task.recipe.precision == "tf32" and device.type != "cuda":
-        raise DeviceError(f"--precision tf32: an NVIDIA GPU expected, found {device}; use fp32")
+    check_precision(Precision(task.recipe.precision), device)
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)  # where NCCL looks for it
     usual = usual_workers(device, processes=job.local_size)

@@ -12,7 +12,7 @@ import numpy as np
 from resnext.data.alignment import aligned
 from resnext.data.image_set import ImageSet
 from resnext.data.sources import open_images
-from resnext.errors import DataError, DeviceError
+from resnext.errors import DataError
 from resnext.machine import versions
 from resnext.published import Row, read_table
 from validate.candidates import Entrant, candidates, enter
@@ -61,12 +61,16 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         watcher.note(text)
 
     from resnext.data.batches import memory_explained
-    from resnext.inference import find_device, use_processors
+    from resnext.inference import (
+        Precision,
+        check_precision,
+        find_device,
+        use_processors,
+    )
     from validate.loop import Subject, run
 
     device = find_device(job.device_name(config.device))
-    if config.precision == "tf32" and device.type != "cuda":
-        raise DeviceError(f"--precision tf32: an NVIDIA GPU expected, found {device}; use fp32")
+    check_precision(Precision(config.precision), device)
     if device.type == "cpu":
         use_processors(processes=job.local_size)
     options = settings(config, device, job)
