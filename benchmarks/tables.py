@@ -1,7 +1,7 @@
 """The tables of README and docs, made from data: `python -m benchmarks.tables` writes them anew."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.runs import read_result
@@ -76,17 +76,9 @@ CONVERSIONS = {
 
 def conversion_table() -> str:
     """Return what a conversion takes, as `benchmarks.convert` measured it."""
-    rows = read_result("convert")["rows"]
-    lines = [
-        (
-            text,
-            f"{rows[name]['seconds']:.2f}",
-            f"{rows[name]['times_cp']:.1f}",
-            f"{rows[name]['peak_mb']:.0f}",
-        )
-        for name, text in CONVERSIONS.items()
-    ]
-    return _table(("whole process", "seconds", "times `cp`", "peak memory, MB"), lines)
+    columns = {"seconds": "{seconds:.2f}", "times `cp`": "{times_cp:.1f}"}
+    columns |= {"peak memory, MB": "{peak_mb:.0f}"}
+    return _measured("whole process", columns, read_result("convert")["rows"], CONVERSIONS)
 
 
 PIXELS = {
@@ -101,19 +93,9 @@ PIXELS = {
 
 def pixels_table() -> str:
     """Return what a picture takes to become network input, as `benchmarks.pixels` measured it."""
-    rows = read_result("pixels")["rows"]
-    lines = [
-        (
-            text,
-            f"{rows[name]['decode']:.2f}",
-            f"{rows[name]['prepare']:.2f}",
-            f"{rows[name]['total']:.2f}",
-            f"{rows[name]['times_compiled']:.2f}",
-        )
-        for name, text in PIXELS.items()
-    ]
-    header = ("ms a picture, one core", "decode", "the rest", "both", "times the first")
-    return _table(header, lines)
+    columns = {"decode": "{decode:.2f}", "the rest": "{prepare:.2f}", "both": "{total:.2f}"}
+    columns |= {"times the first": "{times_compiled:.2f}"}
+    return _measured("ms a picture, one core", columns, read_result("pixels")["rows"], PIXELS)
 
 
 VALIDATIONS = {
@@ -125,13 +107,10 @@ VALIDATIONS = {
 
 def validation_table() -> str:
     """Return how fast whole validations are, over timm's."""
+    columns = {"from first to last image": "{times_timm:.2f}"}
+    columns |= {"whole process": "{process_times_timm:.2f}"}
     rows = read_result("validation")["rows"]
-    lines = [
-        (text, f"{rows[name]['times_timm']:.2f}", f"{rows[name]['process_times_timm']:.2f}")
-        for name, text in VALIDATIONS.items()
-    ]
-    header = ("ResNeXt-50, two cores, times timm", "from first to last image", "whole process")
-    return _table(header, lines)
+    return _measured("ResNeXt-50, two cores, times timm", columns, rows, VALIDATIONS)
 
 
 TRAININGS = {
@@ -166,14 +145,10 @@ MEMORIES = {"kept": "activations kept", "saved": "as with `--save-memory`"}
 
 def save_memory_table() -> str:
     """Return what keeping activations takes, and computing them again."""
+    columns = {"peak memory, MB": "{peak_mb:.0f}", "times": "{times_kept:.2f}"}
     rows = read_result("train")["save_memory"]
-    lines = [
-        (text, f"{rows[name]['peak_mb']:.0f}", f"{rows[name]['times_kept']:.2f}")
-        for name, text in MEMORIES.items()
-    ]
-    return _table(
-        ("ResNeXt-101 (32x4d), 16 pictures of 224 pixels", "peak memory, MB", "times"), lines
-    )
+    name = "ResNeXt-101 (32x4d), 16 pictures of 224 pixels"
+    return _measured(name, columns, rows, MEMORIES)
 
 
 DECIDERS = {"digits": "trained by Torch7, digits", "calibrated": "random weights, photographs"}
@@ -205,48 +180,56 @@ WAYS = {
 
 def network_table() -> str:
     """Return what each step saves the network alone, as `benchmarks.network` measured it."""
-    rows = read_result("network")["rows"]
-    lines = [
-        (text, f"{rows[name]['milliseconds']:.0f}", f"{rows[name]['times_plain']:.2f}")
-        for name, text in WAYS.items()
-    ]
-    return _table(("ResNeXt-50, one thread", "ms a picture", "times the first"), lines)
+    columns = {"ms a picture": "{milliseconds:.0f}", "times the first": "{times_plain:.2f}"}
+    return _measured("ResNeXt-50, one thread", columns, read_result("network")["rows"], WAYS)
+
+
+GROWTH = {"seconds": "{seconds:.1f}", "memory of all processes, MB": "{peak_mb:.0f}"}
 
 
 def images_table() -> str:
     """Return how time and memory grow with the images, as `benchmarks.growth` measured it."""
     rows = read_result("growth")["images"]
-    lines = [
-        (f"{int(name):,}", f"{row['seconds']:.1f}", f"{row['peak_mb']:.0f}")
-        for name, row in rows.items()
-    ]
-    return _table(("images", "seconds", "memory of all processes, MB"), lines)
+    return _measured("images", GROWTH, rows, {name: f"{int(name):,}" for name in rows})
 
 
 def workers_table() -> str:
     """Return how time and memory grow with the reading processes, as `benchmarks.growth` did."""
-    rows = read_result("growth")["workers"]["rows"]
-    lines = [(name, f"{row['seconds']:.1f}", f"{row['peak_mb']:.0f}") for name, row in rows.items()]
-    return _table(("`--workers`", "seconds", "memory of all processes, MB"), lines)
+    return _measured("`--workers`", GROWTH, read_result("growth")["workers"]["rows"])
+
+
+SPEEDS = {"images a second": "{images_per_second:.1f}", "times the first": "{times_first:.2f}"}
 
 
 def processes_table() -> str:
     """Return how a job scales on one machine, as `benchmarks.scaling` measured it."""
-    return _speeds("processes", "processes")
+    return _measured("processes", SPEEDS, read_result("scaling")["processes"]["rows"])
 
 
 def readers_table() -> str:
     """Return who should have the processors, as `benchmarks.scaling` measured it."""
-    return _speeds("readers", "threads, `--workers`")
+    return _measured("threads, `--workers`", SPEEDS, read_result("scaling")["readers"]["rows"])
 
 
-def _speeds(kind: str, name: str) -> str:
-    rows = read_result("scaling")[kind]["rows"]
+def _measured(
+    name: str,
+    columns: Mapping[str, str],
+    rows: Mapping[str, Mapping[str, float]],
+    texts: Mapping[str, str] | None = None,
+) -> str:
+    """Return a table of measured values.
+
+    Args:
+        name: of what the rows are.
+        columns: header -> how it shows the values of a row, by their names.
+        rows: name -> values.
+        texts: the names of those that are shown -> what they are called; None shows all as they are.
+    """
     lines = [
-        (name, f"{row['images_per_second']:.1f}", f"{row['times_first']:.2f}")
-        for name, row in rows.items()
+        (text, *(form.format(**rows[key]) for form in columns.values()))
+        for key, text in (texts or {key: key for key in rows}).items()
     ]
-    return _table((name, "images a second", "times the first"), lines)
+    return _table((name, *columns), lines)
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
