@@ -3,16 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.networks import save
 from benchmarks.pictures import draw_pictures
-from resnext.checkpoint import Checkpoint, Provenance
 from resnext.data.transforms import prepare
-from resnext.header import Origin
 from resnext.model import ResNeXt
 from resnext.preprocessing import IMAGENET, Preprocessing
 from resnext.spec import Spec
@@ -42,22 +40,6 @@ def write_calibrated(path: Path, spec: Spec, *, seed: int = 0) -> None:
         _calibrate(network, batches)
         _draw_classifier(network, batches, seed=seed)
     save(network, path, IMAGENET)
-
-
-def save(network: ResNeXt, path: Path, preprocessing: Preprocessing) -> None:
-    """Write a network that has no original as a checkpoint under the name of its file."""
-    Checkpoint(
-        spec=network.spec,
-        tensors={name: tensor.numpy() for name, tensor in network.state_dict().items()},
-        preprocessing=preprocessing,
-        origin=Origin.GIVEN,
-        provenance=Provenance(
-            source_file=f"{path.stem}.t7",
-            source_sha256="0" * 64,
-            source_bytes=0,
-            converted_by=f"resnext {version('resnext')}",
-        ),
-    ).save(path)
 
 
 def _batches(pictures: Sequence[bytes], preprocessing: Preprocessing) -> list[Tensor]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 import convert
 from benchmarks.calibrated import write_calibrated
+from benchmarks.networks import RESNEXT_50
 from benchmarks.pictures import draw_pictures
 from benchmarks.runs import write_result
 from resnext.data.image_set import ImageSet
@@ -22,9 +23,7 @@ from resnext.data.transforms import prepare
 from resnext.inference import Precision, Predictor
 from resnext.model import ResNeXt
 from resnext.preprocessing import IMAGENET, Preprocessing
-from resnext.spec import Spec
 
-SPEC = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
 IMAGES = 1000
 BATCH_SIZE = 16
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
@@ -37,7 +36,7 @@ def main() -> None:
     """Count, print and write the result."""
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder, "calibrated.safetensors")
-        write_calibrated(checkpoint, SPEC)
+        write_calibrated(checkpoint, RESNEXT_50)
         calibrated = convert.load(str(checkpoint)).build()
     seeds = count(1)  # those of seed 0 calibrated the network
     pictures = (data for seed in seeds for data in draw_pictures(seed=seed))
@@ -46,7 +45,7 @@ def main() -> None:
     digits = chain(_files(val), _files(open_images(str(DIGITS / "train.tar"), split="train")))
     facts = {
         "calibrated": {
-            "network": SPEC.name,
+            "network": RESNEXT_50.name,
             **compare(calibrated, islice(pictures, IMAGES), IMAGENET),
         },
         "digits": {

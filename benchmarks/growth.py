@@ -10,15 +10,13 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
-from benchmarks.calibrated import save
+from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.pictures import write_pictures
 from benchmarks.runs import run, script, write_result
 from benchmarks.trees import Watched, watch
-from resnext.model import ResNeXt
-from resnext.preprocessing import CIFAR10, IMAGENET
+from resnext.preprocessing import CIFAR10
 from resnext.spec import Block, Spec, Stem
 
 ROUNDS = 5
@@ -38,7 +36,6 @@ TINY = Spec(
     stem_width=4,
     classes=10,
 )
-RESNEXT_50 = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
 
 OPEN = """
 import sys, time
@@ -53,7 +50,7 @@ def main() -> None:
     """Measure, print and write the result."""
     with tempfile.TemporaryDirectory() as folder:
         tiny = Path(folder, "tiny.safetensors")
-        save(ResNeXt(TINY, generator=torch.Generator().manual_seed(0)), tiny, CIFAR10)
+        write_random(tiny, TINY, CIFAR10)
         images = {size: _records(Path(folder, str(size)), size) for size in SIZES}
         by_images = {str(size): _watched(images[size], tiny) for size in SIZES}
         by_workers = {
@@ -96,7 +93,7 @@ def _first_of_resnext(folder: Path) -> dict[str, float]:
     """Return the seconds to the first batch of a ResNeXt-50 on pictures of ImageNet's sizes."""
     images, checkpoint = folder / "val", folder / "random.safetensors"
     write_pictures(images, 40)
-    save(ResNeXt(RESNEXT_50, generator=torch.Generator().manual_seed(0)), checkpoint, IMAGENET)
+    write_random(checkpoint, RESNEXT_50)
     return {
         precision: _first(images, checkpoint, "--precision", precision)
         for precision in ("fp32", "bf16")

@@ -11,7 +11,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from benchmarks.calibrated import save
+from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.runs import in_turn, write_result
 from resnext.checkpoint import Checkpoint
 from resnext.folding import folded
@@ -19,9 +19,7 @@ from resnext.fusion import fused
 from resnext.machine import keep_freed_memory
 from resnext.model import ResNeXt
 from resnext.preprocessing import IMAGENET
-from resnext.spec import Spec
 
-SPEC = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
 BATCH_SIZE = 16
 REPEATS = 2
 ROUNDS = 5
@@ -80,7 +78,7 @@ def main() -> None:
     """Measure, print and write the result."""
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder, "random.safetensors")
-        save(ResNeXt(SPEC, generator=torch.Generator().manual_seed(0)), checkpoint, IMAGENET)
+        write_random(checkpoint, RESNEXT_50)
         # In processes of their own: what one has freed would serve the next.
         commands = {
             name: [sys.executable, "-m", "benchmarks.network", name, str(checkpoint)]
@@ -98,7 +96,7 @@ def main() -> None:
         for name, row in spent.items()
     }
     facts = {
-        "network": SPEC.name,
+        "network": RESNEXT_50.name,
         "batch_size": BATCH_SIZE,
         "rounds": ROUNDS,
         "unit": "milliseconds of processor time an image, one thread",

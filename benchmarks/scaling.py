@@ -9,22 +9,18 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import torch
 
-from benchmarks.calibrated import save
+from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.pictures import write_pictures
-from benchmarks.runs import Run, in_turn, script, write_result
+from benchmarks.runs import in_turn, script, write_result
+from benchmarks.validation import speed
 from resnext.data.folders import class_folders
 from resnext.data.image_set import ImageSet
 from resnext.data.names import Names
-from resnext.model import ResNeXt
-from resnext.preprocessing import IMAGENET
-from resnext.spec import Spec
 from validate.entries import Collection, Entry, to_entries
 from validate.ledger import Ledger
 from validate.plan import make_plan
 
-SPEC = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
 IMAGES = 192
 ROUNDS = 5
 PROCESSES = (1, 2, 4)
@@ -41,13 +37,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         images, checkpoint = Path(folder, "val"), Path(folder, "random.safetensors")
         write_pictures(images, IMAGES)
-        save(ResNeXt(SPEC, generator=torch.Generator().manual_seed(0)), checkpoint, IMAGENET)
+        write_random(checkpoint, RESNEXT_50)
         words = ["--data", str(images), "--no-canary", "--json", str(checkpoint)]
         by_processes = _speeds({str(n): _job(n, words) for n in PROCESSES})
         by_readers = _speeds({f"{t}, {w}": _shared(t, w, words) for t, w in READERS})
         leading = median(_leading(images, Path(folder)) for _ in range(ROUNDS))
     facts = {
-        "network": SPEC.name,
+        "network": RESNEXT_50.name,
         "images": IMAGES,
         "rounds": ROUNDS,
         "processes": {"precision": "fp32", "rows": by_processes},
@@ -74,7 +70,7 @@ def _shared(threads: int, workers: int, words: Sequence[str]) -> list[str]:
 def _speeds(commands: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
     """Return images a second, medians, and the ratio to the first command in the same round."""
     runs = in_turn(commands, rounds=ROUNDS, warm=False)
-    speeds = {name: [_speed(run) for run in row] for name, row in runs.items()}
+    speeds = {name: list(map(speed, row)) for name, row in runs.items()}
     first = speeds[next(iter(commands))]
     return {
         name: {
@@ -83,11 +79,6 @@ def _speeds(commands: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]
         }
         for name, row in speeds.items()
     }
-
-
-def _speed(run: Run) -> float:
-    speed: float = json.loads(run.output)["timing"]["images_per_second"]
-    return speed
 
 
 def _leading(folder: Path, place: Path) -> float:

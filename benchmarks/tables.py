@@ -223,7 +223,7 @@ def _measured(
         name: of what the rows are.
         columns: header -> how it shows the values of a row, by their names.
         rows: name -> values.
-        texts: the names of those that are shown -> what they are called; None shows all as they are.
+        texts: names of the rows that are shown -> what they are called; None shows all by name.
     """
     lines = [
         (text, *(form.format(**rows[key]) for form in columns.values()))

@@ -1,15 +1,16 @@
 """A validation with timm: the steps and settings of its `validate.py`, which its wheel lacks.
 
 Written anew over timm's public interface, with the flags `--checkpoint FILE --img-size 224
---crop-pct 0.875` and those of `Settings`. Prints what it counted, and when, as JSON.
+--crop-pct 0.875` and those of `Validation`. Prints what it counted, and when, as JSON.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 
@@ -18,10 +19,12 @@ from benchmarks.peers import import_timm
 SIDE = 224
 CROP_PART = 0.875
 
+S = TypeVar("S", bound="Settings")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Flags of `validate.py`.
+    """Flags that timm's scripts share.
 
     Attributes:
         model: timm's name of the network.
@@ -29,10 +32,8 @@ class Settings:
         device: "cpu", "cuda" ...
         batch_size: pictures that go through the network at once.
         workers: processes that read.
-        channels_last: order in memory of weights and pictures.
         amp: type that autocast computes in, "bfloat16" or "float16"; or None.
-        model_dtype: type of weights and pictures; or None.
-        exact: TF32 is off. `validate.py` itself leaves it on wherever the GPU has it.
+        exact: TF32 is off. The scripts themselves leave it on wherever the GPU has it.
     """
 
     model: str = "resnext50_32x4d"
@@ -40,10 +41,27 @@ class Settings:
     device: str = "cpu"
     batch_size: int = 16
     workers: int = 2
-    channels_last: bool = False
     amp: str | None = None
-    model_dtype: str | None = None
     exact: bool = False
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context of a pass through the network."""
+        if self.amp is None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=_dtype(self.amp))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation(Settings):
+    """Flags of `validate.py`.
+
+    Attributes:
+        channels_last: order in memory of weights and pictures.
+        model_dtype: type of weights and pictures; or None.
+    """
+
+    channels_last: bool = False
+    model_dtype: str | None = None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -55,12 +73,6 @@ class Settings:
         """Return the order in memory."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Return the context of a pass through the network."""
-        if self.amp is None:
-            return nullcontext()
-        return torch.autocast(torch.device(self.device).type, dtype=_dtype(self.amp))
-
 
 def _dtype(name: str) -> torch.dtype:
     found = getattr(torch, name)
@@ -68,7 +80,7 @@ def _dtype(name: str) -> torch.dtype:
     return found
 
 
-def validate(images: str, checkpoint: str, settings: Settings) -> dict[str, Any]:
+def validate(images: str, checkpoint: str, settings: Validation) -> dict[str, Any]:
     """Measure a checkpoint.
 
     Args:
@@ -123,7 +135,7 @@ def choose_arithmetic(*, exact: bool) -> None:
     torch.backends.cudnn.benchmark = True
 
 
-def _loader(timm: Any, model: Any, images: str, settings: Settings) -> Any:
+def _loader(timm: Any, model: Any, images: str, settings: Validation) -> Any:
     wanted = {"img_size": SIDE, "crop_pct": CROP_PART}
     found = timm.data.resolve_data_config(wanted, model=model)
     dataset = timm.data.create_dataset(name="", root=images, split="validation")
@@ -145,21 +157,26 @@ def _loader(timm: Any, model: Any, images: str, settings: Settings) -> Any:
     )
 
 
+def read_words(names: Sequence[str], usual: S) -> tuple[list[str], S]:
+    """Return what the command line gives: arguments of these names, and settings as options."""
+    parser = argparse.ArgumentParser()
+    for name in names:
+        parser.add_argument(name)
+    for name, value in asdict(usual).items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            parser.add_argument(option, action="store_true")
+        else:
+            kind = int if isinstance(value, int) else str
+            parser.add_argument(option, type=kind, default=value)
+    words = vars(parser.parse_args())
+    return [words.pop(name) for name in names], replace(usual, **words)
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("images")
-    parser.add_argument("checkpoint")
-    usual = Settings()
-    for name in ("model", "model_kwargs", "device", "amp", "model_dtype"):
-        parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(usual, name))
-    for name in ("batch_size", "workers"):
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(usual, name))
-    for name in ("channels_last", "exact"):
-        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true")
-    words = vars(parser.parse_args())
-    images, checkpoint = words.pop("images"), words.pop("checkpoint")
-    print(json.dumps(validate(images, checkpoint, Settings(**words))))
+    (images, checkpoint), settings = read_words(("images", "checkpoint"), Validation())
+    print(json.dumps(validate(images, checkpoint, settings)))
 
 
 if __name__ == "__main__":

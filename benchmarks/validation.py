@@ -9,12 +9,10 @@ from statistics import median
 from typing import Any
 
 from benchmarks.calibrated import write_calibrated
+from benchmarks.networks import RESNEXT_50
 from benchmarks.pictures import write_pictures
 from benchmarks.runs import Run, in_turn, script, write_result
-from resnext.spec import Spec
 
-NETWORK = "resnext_50_32x4d"
-SPEC = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
 IMAGES = 288
 ROUNDS = 5
 PARTS = ("reading", "decoding", "preparing", "network", "wall")
@@ -23,9 +21,9 @@ PARTS = ("reading", "decoding", "preparing", "network", "wall")
 def main() -> None:
     """Measure, print and write the result."""
     with tempfile.TemporaryDirectory() as folder:
-        images, checkpoint = Path(folder, "val"), Path(folder, f"calibrated_{NETWORK}.safetensors")
+        images, checkpoint = Path(folder, "val"), Path(folder, "calibrated.safetensors")
         write_pictures(images, IMAGES)
-        write_calibrated(checkpoint, SPEC)
+        write_calibrated(checkpoint, RESNEXT_50)
         commands = {
             "timm": [
                 *(sys.executable, "-m", "benchmarks.timm_validation"),
@@ -45,7 +43,7 @@ def main() -> None:
         rows[precision]["split"] = _split(runs[precision])
     settings = json.loads(runs["fp32"][0].output)["settings"]
     facts = {
-        "network": NETWORK,
+        "network": RESNEXT_50.name,
         "images": IMAGES,
         "batch_size": settings["batch_size"],
         "workers": {"timm": 2, "resnext": settings["workers"]},
@@ -65,12 +63,12 @@ def _row(runs: Sequence[Run], base: Sequence[Run]) -> dict[str, Any]:
     return {
         "process_seconds": round(median(run.seconds for run in runs), 2),
         "process_times_timm": round(median(b.seconds / r.seconds for r, b in pairs), 2),
-        "images_per_second": round(median(map(_speed, runs)), 2),
-        "times_timm": round(median(_speed(r) / _speed(b) for r, b in pairs), 2),
+        "images_per_second": round(median(map(speed, runs)), 2),
+        "times_timm": round(median(speed(r) / speed(b) for r, b in pairs), 2),
     }
 
 
-def _speed(run: Run) -> float:
+def speed(run: Run) -> float:
     """Return the images a second, from asking for the first batch to having decided the last."""
     document = json.loads(run.output)
     if "timing" in document:

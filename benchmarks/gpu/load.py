@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from statistics import mean
+from statistics import mean, median
 
 PERIOD = 100  # milliseconds between two looks
 FIELDS = "utilization.gpu,memory.used"  # %, MiB
@@ -48,6 +48,15 @@ class Load:
         with suppress(ValueError):
             busy, mib = map(float, line.split(","))
             self.looks.append(Look(moment=time.monotonic(), busy=busy, mib=mib))
+
+
+def load_facts(seen: Sequence[tuple[float, float] | None]) -> dict[str, float | None]:
+    """Return the median of percent busy and the most MiB of what `Load.between` gave; or None."""
+    found = [each for each in seen if each is not None]
+    return {
+        "gpu_busy_percent": round(median(busy for busy, _ in found), 1) if found else None,
+        "gpu_mib": max(mib for _, mib in found) if found else None,
+    }
 
 
 def nvidia_smi(device: str) -> list[str] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.networks import RESNEXT_50
 from benchmarks.runs import write_result
 from resnext.spec import Spec
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 # The last is for a try on a CPU.
 SPECS = (
-    Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4),
+    RESNEXT_50,
     Spec(blocks=(3, 4, 23, 3), cardinality=32, base_width=4),
     Spec(blocks=(3, 4, 23, 3), cardinality=64, base_width=4),
     Spec(blocks=(1, 1, 1, 1), cardinality=8, base_width=4, planes=16),

@@ -1,58 +1,37 @@
 """A training with timm: the steps and settings of its `train.py`, which its wheel lacks.
 
 With the flags `--opt sgd --momentum 0.9 --weight-decay 1e-4 --smoothing 0 --color-jitter 0
---train-interpolation bicubic --pin-mem` and those of `Settings`, without RandAugment and random
+--train-interpolation bicubic --pin-mem` and those of `Training`, without RandAugment and random
 erasing; written anew over timm's public interface. Prints when each step was done as JSON.
 """
 
-import argparse
 import json
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from benchmarks.peers import import_timm
-from benchmarks.timm_validation import SIDE, choose_arithmetic
+from benchmarks.timm_validation import SIDE, Settings, choose_arithmetic, read_words
 
 RATE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Flags of `train.py`.
+class Training(Settings):
+    """Flags of `train.py`; an `amp` needs no scaling of the loss.
 
     Attributes:
-        model: timm's name of the network.
-        model_kwargs: what it is built with beside the number of classes, as JSON.
-        device: "cpu", "cuda" ...
-        batch_size: pictures of a step.
-        workers: processes that read.
-        amp: type that autocast computes in; it needs no scaling of the loss. "float32" is off.
         compiled: by torch.compile.
         skipped: the step behind which the GPU is waited for; from there on steps are counted.
     """
 
-    model: str = "resnext50_32x4d"
-    model_kwargs: str = "{}"
-    device: str = "cuda"
-    batch_size: int = 256
-    workers: int = 16
-    amp: str = "bfloat16"
     compiled: bool = False
     skipped: int = 1
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Return the context of a pass through the network."""
-        if self.amp == "float32":
-            return nullcontext()
-        dtype = getattr(torch, self.amp)
-        return torch.autocast(torch.device(self.device).type, dtype=dtype)
 
-
-def train(images: str, settings: Settings) -> list[tuple[float, int]]:
+def train(images: str, settings: Training) -> list[tuple[float, int]]:
     """Train for an epoch.
 
     Args:
@@ -63,7 +42,7 @@ def train(images: str, settings: Settings) -> list[tuple[float, int]]:
         When the first batch was asked for and each step was done, and the pictures of the step.
     """
     timm = import_timm()
-    choose_arithmetic(exact=False)
+    choose_arithmetic(exact=settings.exact)
     device = torch.device(settings.device)
     dataset = timm.data.create_dataset(name="", root=images, split="train", is_training=True)
     kwargs = json.loads(settings.model_kwargs)
@@ -91,7 +70,7 @@ def train(images: str, settings: Settings) -> list[tuple[float, int]]:
     return marks
 
 
-def _loader(timm: Any, model: Any, dataset: Any, settings: Settings) -> Any:
+def _loader(timm: Any, model: Any, dataset: Any, settings: Training) -> Any:
     found = timm.data.resolve_data_config({"img_size": SIDE}, model=model)
     device = torch.device(settings.device)
     return timm.data.create_loader(
@@ -117,16 +96,8 @@ def _loader(timm: Any, model: Any, dataset: Any, settings: Settings) -> Any:
 
 def main() -> None:
     """Train and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("images")
-    usual = Settings()
-    for name in ("model", "model_kwargs", "device", "amp"):
-        parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(usual, name))
-    for name in ("batch_size", "workers", "skipped"):
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(usual, name))
-    parser.add_argument("--compiled", action="store_true")
-    words = vars(parser.parse_args())
-    marks = train(words.pop("images"), Settings(**words))
+    (images,), settings = read_words(("images",), Training())
+    marks = train(images, settings)
     print(json.dumps({"passes": [{"text": "epoch", "marks": marks}]}))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from benchmarks.gpu.load import Load, nvidia_smi, watched
+from benchmarks.gpu.load import Load, load_facts, nvidia_smi, watched
 from benchmarks.gpu.machine import FULL, NETWORKS, Common, command
 from benchmarks.gpu.passes import Pass, passes
 from benchmarks.gpu.timm_training import RATE
@@ -62,8 +62,8 @@ def main(
             "timm": [
                 *(sys.executable, "-m", "benchmarks.gpu.timm_training", str(pictures), *shared),
                 *("--model", name, "--model-kwargs", json.dumps(arguments)),
-                *("--amp", TYPES.get(precision, "float32"), "--skipped", str(skipped)),
-                *(["--compiled"] * compiled),
+                *("--skipped", str(skipped), *(["--compiled"] * compiled)),
+                *(["--amp", TYPES[precision]] if precision in TYPES else ["--exact"]),
             ],
             "resnext": [
                 *(sys.executable, "-m", "benchmarks.gpu.passes", "train", *shared),
@@ -102,16 +102,13 @@ def table(
     speeds = {name: [each.speed(skipped=skipped) for each in row] for name, row in found.items()}
     rows: dict[str, dict[str, Any]] = {}
     for name, row in found.items():
-        looks = [load.between(each.marks[skipped][0], each.end) for each in row]
-        loads = [look for look in looks if look is not None]
         ratios = [a / b for a, b in zip(speeds[name], speeds["timm"], strict=True)]
         rows[name] = {
             "images_per_second": round(median(speeds[name]), 1),
             "times_timm": round(median(ratios), 2),
             "first_step_seconds": round(median(e.marks[1][0] - e.begin for e in row), 2),
             "process_seconds": round(median(run.seconds for run in done[name]), 2),
-            "gpu_busy_percent": round(median(busy for busy, _ in loads), 1) if loads else None,
-            "gpu_mib": max(mib for _, mib in loads) if loads else None,
+            **load_facts([load.between(each.marks[skipped][0], each.end) for each in row]),
         }
     return rows
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from benchmarks.gpu.load import Load, nvidia_smi, watched
+from benchmarks.gpu.load import Load, load_facts, nvidia_smi, watched
 from benchmarks.gpu.machine import FULL, NETWORKS, Common, best_of, command
 from benchmarks.gpu.passes import Pass, passes
 from benchmarks.pictures import write_pictures
@@ -128,7 +128,6 @@ def table(measured: Mapping[str, Sequence[Measured]]) -> dict[str, dict[str, Any
     process = {name: [1 / each.run.seconds for each in row] for name, row in measured.items()}
     rows: dict[str, dict[str, Any]] = {}
     for name, row in measured.items():
-        loads = [each.load for each in row if each.load is not None]
         rows[name] = {
             "images": row[0].done.images,
             "images_per_second": round(median(speeds[name]), 1),
@@ -138,8 +137,7 @@ def table(measured: Mapping[str, Sequence[Measured]]) -> dict[str, dict[str, Any
             "process_seconds": round(median(each.run.seconds for each in row), 2),
             "process_times_timm": _ratio(process, name, theirs),
             "peak_mb": round(max(each.run.peak_bytes for each in row) / 1e6),
-            "gpu_busy_percent": round(median(busy for busy, _ in loads), 1) if loads else None,
-            "gpu_mib": max(mib for _, mib in loads) if loads else None,
+            **load_facts([each.load for each in row]),
         }
     return rows
 
