@@ -32,6 +32,12 @@ from train.preparation import chosen_recipe
 from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017
 
 ONE = ("--epochs", "1")
+# Of a command that is started without its script, in another folder than this.
+OWN_PROCESS = {
+    **os.environ,
+    "PYTHONPATH": str(Path(__file__).parents[1]),
+    "OMP_NUM_THREADS": "1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -253,17 +259,12 @@ def test_one_epoch_of_fine_tuning_needs_no_other_warm_up(root: Path) -> None:
 
 def test_run_goes_on_where_nobody_reads_what_it_prints(root: Path) -> None:
     command = [sys.executable, "-m", "train.cli", *map(str, tiny("unread"))]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[1]),
-        "OMP_NUM_THREADS": "1",
-    }
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
         command,
         cwd=root,
-        env=environment,
+        env=OWN_PROCESS,
         stdout=writer,
         stderr=subprocess.PIPE,
         text=True,
@@ -280,12 +281,11 @@ def test_run_goes_on_where_nobody_reads_what_it_prints(root: Path) -> None:
 @pytest.mark.slow
 def test_run_goes_on_when_its_terminal_is_gone(root: Path) -> None:
     command = [sys.executable, "-m", "train.cli", *map(str, tiny("hung_up"))]
-    place = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "TERM": "xterm"}
     watcher, terminal = os.openpty()
     with subprocess.Popen(
         command,
         cwd=root,
-        env={**os.environ, **place},
+        env={**OWN_PROCESS, "TERM": "xterm"},
         stdout=subprocess.DEVNULL,
         stderr=terminal,
     ) as process:
@@ -371,12 +371,11 @@ def test_options_of_the_readme_choose_their_recipes() -> None:
 def compiled(root: Path, output: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a compiled training in a process of its own: PyTorch's compiler warns of itself."""
     command = [sys.executable, "-m", "train.cli", *map(str, tiny(output, *ONE, "--compile"))]
-    place = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    place["TORCHINDUCTOR_CACHE_DIR"] = str(root / "inductor")
+    cache = {"TORCHINDUCTOR_CACHE_DIR": str(root / "inductor")}
     return subprocess.run(
         command,
         cwd=root,
-        env={**os.environ, **place, **environment},
+        env={**OWN_PROCESS, **cache, **environment},
         capture_output=True,
         text=True,
         check=False,

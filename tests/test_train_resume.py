@@ -141,50 +141,27 @@ def test_sigterm_finishes_the_step_saves_and_exits_with_0(root: Path, whole: Pat
     assert_as_whole(root / "stopped", whole)
 
 
-def test_stop_in_a_validation_saves_the_end_of_the_epoch(
-    root: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+def train_here(
+    root: Path, monkeypatch: pytest.MonkeyPatch, output: str, *words: str, stop_at: str, times: int
 ) -> None:
-    stop = Stop(lambda _: None)
+    """Train in this process, and ask to stop in a batch that is told of, as SIGTERM does.
 
-    @contextmanager
-    def progress(text: str, _images: int, _done: int) -> Iterator[Callable[[int, str], None]]:
-        def advance(_more: int, _detail: str) -> None:
-            if text == "validation of the average":
-                stop.signal = signal.SIGTERM  # as the handler does
-
-        yield advance
-
-    watcher = Watcher(
-        note=lambda _: None,
-        plan=lambda _: None,
-        progress=progress,
-        epoch=lambda _row, _recipe: pytest.fail("the epoch is not over"),
-        bar=lambda _: nullcontext(lambda _done, _total: None),
-    )
-    monkeypatch.chdir(root)
-    torch.set_num_threads(1)
-    with main.make_context("resnext-train", list(map(str, tiny("middle", *OPTIONS)))) as context:
-        config = config_of(**context.params)
-    with pytest.raises(Stopped):
-        train(config, Job(), watcher, stop)
-    with safe_open(root / "middle" / "state.safetensors", framework="numpy") as file:
-        place = json.loads(file.metadata()["progress"])
-    assert (place["epoch"], place["step"], place["history"]) == (1, STEPS // 3, [])
-    done = run(root, *tiny("middle", *OPTIONS, "--resume"))
-    assert done.returncode == 0, done.stderr
-    assert_as_whole(root / "middle", whole)
-
-
-def stop_behind(step: int, words: tuple[str, ...], output: str) -> None:
-    """Train in this process, and ask to stop behind a step, counted from 1; 0 asks never."""
+    Args:
+        root: folder of the data.
+        monkeypatch: changes to that folder.
+        output: folder of the run.
+        words: of the command line.
+        stop_at: how the text begins that such batches are told of with.
+        times: the batch of these in which the wish comes, counted from 1; 0 never.
+    """
     stop = Stop(lambda _: None)
     seen: list[str] = []
 
     @contextmanager
     def progress(text: str, _images: int, _done: int) -> Iterator[Callable[[int, str], None]]:
         def advance(_more: int, _detail: str) -> None:
-            seen.extend([text] if text.startswith("epoch") else [])
-            if step and len(seen) == step:
+            seen.extend([text] if text.startswith(stop_at) else [])
+            if times and len(seen) == times:
                 stop.signal = signal.SIGTERM
 
         yield advance
@@ -196,10 +173,24 @@ def stop_behind(step: int, words: tuple[str, ...], output: str) -> None:
         epoch=lambda _row, _recipe: None,
         bar=lambda _: nullcontext(lambda _done, _total: None),
     )
+    monkeypatch.chdir(root)
+    torch.set_num_threads(1)
     with main.make_context("resnext-train", list(map(str, tiny(output, *words)))) as context:
         config = config_of(**context.params)
-    with pytest.raises(Stopped) if step else nullcontext():
+    with pytest.raises(Stopped) if times else nullcontext():
         train(config, Job(), watcher, stop)
+
+
+def test_stop_in_a_validation_saves_the_end_of_the_epoch(
+    root: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_here(root, monkeypatch, "middle", *OPTIONS, stop_at="validation of the average", times=1)
+    with safe_open(root / "middle" / "state.safetensors", framework="numpy") as file:
+        place = json.loads(file.metadata()["progress"])
+    assert (place["epoch"], place["step"], place["history"]) == (1, STEPS // 3, [])
+    done = run(root, *tiny("middle", *OPTIONS, "--resume"))
+    assert done.returncode == 0, done.stderr
+    assert_as_whole(root / "middle", whole)
 
 
 @pytest.mark.parametrize(
@@ -220,11 +211,9 @@ def stop_behind(step: int, words: tuple[str, ...], output: str) -> None:
 def test_every_option_goes_on_bit_for_bit_with_other_readers(
     root: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(root)
-    torch.set_num_threads(1)
     output = words[1]
-    stop_behind(0, words, f"{output}_whole")
-    stop_behind(8, words, output)
+    train_here(root, monkeypatch, f"{output}_whole", *words, stop_at="epoch", times=0)
+    train_here(root, monkeypatch, output, *words, stop_at="epoch", times=8)
     assert run(root, *tiny(output, *words, "--resume", "--workers", "1")).returncode == 0
     for name in ("last.safetensors", "best.safetensors"):
         assert_same_tensors(root / output / name, root / f"{output}_whole" / name)
