@@ -212,10 +212,10 @@ def join(*, learns: bool = False) -> Iterator[Job]:
 def leave(job: Job, code: int = 0) -> None:
     """End this process here if its job has several, once the job is done; else return.
 
-    Where Python ended the process in its own way, one two-process training in ten was seen to end
-    with SIGABRT ("terminate called without an active exception") after its last step, and torchrun
-    took the job for failed. That is how it looks when a thread of PyTorch's wants the interpreter
-    that is being taken down.
+    A thread of gloo's may still be giving back the tensors of the last broadcast, for which it asks
+    for Python's lock. Where the interpreter is being taken down meanwhile, that thread is ended
+    instead, and the whole process with SIGABRT: torchrun then takes a finished job for a failed
+    one, as was seen now and then with two processes.
 
     Args:
         job: that was joined, and has ended.
