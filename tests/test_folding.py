@@ -4,8 +4,9 @@ from conftest import ANSWERED, Golden
 from torch import nn
 
 from convert import load
+from resnext import fusion
 from resnext.folding import folded
-from resnext.fusion import FusedBlock, fused
+from resnext.fusion import FusedBlock, PackedConvolution, fused
 from resnext.inference import Precision, Predictor, arithmetic
 
 TYPES = {
@@ -76,3 +77,23 @@ def test_blocks_of_the_usual_order_are_fused(golden, name: str, blocks: int) -> 
     network = fused(folded(load(golden(name).path).build()))
     assert sum(isinstance(each, FusedBlock) for each in network.modules()) == blocks
     assert [each for each in network.modules() if isinstance(each, nn.Conv2d)] == [] or not blocks
+
+
+def test_types_that_the_processor_has_no_operator_for_stay_as_they_are(
+    golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As bfloat16 is on a processor without AVX-512."""
+
+    def refuse(self: PackedConvolution, _: torch.Tensor) -> torch.Tensor:
+        if self.weight.dtype is torch.bfloat16:
+            raise RuntimeError("mkldnn_reorder_conv2d_weight: bf16 path needs the cpu support")
+        return self.weight
+
+    monkeypatch.setattr(PackedConvolution, "_weight", refuse)
+    fusion._is_available.cache_clear()
+    try:
+        for dtype, blocks in ((torch.bfloat16, 0), (torch.float32, 3)):
+            network = fused(folded(load(golden("cifar_c").path).build()).to(dtype))
+            assert sum(isinstance(each, FusedBlock) for each in network.modules()) == blocks
+    finally:
+        fusion._is_available.cache_clear()
