@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resnext.data.device import Sources, scale_sources
+from resnext.device.scaling import scale_sources
+from resnext.device.sources import Sources
 from resnext.errors import DeviceError
 from resnext.folding import folded
 from resnext.fusion import fused

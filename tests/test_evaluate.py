@@ -1,3 +1,4 @@
+import multiprocessing
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,21 @@ def measure(
 
 def some(number: int) -> Plan:
     return Plan(positions=np.arange(number), batch_size=2)
+
+
+def test_error_that_nobody_expects_ends_the_processes_that_read(
+    images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = candidate()
+
+    def fail(_: object) -> None:
+        raise RuntimeError("something new")
+
+    monkeypatch.setattr(each.predictor, "start", fail)
+    with pytest.raises(RuntimeError, match="something new") as caught:
+        measure(images, [each], workers=1)
+    assert caught.tb is not None  # and with it all that it refers to
+    assert multiprocessing.active_children() == []
 
 
 def test_digits_logits_are_those_of_torch7(images: ImageSet) -> None:

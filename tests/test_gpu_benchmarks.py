@@ -26,6 +26,8 @@ from benchmarks.gpu.passes import Pass, passes
 from benchmarks.gpu.validation import Measured, table, timm_commands
 from benchmarks.pictures import draw_many, draw_pictures, write_pictures
 from benchmarks.runs import Run
+from resnext.device import scaling
+from resnext.device.plain import scale_plainly
 from resnext.folding import folded
 from resnext.inference import Precision
 from resnext.model import ResNeXt
@@ -296,12 +298,12 @@ def test_fused_calls_are_those_of_the_folded_network(
 def test_pixels_are_compared_and_measured(tmp_path: Path) -> None:
     output = tmp_path / "pixels.json"
     words = ["--device", "cpu", "--rounds", "1", "--output", str(output), "--commit", "some"]
-    words += ["--batch-size", "3", "--batches", "2", "--calls", "1", "--no-compiled"]
+    words += ["--batch-size", "3", "--batches", "2", "--calls", "1"]
     done = CliRunner().invoke(gpu_pixels.main, words)
     assert done.exit_code == 0, done.output
     found = json.loads(output.read_text())
     assert found["commit"] == "some"
-    row = found["rows"]["eager"]
+    row = found["rows"]["PyTorch"]
     assert (row["values"], row["differing"], row["furthest"]) == (7 * 3 * 224 * 224, 0, 0.0)
     assert len(row["first_seconds"]) == 3
     assert row["milliseconds"] > 0
@@ -310,15 +312,15 @@ def test_pixels_are_compared_and_measured(tmp_path: Path) -> None:
 
 
 def test_pixels_that_differ_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = gpu_pixels.pixels._scale
-    monkeypatch.setitem(
-        gpu_pixels.SCALES, "eager", lambda: lambda *facts: plain(*facts) + np.float32(1e-5)
-    )
+    def farther(*facts: Any) -> torch.Tensor:
+        return scale_plainly(*facts).nextafter(torch.tensor(np.inf))
+
+    monkeypatch.setattr(scaling.Engine, "load", lambda _: farther)
     words = ["--device", "cpu", "--rounds", "1", "--output", str(tmp_path / "pixels.json")]
-    words += ["--batch-size", "2", "--batches", "1", "--calls", "1", "--no-compiled"]
+    words += ["--batch-size", "2", "--batches", "1", "--calls", "1"]
     done = CliRunner().invoke(gpu_pixels.main, words)
     assert done.exit_code == 1
-    assert "less than 1e-06 from the CPU's expected" in done.output
+    assert "every bit of the CPU's values expected, differing: {'PyTorch': 451584}" in done.output
 
 
 @pytest.mark.parametrize(

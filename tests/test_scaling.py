@@ -8,16 +8,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resnext.data import device
-from resnext.data.device import Sources, scale_sources
 from resnext.data.images import decode
 from resnext.data.transforms import crop_source, prepare_pixels
+from resnext.device import scaling
+from resnext.device.plain import scale_plainly
+from resnext.device.scaling import scale_sources
+from resnext.device.sources import Sources
+from resnext.errors import DeviceError
 from resnext.preprocessing import IMAGENET, Preprocessing
 
 IMAGES = Path(__file__).parent / "data" / "images"
 EXPECTED = json.loads((IMAGES / "expected.json").read_text())
-# PyTorch's compiler imports a module of its own that warns.
-COMPILES = pytest.mark.filterwarnings("ignore:.torch.jit.script_method.:DeprecationWarning")
 SMALL = Preprocessing(scale=9, crop=7, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 
 
@@ -67,20 +68,69 @@ def test_only_what_is_read_is_handed_over() -> None:
     assert source.pixels.nbytes < 0.6 * picture.nbytes
 
 
-@COMPILES
-@pytest.mark.slow
-def test_compiled_it_differs_by_less_than_a_millionth(monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = [decode((IMAGES / name).read_bytes()) for name in list(EXPECTED)[:6]]
-    expected = scaled(pictures, IMAGENET)
-    monkeypatch.setattr(device, "_scale", torch.compile(device._scale, dynamic=True))
-    assert (scaled(pictures, IMAGENET) - expected).abs().max() < 1e-6
+def rounded_once(
+    sources: Sources, unit: float, shift: torch.Tensor, divisor: torch.Tensor
+) -> torch.Tensor:
+    """Scale as a compiler does that joins the last sum and division with what is before them."""
+    exact = scale_plainly(sources, unit, torch.zeros(3), torch.ones(3)).double()
+    joined = (exact + shift.double()[:, None, None]) / divisor.double()[:, None, None]
+    return joined.float()
 
 
-@COMPILES
+def by_reciprocal(
+    sources: Sources, unit: float, shift: torch.Tensor, divisor: torch.Tensor
+) -> torch.Tensor:
+    """Scale as a compiler does that multiplies where it should divide."""
+    planes = scale_plainly(sources, unit, shift, torch.ones(3))
+    return planes * (1 / divisor[:, None, None])
+
+
+def fails(*_: object) -> torch.Tensor:
+    raise RuntimeError("no compiler\nand more lines")
+
+
+@pytest.mark.parametrize("scale", [rounded_once, by_reciprocal])
+def test_engine_whose_bits_differ_is_found_out(scale: scaling.Scale) -> None:
+    assert scaling.agrees(scale_plainly, torch.device("cpu"))
+    assert not scaling.agrees(scale, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("scale", "reason"),
+    [(fails, "no compiler"), (by_reciprocal, "its bits are not the CPU's")],
+    ids=["fails", "differs"],
+)
+def test_engine_that_cannot_be_trusted_is_passed_over_and_why_is_said(
+    monkeypatch: pytest.MonkeyPatch, scale: scaling.Scale, reason: str
+) -> None:
+    first = scaling.Engine(name="First", place=(__name__, scale.__name__), devices=("cpu",))
+    monkeypatch.setattr(scaling, "ENGINES", (first, scaling.ENGINES[-1]))
+    found = scaling.choose.__wrapped__(torch.device("cpu"))
+    assert found.engine.name == "PyTorch"
+    assert found.refused == (f"First does not scale on cpu: {reason}",)
+
+
+def test_device_without_an_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = scaling.Choice(engine=None, refused=())
+    monkeypatch.setattr(scaling, "choose", lambda _: choice)
+    with pytest.raises(DeviceError, match="cpu: an engine with the CPU's bits expected"):
+        scaled([np.zeros((9, 9, 3), np.uint8)], SMALL)
+
+
+def test_cpu_scales_in_the_processes_that_read() -> None:
+    assert not scaling.takes_over(torch.device("cpu"))
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_gpu_differs_by_less_than_a_millionth() -> None:
-    pictures = [decode((IMAGES / name).read_bytes()) for name in EXPECTED]
+@pytest.mark.parametrize("engine", [each for each in scaling.ENGINES if "cuda" in each.devices])
+def test_gpu_has_the_bits_of_the_cpu(engine: scaling.Engine) -> None:
+    device = torch.device("cuda")
+    assert scaling.agrees(engine.load(), device)
+    names = [name for name in EXPECTED if (IMAGES / name).is_file()]
+    pictures = [decode((IMAGES / name).read_bytes()) for name in names]
     sources = Sources.of([crop_source(each, IMAGENET) for each in pictures])
-    found = scale_sources(sources.pin_memory().to(torch.device("cuda")))
-    assert (found.cpu() - scaled(pictures, IMAGENET)).abs().max() < 1e-6
+    found = scale_sources(sources.pin_memory().to(device)).cpu().contiguous().numpy()
+    digests = [hashlib.sha256(crop.tobytes()).hexdigest() for crop in found]
+    assert digests == [EXPECTED[name]["sha256_float32_chw"] for name in names]
+    assert scaling.choose(device) == scaling.Choice(engine=scaling.ENGINES[0], refused=())

@@ -5,6 +5,7 @@ order, so that a checkpoint that is validated later gives the same counts.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from resnext.checkpoint import Checkpoint
 from resnext.data.batches import Batch, read_batches
 from resnext.data.image_set import ImageSet
 from resnext.data.transforms import Source, crop_source, prepare_pixels
+from resnext.device.scaling import takes_over
 from resnext.distributed import Job
 from resnext.inference import Precision, Predictor
 from resnext.machine import usual_batch_size
@@ -117,17 +119,17 @@ def evaluate(
     cut = [list(range(at, min(at + size, len(images)))) for at in range(0, len(images), size)]
     mine = range(job.rank, len(cut), job.size)
     predictor = Predictor(checkpoint.build(), device=device, precision=Precision.FP32)
-    on_gpu = device.type == "cuda"
-    views = (ValidationView(checkpoint.preprocessing, on_device=on_gpu),)
+    views = (ValidationView(checkpoint.preprocessing, on_device=takes_over(device)),)
     wanted = [cut[number] for number in mine]
-    read = read_batches(images, wanted, views, workers=workers, pinned=on_gpu)
+    read = read_batches(images, wanted, views, workers=workers, pinned=device.type == "cuda")
     parts: list[_Part] = []
-    for number in range(job.rank, job.size * -(-len(cut) // job.size), job.size):
-        batch = next(read) if number in mine else None
-        if batch is not None:
-            check_readable(batch)
-            parts.append(_decide(number, predictor.logits(batch.inputs[0]), batch, images))
-        pause(len(batch.positions) if batch is not None else 0)
+    with closing(read):
+        for number in range(job.rank, job.size * -(-len(cut) // job.size), job.size):
+            batch = next(read) if number in mine else None
+            if batch is not None:
+                check_readable(batch)
+                parts.append(_decide(number, predictor.logits(batch.inputs[0]), batch, images))
+            pause(len(batch.positions) if batch is not None else 0)
     everyone = job.gather([asdict(part) for part in parts])
     return None if everyone is None else _score([part for some in everyone for part in some])
 

@@ -1,6 +1,7 @@
 """Images that cannot be read: all of them named, none left out silently."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,8 +66,8 @@ def unreadable_images(
     mine = list(range(job.rank, len(images), job.size))
     cut = [mine[at : at + LOOKED_AT] for at in range(0, len(mine), LOOKED_AT)]
     reasons: list[str] = []
-    read = read_batches(images, cut, (Probe(view),), workers=workers)
-    for batch, positions in zip(read, cut, strict=True):
-        reasons += [failure.reason for failure in batch.failures]
-        pause(job.size * len(positions))
+    with closing(read_batches(images, cut, (Probe(view),), workers=workers)) as read:
+        for batch, positions in zip(read, cut, strict=True):
+            reasons += [failure.reason for failure in batch.failures]
+            pause(job.size * len(positions))
     return reasons

@@ -65,11 +65,13 @@ def candidates(
     entrants: Sequence[Entrant], config: "Config", device: "torch.device"
 ) -> tuple["Candidate", ...]:
     """Return every way to measure every checkpoint, pipelines beside each other."""
+    from resnext.device.scaling import takes_over
     from resnext.inference import Precision, Predictor
     from validate.evaluate import Candidate
     from validate.results import Run
 
     found = []
+    on_device = takes_over(device)
     for each in entrants:
         network = each.checkpoint.build()
         digest = each.checkpoint.digest()
@@ -92,7 +94,7 @@ def candidates(
                     run=run,
                     predictor=predictor,
                     reference=reference,
-                    on_device=device.type == "cuda",
+                    on_device=on_device,
                 )
             )
     return tuple(found)

@@ -17,8 +17,10 @@ def settings(config: Config, device: "torch.device", job: "Job") -> dict[str, ob
     """Return every option as it is used, ready for JSON."""
     import torch
 
+    from resnext.device.scaling import choose, takes_over
     from resnext.inference import ARITHMETIC_FLAGS
 
+    on_device = choose(device).engine if config.crops == 1 and takes_over(device) else None
     usual = usual_workers(device, processes=job.local_size)
     workers = usual if config.workers is None else config.workers
     return {
@@ -27,7 +29,7 @@ def settings(config: Config, device: "torch.device", job: "Job") -> dict[str, ob
         "precision": config.precision,
         "tf32": config.precision == "tf32",
         **ARITHMETIC_FLAGS,
-        "bicubic": engine(),
+        "bicubic": f"{on_device.name} on the device" if on_device else engine(),
         "pipelines": [str(pipeline) for pipeline in config.pipelines],
         "crops": config.crops,
         # As many pictures go through the network whether an image is one of them or ten.

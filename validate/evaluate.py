@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resnext.data.batches import Batch, Failure, Seconds, read_batches
-from resnext.data.device import Sources
 from resnext.data.image_set import ImageSet
+from resnext.device.sources import Sources
 from resnext.errors import CheckpointError
 from resnext.inference import Answer, Predictor
 from resnext.metrics import top_five
@@ -94,13 +95,14 @@ def evaluate(
     # are waited for.
     ahead = 0 if kinds == {"cpu"} else 1
     started: deque[_Started] = deque()
-    for number, positions, batch in zip(batches, wanted, read, strict=True):
-        first = number * plan.batch_size  # place in the plan of the batch's first image
-        few = set(positions[: max(compared - first, 0)])
-        inputs = [batch.inputs[place] for place in places] if len(batch.positions) else []
-        started.append(_start(number, positions, batch, candidates, inputs=inputs, few=few))
-        if len(started) > ahead:
-            yield _finish(images, started.popleft(), candidates)
+    with closing(read):
+        for number, positions, batch in zip(batches, wanted, read, strict=True):
+            first = number * plan.batch_size  # place in the plan of the batch's first image
+            few = set(positions[: max(compared - first, 0)])
+            inputs = [batch.inputs[place] for place in places] if len(batch.positions) else []
+            started.append(_start(number, positions, batch, candidates, inputs=inputs, few=few))
+            if len(started) > ahead:
+                yield _finish(images, started.popleft(), candidates)
     while started:
         yield _finish(images, started.popleft(), candidates)
 

@@ -61,6 +61,7 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         watcher.note(text)
 
     from resnext.data.batches import memory_explained
+    from resnext.device.scaling import choose
     from resnext.inference import (
         Precision,
         check_precision,
@@ -73,6 +74,8 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
     check_precision(Precision(config.precision), device)
     if device.type == "cpu":
         use_processors(processes=job.local_size)
+    for text in choose(device).refused:
+        watcher.note(text)
     options = settings(config, device, job)
     batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
     plan = make_plan(len(images), limit=config.limit, seed=config.seed, batch_size=batch_size)

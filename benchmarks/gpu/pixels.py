@@ -1,12 +1,10 @@
 """Decoded bytes to network input on a GPU: the same values as on the CPU, and what they cost."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from os import cpu_count
 from statistics import median
 from typing import Any
-from unittest.mock import patch
 
 import click
 import numpy as np
@@ -15,30 +13,23 @@ from torch import Tensor
 
 from benchmarks.gpu.machine import Common, command, seconds_of
 from benchmarks.pictures import FORTY, draw_many
-from resnext.data import device as pixels
-from resnext.data.device import Sources, scale_sources
 from resnext.data.images import decode
 from resnext.data.transforms import crop_source, prepare_pixels
+from resnext.device import scaling
+from resnext.device.scaling import Engine, levels_on
+from resnext.device.sources import Sources
 from resnext.preprocessing import IMAGENET
 
 BATCH_SIZE = 128
 BATCHES = 8
 CALLS = 5
-FARTHEST = 1e-6  # that a value may be from the CPU's
-
-Scale = Callable[..., Tensor]
-SCALES: dict[str, Callable[[], Scale]] = {
-    "eager": lambda: pixels._scale,
-    "compiled": lambda: pixels._compiled(),
-}
 
 
 @command
 @click.option("--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE)
 @click.option("--batches", type=click.IntRange(min=1), default=BATCHES, help="All different.")
 @click.option("--calls", type=click.IntRange(min=1), default=CALLS, help="Of each in a round.")
-@click.option("--compiled/--no-compiled", default=True, help="As a kernel of torch.compile, too.")
-def main(common: Common, *, batch_size: int, batches: int, calls: int, compiled: bool) -> None:
+def main(common: Common, *, batch_size: int, batches: int, calls: int) -> None:
     """Compare and measure."""
     device = torch.device(common.device)
     count = batch_size * batches
@@ -56,9 +47,9 @@ def main(common: Common, *, batch_size: int, batches: int, calls: int, compiled:
         expected = [each.pin_memory() for each in expected]
         sources = [each.pin_memory() for each in sources]
     there = [each.to(device) for each in sources]
-    kinds = [kind for kind in SCALES if compiled or kind != "compiled"]
-    rows = {kind: compare(kind, there, expected) for kind in kinds}
-    spent = measure(kinds, sources[:-1], expected[:-1], device, common=common, calls=calls)
+    engines = [each for each in scaling.ENGINES if device.type in each.devices]
+    rows = {each.name: compare(each, there, expected) for each in engines}
+    spent = measure(engines, sources[:-1], expected[:-1], device, common=common, calls=calls)
     for name, row in spent.items():
         rows[name] = rows.get(name, {}) | {"milliseconds": round(1000 * median(row), 3)}
     facts = {
@@ -66,25 +57,25 @@ def main(common: Common, *, batch_size: int, batches: int, calls: int, compiled:
         "batches": batches,
         "rounds": common.rounds,
         "megabytes": {
-            "bytes": _megabytes([_bytes(each) for each in sources[:-1]]),
+            "bytes": _megabytes([each.nbytes for each in sources[:-1]]),
             "float32": _megabytes([each.nbytes for each in expected[:-1]]),
         },
         "rows": rows,
     }
-    common.keep("gpu_pixels", facts, full=compiled and batch_size >= BATCH_SIZE)
-    far = {kind: rows[kind]["furthest"] for kind in kinds if rows[kind]["furthest"] >= FARTHEST}
-    if far:
-        raise click.ClickException(f"less than {FARTHEST} from the CPU's expected, found {far}")
+    common.keep("gpu_pixels", facts, full=batch_size >= BATCH_SIZE)
+    wrong = {each.name: rows[each.name]["differing"] for each in engines}
+    if any(wrong.values()):
+        raise click.ClickException(f"every bit of the CPU's values expected, differing: {wrong}")
 
 
-def compare(kind: str, sources: Sequence[Sources], expected: Sequence[Tensor]) -> dict[str, Any]:
+def compare(
+    engine: Engine, sources: Sequence[Sources], expected: Sequence[Tensor]
+) -> dict[str, Any]:
     """Return how far the device's values are from the CPU's, and what each first call took."""
     furthest, differing, firsts = 0.0, 0, []
     for each, wanted in zip(sources, expected, strict=True):
-        device = each.flat.device
-        with _scaled_by(kind):
-            firsts.append(seconds_of(partial(scale_sources, each), device, calls=1))
-            found = scale_sources(each).cpu()
+        firsts.append(seconds_of(partial(_scale, engine, each), each.flat.device, calls=1))
+        found = _scale(engine, each).cpu().contiguous()
         furthest = max(furthest, float((found - wanted).abs().max()))
         differing += int((found.view(torch.int32) != wanted.view(torch.int32)).sum())
     return {
@@ -97,7 +88,7 @@ def compare(kind: str, sources: Sequence[Sources], expected: Sequence[Tensor]) -
 
 
 def measure(
-    kinds: Sequence[str],
+    engines: Sequence[Engine],
     sources: Sequence[Sources],
     finished: Sequence[Tensor],
     device: torch.device,
@@ -108,7 +99,7 @@ def measure(
     """Return the seconds of a batch, round by round: of scaling, copying, and both together.
 
     Args:
-        kinds: of scaling.
+        engines: that scale.
         sources: batches on the CPU, which a GPU can read by itself.
         finished: the same as network input.
         device: that they are copied to.
@@ -116,50 +107,31 @@ def measure(
         calls: of each in a round.
     """
     there = [each.to(device) for each in sources]
-    ways: dict[str, tuple[str | None, Callable[[], object]]] = {
-        kind: (kind, lambda: [scale_sources(each) for each in there]) for kind in kinds
+    ways: dict[str, Callable[[], object]] = {
+        engine.name: partial(lambda by: [_scale(by, each) for each in there], engine)
+        for engine in engines
     }
     if common.is_cuda:  # elsewhere nothing is copied
-        last = kinds[-1]
+        first = engines[0]
         ways |= {
-            "copied_bytes": (None, lambda: [each.to(device) for each in sources]),
-            "copied_and_scaled": (
-                last,
-                lambda: [scale_sources(each.to(device)) for each in sources],
-            ),
-            "copied_float32": (
-                None,
-                lambda: [each.to(device, non_blocking=True) for each in finished],
-            ),
+            "copied_bytes": lambda: [each.to(device) for each in sources],
+            "copied_and_scaled": lambda: [_scale(first, each.to(device)) for each in sources],
+            "copied_float32": lambda: [each.to(device, non_blocking=True) for each in finished],
         }
     spent: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(common.rounds + 1):
-        for name, (kind, call) in ways.items():
-            with _scaled_by(kind):
-                seconds = seconds_of(call, device, calls=calls)
+        for name, call in ways.items():
+            seconds = seconds_of(call, device, calls=calls)
             if turn:  # the first is for warmth
                 spent[name].append(seconds / len(sources))
     return spent
 
 
-@contextmanager
-def _scaled_by(kind: str | None) -> Iterator[None]:
-    """Let `scale_sources` run as it stands, or compiled, whatever the device."""
-    if kind is None:
-        yield
-        return
-    chosen = SCALES[kind]()
-    with (
-        torch.inference_mode(),  # as in a measurement: what is compiled depends on it
-        patch.object(pixels, "_scale", chosen),
-        patch.object(pixels, "_compiled", lambda: chosen),
-    ):
-        yield
-
-
-def _bytes(sources: Sources) -> int:
-    parts = (sources.flat, sources.starts, sources.sizes, sources.firsts, sources.fractions)
-    return sum(part.nbytes for part in parts)
+def _scale(engine: Engine, sources: Sources) -> Tensor:
+    """Scale as in a measurement."""
+    with torch.inference_mode():
+        levels = levels_on(sources.preprocessing, sources.flat.device)
+        return engine.load()(sources, *levels)
 
 
 def _megabytes(sizes: Sequence[int]) -> float:

@@ -4,7 +4,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from resnext.data.device import Sources
 from resnext.data.image_set import ImageSet
 from resnext.data.images import Form, Picture
 from resnext.data.transforms import Source
+from resnext.device.sources import Sources
 from resnext.errors import DataError, ResnextError
 from resnext.machine import release_freed_memory
 
@@ -147,8 +147,11 @@ def read_batches(
     *,
     workers: int,
     pinned: bool = False,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield batches of images in the order asked for, each image read and decoded once.
+
+    To be closed, whatever happens: processes that nobody closed would be waited for, once an error
+    has ended the program, and they ignore its signals.
 
     Args:
         images: where they come from.
