@@ -1,6 +1,6 @@
 """A network's logits, on any device and in any precision."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from resnext.compilation import CompiledNetwork
 from resnext.device.scaling import scale_sources
 from resnext.device.sources import Sources
+from resnext.device.upload import Upload
 from resnext.errors import DeviceError
 from resnext.folding import folded
 from resnext.fusion import fused
@@ -129,20 +131,34 @@ class Answer:
 class Predictor:
     """A network that is ready to answer: folded and fused, on its device, in its precision."""
 
-    def __init__(self, network: ResNeXt, *, device: torch.device, precision: Precision) -> None:
+    def __init__(
+        self,
+        network: ResNeXt,
+        *,
+        device: torch.device,
+        precision: Precision,
+        compiled: bool = False,
+    ) -> None:
         """Copy a network.
 
         Args:
             network: in evaluation mode, float32, on the CPU; it stays as it is.
             device: where the copy shall live.
             precision: of its arithmetic.
+            compiled: by torch.compile, at the first batch; elsewhere than on a CPU, where
+                convolutions take over what follows them anyway, that may be faster.
         """
         self.device = device
         self.precision = precision
         self.dtype = DTYPES[precision]
         plain = folded(network).to(device=device, dtype=self.dtype)
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network = fused(plain) if device.type == "cpu" else plain
+        self.network: Callable[[Tensor], Tensor] = plain
+        if compiled:
+            self.network = CompiledNetwork(plain)
+        elif device.type == "cpu":
+            self.network = fused(plain)
+        self._upload = Upload(device)
 
     def logits(self, inputs: Tensor | Sources) -> NDArray[np.float32]:
         """Return the logits (N, classes) of N pictures.
@@ -169,11 +185,15 @@ class Predictor:
         """Return the logits (N, classes) float32 on their device, which may still be at it."""
         with torch.inference_mode(), arithmetic(self.precision):
             if isinstance(inputs, Sources):
-                inputs = scale_sources(inputs.to(self.device))
+                inputs = scale_sources(self._upload.begin(inputs).take())
+            else:
+                inputs = self._upload.begin(inputs).take()
             crops = inputs.shape[1] if inputs.dim() == 5 else 1
             pictures = inputs.flatten(0, 1) if inputs.dim() == 5 else inputs
-            pictures = pictures.to(self.device, self.dtype, non_blocking=True)
+            pictures = pictures.to(self.dtype)
             # Channels last in memory: grouped convolutions are half as fast again on a CPU.
             answers = self.network(pictures.contiguous(memory_format=torch.channels_last)).float()
-            summed: Tensor = answers.unflatten(0, (-1, crops)).sum(1) if crops > 1 else answers
+            summed: Tensor = (
+                answers.reshape(-1, crops, answers.shape[1]).sum(1) if crops > 1 else answers
+            )
             return summed

@@ -344,6 +344,19 @@ def test_faster_precision_says_what_it_changed(run: Run) -> None:
     assert 0 <= result["changed_by_precision"]["top1"] <= 3
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_network_is_named_and_says_what_it_changed(run: Run, tmp_path: Path) -> None:
+    words = ["--data", "val", "--claims", CLAIMS, "--compile", "--compare-precision", "100"]
+    done = run(*words, "--output", tmp_path, CHECKPOINT)
+    assert done.returncode == 0, done.stderr
+    assert "resnext_11_8x4d_digits, fp32 compiled\n  top-1  345/360     4.17" in done.stdout
+    assert "fp32 compiled changed the best class of 0 of 100 images" in done.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["settings"]["compile"] is True
+    assert report["results"][0]["compiled"] is True
+
+
 def test_output_folder_gets_every_report(run: Run, some: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     done = run("--data", some, "--claims", CLAIMS, "--output", out, "--json", CHECKPOINT)

@@ -1,4 +1,4 @@
-"""How PyTorch is to compute a step, and what it says when it cannot."""
+"""How PyTorch is to compute a step."""
 
 import warnings
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import torch
 
 from resnext.inference import Precision
-from train.errors import RecipeError
 
 
 @contextmanager
@@ -35,18 +34,3 @@ def any_strides() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         yield
-
-
-@contextmanager
-def compilation_explained() -> Iterator[None]:
-    """Turn what `torch.compile` raises, of types that are its own, into a `RecipeError`."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            raise
-        reason = str(error).strip().splitlines()[0]
-        raise RecipeError(
-            f"--compile: torch.compile cannot do it here ({reason}); install what it misses, or "
-            "leave out --compile"
-        ) from error

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from resnext.compilation import compilation_explained
 from resnext.inference import DTYPES, Precision
 from resnext.model import ResNeXt
-from train.arithmetic import any_strides, compilation_explained, training_arithmetic
+from train.arithmetic import any_strides, training_arithmetic
 from train.average import Average
 from train.errors import DivergedError
 from train.layers import save_memory, synchronise
@@ -45,7 +46,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Part:
-    """Some pictures of a step, on the CPU.
+    """Some pictures of a step, on any device.
 
     Attributes:
         inputs: (N, 3, H, W) float32.
@@ -139,8 +140,8 @@ class Learner:
         set_training(self.network, self.recipe.freeze)
         with training_arithmetic(self.precision, deterministic=self.machine.deterministic):
             self.optimiser.zero_grad()
-            images, loss, wrong = self._accumulate(parts, weight=weight, mix=mix)
-            norm = self._clipped()
+            images, losses, wrongs = self._accumulate(parts, weight=weight, mix=mix)
+            loss, wrong, norm = _fetched(losses, wrongs, self._clipped())
             self._check(loss, norm, number)
             for group in self.optimiser.param_groups:
                 group["lr"] = rate * group["factor"]
@@ -152,9 +153,14 @@ class Learner:
 
     def _accumulate(
         self, parts: Iterable[Part], *, weight: float, mix: Mix | None
-    ) -> tuple[int, float, int]:
-        """Add up the gradients of the parts; return pictures, sum of losses, wrong decisions."""
-        images, loss, wrong = 0, 0.0, 0
+    ) -> tuple[int, list[Tensor], list[Tensor]]:
+        """Add up the gradients of the parts.
+
+        Returns:
+            The number of pictures; for each part the sum of its losses and the number of its wrong
+            decisions, which the device may still be computing.
+        """
+        images, losses, wrongs = 0, [], []
         for part, last in _marked(parts):
             inputs = part.inputs.to(self.machine.device, non_blocking=True)
             labels = part.labels.to(self.machine.device, non_blocking=True)
@@ -168,19 +174,19 @@ class Learner:
                 scaled = self.scaler.scale(total * (self.machine.processes / weight))
                 torch.autograd.backward(scaled)
             images += len(labels)
-            loss += float(total.detach())
+            losses.append(total.detach())
             shown = labels if mix is None else mix.shown(labels)
-            wrong += int((logits.detach().argmax(1) != shown).sum())
-        return images, loss, wrong
+            wrongs.append((logits.detach().argmax(1) != shown).sum())
+        return images, losses, wrongs
 
-    def _clipped(self) -> float:
+    def _clipped(self) -> Tensor:
         """Return the norm of the gradient, clipped where the recipe says so."""
         self.scaler.unscale_(self.optimiser)
         parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         if self.recipe.clip:
-            return float(nn.utils.clip_grad_norm_(parameters, self.recipe.clip))
+            return nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
         gradients = [p.grad for p in parameters if p.grad is not None]
-        return float(nn.utils.get_total_norm(gradients))
+        return nn.utils.get_total_norm(gradients)
 
     def _check(self, loss: float, norm: float, number: int) -> None:
         if isfinite(loss) and isfinite(norm):
@@ -214,6 +220,13 @@ class Learner:
         if self.machine.compiled:
             return cast("nn.Module", torch.compile(self._parallel))
         return self._parallel
+
+
+def _fetched(losses: list[Tensor], wrongs: list[Tensor], norm: Tensor) -> tuple[float, int, float]:
+    """Return the sum of losses, of wrong decisions, and the norm; a GPU is waited for once."""
+    facts = torch.stack([fact.float() for fact in (*losses, *wrongs, norm)]).tolist()
+    count = len(losses)
+    return sum(facts[:count]), int(sum(facts[count:-1])), facts[-1]
 
 
 def _marked(parts: Iterable[Part]) -> Iterator[tuple[Part, bool]]:

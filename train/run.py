@@ -4,15 +4,18 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from resnext.data.batches import Batch, read_batches
+from resnext.data.batches import read_batches
+from resnext.device.upload import Upload
 from resnext.distributed import Job, losses_explained
 from train import results
+from train.arrival import arriving
 from train.augment import TrainingView
 from train.batching import epoch_batches, shares, steps_of_epoch
 from train.errors import DivergedError
@@ -22,7 +25,6 @@ from train.learner import Learner, Part, Seen
 from train.loss import draw_mix
 from train.preparation import Task
 from train.progress import Progress
-from train.readable import check_readable
 from train.results import Scored
 from train.schedule import Moment, learning_rate
 from train.snapshot import shared_arrays, to_state
@@ -136,7 +138,7 @@ class Run:
                 advance(seen.images, tally_text(self.progress.tally))
                 self._between_steps()
 
-    def _read(self, batches: list[NDArray[np.int64]]) -> Generator[Batch, None, None]:
+    def _read(self, batches: list[NDArray[np.int64]]) -> Generator[Part, None, None]:
         """Yield this process's parts of batches one after the other, as the network sees them."""
         task = self.task
         preprocessing = task.beginning.checkpoint.preprocessing
@@ -145,26 +147,28 @@ class Run:
             preprocessing, task.recipe.augmentation, task.config.seed, self.progress.epoch
         )
         wanted = [part.tolist() for batch in batches for part in self._shares(batch)]
-        yield from read_batches(
+        read = read_batches(
             task.images.train,
             wanted,
             (view,),
             workers=self.place.workers,
             pinned=self.place.device.type == "cuda",
         )
+        with closing(read):
+            yield from arriving(read, task.images.train.labels, Upload(self.place.device))
 
     def _shares(self, batch: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         job = self.place.job
         parts = self.task.recipe.accumulate
         return shares(batch, parts=parts, rank=job.rank, processes=job.size)
 
-    def _step(self, batch: NDArray[np.int64], read: Iterator[Batch]) -> Seen:
+    def _step(self, batch: NDArray[np.int64], read: Iterator[Part]) -> Seen:
         """Learn from one batch; return what all processes have seen of it."""
         task, progress, job = self.task, self.progress, self.place.job
         place = {"seed": task.config.seed, "epoch": progress.epoch, "step": progress.step}
         with losses_explained():
             seen = self.learner.step(
-                self._parts(read, len(self._shares(batch))),
+                islice(read, len(self._shares(batch))),
                 rate=learning_rate(task.recipe, self._moment()),
                 weight=total_weight(task.images.train.labels[batch], task.weights),
                 number=(progress.epoch - 1) * self.steps + progress.step + 1,
@@ -172,13 +176,6 @@ class Run:
             )
         images, loss, wrong = job.sum((seen.images, seen.loss, seen.wrong))
         return Seen(images=int(images), loss=loss, wrong=int(wrong), norm=seen.norm)
-
-    def _parts(self, read: Iterator[Batch], count: int) -> Iterator[Part]:
-        labels = self.task.images.train.labels
-        for _ in range(count):
-            batch = next(read)
-            check_readable(batch)
-            yield Part(inputs=batch.tensor(), labels=torch.from_numpy(labels[batch.positions]))
 
     def _moment(self) -> Moment:
         progress = self.progress

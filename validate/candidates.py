@@ -75,7 +75,12 @@ def candidates(
     for each in entrants:
         network = each.checkpoint.build()
         digest = each.checkpoint.digest()
-        predictor = Predictor(network, device=device, precision=Precision(config.precision))
+        predictor = Predictor(
+            network,
+            device=device,
+            precision=Precision(config.precision),
+            compiled=config.compiled,
+        )
         reference = None
         if config.compare_precision:
             reference = Predictor(network, device=device, precision=Precision.FP32)
@@ -88,6 +93,7 @@ def candidates(
                 pipeline=pipeline,
                 crops=config.crops,
                 precision=config.precision,
+                compiled=config.compiled,
             )
             found.append(
                 Candidate(

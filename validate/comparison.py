@@ -118,7 +118,7 @@ def grouped(results: Sequence[Result]) -> tuple[Group, ...]:
     places: dict[object, list[int]] = {}
     for place, result in enumerate(results):
         run = result.run
-        key = (run.checkpoint, run.network, run.preprocessing, run.crops, run.precision)
+        key = (run.checkpoint, run.network, run.preprocessing, run.crops, run.arithmetic)
         places.setdefault(key, []).append(place)
     shared = Counter(title(results[found[0]].run) for found in places.values())
     groups = []
@@ -138,7 +138,7 @@ def title(run: Run, *, with_file: bool = False) -> str:
     """Return a network's name, with what is not the default about how it was measured."""
     parts = [f"{run.network} ({run.checkpoint})" if with_file else run.network]
     parts += [f"{run.crops} crops"] if run.crops != 1 else []
-    parts += [run.precision] if run.precision != "fp32" else []
+    parts += [run.arithmetic] if run.arithmetic != "fp32" else []
     return ", ".join(parts)
 
 

@@ -27,6 +27,7 @@ def settings(config: Config, device: "torch.device", job: "Job") -> dict[str, ob
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": str(device) if job.size == 1 else device.type,
         "precision": config.precision,
+        "compile": config.compiled,
         "tf32": config.precision == "tf32",
         **ARITHMETIC_FLAGS,
         "bicubic": f"{on_device.name} on the device" if on_device else engine(),

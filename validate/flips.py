@@ -191,7 +191,8 @@ def pairs(first: Stored, second: Stored) -> tuple[tuple[int, int], ...]:
 def run_name(run: Mapping[str, Any]) -> str:
     """Name a run, as a ledger describes it, in a few words."""
     crops = "" if run["crops"] == 1 else f", {run['crops']} crops"
-    return f"{run['network']}, {run['pipeline']}, {run['precision']}{crops}"
+    compiled = " compiled" if run.get("compiled") else ""
+    return f"{run['network']}, {run['pipeline']}, {run['precision']}{compiled}{crops}"
 
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | None:

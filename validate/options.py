@@ -21,6 +21,7 @@ class Config:
         crops: 1 or 10.
         scale, crop: in pixels, in place of the preprocessing's own; or None.
         precision: "fp32", "tf32", "bf16" or "fp16".
+        compiled: compute with `torch.compile`.
         compare_precision: so many images are decided in fp32 too.
         batch_size: images of a batch, >= 1; None takes the device's usual.
         workers: processes that read ahead, 0 reads in this one; None takes the device's usual.
@@ -43,6 +44,7 @@ class Config:
     scale: int | None = None
     crop: int | None = None
     precision: str = "fp32"
+    compiled: bool = False
     compare_precision: int = 0
     batch_size: int | None = None
     workers: int | None = None

@@ -44,6 +44,7 @@ class Run:
         pipeline: whose arithmetic does that.
         crops: 1, or 10 of which the logits are summed.
         precision: "fp32", "tf32", "bf16" or "fp16".
+        compiled: by torch.compile, which may change last digits.
     """
 
     checkpoint: str
@@ -53,6 +54,12 @@ class Run:
     pipeline: Pipeline = Pipeline.TORCH7
     crops: int = 1
     precision: str = "fp32"
+    compiled: bool = False
+
+    @property
+    def arithmetic(self) -> str:
+        """Name the precision, and whether it is that of a compiled network."""
+        return f"{self.precision} compiled" if self.compiled else self.precision
 
     def to_fields(self) -> dict[str, object]:
         """Return the run as plain values, ready for JSON, without the place of its file."""
@@ -63,15 +70,16 @@ class Run:
             "pipeline": self.pipeline,
             "crops": self.crops,
             "precision": self.precision,
+            **({"compiled": True} if self.compiled else {}),
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What a faster precision changed.
+    """What a faster arithmetic changed.
 
     Attributes:
-        images: how many were also decided in fp32.
+        images: how many were also decided in plain fp32.
         top1: of them, those whose best class differs.
     """
 
@@ -89,7 +97,7 @@ class Result:
         judgements: of the claims made under this protocol.
         unjudged: the other claims.
         diagnoses: likely causes where a claim failed, a sentence each.
-        changed: by a faster precision, where that was compared.
+        changed: by a faster arithmetic, where that was compared.
     """
 
     run: Run

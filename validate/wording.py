@@ -161,11 +161,11 @@ def claim_text(claim: Claim) -> str:
 
 
 def changed_text(result: Result) -> str | None:
-    """Say what a faster precision changed; None where nobody compared."""
+    """Say what a faster arithmetic changed; None where nobody compared."""
     if result.changed is None:
         return None
     return (
-        f"{result.run.precision} changed the best class of {result.changed.top1} of "
+        f"{result.run.arithmetic} changed the best class of {result.changed.top1} of "
         f"{number(result.changed.images, 'image')} that were decided in fp32 too"
     )
 

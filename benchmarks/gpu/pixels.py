@@ -74,7 +74,7 @@ def compare(
     """Return how far the device's values are from the CPU's, and what each first call took."""
     furthest, differing, firsts = 0.0, 0, []
     for each, wanted in zip(sources, expected, strict=True):
-        firsts.append(seconds_of(partial(_scale, engine, each), each.flat.device, calls=1))
+        firsts.append(seconds_of(partial(_scale, engine, each), each.device, calls=1))
         found = _scale(engine, each).cpu().contiguous()
         furthest = max(furthest, float((found - wanted).abs().max()))
         differing += int((found.view(torch.int32) != wanted.view(torch.int32)).sum())
@@ -114,8 +114,10 @@ def measure(
     if common.is_cuda:  # elsewhere nothing is copied
         first = engines[0]
         ways |= {
-            "copied_bytes": lambda: [each.to(device) for each in sources],
-            "copied_and_scaled": lambda: [_scale(first, each.to(device)) for each in sources],
+            "copied_bytes": lambda: [each.to(device, non_blocking=True) for each in sources],
+            "copied_and_scaled": lambda: [
+                _scale(first, each.to(device, non_blocking=True)) for each in sources
+            ],
             "copied_float32": lambda: [each.to(device, non_blocking=True) for each in finished],
         }
     spent: dict[str, list[float]] = {name: [] for name in ways}
@@ -130,7 +132,7 @@ def measure(
 def _scale(engine: Engine, sources: Sources) -> Tensor:
     """Scale as in a measurement."""
     with torch.inference_mode():
-        levels = levels_on(sources.preprocessing, sources.flat.device)
+        levels = levels_on(sources.preprocessing, sources.device)
         return engine.load()(sources, *levels)
 
 

@@ -27,15 +27,15 @@ def scale_with_triton(sources: Sources, unit: float, shift: Tensor, divisor: Ten
     Raises:
         DeviceError: Triton cannot compile or run it there.
     """
-    flat, firsts = sources.flat, sources.firsts.contiguous()
+    firsts = sources.firsts.contiguous()
     _, count, side = firsts.shape
     crops = torch.empty(
-        (count, 3, side, side), device=flat.device, memory_format=torch.channels_last
+        (count, 3, side, side), device=sources.device, memory_format=torch.channels_last
     )
     try:
-        with _current(flat.device):
+        with _current(sources.device):
             _scale[count, triton.cdiv(side * side, BLOCK)](
-                flat,
+                sources.flat,
                 sources.starts,
                 sources.sizes,
                 firsts,
@@ -50,7 +50,7 @@ def scale_with_triton(sources: Sources, unit: float, shift: Tensor, divisor: Ten
                 enable_fp_fusion=False,
             )
     except triton.TritonError as error:  # derived from none of Python's
-        raise DeviceError(f"{flat.device}: Triton: {error}") from error
+        raise DeviceError(f"{sources.device}: Triton: {error}") from error
     return crops
 
 

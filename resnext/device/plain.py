@@ -21,7 +21,7 @@ def scale_plainly(sources: Sources, unit: float, shift: Tensor, divisor: Tensor)
     heights, widths = sources.sizes.T[:, :, None, None, None]
     row, column = sources.firsts[0][:, None, :, None], sources.firsts[1][:, None, None, :]
     down, across = sources.fractions[0][:, None, :, None], sources.fractions[1][:, None, None, :]
-    channel = torch.arange(3, device=sources.flat.device)[:, None, None]
+    channel = torch.arange(3, device=sources.device)[:, None, None]
 
     def line(tap: int) -> Tensor:
         """Return the row that a tap reads, scaled along its columns."""

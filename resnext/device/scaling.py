@@ -83,7 +83,7 @@ def scale_sources(sources: Sources) -> Tensor:
     Raises:
         DeviceError: nothing gives the CPU's bits there.
     """
-    device = sources.flat.device
+    device = sources.device
     engine = choose(device).engine
     if engine is None:
         raise DeviceError(f"{device}: an engine with the CPU's bits expected; scale on the CPU")

@@ -61,9 +61,14 @@ class Sources:
             fractions=self.fractions[:, :count],
         )
 
-    def to(self, device: torch.device) -> Self:
-        """Return the same on a device; copied while other work goes on if it was pinned."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+    @property
+    def device(self) -> torch.device:
+        """Return where it is."""
+        return self.flat.device
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> Self:
+        """Return the same on a device; see Tensor's."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     @property
     def nbytes(self) -> int:

@@ -54,6 +54,7 @@ def _result(result: Result, found: Answers, place: int) -> dict[str, object]:
         "pipeline": run.pipeline,
         "crops": run.crops,
         "precision": run.precision,
+        "compiled": run.compiled,
         "preprocessing": run.preprocessing.to_fields(),
         "images": counts.images,
         "top1_correct": counts.top1_correct,

@@ -1,0 +1,53 @@
+"""Networks that torch.compile makes faster, and what it says when it cannot."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from resnext.errors import DeviceError
+
+
+class CompiledNetwork:
+    """A network compiled for batches of one size.
+
+    For each further size torch.compile would take its time again, so smaller batches, as the last
+    of a measurement is, are filled up.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        """Take a network in evaluation mode; it is compiled with its first batch."""
+        self._network = cast("nn.Module", torch.compile(network))
+        self._size = 0
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Return the logits (N, classes) of pictures (N, 3, H, W).
+
+        Raises:
+            DeviceError: torch.compile lacks something here.
+        """
+        count = len(pictures)
+        self._size = max(self._size, count)
+        if count < self._size:
+            pictures = torch.cat([pictures, pictures[:1].expand(self._size - count, -1, -1, -1)])
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
+        with compilation_explained():
+            answers: Tensor = self._network(pictures)
+        return answers[:count]
+
+
+@contextmanager
+def compilation_explained() -> Iterator[None]:
+    """Turn what `torch.compile` raises, of types that are its own, into a `DeviceError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise DeviceError(
+            f"--compile: torch.compile cannot do it here ({reason}); install what it misses, or "
+            "leave out --compile"
+        ) from error

@@ -1,0 +1,41 @@
+"""Batches as they were read, to the parts of a step on their device."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from resnext.data.batches import Batch
+from resnext.device.upload import Arrival, Upload
+from train.learner import Part
+from train.readable import check_readable
+
+
+def arriving(batches: Iterable[Batch], labels: NDArray[np.int64], upload: Upload) -> Iterator[Part]:
+    """Yield a part for each batch, while those behind it that are worth sending are on their way.
+
+    Args:
+        batches: prepared in one way.
+        labels: of all images, by position.
+        upload: the way to the device.
+
+    Raises:
+        DataError: an image that could not be read.
+    """
+    sent: deque[tuple[Arrival[Tensor], Arrival[Tensor]]] = deque()
+
+    def part() -> Part:
+        inputs, targets = sent.popleft()
+        return Part(inputs=inputs.take(), labels=targets.take())
+
+    for batch in batches:
+        check_readable(batch)
+        targets = torch.from_numpy(labels[batch.positions])
+        sent.append((upload.begin(batch.tensor()), upload.begin(targets)))
+        if len(sent) > upload.ahead:
+            yield part()
+    while sent:
+        yield part()
