@@ -69,6 +69,7 @@ def test_json_has_how_each_run_was_measured_and_counted() -> None:
         "pipeline": "torch7",
         "crops": 1,
         "precision": "fp32",
+        "compiled": False,
         "preprocessing": {
             "scale": 256,
             "crop": 224,
