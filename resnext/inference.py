@@ -96,6 +96,21 @@ def check_precision(precision: Precision, device: torch.device) -> None:
         raise DeviceError(f"--precision tf32: an NVIDIA GPU expected, found {device}; use fp32")
 
 
+def precision_note(precision: Precision, device: torch.device) -> str | None:
+    """Say that a precision is none that a device computes in, where that is known; else None.
+
+    Convolutions in bfloat16 and float16 take about ten times as long as in float32 on a processor
+    that lacks instructions for them (seen with AVX2 alone).
+    """
+    ask = {Precision.BF16: "_is_mkldnn_bf16_supported", Precision.FP16: "_is_mkldnn_fp16_supported"}
+    if device.type != "cpu" or precision not in ask or not hasattr(torch.ops, "mkldnn"):
+        return None
+    supported = getattr(torch.ops.mkldnn, ask[precision], None)  # no public interface
+    if supported is None or supported():
+        return None
+    return f"--precision {precision}: this processor computes it much more slowly than fp32"
+
+
 def use_processors(*, processes: int) -> None:
     """Let this process compute on the CPU with its share of it, in memory that it keeps.
 

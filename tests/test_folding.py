@@ -7,7 +7,7 @@ from convert import load
 from resnext import fusion
 from resnext.folding import folded
 from resnext.fusion import FusedBlock, PackedConvolution, fused
-from resnext.inference import Precision, Predictor, arithmetic
+from resnext.inference import Precision, Predictor, arithmetic, precision_note
 
 TYPES = {
     "cifar_c": 0,  # batch norms that are left: none behind a convolution
@@ -97,3 +97,23 @@ def test_types_that_the_processor_has_no_operator_for_stay_as_they_are(
             assert sum(isinstance(each, FusedBlock) for each in network.modules()) == blocks
     finally:
         fusion._is_available.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("precision", "supported", "said"),
+    [
+        (Precision.BF16, False, True),
+        (Precision.BF16, True, False),
+        (Precision.FP16, False, True),
+        (Precision.FP32, False, False),
+    ],
+)
+def test_precision_that_the_processor_lacks_is_said(
+    monkeypatch: pytest.MonkeyPatch, precision: Precision, supported: bool, said: bool
+) -> None:
+    for name in ("_is_mkldnn_bf16_supported", "_is_mkldnn_fp16_supported"):
+        monkeypatch.setattr(torch.ops.mkldnn, name, lambda: supported)
+    note = precision_note(precision, torch.device("cpu"))
+    expected = f"--precision {precision}: this processor computes it much more slowly than fp32"
+    assert note == (expected if said else None)
+    assert precision_note(precision, torch.device("cuda")) is None

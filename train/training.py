@@ -59,6 +59,7 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
         watcher.note(text)
 
     from resnext.data.batches import memory_explained
+    from resnext.inference import Precision, precision_note
     from resnext.machine import keep_freed_memory
     from train.batching import check_batches
     from train.report import write_report
@@ -68,6 +69,8 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     if place.device.type == "cpu" and not config.saves_memory:
         keep_freed_memory()
     check_batches(len(task.images.train), task.recipe, processes=job.size)
+    if slow := precision_note(Precision(task.recipe.precision), place.device):
+        watcher.note(slow)
     for line in _plan(task, place):
         watcher.plan(line)
     learner = _learner(task, place)

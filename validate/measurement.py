@@ -28,6 +28,8 @@ from validate.results import Changed, Report, Result, Run
 from validate.watcher import Watcher
 
 if TYPE_CHECKING:
+    import torch
+
     from resnext.distributed import Job
     from resnext.metrics import Counts
     from validate.entries import Collection
@@ -61,20 +63,14 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         watcher.note(text)
 
     from resnext.data.batches import memory_explained
-    from resnext.device.scaling import choose
-    from resnext.inference import (
-        Precision,
-        check_precision,
-        find_device,
-        use_processors,
-    )
+    from resnext.inference import Precision, check_precision, find_device, use_processors
     from validate.loop import Subject, run
 
     device = find_device(job.device_name(config.device))
     check_precision(Precision(config.precision), device)
     if device.type == "cpu":
         use_processors(processes=job.local_size)
-    for text in choose(device).refused:
+    for text in _slower(config, device):
         watcher.note(text)
     options = settings(config, device, job)
     batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
@@ -138,6 +134,16 @@ def _notes(
         raise DataError(f"{config.claims}: none of its rows applies; the checkpoints are {known}")
     for name in names:
         yield f"{config.claims}: the row {name!r} applies to no checkpoint given; these are {known}"
+
+
+def _slower(config: Config, device: "torch.device") -> Iterator[str]:
+    """Say what will take longer here than it might."""
+    from resnext.device.scaling import choose
+    from resnext.inference import Precision, precision_note
+
+    if text := precision_note(Precision(config.precision), device):
+        yield text
+    yield from choose(device).refused
 
 
 def _identity(subject: "Subject", options: dict[str, object]) -> dict[str, object]:
