@@ -14,9 +14,9 @@ test: setup
 test-all: setup
 	$(BIN)/pytest -n auto
 
-# timm and torchvision themselves, beside the torch that is there: their wheels would pull another.
+# timm, torchvision and Triton themselves, beside the torch that is there: they would pull another.
 peers: setup
-	$(BIN)/python -m pip install --quiet --no-deps timm==1.0.31 torchvision==0.28.0
+	$(BIN)/python -m pip install --quiet --no-deps timm==1.0.31 torchvision==0.28.0 triton==3.9.0
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt huggingface_hub pyyaml
 
 setup: $(STAMP)
