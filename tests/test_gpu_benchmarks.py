@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from benchmarks.gpu import network as gpu_network
 from benchmarks.gpu import pixels as gpu_pixels
 from benchmarks.gpu import validation as gpu_validation
 from benchmarks.gpu import ways as gpu_ways
+from benchmarks.gpu.groups import widened
 from benchmarks.gpu.load import Load, nvidia_smi, watched
 from benchmarks.gpu.machine import Common, best_of, seconds_of
 from benchmarks.gpu.passes import Pass, passes
@@ -230,12 +232,12 @@ def test_pictures_are_the_same_from_several_processes() -> None:
 def test_ways_answer_what_the_plain_network_does_and_failures_are_told(
     subject: gpu_ways.Subject,
 ) -> None:
-    names = ("plain", "predictor", "folded", "folded_tried", "cudnn", "graph")
+    names = ("plain", "predictor", "folded", "folded_tried", "wide_16_tried", "cudnn", "graph")
     ways = {name: gpu_ways.WAYS[name] for name in names}
     pictures = torch.randn(5, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     rows = gpu_network.measure(ways, subject, pictures, rounds=2, calls=1)
     assert list(rows) == list(names)
-    for name in names[:4]:
+    for name in names[:5]:
         assert rows[name]["changed"] == 0
         assert rows[name]["furthest"] < 1e-5
         assert rows[name]["milliseconds"] > 0
@@ -290,6 +292,16 @@ def test_fused_calls_are_those_of_the_folded_network(
         found = gpu_ways.WAYS["cudnn"].make(subject)(subject.example)
         expected = folded(subject.network)(subject.example)
     assert torch.allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("width", "groups"), [(1, 8), (4, 8), (5, 4), (12, 2), (99, 1)])
+def test_wider_groups_compute_the_same(width: int, groups: int) -> None:
+    plain = torch.nn.Conv2d(32, 64, 3, stride=2, padding=1, groups=8)
+    wide = widened(deepcopy(torch.nn.Sequential(plain)), width)
+    pictures = torch.randn(2, 32, 9, 9, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        assert torch.allclose(wide(pictures), plain(pictures), rtol=1e-5, atol=1e-5)
+    assert wide[0].groups == groups
 
 
 # Whole benchmarks

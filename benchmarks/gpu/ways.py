@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.gpu.groups import widened
 from benchmarks.peers import import_timm
 from convert.export_timm import timm_architecture
 from resnext.folding import folded
@@ -82,8 +84,8 @@ def _plain(subject: Subject) -> ResNeXt:
     return _placed(deepcopy(subject.network), subject)
 
 
-def _folded(subject: Subject) -> ResNeXt:
-    return _placed(folded(subject.network), subject)
+def _folded(subject: Subject, *, width: int = 1) -> ResNeXt:
+    return _placed(widened(folded(subject.network), width), subject)
 
 
 def _placed(network: ResNeXt, subject: Subject) -> ResNeXt:
@@ -139,8 +141,8 @@ class _CudnnBlock(nn.Module):
         return y
 
 
-def _cudnn(subject: Subject) -> ResNeXt:
-    network = _folded(subject)
+def _cudnn(subject: Subject, *, width: int = 1) -> ResNeXt:
+    network = _folded(subject, width=width)
     for name in network.stage_names:
         stage = network.get_submodule(name)
         for place, block in stage.named_children():
@@ -227,6 +229,10 @@ WAYS = {
     "graph": Way(make=_graphed(_folded)),
     "graph_tried": Way(make=_graphed(_folded), tried=True),
     "graph_cudnn_tried": Way(make=_graphed(_cudnn), tried=True),
+    "wide_8_tried": Way(make=partial(_folded, width=8), tried=True),
+    "wide_16_tried": Way(make=partial(_folded, width=16), tried=True),
+    "wide_32_tried": Way(make=partial(_folded, width=32), tried=True),
+    "cudnn_wide_16_tried": Way(make=partial(_cudnn, width=16), tried=True),
     "timm": Way(make=_timm(amp=False, layout=FIRST), tried=True, layout=FIRST),
     "timm_last": Way(make=_timm(amp=False, layout=LAST), tried=True),
     "timm_amp": Way(make=_timm(amp=True, layout=LAST), tried=True, converted=False, halves=True),
@@ -234,6 +240,7 @@ WAYS = {
     "compiled_tried": Way(make=_compiled(_folded), tried=True),
     "compiled_graph": Way(make=_compiled(_folded, "reduce-overhead"), tried=True),
     "compiled_autotuned": Way(make=_compiled(_folded, "max-autotune-no-cudagraphs"), tried=True),
+    "compiled_wide_16": Way(make=_compiled(partial(_folded, width=16)), tried=True),
     "timm_compiled": Way(make=_compiled(_timm(amp=False, layout=LAST)), tried=True),
     "timm_amp_compiled": Way(
         make=_compiled(_timm(amp=True, layout=LAST)), tried=True, converted=False, halves=True
