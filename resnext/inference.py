@@ -144,7 +144,13 @@ class Answer:
 
 
 class Predictor:
-    """A network that is ready to answer: folded and fused, on its device, in its precision."""
+    """A network that is ready to answer: folded and fused, on its device, in its precision.
+
+    Attributes:
+        device: where it computes.
+        precision: of its arithmetic.
+        ahead: how many more batches are worth starting before an answer is waited for.
+    """
 
     def __init__(
         self,
@@ -165,6 +171,8 @@ class Predictor:
         """
         self.device = device
         self.precision = precision
+        # Something else than this processor computes: it gets the next batch in the meantime.
+        self.ahead = 0 if device.type == "cpu" else 1
         self.dtype = DTYPES[precision]
         plain = folded(network).to(device=device, dtype=self.dtype)
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

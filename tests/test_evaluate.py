@@ -12,8 +12,9 @@ from resnext.data.batches import memory_explained, read_batches
 from resnext.data.folders import class_folders
 from resnext.data.image_set import ImageSet
 from resnext.data.images import Picture, decode_picture
+from resnext.device.sources import Sources
 from resnext.errors import CheckpointError, DataError
-from resnext.inference import Precision, Predictor
+from resnext.inference import Answer, Precision, Predictor
 from resnext.metrics import Counts, count, top_five
 from resnext.preprocessing import Preprocessing
 from validate.entries import Collection, Entry
@@ -110,6 +111,29 @@ def test_error_that_nobody_expects_ends_the_processes_that_read(
         measure(images, [each], workers=1)
     assert caught.tb is not None  # and with it all that it refers to
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("ahead", [1, 40])
+def test_batches_ahead_change_nothing(
+    images: ImageSet, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    each = candidate()
+    plan = some(20)
+    expected = [outcome.entries for outcome in measure(images, [each], plan=plan)[0]]
+    started: list[int] = []
+    start = each.predictor.start
+
+    def begin(inputs: torch.Tensor | Sources) -> Answer:
+        started.append(len(inputs) if isinstance(inputs, torch.Tensor) else 0)
+        return start(inputs)
+
+    monkeypatch.setattr(each.predictor, "start", begin)
+    monkeypatch.setattr(each.predictor, "ahead", ahead)
+    found = []
+    for outcome in evaluate(images, plan, [each], batches=range(10), workers=0):
+        found.append(outcome.entries)
+        assert len(started) == min(len(found) + ahead, 10)
+    assert found == expected
 
 
 def test_digits_logits_are_those_of_torch7(images: ImageSet) -> None:

@@ -4,6 +4,7 @@ The network is built anew from its tensors, folded and run in fp32 on the same b
 order, so that a checkpoint that is validated later gives the same counts.
 """
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ from resnext.data.image_set import ImageSet
 from resnext.data.transforms import Source, crop_source, prepare_pixels
 from resnext.device.scaling import takes_over
 from resnext.distributed import Job
-from resnext.inference import Precision, Predictor
+from resnext.inference import Answer, Precision, Predictor
 from resnext.machine import usual_batch_size
 from resnext.metrics import Counts, count, top_five
 from resnext.preprocessing import Preprocessing
@@ -122,19 +123,24 @@ def evaluate(
     views = (ValidationView(checkpoint.preprocessing, on_device=takes_over(device)),)
     wanted = [cut[number] for number in mine]
     read = read_batches(images, wanted, views, workers=workers, pinned=device.type == "cuda")
+    started: deque[tuple[int, Batch, Answer]] = deque()
     parts: list[_Part] = []
     with closing(read):
         for number in range(job.rank, job.size * -(-len(cut) // job.size), job.size):
             batch = next(read) if number in mine else None
             if batch is not None:
                 check_readable(batch)
-                parts.append(_decide(number, predictor.logits(batch.inputs[0]), batch, images))
+                started.append((number, batch, predictor.start(batch.inputs[0])))
+                if len(started) > predictor.ahead:
+                    parts.append(_decide(*started.popleft(), images))
             pause(len(batch.positions) if batch is not None else 0)
+    parts += [_decide(*each, images) for each in started]
     everyone = job.gather([asdict(part) for part in parts])
     return None if everyone is None else _score([part for some in everyone for part in some])
 
 
-def _decide(number: int, logits: NDArray[np.float32], batch: Batch, images: ImageSet) -> _Part:
+def _decide(number: int, batch: Batch, answer: Answer, images: ImageSet) -> _Part:
+    logits = answer.wait()
     if not np.isfinite(logits).all():
         raise DivergedError("finite logits expected in the validation, found others")
     labels = images.labels[batch.positions]

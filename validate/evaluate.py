@@ -91,9 +91,7 @@ def evaluate(
     wanted = [plan.batch(number).tolist() for number in batches]
     kinds = {each.predictor.device.type for each in candidates}
     read = read_batches(images, wanted, preparations, workers=workers, pinned="cuda" in kinds)
-    # Something else than this processor computes: it gets the next batch before this one's answers
-    # are waited for.
-    ahead = 0 if kinds == {"cpu"} else 1
+    ahead = max(each.predictor.ahead for each in candidates)
     started: deque[_Started] = deque()
     with closing(read):
         for number, positions, batch in zip(batches, wanted, read, strict=True):
