@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resnext.compilation import CompiledNetwork
+from resnext.data.crop_sources import Sources
 from resnext.device.scaling import scale_sources
-from resnext.device.sources import Sources
 from resnext.device.upload import Upload
 from resnext.errors import DeviceError
 from resnext.folding import folded

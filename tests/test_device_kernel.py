@@ -40,7 +40,7 @@ from pathlib import Path
 from resnext.data.images import decode
 from resnext.data.transforms import crop_source
 from resnext.device import kernel, scaling
-from resnext.device.sources import Sources
+from resnext.data.crop_sources import Sources
 from resnext.preprocessing import IMAGENET
 import torch
 

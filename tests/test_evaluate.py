@@ -9,10 +9,10 @@ import torch
 
 import convert
 from resnext.data.batches import memory_explained, read_batches
+from resnext.data.crop_sources import Sources
 from resnext.data.folders import class_folders
 from resnext.data.image_set import ImageSet
 from resnext.data.images import Picture, decode_picture
-from resnext.device.sources import Sources
 from resnext.errors import CheckpointError, DataError
 from resnext.inference import Answer, Precision, Predictor
 from resnext.metrics import Counts, count, top_five

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resnext.data.crop_sources import Sources
 from resnext.data.images import decode
 from resnext.data.transforms import crop_source, prepare_pixels
 from resnext.device import scaling
 from resnext.device.plain import scale_plainly
 from resnext.device.scaling import scale_sources
-from resnext.device.sources import Sources
 from resnext.errors import DeviceError
 from resnext.preprocessing import IMAGENET, Preprocessing
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from resnext.data.crop_sources import Sources
 from resnext.data.transforms import crop_source
-from resnext.device.sources import Sources
 from resnext.device.upload import Upload
 from resnext.preprocessing import IMAGENET
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resnext.data.batches import Batch, Failure, Seconds, read_batches
+from resnext.data.crop_sources import Sources
 from resnext.data.image_set import ImageSet
-from resnext.device.sources import Sources
 from resnext.errors import CheckpointError
 from resnext.inference import Answer, Predictor
 from resnext.metrics import top_five

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from benchmarks.gpu.machine import Common, command, seconds_of
 from benchmarks.pictures import FORTY, draw_many
+from resnext.data.crop_sources import Sources
 from resnext.data.images import decode
 from resnext.data.transforms import crop_source, prepare_pixels
 from resnext.device import scaling
 from resnext.device.scaling import Engine, levels_on
-from resnext.device.sources import Sources
 from resnext.preprocessing import IMAGENET
 
 BATCH_SIZE = 128

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from resnext.data.crop_sources import Sources
 from resnext.data.image_set import ImageSet
 from resnext.data.images import Form, Picture
 from resnext.data.transforms import Source
-from resnext.device.sources import Sources
 from resnext.errors import DataError, ResnextError
 from resnext.machine import release_freed_memory
 

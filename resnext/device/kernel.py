@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from resnext.device.sources import Sources
+from resnext.data.crop_sources import Sources
 from resnext.errors import DeviceError
 
 BLOCK = 128  # pixels of a crop that are worked on together

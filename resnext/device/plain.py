@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from resnext.device.sources import Sources
+from resnext.data.crop_sources import Sources
 
 
 def scale_plainly(sources: Sources, unit: float, shift: Tensor, divisor: Tensor) -> Tensor:

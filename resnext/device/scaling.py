@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from resnext.data.crop_sources import Sources
 from resnext.data.transforms import crop_source, levels_of, prepare_pixels
-from resnext.device.sources import Sources
 from resnext.errors import DeviceError
 from resnext.preprocessing import Preprocessing
 

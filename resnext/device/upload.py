@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from resnext.device.sources import Sources
+from resnext.data.crop_sources import Sources
 
 Inputs = TypeVar("Inputs", Tensor, Sources)
 
