@@ -12,7 +12,8 @@ test: setup
 	$(BIN)/pytest -n auto -m "not slow and not gpu and not peers"
 
 test-all: setup
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m "not gpu"
+	$(BIN)/pytest -m gpu
 
 # timm, torchvision and Triton themselves, beside the torch that is there: they would pull another.
 peers: setup

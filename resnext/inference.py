@@ -14,7 +14,7 @@ from torch import Tensor
 from resnext.compilation import CompiledNetwork
 from resnext.data.crop_sources import Sources
 from resnext.device.scaling import scale_sources
-from resnext.device.upload import Upload
+from resnext.device.upload import upload_to
 from resnext.errors import DeviceError
 from resnext.folding import folded
 from resnext.fusion import fused
@@ -69,6 +69,9 @@ ARITHMETIC_FLAGS: Final = {"cudnn_benchmark": False, "cudnn_deterministic": True
 def find_device(name: str | None) -> torch.device:
     """Return the device of a name such as "cuda:1"; the best there is for None.
 
+    A GPU that is named becomes the current one of this process: where NCCL looks for it, and so
+    that nothing is put on another.
+
     Raises:
         DeviceError: no device has this name, or this machine has none of the kind.
     """
@@ -78,6 +81,8 @@ def find_device(name: str | None) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device).cpu()
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)
     except (RuntimeError, AssertionError) as error:  # the latter: a torch built without CUDA
         raise DeviceError(
             f"device {name!r}: cpu, cuda, cuda:N or mps expected, as this machine has it; "
@@ -181,7 +186,7 @@ class Predictor:
             self.network = CompiledNetwork(plain)
         elif device.type == "cpu":
             self.network = fused(plain)
-        self._upload = Upload(device)
+        self._upload = upload_to(device)
 
     def logits(self, inputs: Tensor | Sources) -> NDArray[np.float32]:
         """Return the logits (N, classes) of N pictures.
@@ -197,10 +202,11 @@ class Predictor:
         logits = self.compute(inputs)
         if logits.device.type != "cuda":
             return Answer(logits=logits)
-        # Copied behind the network, so that nobody waits for what the GPU is given next.
+        # Copied behind the network, so that nobody waits for what the GPU is given next, and who
+        # waits leaves the processor to those that read.
         copy = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
         copy.copy_(logits, non_blocking=True)
-        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         arrived.record(torch.cuda.current_stream(logits.device))
         return Answer(logits=copy, arrived=arrived)
 

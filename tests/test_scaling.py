@@ -105,7 +105,7 @@ def test_engine_that_cannot_be_trusted_is_passed_over_and_why_is_said(
 ) -> None:
     first = scaling.Engine(name="First", place=(__name__, scale.__name__), devices=("cpu",))
     monkeypatch.setattr(scaling, "ENGINES", (first, scaling.ENGINES[-1]))
-    found = scaling.choose.__wrapped__(torch.device("cpu"))
+    found = scaling._chosen.__wrapped__(torch.device("cpu"))
     assert found.engine.name == "PyTorch"
     assert found.refused == (f"First does not scale on cpu: {reason}",)
 

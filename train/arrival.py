@@ -33,8 +33,9 @@ def arriving(batches: Iterable[Batch], labels: NDArray[np.int64], upload: Upload
 
     for batch in batches:
         check_readable(batch)
-        targets = torch.from_numpy(labels[batch.positions])
-        sent.append((upload.begin(batch.tensor()), upload.begin(targets)))
+        # The few bytes first: they are not pinned, and might be waited for.
+        targets = upload.begin(torch.from_numpy(labels[batch.positions]))
+        sent.append((upload.begin(batch.tensor()), targets))
         if len(sent) > upload.ahead:
             yield part()
     while sent:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from resnext.data.batches import read_batches
-from resnext.device.upload import Upload
+from resnext.device.upload import upload_to
 from resnext.distributed import Job, losses_explained
 from train import results
 from train.arrival import arriving
@@ -155,7 +155,7 @@ class Run:
             pinned=self.place.device.type == "cuda",
         )
         with closing(read):
-            yield from arriving(read, task.images.train.labels, Upload(self.place.device))
+            yield from arriving(read, task.images.train.labels, upload_to(self.place.device))
 
     def _shares(self, batch: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         job = self.place.job

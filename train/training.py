@@ -59,6 +59,7 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
         watcher.note(text)
 
     from resnext.data.batches import memory_explained
+    from resnext.distributed import losses_explained
     from resnext.inference import Precision, precision_note
     from resnext.machine import keep_freed_memory
     from train.batching import check_batches
@@ -73,7 +74,8 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
         watcher.note(slow)
     for line in _plan(task, place):
         watcher.plan(line)
-    learner = _learner(task, place)
+    with losses_explained():
+        learner = _learner(task, place)
     resumes = job.tell(config.resume and (config.output / STATE).exists())
     with memory_explained():
         if not resumes:
@@ -94,8 +96,6 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
 
 
 def _place(task: Task, job: "Job") -> "Place":
-    import torch
-
     from resnext.inference import Precision, check_precision, find_device
     from resnext.machine import usual_workers
     from train.run import Place
@@ -103,8 +103,6 @@ def _place(task: Task, job: "Job") -> "Place":
     config = task.config
     device = find_device(job.device_name(config.device))
     check_precision(Precision(task.recipe.precision), device)
-    if device.type == "cuda" and device.index is not None:
-        torch.cuda.set_device(device)  # where NCCL looks for it
     usual = usual_workers(device, processes=job.local_size)
     return Place(
         job=job, device=device, workers=usual if config.workers is None else config.workers

@@ -64,8 +64,11 @@ def nvidia_smi(device: str) -> list[str] | None:
     kind, _, index = device.partition(":")
     if kind != "cuda" or shutil.which("nvidia-smi") is None:
         return None
+    # As CUDA counts, and `machine` has it count like nvidia-smi; numbers or UUIDs.
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    gpu = visible[int(index or 0)] if visible != [""] else index or "0"
     query = [f"--query-gpu={FIELDS}", "--format=csv,noheader,nounits", f"--loop-ms={PERIOD}"]
-    return ["nvidia-smi", f"--id={index or 0}", *query]
+    return ["nvidia-smi", f"--id={gpu}", *query]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What the benchmarks for a GPU share: networks, options, a clock, and where a result goes."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ def command(function: Callable[..., None]) -> click.Command:
     """Make a function a command that takes `COMMON` as its first argument."""
 
     def main(device: str, rounds: int, output: Path | None, commit: str | None, **own: Any) -> None:
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         common = Common(device=device, rounds=rounds, output=output, commit=commit)
         function(common, **own)
 

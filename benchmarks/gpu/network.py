@@ -22,7 +22,7 @@ from benchmarks.gpu.machine import FULL, NETWORKS, Common, best_of, command, sec
 from benchmarks.gpu.ways import COMPARED, COMPILED, EAGER, WAYS, Compute, Subject, Way
 from benchmarks.pictures import draw_many
 from resnext.data.transforms import prepare
-from resnext.inference import Precision
+from resnext.inference import Precision, find_device
 from resnext.preprocessing import IMAGENET
 
 BATCH_SIZE = 256
@@ -82,10 +82,12 @@ def main(
     names: tuple[str, ...],
 ) -> None:
     """Measure one network in one precision."""
-    device = torch.device(common.device)
+    device = find_device(common.device)
     inputs = _pictures(pictures)
     example = inputs[torch.arange(batch_size) % len(inputs)].to(device)
     with tempfile.TemporaryDirectory() as folder:
+        # What an earlier run compiled would hide what the first call of a way takes.
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(folder, "compiled"))
         path = Path(folder, f"calibrated_{network}.safetensors")
         write_calibrated(path, NETWORKS[network])
         subject = Subject(
@@ -94,10 +96,10 @@ def main(
             precision=Precision(precision),
             example=example,
         )
-    chosen = names or ((*COMPARED, *COMPILED) if compiled else EAGER)
-    is_half = subject.dtype is not torch.float32
-    ways = {name: WAYS[name] for name in chosen if is_half or not WAYS[name].halves}
-    rows = measure(ways, subject, inputs, rounds=common.rounds, calls=calls)
+        chosen = names or ((*COMPARED, *COMPILED) if compiled else EAGER)
+        is_half = subject.dtype is not torch.float32
+        ways = {name: WAYS[name] for name in chosen if is_half or not WAYS[name].halves}
+        rows = measure(ways, subject, inputs, rounds=common.rounds, calls=calls)
     facts = {
         "network": network,
         "precision": precision,

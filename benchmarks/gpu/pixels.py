@@ -18,6 +18,7 @@ from resnext.data.images import decode
 from resnext.data.transforms import crop_source, prepare_pixels
 from resnext.device import scaling
 from resnext.device.scaling import Engine, levels_on
+from resnext.inference import find_device
 from resnext.preprocessing import IMAGENET
 
 BATCH_SIZE = 128
@@ -31,7 +32,7 @@ CALLS = 5
 @click.option("--calls", type=click.IntRange(min=1), default=CALLS, help="Of each in a round.")
 def main(common: Common, *, batch_size: int, batches: int, calls: int) -> None:
     """Compare and measure."""
-    device = torch.device(common.device)
+    device = find_device(common.device)
     count = batch_size * batches
     files = draw_many(count, processes=min(cpu_count() or 1, -(-count // FORTY)))
     pictures = [decode(data) for data in files]

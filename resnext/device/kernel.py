@@ -59,7 +59,7 @@ def _current(device: torch.device) -> AbstractContextManager[Any]:
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count", "side"])
 def _scale(
     flat,
     starts,
@@ -74,7 +74,10 @@ def _scale(
     side,
     block: tl.constexpr,
 ):
-    """Write some pixels of one crop, all channels; see `Sources` for what is read."""
+    """Write some pixels of one crop, all channels; see `Sources` for what is read.
+
+    One binary serves every number of pictures: what was compared with the CPU is what is used.
+    """
     picture = tl.program_id(0)
     place = tl.program_id(1) * block + tl.arange(0, block)
     wanted = place < side * side

@@ -95,9 +95,15 @@ def takes_over(device: torch.device) -> bool:
     return device.type == "cuda" and choose(device).engine is not None
 
 
-@cache
 def choose(device: torch.device) -> Choice:
-    """Ask the engines of a device, until one gives the CPU's bits."""
+    """Ask the engines of a device, once, until one gives the CPU's bits."""
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", torch.cuda.current_device())
+    return _chosen(device)
+
+
+@cache
+def _chosen(device: torch.device) -> Choice:
     refused: list[str] = []
     for engine in ENGINES:
         if device.type not in engine.devices:

@@ -1,6 +1,7 @@
 """Batches on their way to a device."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, TypeVar
 
 import torch
@@ -31,6 +32,16 @@ class Arrival(Generic[Inputs]):
             # They were made on another stream, which must not use their memory again too early.
             self.inputs.record_stream(stream)
         return self.inputs
+
+
+@cache
+def upload_to(device: torch.device) -> "Upload":
+    """Return the way to a device, one for the whole process.
+
+    What was allocated for one stream is of no use to another: with a new one for each epoch the
+    memory of all of them would stay in the allocator's hands.
+    """
+    return Upload(device)
 
 
 class Upload:
