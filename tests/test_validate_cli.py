@@ -311,11 +311,12 @@ def test_both_pipelines_are_reported_and_one_is_judged(run: Run) -> None:
 
 
 def test_ten_crops_leave_the_single_crop_claim_unjudged(run: Run) -> None:
-    done = run("--data", "val", "--claims", CLAIMS, "--crops", "10", "--json", CHECKPOINT)
+    words = ["--crops", "10", "--limit", "60", "--json"]
+    done = run("--data", "val", "--claims", CLAIMS, *words, CHECKPOINT)
     printed = json.loads(done.stdout)
     (result,) = printed["results"]
     assert (result["crops"], result["claims"]) == (10, [])
-    assert result["images"] == 360
+    assert result["images"] == 60
     assert printed["settings"]["batch_size"] == 1  # 10 pictures, of the usual 16
 
 
@@ -336,11 +337,11 @@ def test_several_checkpoints_are_measured_in_one_pass(run: Run, some: Path, tmp_
 
 
 def test_faster_precision_says_what_it_changed(run: Run) -> None:
-    words = ["--precision", "bf16", "--compare-precision", "100", "--json"]
+    words = ["--precision", "bf16", "--compare-precision", "50", "--limit", "80", "--json"]
     done = run("--data", "val", "--claims", CLAIMS, *words, CHECKPOINT)
     (result,) = json.loads(done.stdout)["results"]
     assert result["precision"] == "bf16"
-    assert result["changed_by_precision"]["images"] == 100
+    assert result["changed_by_precision"]["images"] == 50
     assert 0 <= result["changed_by_precision"]["top1"] <= 3
 
 
