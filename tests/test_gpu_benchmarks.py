@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from copy import deepcopy
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -224,7 +225,7 @@ def test_result_says_with_what_it_was_measured(tmp_path: Path, commit: str | Non
     found = json.loads(path.read_text())
     assert found["a"] == 1
     assert set(found["machine"]) == {"processor", "cores"}
-    assert found["packages"] == {"torch": torch.__version__}
+    assert found["packages"] == {"torch": version("torch")}
     assert found["commit"] == commit or (commit is None and "v7" not in found["commit"])
 
 
