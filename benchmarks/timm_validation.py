@@ -58,10 +58,12 @@ class Validation(Settings):
     Attributes:
         channels_last: order in memory of weights and pictures.
         model_dtype: type of weights and pictures; or None.
+        torchcompile: the network is compiled.
     """
 
     channels_last: bool = False
     model_dtype: str | None = None
+    torchcompile: bool = False
 
     @property
     def dtype(self) -> torch.dtype:
@@ -102,6 +104,8 @@ def validate(images: str, checkpoint: str, settings: Validation) -> dict[str, An
     timm.models.load_checkpoint(model, checkpoint)
     loader = _loader(timm, model, images, settings)
     model = model.to(device=device, dtype=settings.dtype).to(memory_format=settings.layout).eval()
+    if settings.torchcompile:
+        model = torch.compile(model)
     criterion = torch.nn.CrossEntropyLoss().to(device)
     meters = {name: timm.utils.AverageMeter() for name in ("loss", "top1", "top5")}
     with torch.inference_mode():

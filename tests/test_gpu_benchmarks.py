@@ -411,6 +411,17 @@ class TestAgainstTimm:
         assert all(row["images_per_second"] > 0 for row in found["rows"].values())
 
     @pytest.mark.slow
+    def test_compiled_validation_runs_to_its_end(self, tmp_path: Path) -> None:
+        size = ("--images", "10", "--different", "5", "--batch-size", "4", "--workers", "1")
+        found = command("validation", tmp_path, *size, "--compiled", "--precision", "fp32")
+        rows = found["rows"]
+        assert list(rows) == ["timm", "timm_channels_last", "resnext", "resnext_compiled"]
+        assert {row["images"] for row in rows.values()} == {10}
+        # The network is compiled within the first batch of ours, and before those of timm.
+        compiled = rows["resnext_compiled"]
+        assert compiled["steady_images_per_second"] > compiled["images_per_second"]
+
+    @pytest.mark.slow
     def test_training_runs_to_its_end(self, tmp_path: Path) -> None:
         size = ("--different", "5", "--batch-size", "4", "--skipped", "1", "--steps", "2")
         found = command("training", tmp_path, *size, "--workers", "1")

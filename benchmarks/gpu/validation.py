@@ -50,6 +50,7 @@ class Measured:
 @click.option("--different", type=click.IntRange(min=1), default=DIFFERENT, help="Pictures.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE)
 @click.option("--workers", type=click.IntRange(min=0), default=WORKERS)
+@click.option("--compiled", is_flag=True, help="Both compiled too, and timm so only.")
 @click.option("--timm", "theirs", multiple=True, help="Only these of timm's ways, to save time.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep pictures and network there.")
 def main(
@@ -61,6 +62,7 @@ def main(
     different: int,
     batch_size: int,
     workers: int,
+    compiled: bool,
     theirs: tuple[str, ...],
     folder: Path | None,
 ) -> None:
@@ -76,13 +78,19 @@ def main(
         shared = ["--device", common.device, "--batch-size", str(batch_size)]
         shared += ["--workers", str(workers)]
         timms = timm_commands(network, precision, [str(pictures), str(checkpoint), *shared])
+        ours = [
+            *(sys.executable, "-m", "benchmarks.gpu.passes", "validate"),
+            *("--data", str(pictures), "--no-canary", "--json", "--precision", precision),
+            *(*shared, str(checkpoint)),
+        ]
         commands = {
-            **{name: words for name, words in timms.items() if name in (theirs or timms)},
-            "resnext": [
-                *(sys.executable, "-m", "benchmarks.gpu.passes", "validate"),
-                *("--data", str(pictures), "--no-canary", "--json", "--precision", precision),
-                *(*shared, str(checkpoint)),
-            ],
+            **{
+                name: [*words, *(["--torchcompile"] * compiled)]
+                for name, words in timms.items()
+                if name in (theirs or timms)
+            },
+            "resnext": ours,
+            **({"resnext_compiled": [*ours, "--compile"]} if compiled else {}),
         }
         with watched(nvidia_smi(common.device)) as load:
             # Once before: what is compiled stays in a cache, and the files in memory.
@@ -100,7 +108,8 @@ def main(
         "rounds": common.rounds,
         "rows": rows,
     }
-    common.keep(f"gpu_validation_{network}_{precision}", facts, full=images >= FEWEST)
+    kind = "gpu_validation_compiled" if compiled else "gpu_validation"
+    common.keep(f"{kind}_{network}_{precision}", facts, full=images >= FEWEST)
 
 
 def timm_commands(network: str, precision: str, words: Sequence[str]) -> dict[str, list[str]]:
