@@ -57,8 +57,13 @@ def top_five(logits: "NDArray[np.floating]") -> "Indices":
     Returns:
         (N, min(5, classes)) class indices from 0.
     """
-    order = np.argsort(-logits, axis=1, kind="stable")
-    return order[:, :FIVE].astype(np.int64, copy=False)
+    # Five looks for the largest, of which numpy returns the first, are quicker than to sort all.
+    left, rows = logits.copy(), np.arange(len(logits))
+    best = np.empty((len(logits), min(FIVE, logits.shape[1])), np.int64)
+    for place in range(best.shape[1]):
+        best[:, place] = left.argmax(axis=1)
+        left[rows, best[:, place]] = -np.inf
+    return best
 
 
 def count(decisions: "Indices", labels: "Indices") -> Counts:

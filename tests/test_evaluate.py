@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import convert
 from resnext.data.batches import memory_explained, read_batches
@@ -309,6 +311,20 @@ def test_top_five_are_the_largest_logits_the_largest_first() -> None:
 def test_top_five_of_equal_logits_are_the_lower_classes() -> None:
     logits = np.array([[1, 2, 2, 1, 1, 1, 2]], np.float32)
     assert top_five(logits).tolist() == [[1, 2, 6, 0, 3]]
+
+
+@given(
+    rows=st.integers(0, 4).flatmap(
+        lambda count: st.lists(
+            st.lists(st.sampled_from([-0.0, 0.0, 1.5, -2, 7]), min_size=8, max_size=8),
+            min_size=count,
+            max_size=count,
+        )
+    )
+)
+def test_top_five_are_the_first_of_a_sorted_line(rows: list[list[float]]) -> None:
+    expected = [sorted(range(8), key=lambda place: -row[place])[:5] for row in rows]
+    assert top_five(np.array(rows, np.float32).reshape(-1, 8)).tolist() == expected
 
 
 def test_top_five_of_three_classes_are_three() -> None:

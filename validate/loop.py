@@ -105,6 +105,9 @@ def _rounds(
         outcome = next(outcomes, None)
         if outcome is not None:
             spent.add(outcome)
+            if job.size == 1:
+                yield outcome.entries
+                continue
         mine = [entry.to_fields() for entry in outcome.entries] if outcome else []
         everyone = job.gather(mine)
         if everyone is not None:
