@@ -15,6 +15,7 @@ from resnext.data.crop_sources import Sources
 from resnext.data.folders import class_folders
 from resnext.data.image_set import ImageSet
 from resnext.data.images import Picture, decode_picture
+from resnext.device.scaling import scale_sources
 from resnext.errors import CheckpointError, DataError
 from resnext.inference import Answer, Precision, Predictor
 from resnext.metrics import Counts, count, top_five
@@ -263,6 +264,22 @@ def test_pixels_that_the_device_scales_give_the_same_decisions(images: ImageSet)
     decisions = found.decisions()
     assert np.array_equal(*decisions.top_five)
     assert np.array_equal(*decisions.confidences)
+
+
+def test_what_is_handed_over_is_the_same_from_another_process(images: ImageSet) -> None:
+    ways = [Preparation(Pipeline.TORCH7, 1, SCALED, on_device) for on_device in (True, False)]
+    here, there = (
+        list(read_batches(images, [[3, 200], [7]], ways, workers=workers)) for workers in (0, 1)
+    )
+    for one, other in zip(here, there, strict=True):
+        (sources, tensor), (others, shared) = one.inputs, other.inputs
+        assert isinstance(sources, Sources)
+        assert isinstance(others, Sources)
+        assert torch.equal(tensor, shared)
+        assert torch.equal(scale_sources(sources), scale_sources(others))
+        assert torch.equal(scale_sources(sources), tensor)
+        assert others.flat.is_shared()
+        assert not sources.flat.is_shared()
 
 
 def test_changed_decisions_are_counted(images: ImageSet) -> None:

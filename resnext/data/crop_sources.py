@@ -12,6 +12,10 @@ from resnext.data.transforms import Source
 from resnext.preprocessing import Preprocessing
 
 
+def _private_room(count: int) -> Tensor:
+    return torch.empty(count, dtype=torch.uint8)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sources:
     """What the crops of N pictures read, as tensors that go to a device together.
@@ -34,22 +38,33 @@ class Sources:
     preprocessing: Preprocessing
 
     @classmethod
-    def of(cls, sources: Sequence[Source]) -> Self:
-        """Put one or more pictures of one preprocessing behind each other."""
+    def of(
+        cls, sources: Sequence[Source], *, room: Callable[[int], Tensor] = _private_room
+    ) -> Self:
+        """Put one or more pictures of one preprocessing behind each other.
+
+        Args:
+            sources: the pictures.
+            room: returns where so many bytes are put, as (count,) uint8.
+        """
         shapes = np.array([each.pixels.shape[:2] for each in sources], np.int64)
         bytes_of = shapes.prod(axis=1) * 3
-        flat = np.concatenate([each.pixels.ravel() for each in sources])
+        flat = room(int(bytes_of.sum()))
+        np.concatenate([each.pixels.ravel() for each in sources], out=flat.numpy())
         taps = ([each.rows for each in sources], [each.columns for each in sources])
         firsts = np.array([[axis.first for axis in row] for row in taps], np.int64)
         fractions = np.array([[axis.fractions for axis in row] for row in taps], np.float32)
         return cls(
-            flat=torch.from_numpy(flat),
+            flat=flat,
             starts=torch.from_numpy(np.cumsum(bytes_of) - bytes_of),
             sizes=torch.from_numpy(shapes),
             firsts=torch.from_numpy(firsts),
             fractions=torch.from_numpy(fractions),
             preprocessing=sources[0].preprocessing,
         )
+
+    def __len__(self) -> int:
+        return len(self.starts)
 
     def first(self, count: int) -> Self:
         """Return the same of the first pictures only."""

@@ -1,0 +1,126 @@
+"""What a picture costs the processes around a device that takes no time: those that read, and main.
+
+The device is this processor, and its answers are there before they are asked for, so that what is
+measured is everything else: JPEG files in, a ledger out. Of a GPU the copies and launches are
+missing, which its driver makes.
+"""
+
+import json
+import resource
+import tempfile
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from benchmarks.pictures import write_pictures
+from benchmarks.runs import write_result
+from resnext.data.crop_sources import Sources
+from resnext.data.folders import class_folders
+from resnext.data.image_set import ImageSet
+from resnext.distributed import Job
+from resnext.inference import Answer, Precision, Predictor
+from resnext.model import ResNeXt
+from resnext.preprocessing import IMAGENET
+from resnext.spec import Spec
+from validate.evaluate import Candidate
+from validate.ledger import Ledger
+from validate.loop import Subject, run
+from validate.plan import make_plan
+from validate.results import Run
+from validate.watcher import Watcher
+
+IMAGES = 2560
+DIFFERENT = 120
+BATCH_SIZE = 128
+ROUNDS = 5
+CLASSES = 1000
+WAYS = {"bytes": True, "float32": False}  # what is handed over -> whether the device scales
+
+
+class Instant(Predictor):
+    """Answers at once, and at random."""
+
+    def __init__(self) -> None:
+        small = Spec(blocks=(1, 1, 1, 1), cardinality=1, base_width=4, planes=4, classes=CLASSES)
+        network = ResNeXt(small).eval()
+        super().__init__(network, device=torch.device("cpu"), precision=Precision.FP32)
+        draw = np.random.default_rng(0).random((BATCH_SIZE, CLASSES), np.float32)
+        self.answers = torch.from_numpy(draw)
+        self.ahead = 1
+
+    def start(self, inputs: torch.Tensor | Sources) -> Answer:
+        """Return logits of as many pictures."""
+        return Answer(logits=self.answers[: len(inputs)])
+
+
+def main() -> None:
+    """Measure, print and write the result."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder, "val")
+        write_pictures(images, IMAGES, different=DIFFERENT)
+        found = class_folders(images)
+        spent: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
+        for turn in range(ROUNDS + 1):
+            for name, on_device in WAYS.items():
+                seconds = _spent(found, Path(folder, "ledger.jsonl"), on_device=on_device)
+                if turn:  # the first is for warmth
+                    spent[name].append(seconds)
+    rows = {
+        name: {
+            "reading_milliseconds": round(1000 * median(reading for reading, _ in row), 3),
+            "main_milliseconds": round(1000 * median(main for _, main in row), 3),
+        }
+        for name, row in spent.items()
+    }
+    facts = {
+        "unit": "processor time a picture",
+        "images": IMAGES,
+        "different_pictures": DIFFERENT,
+        "batch_size": BATCH_SIZE,
+        "rounds": ROUNDS,
+        "rows": rows,
+    }
+    write_result("feeding", facts, ("numpy", "simplejpeg", "torch", "resnext"))
+    print(json.dumps(facts, indent=2))
+
+
+def _spent(images: ImageSet, ledger: Path, *, on_device: bool) -> tuple[float, float]:
+    """Return the seconds of processor time that a picture takes: of who reads, and of main."""
+    measured = Run(checkpoint="x", network="x", weights_sha256="0", preprocessing=IMAGENET)
+    plan = make_plan(len(images), limit=None, seed=0, batch_size=BATCH_SIZE)
+    subject = Subject(
+        images=images,
+        plan=plan,
+        candidates=(Candidate(run=measured, predictor=Instant(), on_device=on_device),),
+        classes=CLASSES,
+        claimed=(False,),
+        workers=1,
+        compared=0,
+        canary=False,
+    )
+    silent = Watcher(
+        note=lambda _: None,
+        progress=lambda _images, _done: nullcontext(lambda _: None),
+        bar=lambda _: nullcontext(lambda _done, _total: None),
+    )
+    before, begin = _children(), time.process_time()
+    with Ledger.open(ledger, {}, plan) as kept:
+        run(subject, Job(), kept, silent)
+    main, reading = time.process_time() - begin, _children() - before
+    ledger.unlink()
+    return reading / len(images), main / len(images)
+
+
+def _children() -> float:
+    """Return the seconds of processor time of the processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    main()
