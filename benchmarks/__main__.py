@@ -6,6 +6,7 @@ from importlib import import_module
 NAMES = (
     "convert",
     "decisions",
+    "feeding",
     "growth",
     "network",
     "pixels",

@@ -211,6 +211,19 @@ def readers_table() -> str:
     return _measured("threads, `--workers`", SPEEDS, read_result("scaling")["readers"]["rows"])
 
 
+HANDED = {"bytes": "bytes, for a GPU that scales", "float32": "float32, scaled by who reads"}
+
+
+def feeding_table() -> str:
+    """Return what a picture costs around the device, as `benchmarks.feeding` measured it."""
+    columns = {
+        "who reads, ms": "{reading_milliseconds:.2f}",
+        "the main process, ms": "{main_milliseconds:.2f}",
+    }
+    name = "processor time a picture, handed over as"
+    return _measured(name, columns, read_result("feeding")["rows"], HANDED)
+
+
 def _measured(
     name: str,
     columns: Mapping[str, str],
@@ -255,6 +268,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "workers": workers_table,
         "processes": processes_table,
         "readers": readers_table,
+        "feeding": feeding_table,
     },
 }
 
