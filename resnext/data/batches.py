@@ -28,8 +28,10 @@ from resnext.machine import keep_freed_memory, release_freed_memory
 # numbers.
 Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32] | Source]
 
-# How PyTorch says, in a RuntimeError, that a tensor was too large, or that a worker was killed.
+# How PyTorch says, in a RuntimeError, that a tensor was too large, that one to be handed over was,
+# or that a worker was killed.
 NO_MEMORY: Final = "DefaultCPUAllocator"
+NO_SHARED_MEMORY: Final = "shared memory"
 DEAD_WORKER: Final = "DataLoader worker"
 
 # The names of files that hold what they say.
@@ -179,7 +181,8 @@ def read_batches(
     try:
         yield from found
     finally:
-        del found  # ends the workers now, not once an error's traceback is collected
+        # Ends the workers now, and not once the traceback of an error, maybe of theirs, is gone.
+        getattr(found, "_shutdown_workers", lambda: None)()
 
 
 @contextmanager
@@ -194,6 +197,12 @@ def memory_explained() -> Iterator[None]:
     except (RuntimeError, MemoryError, ConnectionError, EOFError) as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or NO_MEMORY in str(error):
             raise DataError("a batch does not fit in memory; use a smaller --batch-size") from error
+        if NO_SHARED_MEMORY in str(error):
+            raise DataError(
+                "the batches that are read ahead do not fit in shared memory (/dev/shm); use a "
+                "smaller --batch-size or --workers, or give a container more of it (docker run "
+                "--shm-size)"
+            ) from error
         if isinstance(error, RuntimeError) and not str(error).startswith(DEAD_WORKER):
             raise
         # The loader's handler would raise again as each of the other workers ends.
@@ -219,7 +228,9 @@ def _collate(samples: "list[_Sample | Failure]") -> Batch:
 def _together(column: Sequence[NDArray[np.float32] | Source]) -> Tensor | Sources:
     sources = [each for each in column if isinstance(each, Source)]
     if sources:
-        return Sources.of(sources, room=_shared_room)
+        together = Sources.of(sources, room=_shared_room)
+        # The rest too, here, where what goes wrong is an error, and not a batch that never comes.
+        return together if get_worker_info() is None else together.share_memory()
     # Which puts them, in a process that reads, into shared memory at once.
     inputs: Tensor = default_collate([torch.from_numpy(each) for each in column])
     return inputs

@@ -95,6 +95,10 @@ class Sources:
         for tensor in self._tensors():
             tensor.record_stream(stream)
 
+    def share_memory(self) -> Self:
+        """Return the same in memory that other processes can read."""
+        return self._each(Tensor.share_memory_)
+
     def pin_memory(self) -> Self:
         """Return the same in memory that a GPU can read by itself."""
         return self._each(Tensor.pin_memory)
