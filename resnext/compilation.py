@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
 
 from resnext.errors import DeviceError
+
+# Networks times sizes of batches that one process compiles.
+MOST: Final = 200
 
 
 class CompiledNetwork:
@@ -33,7 +36,10 @@ class CompiledNetwork:
         if count < self._size:
             pictures = torch.cat([pictures, pictures[:1].expand(self._size - count, -1, -1, -1)])
             pictures = pictures.contiguous(memory_format=torch.channels_last)
-        with compilation_explained():
+        # All networks are code of one class, of which the compiler would by default make no more
+        # than eight kinds, and run the others as they stand.
+        most = torch._dynamo.config.patch(recompile_limit=MOST, fail_on_recompile_limit_hit=True)
+        with compilation_explained(), most:
             answers: Tensor = self._network(pictures)
         return answers[:count]
 

@@ -37,7 +37,7 @@ class DownloadError(ResnextError):
 
 
 class DeviceError(ResnextError):
-    """A device that this machine does not have."""
+    """A device that this machine does not have, or one that cannot do what is asked of it."""
 
 
 class JobError(ResnextError):

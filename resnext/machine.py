@@ -16,9 +16,14 @@ PACKAGES: Final = ("resnext", "torch", "numpy", "Pillow", "simplejpeg", "safeten
 BATCH_SIZES: Final = {"cpu": 16, "cuda": 128, "mps": 64}
 MOST_WORKERS: Final = 16
 
-# Of <malloc.h>: how many pieces are mapped on their own, and how much is kept at the heap's end.
+# Of <malloc.h>: how many pieces are mapped on their own, which size they have at least, and how
+# much is kept at the heap's end.
 M_MMAP_MAX: Final = -4
+M_MMAP_THRESHOLD: Final = -3
 M_TRIM_THRESHOLD: Final = -1
+MMAP_MAX: Final = 65536  # glibc's own
+LARGE: Final = 32 << 20  # the most that glibc takes for that size
+KEPT: Final = 256 << 20
 
 
 def usual_batch_size(device: "torch.device") -> int:
@@ -69,6 +74,17 @@ def keep_freed_memory() -> None:
     if glibc := _glibc():
         glibc.mallopt(M_MMAP_MAX, 0)
         glibc.mallopt(M_TRIM_THRESHOLD, -1)
+
+
+def keep_some_freed_memory() -> None:
+    """Let the C library keep, for this process, what pictures leave, but none that is huge.
+
+    By default it gives back what a picture leaves, and asks for it again for the next one.
+    """
+    if glibc := _glibc():
+        glibc.mallopt(M_MMAP_MAX, MMAP_MAX)
+        glibc.mallopt(M_MMAP_THRESHOLD, LARGE)
+        glibc.mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 def release_freed_memory() -> None:

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from resnext import compilation
 from resnext.compilation import CompiledNetwork
 from resnext.errors import DeviceError
 from resnext.inference import Precision, Predictor
+from resnext.model import ResNeXt
+from resnext.spec import Spec
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 
@@ -35,6 +38,25 @@ def test_smaller_batches_are_filled_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sums.sizes == [3, 3, 3, 5, 5]
     for count, answers in zip((3, 1, 3, 5, 4), found, strict=True):
         assert torch.equal(answers, pictures[:count].sum((2, 3)))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method.:DeprecationWarning")
+def test_every_network_is_compiled_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are code of one class, of which torch.compile by itself makes no more than eight."""
+    compiled: list[object] = []
+
+    def backend(graph: torch.fx.GraphModule, _: object) -> object:
+        compiled.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    for blocks in range(1, 11):
+        spec = Spec(blocks=(blocks, 1, 1, 1), cardinality=2, base_width=4, planes=8, classes=3)
+        network = CompiledNetwork(ResNeXt(spec).eval())
+        with torch.inference_mode():
+            assert network(torch.zeros(1, 3, 32, 32)).shape == (1, 3)
+    assert len(compiled) == 10
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 import multiprocessing
+import re
+import signal
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import convert
 from resnext.data.batches import memory_explained, read_batches
@@ -245,12 +249,18 @@ def test_ten_crops_are_decided_by_their_sum(images: ImageSet) -> None:
 
 
 def test_faster_precision_reports_the_decisions_it_changed(images: ImageSet) -> None:
+    # The reference is the same network with two outputs exchanged: what is a 3 is a 4 to it.
     plan = make_plan(len(images), limit=80, seed=0, batch_size=16)
     way = candidate(precision=Precision.BF16, compared=True)
-    _, found = measure(images, [way], plan=plan, compared=50)
-    _, exact = measure(images, [candidate()], plan=plan)
-    best, fast = exact.top_five[0][:50, 0], found.top_five[0][:50, 0]
-    assert found.changes() == (Changed(images=50, top1=int((best != fast).sum())),)
+    network = convert.load(DIGITS / "resnext_11_8x4d_digits.t7").build()
+    with torch.no_grad():
+        for parameter in network.fc.parameters():
+            parameter[[3, 4]] = parameter[[4, 3]].clone()
+    other = Predictor(network, device=CPU, precision=Precision.FP32)
+    _, found = measure(images, [replace(way, reference=other)], plan=plan, compared=50)
+    exchanged = np.isin(found.top_five[0][:50, 0], (3, 4)).sum()
+    assert exchanged >= 5
+    assert found.changes() == (Changed(images=50, top1=int(exchanged)),)
 
 
 def test_pixels_that_the_device_scales_give_the_same_decisions(images: ImageSet) -> None:
@@ -318,6 +328,59 @@ def test_softmax_of_the_best_is_a_probability_whatever_the_logits() -> None:
 def test_tensor_that_does_not_fit_in_memory_is_reported_as_such() -> None:
     with pytest.raises(DataError, match="use a smaller --batch-size"), memory_explained():
         torch.empty(2**60, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Caught RuntimeError in DataLoader worker process 0.\nunable to allocate shared memory",
+            "do not fit in shared memory (/dev/shm)",
+        ),
+        (
+            "DataLoader worker (pid 9) is killed by signal: Bus error. Out of shared memory?",
+            "a process that reads images was killed",
+        ),
+        (
+            "Too many open files. Communication with the workers is no longer possible.",
+            "more files than this process may open",
+        ),
+    ],
+    ids=["allocated", "killed", "files"],
+)
+def test_what_pytorch_says_of_readers_is_explained(text: str, said: str) -> None:
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        with pytest.raises(DataError, match=re.escape(said)), memory_explained():
+            raise RuntimeError(text)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_other_errors_are_left_as_they_are() -> None:
+    with pytest.raises(RuntimeError, match="something new"), memory_explained():
+        raise RuntimeError("something new")
+
+
+def test_reader_gives_back_what_a_huge_picture_took(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for number, side in enumerate((6000, 40)):
+        Image.new("RGB", (side, side)).save(tmp_path / "a" / f"{number}.jpg")
+    huge = class_folders(tmp_path)
+    way = Preparation(Pipeline.TORCH7, 1, SCALED)
+    with closing(read_batches(huge, [[1], [0], [1], [1]], [way], workers=1)) as read:
+        next(read)
+        (reader,) = multiprocessing.active_children()
+        before = anonymous(reader.pid)
+        for _ in read:
+            after = anonymous(reader.pid)
+    assert after - before < 64 << 20  # the picture alone was 108 MB
+
+
+def anonymous(pid: int | None) -> int:
+    """Return the bytes of memory of a process that no file holds."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024
 
 
 def test_top_five_are_the_largest_logits_the_largest_first() -> None:

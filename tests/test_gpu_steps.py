@@ -39,15 +39,15 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
 def test_step_that_fails_does_not_keep_the_next_from_running(invoke, tmp_path: Path) -> None:
     done = invoke("fails", "writes")
     assert done.exit_code == 1
-    assert "failed with 3 after 0.0 minutes" in done.output
-    assert "done in 0.0 minutes" in done.output
+    assert "failed with 3 after" in done.output
+    assert "done in" in done.output
     assert (tmp_path / "results" / "written.json").read_text() == "{}"
 
 
 def test_step_that_does_not_fit_is_left_out(invoke) -> None:
     done = invoke("long", "writes")
     assert done.exit_code == 0
-    assert "left out: 90 minutes expected, 1.0 left" in done.output
+    assert "left out: 90 minutes expected" in done.output
     assert "done in" in done.output
 
 

@@ -270,6 +270,25 @@ def test_mixed_picture_is_decided_rightly_where_its_larger_part_is(
     assert seen.wrong == 0
 
 
+def test_losses_and_mistakes_of_all_parts_are_added_up(
+    before: Callable[[], ResNeXt], steps: dict[str, np.ndarray]
+) -> None:
+    network = before().train()
+    halves = [part(steps, 0, slice(0, 3)), part(steps, 0, slice(3, 6))]
+    parts, loss = [], 0.0
+    for mistakes, half in zip((1, 2), halves, strict=True):
+        with torch.no_grad():
+            logits = network(half.inputs)
+        labels = logits.argmax(1)
+        labels[:mistakes] = (labels[:mistakes] + 1) % logits.shape[1]
+        loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+        parts.append(Part(inputs=half.inputs, labels=labels))
+    learner = Learner(before(), GOLDEN, CPU, Objective())
+    seen = learner.step(parts, rate=RATE, weight=6, number=1)
+    assert (seen.images, seen.wrong) == (6, 3)
+    assert seen.loss == pytest.approx(loss, rel=1e-5)
+
+
 def test_mixed_pictures_are_sums_of_two() -> None:
     inputs = torch.arange(3.0).reshape(3, 1, 1, 1)
     mixed = Mix(share=0.25).pictures(inputs)

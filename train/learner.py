@@ -136,6 +136,7 @@ class Learner:
 
         Raises:
             DivergedError: the loss or its gradient is not finite; the weights stay as they were.
+            DeviceError: the network cannot be compiled here.
         """
         set_training(self.network, self.recipe.freeze)
         with training_arithmetic(self.precision, deterministic=self.machine.deterministic):

@@ -166,14 +166,16 @@ class Run:
         """Learn from one batch; return what all processes have seen of it."""
         task, progress, job = self.task, self.progress, self.place.job
         place = {"seed": task.config.seed, "epoch": progress.epoch, "step": progress.step}
+        mine = self._shares(batch)
         with losses_explained():
             seen = self.learner.step(
-                islice(read, len(self._shares(batch))),
+                islice(read, len(mine)),
                 rate=learning_rate(task.recipe, self._moment()),
                 weight=total_weight(task.images.train.labels[batch], task.weights),
                 number=(progress.epoch - 1) * self.steps + progress.step + 1,
                 mix=draw_mix(task.recipe.mixup, **place),
             )
+        assert seen.images == sum(map(len, mine))
         images, loss, wrong = job.sum((seen.images, seen.loss, seen.wrong))
         return Seen(images=int(images), loss=loss, wrong=int(wrong), norm=seen.norm)
 

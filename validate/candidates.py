@@ -11,6 +11,7 @@ from resnext.errors import CheckpointError, PreprocessingError
 from resnext.preprocessing import Preprocessing
 from resnext.published import Row, published
 from validate.checkpoints import find
+from validate.pipelines import Pipeline
 from validate.protocols import Protocol, choose
 
 if TYPE_CHECKING:
@@ -65,13 +66,12 @@ def candidates(
     entrants: Sequence[Entrant], config: "Config", device: "torch.device"
 ) -> tuple["Candidate", ...]:
     """Return every way to measure every checkpoint, pipelines beside each other."""
-    from resnext.device.scaling import takes_over
     from resnext.inference import Precision, Predictor
     from validate.evaluate import Candidate
     from validate.results import Run
 
     found = []
-    on_device = takes_over(device)
+    on_device = may_scale(config, device)
     for each in entrants:
         network = each.checkpoint.build()
         digest = each.checkpoint.digest()
@@ -104,6 +104,14 @@ def candidates(
                 )
             )
     return tuple(found)
+
+
+def may_scale(config: "Config", device: "torch.device") -> bool:
+    """Tell whether a device scales in place of the processes that read, in some of the ways."""
+    from resnext.device.scaling import takes_over
+
+    wanted = Pipeline.TORCH7 in config.pipelines and config.crops == 1
+    return wanted and takes_over(device)
 
 
 def _enter(name: str, config: "Config", own: Sequence[Row]) -> Entrant:

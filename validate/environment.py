@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from resnext.data.resample import engine
 from resnext.machine import usual_batch_size, usual_workers
+from validate.candidates import may_scale
 from validate.options import Config
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ def settings(config: Config, device: "torch.device", job: "Job") -> dict[str, ob
     """Return every option as it is used, ready for JSON."""
     import torch
 
-    from resnext.device.scaling import choose, takes_over
+    from resnext.device.scaling import choose
     from resnext.inference import ARITHMETIC_FLAGS
 
-    on_device = choose(device).engine if config.crops == 1 and takes_over(device) else None
+    on_device = choose(device).engine if may_scale(config, device) else None
     usual = usual_workers(device, processes=job.local_size)
     workers = usual if config.workers is None else config.workers
     return {

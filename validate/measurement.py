@@ -15,7 +15,7 @@ from resnext.data.sources import open_images
 from resnext.errors import DataError
 from resnext.machine import versions
 from resnext.published import Row, read_table
-from validate.candidates import Entrant, candidates, enter
+from validate.candidates import Entrant, candidates, enter, may_scale
 from validate.claims import Conditions, Judgement, Verdict, assess
 from validate.diagnosis import diagnose
 from validate.environment import settings
@@ -143,7 +143,8 @@ def _slower(config: Config, device: "torch.device") -> Iterator[str]:
 
     if text := precision_note(Precision(config.precision), device):
         yield text
-    yield from choose(device).refused
+    if may_scale(config, device):
+        yield from choose(device).refused
 
 
 def _identity(subject: "Subject", options: dict[str, object]) -> dict[str, object]:

@@ -21,7 +21,7 @@ from resnext.data.image_set import ImageSet
 from resnext.data.images import Form, Picture
 from resnext.data.transforms import Source
 from resnext.errors import DataError, ResnextError
-from resnext.machine import keep_freed_memory, release_freed_memory
+from resnext.machine import keep_some_freed_memory, release_freed_memory
 
 # Pixels (H, W, 3) uint8 and the image's position to network input float32, or to what a device
 # makes that of; picklable. The position is for what differs from image to image, such as random
@@ -32,6 +32,7 @@ Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32] | Source]
 # or that a worker was killed.
 NO_MEMORY: Final = "DefaultCPUAllocator"
 NO_SHARED_MEMORY: Final = "shared memory"
+NO_FILES: Final = "Too many open files"
 DEAD_WORKER: Final = "DataLoader worker"
 
 # The names of files that hold what they say.
@@ -174,7 +175,7 @@ def read_batches(
             num_workers=workers,
             collate_fn=_collate,
             pin_memory=pinned,
-            worker_init_fn=_leave_to_main,
+            worker_init_fn=_begin_reading,
         )
         release_freed_memory()
         found: Iterator[Batch] = iter(loader)
@@ -195,15 +196,22 @@ def memory_explained() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError, ConnectionError, EOFError) as error:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or NO_MEMORY in str(error):
+        text = str(error)
+        killed = not isinstance(error, RuntimeError) or text.startswith(DEAD_WORKER)
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or NO_MEMORY in text:
             raise DataError("a batch does not fit in memory; use a smaller --batch-size") from error
-        if NO_SHARED_MEMORY in str(error):
+        if NO_FILES in text:
+            raise DataError(
+                "the batches that are read ahead take more files than this process may open "
+                "(ulimit -n); use fewer --workers, or raise the limit"
+            ) from error
+        if NO_SHARED_MEMORY in text and not killed:
             raise DataError(
                 "the batches that are read ahead do not fit in shared memory (/dev/shm); use a "
                 "smaller --batch-size or --workers, or give a container more of it (docker run "
                 "--shm-size)"
             ) from error
-        if isinstance(error, RuntimeError) and not str(error).startswith(DEAD_WORKER):
+        if not killed:
             raise
         # The loader's handler would raise again as each of the other workers ends.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -248,13 +256,14 @@ def _shared_room(count: int) -> Tensor:
     return torch.empty(0, dtype=torch.uint8).set_(storage)
 
 
-def _leave_to_main(worker: int) -> None:  # noqa: ARG001 - the loader passes it
-    """Leave Ctrl-C, and SIGTERM to a whole group, to the main process, which ends the workers.
+def _begin_reading(worker: int) -> None:  # noqa: ARG001 - the loader passes it
+    """Set up a process that reads.
 
+    Ctrl-C, and SIGTERM to a whole group, are left to the main process, which ends the workers.
     Errors of images are values. What is left for a traceback is the thread that hands tensors over,
     to a main process that is gone.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.excepthook = lambda *_: None
-    keep_freed_memory()
+    keep_some_freed_memory()

@@ -52,7 +52,8 @@ class Upload:
 
     Attributes:
         device: where batches go.
-        ahead: how many more than the one that is computed are worth sending.
+        ahead: how many more than the one that is computed are worth sending: none where a copy is
+            waited for.
     """
 
     def __init__(self, device: torch.device) -> None:
