@@ -86,7 +86,7 @@ def test_compiler_rounds_each_operation_on_its_own(generation: int) -> None:
 
     source = ASTSource(fn=kernel._scale, signature=SIGNATURE, constexprs={"block": kernel.BLOCK})
     target = GPUTarget("cuda", generation, 32)
-    built = triton.compile(source, target=target, options={"enable_fp_fusion": False})
+    built = triton.compile(source, target=target, options=kernel.OPTIONS)
     operations = set(
         re.findall(r"\b((?:add|sub|mul|div|fma|mad)\.[a-z.]*f(?:32|64))\b", built.asm["ptx"])
     )

@@ -417,9 +417,6 @@ class TestAgainstTimm:
         rows = found["rows"]
         assert list(rows) == ["timm", "timm_channels_last", "resnext", "resnext_compiled"]
         assert {row["images"] for row in rows.values()} == {10}
-        # The network is compiled within the first batch of ours, and before those of timm.
-        compiled = rows["resnext_compiled"]
-        assert compiled["steady_images_per_second"] > compiled["images_per_second"]
 
     @pytest.mark.slow
     def test_training_runs_to_its_end(self, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from resnext.data.folders import class_folders
 from resnext.distributed import Job
 from resnext.inference import Answer, Predictor
 from resnext.preprocessing import Preprocessing
-from train import evaluation
 from train.evaluation import Score, evaluate
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
@@ -22,26 +20,22 @@ SCALED = Preprocessing(scale=36, crop=32, mean=(0.485, 0.456, 0.406), std=(0.229
 def test_digits_are_counted_as_torch7_did_however_many_batches_are_ahead(
     monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
+    started: list[int] = []
     waiting: list[int] = []
+    start, wait = Predictor.start, Answer.wait
 
-    class Ahead(Predictor):
-        def __init__(self, *facts: Any, **others: Any) -> None:
-            super().__init__(*facts, **others)
-            self.ahead = ahead
-            self.started = 0
+    def begin(self: Predictor, inputs: torch.Tensor) -> Answer:
+        started.append(len(inputs))
+        return start(self, inputs)
 
-        def start(self, inputs: Any) -> Answer:
-            self.started += 1
-            answer = super().start(inputs)
+    def finish(self: Answer) -> np.ndarray:
+        waiting.append(len(started))
+        return wait(self)
 
-            class Late(Answer):
-                def wait(answer) -> np.ndarray:  # noqa: N805
-                    waiting.append(self.started)
-                    return super().wait()
-
-            return Late(logits=answer.logits)
-
-    monkeypatch.setattr(evaluation, "Predictor", Ahead)
+    monkeypatch.setattr(Predictor, "start", begin)
+    monkeypatch.setattr(Answer, "wait", finish)
+    fixed = property(lambda _: ahead, lambda *_: None)
+    monkeypatch.setattr(Predictor, "ahead", fixed, raising=False)
     loaded = convert.load(DIGITS / "resnext_11_8x4d_digits.t7")
     checkpoint = replace(loaded, preprocessing=SCALED)
     seen: list[int] = []

@@ -15,8 +15,6 @@ from pathlib import Path
 
 import click
 
-from benchmarks.runs import RESULTS
-
 BF16 = ("--precision", "bf16")
 LARGE = ("--network", "resnext_101_64x4d")
 
@@ -29,60 +27,35 @@ class Step:
         module: of Python; what it takes from `FOLDERS` is added.
         words: of its command line.
         minutes: that it is expected to take on an H100 or H200.
-        result: name of what it writes; None writes nothing.
     """
 
     module: str
     words: tuple[str, ...] = ()
     minutes: float
-    result: str | None = None
 
 
 STEPS = {
     "tests": Step(module="pytest", words=("-q", "-m", "gpu"), minutes=1),
-    "pixels": Step(module="benchmarks.gpu.pixels", minutes=2, result="gpu_pixels"),
-    "network": Step(
-        module="benchmarks.gpu.network",
-        words=BF16,
-        minutes=4,
-        result="gpu_network_resnext_50_32x4d_bf16",
-    ),
+    "pixels": Step(module="benchmarks.gpu.pixels", minutes=2),
+    "network": Step(module="benchmarks.gpu.network", words=BF16, minutes=4),
     "validation": Step(
-        module="benchmarks.gpu.validation",
-        words=(*BF16, "--images", "25000"),
-        minutes=6,
-        result="gpu_validation_resnext_50_32x4d_bf16",
+        module="benchmarks.gpu.validation", words=(*BF16, "--images", "25000"), minutes=6
     ),
     "validation_101": Step(
-        module="benchmarks.gpu.validation",
-        words=(*BF16, *LARGE, "--images", "20000"),
-        minutes=7,
-        result="gpu_validation_resnext_101_64x4d_bf16",
+        module="benchmarks.gpu.validation", words=(*BF16, *LARGE, "--images", "20000"), minutes=7
     ),
-    "training": Step(
-        module="benchmarks.gpu.training",
-        minutes=5,
-        result="gpu_training_resnext_50_32x4d_bf16",
-    ),
+    "training": Step(module="benchmarks.gpu.training", minutes=5),
     "network_compiled": Step(
-        module="benchmarks.gpu.network",
-        words=(*BF16, "--compiled"),
-        minutes=8,
-        result="gpu_network_compiled_resnext_50_32x4d_bf16",
+        module="benchmarks.gpu.network", words=(*BF16, "--compiled"), minutes=8
     ),
-    "training_compiled": Step(
-        module="benchmarks.gpu.training",
-        words=("--compile",),
-        minutes=8,
-        result="gpu_training_compiled_resnext_50_32x4d_bf16",
-    ),
+    "training_compiled": Step(module="benchmarks.gpu.training", words=("--compile",), minutes=8),
     "validation_compiled": Step(
         module="benchmarks.gpu.validation",
         words=(*BF16, "--images", "25000", "--compiled"),
         minutes=9,
-        result="gpu_validation_compiled_resnext_50_32x4d_bf16",
     ),
 }
+BENCHMARKS = {step.module for step in STEPS.values()} - {"pytest"}
 # Modules that keep their pictures and networks where they are told.
 FOLDERS = ("benchmarks.gpu.validation", "benchmarks.gpu.training")
 
@@ -92,18 +65,22 @@ FOLDERS = ("benchmarks.gpu.validation", "benchmarks.gpu.training")
 @click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
-    default=RESULTS,
-    help="Folder of results.  [default: benchmarks/results]",
+    help="Folder for all results.  [default: benchmarks/results, for those at full size]",
 )
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep pictures and networks there.")
 @click.option("--commit", help="What was measured, where git does not know it.")
 @click.argument("names", nargs=-1, type=click.Choice(tuple(STEPS)), metavar="[STEP]...")
 def main(
-    minutes: float, results: Path, folder: Path | None, commit: str | None, names: tuple[str, ...]
+    minutes: float,
+    results: Path | None,
+    folder: Path | None,
+    commit: str | None,
+    names: tuple[str, ...],
 ) -> None:
     """Run steps, by default all; go on after one that fails, and exit with 1."""
     end = time.monotonic() + 60 * minutes
-    results.mkdir(parents=True, exist_ok=True)
+    if results is not None:
+        results.mkdir(parents=True, exist_ok=True)
     outcomes: dict[str, str] = {}
     for name in names or STEPS:
         step = STEPS[name]
@@ -118,10 +95,12 @@ def main(
     sys.exit(any(outcome.startswith("failed") for outcome in outcomes.values()))
 
 
-def _command(step: Step, results: Path, folder: Path | None, commit: str | None) -> list[str]:
+def _command(
+    step: Step, results: Path | None, folder: Path | None, commit: str | None
+) -> list[str]:
     words = [sys.executable, "-m", step.module, *step.words]
-    if step.result is not None:
-        words += ["--output", str(results / f"{step.result}.json")]
+    if step.module in BENCHMARKS:
+        words += ["--output", str(results)] if results is not None else []
         words += ["--commit", commit] if commit else []
     if folder is not None and step.module in FOLDERS:
         words += ["--folder", str(folder)]

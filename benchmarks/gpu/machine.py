@@ -37,9 +37,9 @@ COMMON = (
     click.option("--rounds", type=click.IntRange(min=1), default=ROUNDS, show_default=True),
     click.option(
         "--output",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Write the result there, whatever its size.  [default: benchmarks/results, from a GPU "
-        "and at full size only]",
+        type=click.Path(path_type=Path),
+        help="File, or folder, for the result, whatever its size.  [default: benchmarks/results, "
+        "from a GPU and at full size only]",
     ),
     click.option("--commit", help="What was measured, where git does not know it."),
 )
@@ -52,7 +52,7 @@ class Common:
     Attributes:
         device: that computes.
         rounds: of everything in turn.
-        output: file of the result; None is the usual one, if it is worth keeping.
+        output: file of the result, or folder for it; None is the usual one, if it is worth keeping.
         commit: where git does not know it.
     """
 
@@ -77,9 +77,10 @@ class Common:
         print(json.dumps(facts, indent=2))
         if self.output or (full and self.is_cuda and self.rounds >= ROUNDS):
             packages = (*PACKAGES, *(peer for peer in PEERS if find_spec(peer)))
-            write_result(
-                name, facts, packages, device=self.device, path=self.output, commit=self.commit
-            )
+            path = self.output
+            if path is not None and path.is_dir():
+                path /= f"{name}.json"
+            write_result(name, facts, packages, device=self.device, path=path, commit=self.commit)
         else:
             print("not kept: too small, or not on a GPU; --output FILE keeps it all the same")
 

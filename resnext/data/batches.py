@@ -29,7 +29,7 @@ from resnext.machine import keep_some_freed_memory, release_freed_memory
 Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32] | Source]
 
 # How PyTorch says, in a RuntimeError, that a tensor was too large, that one to be handed over was,
-# or that a worker was killed.
+# that there are too many of these, or that a worker was killed.
 NO_MEMORY: Final = "DefaultCPUAllocator"
 NO_SHARED_MEMORY: Final = "shared memory"
 NO_FILES: Final = "Too many open files"
@@ -236,21 +236,20 @@ def _collate(samples: "list[_Sample | Failure]") -> Batch:
 def _together(column: Sequence[NDArray[np.float32] | Source]) -> Tensor | Sources:
     sources = [each for each in column if isinstance(each, Source)]
     if sources:
-        together = Sources.of(sources, room=_shared_room)
-        # The rest too, here, where what goes wrong is an error, and not a batch that never comes.
-        return together if get_worker_info() is None else together.share_memory()
+        if get_worker_info() is None:
+            return Sources.of(sources)
+        # All of it here, where what goes wrong is an error, and not a batch that never comes.
+        return Sources.of(sources, room=_shared_room).share_memory()
     # Which puts them, in a process that reads, into shared memory at once.
     inputs: Tensor = default_collate([torch.from_numpy(each) for each in column])
     return inputs
 
 
 def _shared_room(count: int) -> Tensor:
-    """Return room for so many bytes: in a process that reads, where the main one can read them.
+    """Return room for so many bytes where another process can read them.
 
     Put elsewhere first they would be copied once more, into pages that are new each time.
     """
-    if get_worker_info() is None:
-        return torch.empty(count, dtype=torch.uint8)
     # As PyTorch's own `default_collate` does.
     storage = torch.UntypedStorage._new_shared(count)  # type: ignore[no-untyped-call]
     return torch.empty(0, dtype=torch.uint8).set_(storage)

@@ -16,6 +16,7 @@ from resnext.data.crop_sources import Sources
 from resnext.errors import DeviceError
 
 BLOCK = 128  # pixels of a crop that are worked on together
+OPTIONS = {"enable_fp_fusion": False}  # of the compiler: no product joins a sum
 
 
 def scale_with_triton(sources: Sources, unit: float, shift: Tensor, divisor: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ def scale_with_triton(sources: Sources, unit: float, shift: Tensor, divisor: Ten
                 count,
                 side,
                 block=BLOCK,
-                enable_fp_fusion=False,
+                **OPTIONS,
             )
     except triton.TritonError as error:  # derived from none of Python's
         raise DeviceError(f"{sources.device}: Triton: {error}") from error
