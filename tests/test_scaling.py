@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from resnext.device.plain import scale_plainly
 from resnext.device.scaling import scale_sources
 from resnext.errors import DeviceError
 from resnext.preprocessing import IMAGENET, Preprocessing
+from validate import measurement
+from validate.options import Config
+from validate.pipelines import Pipeline
 
 IMAGES = Path(__file__).parent / "data" / "images"
 EXPECTED = json.loads((IMAGES / "expected.json").read_text())
@@ -119,6 +123,17 @@ def test_device_without_an_engine_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_cpu_scales_in_the_processes_that_read() -> None:
     assert not scaling.takes_over(torch.device("cpu"))
+
+
+def test_gpu_on_which_nothing_scales_is_said() -> None:
+    """These tests see no GPU, so that no engine works on the first one."""
+    device = torch.device("cuda", 0)
+    usual = Config(data="val", checkpoints=(), pipelines=(Pipeline.TORCH7,))
+    said = [line.partition(": ")[0] for line in measurement._slower(usual, device)]
+    assert said == ["Triton does not scale on cuda:0", "PyTorch does not scale on cuda:0"]
+    assert not scaling.takes_over(device)
+    others = [replace(usual, crops=10), replace(usual, pipelines=(Pipeline.PIL,))]
+    assert [list(measurement._slower(other, device)) for other in others] == [[], []]
 
 
 @pytest.mark.gpu

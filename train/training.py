@@ -59,6 +59,7 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
         watcher.note(text)
 
     from resnext.data.batches import memory_explained
+    from resnext.device.scaling import refusals
     from resnext.distributed import losses_explained
     from resnext.inference import Precision, precision_note
     from resnext.machine import keep_freed_memory
@@ -72,6 +73,8 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     check_batches(len(task.images.train), task.recipe, processes=job.size)
     if slow := precision_note(Precision(task.recipe.precision), place.device):
         watcher.note(slow)
+    for text in refusals(place.device):
+        watcher.note(text)
     for line in _plan(task, place):
         watcher.plan(line)
     with losses_explained():

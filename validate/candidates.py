@@ -110,8 +110,12 @@ def may_scale(config: "Config", device: "torch.device") -> bool:
     """Tell whether a device scales in place of the processes that read, in some of the ways."""
     from resnext.device.scaling import takes_over
 
-    wanted = Pipeline.TORCH7 in config.pipelines and config.crops == 1
-    return wanted and takes_over(device)
+    return wants_to_scale(config) and takes_over(device)
+
+
+def wants_to_scale(config: "Config") -> bool:
+    """Tell whether some of the ways are what a GPU may scale for: the original's single crop."""
+    return Pipeline.TORCH7 in config.pipelines and config.crops == 1
 
 
 def _enter(name: str, config: "Config", own: Sequence[Row]) -> Entrant:

@@ -15,7 +15,7 @@ from resnext.data.sources import open_images
 from resnext.errors import DataError
 from resnext.machine import versions
 from resnext.published import Row, read_table
-from validate.candidates import Entrant, candidates, enter, may_scale
+from validate.candidates import Entrant, candidates, enter, wants_to_scale
 from validate.claims import Conditions, Judgement, Verdict, assess
 from validate.diagnosis import diagnose
 from validate.environment import settings
@@ -138,13 +138,13 @@ def _notes(
 
 def _slower(config: Config, device: "torch.device") -> Iterator[str]:
     """Say what will take longer here than it might."""
-    from resnext.device.scaling import choose
+    from resnext.device.scaling import refusals
     from resnext.inference import Precision, precision_note
 
     if text := precision_note(Precision(config.precision), device):
         yield text
-    if may_scale(config, device):
-        yield from choose(device).refused
+    if wants_to_scale(config):
+        yield from refusals(device)
 
 
 def _identity(subject: "Subject", options: dict[str, object]) -> dict[str, object]:

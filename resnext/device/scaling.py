@@ -95,6 +95,11 @@ def takes_over(device: torch.device) -> bool:
     return device.type == "cuda" and choose(device).engine is not None
 
 
+def refusals(device: torch.device) -> tuple[str, ...]:
+    """Say what a GPU does not scale with, and why, a line each; of other devices nothing."""
+    return choose(device).refused if device.type == "cuda" else ()
+
+
 def choose(device: torch.device) -> Choice:
     """Ask the engines of a device, once, until one gives the CPU's bits."""
     if device.type == "cuda" and device.index is None:
