@@ -27,9 +27,11 @@ from benchmarks.gpu.groups import widened
 from benchmarks.gpu.load import Load, nvidia_smi, watched
 from benchmarks.gpu.machine import Common, best_of, seconds_of
 from benchmarks.gpu.passes import Pass, passes
+from benchmarks.gpu.turns import turns
 from benchmarks.gpu.validation import Measured, table, timm_commands
 from benchmarks.pictures import draw_many, draw_pictures, write_pictures
 from benchmarks.runs import Run
+from resnext.data import resample
 from resnext.device import scaling
 from resnext.device.plain import scale_plainly
 from resnext.folding import folded
@@ -128,6 +130,35 @@ def test_ratios_are_to_the_quicker_of_timm_in_the_same_round() -> None:
     assert rows["timm_amp"]["steady_times_timm"] == 1.0
 
 
+def test_without_timm_there_is_no_ratio() -> None:
+    row = table({"resnext": [seen(16, seconds=4)]})["resnext"]
+    assert row["times_timm"] is row["steady_times_timm"] is row["process_times_timm"] is None
+    assert row["images_per_second"] > 0
+
+
+def test_command_that_fails_does_not_end_the_others(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    left.write_text("22")
+    once = f"import pathlib; p = pathlib.Path({str(left)!r}); p.write_text(p.read_text()[1:]); "
+    commands = {
+        "fails": [sys.executable, "-c", once + "assert p.read_text()"],
+        "works": [sys.executable, "-c", "print('done')"],
+    }
+    seen = [
+        (done.rounds, len(done.runs["works"]), list(done.failed))
+        for done in turns(commands, rounds=3, warm=False)
+    ]
+    assert seen == [(1, 1, []), (2, 2, ["fails"]), (3, 3, ["fails"])]
+
+
+def test_command_that_fails_while_it_warms_up_is_left_out() -> None:
+    commands = {"fails": [sys.executable, "-c", "1 / 0"], "works": [sys.executable, "-c", ""]}
+    (done,) = turns(commands, rounds=1, warm=True)
+    assert list(done.runs) == ["works"]
+    assert len(done.runs["works"]) == 1
+    assert "exit code 1" in done.failed["fails"]
+
+
 def test_best_of_some_ways_is_taken_round_by_round() -> None:
     assert best_of(["a", "b", "missing"], {"a": [1, 5], "b": [3, 2], "c": [9, 9]}) == [3, 5]
 
@@ -218,6 +249,13 @@ def test_result_too_small_to_keep_is_only_printed(
     assert capsys.readouterr().out.count("not kept") == 3
 
 
+def test_gpu_is_not_measured_without_the_compiled_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resample, "engine", lambda: "NumPy")
+    done = CliRunner().invoke(gpu_pixels.main, ["--device", "cuda"])
+    assert done.exit_code == 1
+    assert "a compiled bicubic expected, found NumPy's: pip install" in done.output
+
+
 @pytest.mark.parametrize("commit", [None, "v7"])
 def test_result_says_with_what_it_was_measured(tmp_path: Path, commit: str | None) -> None:
     path = tmp_path / "some.json"
@@ -255,7 +293,8 @@ def test_pictures_are_the_same_from_several_processes() -> None:
 def test_ways_answer_what_the_plain_network_does_and_failures_are_told(
     subject: gpu_ways.Subject,
 ) -> None:
-    names = ("plain", "predictor", "folded", "folded_tried", "wide_16_tried", "cudnn", "graph")
+    names = ("plain", "predictor", "folded", "folded_first", "wide_16_tried")
+    names += ("cudnn_tried", "graph")
     ways = {name: gpu_ways.WAYS[name] for name in names}
     pictures = torch.randn(5, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     rows = gpu_network.measure(ways, subject, pictures, rounds=2, calls=1)
@@ -266,8 +305,9 @@ def test_ways_answer_what_the_plain_network_does_and_failures_are_told(
         assert rows[name]["milliseconds"] > 0
         assert rows[name]["times_timm"] is None
     # There is no cuDNN here, and no GPU that could record its work.
-    assert rows["cudnn"]["failed"].startswith("NotImplementedError: Could not run 'aten::cudnn_")
-    assert len(rows["cudnn"]["failed"]) < 250
+    reason = rows["cudnn_tried"]["failed"]
+    assert reason.startswith("NotImplementedError: Could not run 'aten::cudnn_")
+    assert len(reason) < 250
     assert "failed" in rows["graph"]
 
 
@@ -312,7 +352,7 @@ def test_fused_calls_are_those_of_the_folded_network(
     monkeypatch.setattr(torch, "cudnn_convolution_relu", rectified)
     monkeypatch.setattr(torch, "cudnn_convolution_add_relu", added)
     with torch.inference_mode():
-        found = gpu_ways.WAYS["cudnn"].make(subject)(subject.example)
+        found = gpu_ways.WAYS["cudnn_tried"].make(subject)(subject.example)
         expected = folded(subject.network)(subject.example)
     assert torch.allclose(found, expected, rtol=1e-5, atol=1e-5)
 
@@ -344,6 +384,22 @@ def test_pixels_are_compared_and_measured(tmp_path: Path) -> None:
     assert row["milliseconds"] > 0
     assert found["megabytes"]["float32"] == pytest.approx(3 * 3 * 224 * 224 * 4 / 1e6, abs=0.01)
     assert 0.2 < found["megabytes"]["bytes"] / found["megabytes"]["float32"] < 0.8
+
+
+def test_engine_that_fails_does_not_end_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = scaling.Engine(name="None", place=("benchmarks.gpu", "missing"), devices=("cpu",))
+    monkeypatch.setattr(scaling, "ENGINES", (none, *scaling.ENGINES))
+    output = tmp_path / "pixels.json"
+    words = ["--device", "cpu", "--rounds", "1", "--output", str(output)]
+    words += ["--batch-size", "2", "--batches", "1", "--calls", "1"]
+    done = CliRunner().invoke(gpu_pixels.main, words)
+    assert done.exit_code == 1
+    assert "these failed: None" in done.output
+    rows = json.loads(output.read_text())["rows"]
+    assert rows["None"]["failed"].startswith("AttributeError: module 'benchmarks.gpu' has no")
+    assert rows["PyTorch"]["milliseconds"] > 0
 
 
 def test_pixels_that_differ_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,13 @@ def test_step_that_does_not_end_is_ended(invoke) -> None:
     assert "failed: still at it after" in done.output
 
 
+def test_step_of_tests_has_all_that_want_a_gpu() -> None:
+    folder = Path(__file__).parent
+    marked = [file for file in folder.glob("test_*.py") if "@pytest.mark.gpu" in file.read_text()]
+    named = {folder.parent / word for word in steps.TESTS}
+    assert named == set(marked) - {Path(__file__)}
+
+
 @pytest.mark.parametrize("name", [name for name in STEPS if name != "tests"])
 def test_step_is_a_command_that_there_is(name: str, tmp_path: Path) -> None:
     _, _, module, *words = steps._command(STEPS[name], tmp_path, tmp_path, "some")

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ SPECS = (
 NETWORKS = {spec.name: spec for spec in SPECS}
 FULL = tuple(spec.name for spec in SPECS[:-1])
 PACKAGES = ("numpy", "simplejpeg", "pillow", "torch", "resnext")
+MOST = 200  # characters of an error
 PEERS = ("torchvision", "timm")  # which not everything here needs
 ROUNDS = 5
 
@@ -74,7 +76,7 @@ class Common:
             facts: what was measured.
             full: at the size that it is meant to be measured at.
         """
-        print(json.dumps(facts, indent=2))
+        print(json.dumps(facts, indent=2), flush=True)
         if self.output or (full and self.is_cuda and self.rounds >= ROUNDS):
             packages = (*PACKAGES, *(peer for peer in PEERS if find_spec(peer)))
             path = self.output
@@ -91,6 +93,8 @@ def command(function: Callable[..., None]) -> click.Command:
     def main(device: str, rounds: int, output: Path | None, commit: str | None, **own: Any) -> None:
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         common = Common(device=device, rounds=rounds, output=output, commit=commit)
+        if common.is_cuda:
+            _check_installation()
         function(common, **own)
 
     main.__doc__ = function.__doc__
@@ -98,6 +102,29 @@ def command(function: Callable[..., None]) -> click.Command:
     for decorate in reversed(COMMON):
         main = decorate(main)
     return click.command(context_settings={"show_default": True})(main)
+
+
+def _check_installation() -> None:
+    """Check what a result would be without, before minutes are spent on it.
+
+    Raises:
+        ClickException: this project is not installed, or was without a C compiler.
+    """
+    from resnext.data.resample import engine
+
+    way = "pip install --no-deps --no-build-isolation -e ."
+    try:
+        version("resnext")
+    except PackageNotFoundError as error:
+        raise click.ClickException(f"this project expected to be installed: {way}") from error
+    if engine() != "compiled":
+        raise click.ClickException(f"a compiled bicubic expected, found {engine()}'s: {way}")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the kind of an error and the first line of what it says."""
+    lines: Sequence[str] = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:MOST]}"
 
 
 def seconds_of(call: Callable[[], object], device: "torch.device", *, calls: int) -> float:

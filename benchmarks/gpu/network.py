@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -18,7 +18,15 @@ from torch import Tensor
 
 import convert
 from benchmarks.calibrated import write_calibrated
-from benchmarks.gpu.machine import FULL, NETWORKS, Common, best_of, command, seconds_of
+from benchmarks.gpu.machine import (
+    FULL,
+    NETWORKS,
+    Common,
+    best_of,
+    command,
+    first_line,
+    seconds_of,
+)
 from benchmarks.gpu.ways import COMPARED, COMPILED, EAGER, WAYS, Compute, Subject, Way
 from benchmarks.pictures import draw_many
 from resnext.data.transforms import prepare
@@ -29,7 +37,6 @@ BATCH_SIZE = 256
 CALLS = 20
 WARM = 5
 PICTURES = 1000
-MOST = 200  # characters of an error
 FEWEST = 32  # of a batch whose times are kept
 
 # Whatever a way that this build of torch, or this GPU, cannot go may end in. Nothing that is
@@ -208,12 +215,6 @@ def _rows(
             **trials[name].facts,
         }
     return rows
-
-
-def first_line(error: BaseException) -> str:
-    """Return the kind of an error and the first line of what it says."""
-    lines: Sequence[str] = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:MOST]}"
 
 
 def _pictures(count: int) -> Tensor:

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.gpu.machine import Common, command, seconds_of
+from benchmarks.gpu.machine import Common, command, first_line, seconds_of
 from benchmarks.pictures import FORTY, draw_many
 from resnext.data.crop_sources import Sources
 from resnext.data.images import decode
 from resnext.data.transforms import crop_source, prepare_pixels
 from resnext.device import scaling
-from resnext.device.scaling import Engine, levels_on
+from resnext.device.scaling import FAILURES, Engine, levels_on
 from resnext.inference import find_device
 from resnext.preprocessing import IMAGENET
 
@@ -49,8 +49,14 @@ def main(common: Common, *, batch_size: int, batches: int, calls: int) -> None:
         sources = [each.pin_memory() for each in sources]
     there = [each.to(device) for each in sources]
     engines = [each for each in scaling.ENGINES if device.type in each.devices]
-    rows = {each.name: compare(each, there, expected) for each in engines}
-    spent = measure(engines, sources[:-1], expected[:-1], device, common=common, calls=calls)
+    rows: dict[str, dict[str, Any]] = {}
+    for each in engines:
+        try:
+            rows[each.name] = compare(each, there, expected)
+        except FAILURES as error:
+            rows[each.name] = {"failed": first_line(error)}
+    working = [each for each in engines if "failed" not in rows[each.name]]
+    spent = measure(working, sources[:-1], expected[:-1], device, common=common, calls=calls)
     for name, row in spent.items():
         rows[name] = rows.get(name, {}) | {"milliseconds": round(1000 * median(row), 3)}
     facts = {
@@ -64,6 +70,8 @@ def main(common: Common, *, batch_size: int, batches: int, calls: int) -> None:
         "rows": rows,
     }
     common.keep("gpu_pixels", facts, full=batch_size >= BATCH_SIZE)
+    if failed := [each.name for each in engines if each not in working]:
+        raise click.ClickException(f"these failed: {', '.join(failed)}")
     wrong = {each.name: rows[each.name]["differing"] for each in engines}
     if any(wrong.values()):
         raise click.ClickException(f"every bit of the CPU's values expected, differing: {wrong}")
@@ -113,14 +121,14 @@ def measure(
         for engine in engines
     }
     if common.is_cuda:  # elsewhere nothing is copied
-        first = engines[0]
         ways |= {
             "copied_bytes": lambda: [each.to(device, non_blocking=True) for each in sources],
-            "copied_and_scaled": lambda: [
-                _scale(first, each.to(device, non_blocking=True)) for each in sources
-            ],
             "copied_float32": lambda: [each.to(device, non_blocking=True) for each in finished],
         }
+    if common.is_cuda and engines:
+        ways["copied_and_scaled"] = lambda: [
+            _scale(engines[0], each.to(device, non_blocking=True)) for each in sources
+        ]
     spent: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(common.rounds + 1):
         for name, call in ways.items():

@@ -15,8 +15,9 @@ from benchmarks.gpu.load import Load, load_facts, nvidia_smi, watched
 from benchmarks.gpu.machine import FULL, NETWORKS, Common, command
 from benchmarks.gpu.passes import Pass, passes
 from benchmarks.gpu.timm_training import RATE
+from benchmarks.gpu.turns import turns
 from benchmarks.gpu.validation import DIFFERENT, TYPES, WORKERS, write_checkpoint, write_folder
-from benchmarks.runs import Run, in_turn
+from benchmarks.runs import Run
 from convert.export_timm import timm_architecture
 
 BATCH_SIZE = 256
@@ -75,23 +76,25 @@ def main(
             ],
         }
         with watched(nvidia_smi(common.device)) as load:
-            done = in_turn(commands, rounds=common.rounds, warm=False)
-        rows = table(done, load, images=images, skipped=skipped)
-    facts = {
-        "network": network,
-        "precision": precision,
-        "compiled": compiled,
-        "batch_size": batch_size,
-        "workers": workers,
-        "skipped_steps": skipped,
-        "counted_steps": steps,
-        "different_pictures": min(different, images),
-        "rounds": common.rounds,
-        "rows": rows,
-    }
-    full = batch_size >= BATCH_SIZE and skipped >= SKIPPED and steps >= STEPS
-    kind = "gpu_training_compiled" if compiled else "gpu_training"
-    common.keep(f"{kind}_{network}_{precision}", facts, full=full)
+            for done in turns(commands, rounds=common.rounds, warm=False):
+                facts = {
+                    "network": network,
+                    "precision": precision,
+                    "compiled": compiled,
+                    "batch_size": batch_size,
+                    "workers": workers,
+                    "skipped_steps": skipped,
+                    "counted_steps": steps,
+                    "different_pictures": min(different, images),
+                    "rounds": done.rounds,
+                    "rows": table(done.runs, load, images=images, skipped=skipped),
+                    "failed": done.failed,
+                }
+                full = batch_size >= BATCH_SIZE and skipped >= SKIPPED and steps >= STEPS
+                kind = "gpu_training_compiled" if compiled else "gpu_training"
+                common.keep(f"{kind}_{network}_{precision}", facts, full=full)
+    if done.failed:
+        raise click.ClickException(f"these failed: {', '.join(done.failed)}")
 
 
 def table(
@@ -102,10 +105,10 @@ def table(
     speeds = {name: [each.speed(skipped=skipped) for each in row] for name, row in found.items()}
     rows: dict[str, dict[str, Any]] = {}
     for name, row in found.items():
-        ratios = [a / b for a, b in zip(speeds[name], speeds["timm"], strict=True)]
+        ratios = [a / b for a, b in zip(speeds[name], speeds.get("timm", ()), strict=False)]
         rows[name] = {
             "images_per_second": round(median(speeds[name]), 1),
-            "times_timm": round(median(ratios), 2),
+            "times_timm": round(median(ratios), 2) if ratios else None,
             "first_step_seconds": round(median(e.marks[1][0] - e.begin for e in row), 2),
             "process_seconds": round(median(run.seconds for run in done[name]), 2),
             **load_facts([load.between(each.marks[skipped][0], each.end) for each in row]),

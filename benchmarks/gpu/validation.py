@@ -16,8 +16,9 @@ import click
 from benchmarks.gpu.load import Load, load_facts, nvidia_smi, watched
 from benchmarks.gpu.machine import FULL, NETWORKS, Common, best_of, command
 from benchmarks.gpu.passes import Pass, passes
+from benchmarks.gpu.turns import turns
 from benchmarks.pictures import write_pictures
-from benchmarks.runs import Run, in_turn, run
+from benchmarks.runs import Run, run
 from convert.export_timm import timm_architecture
 
 IMAGES = 50_000
@@ -94,22 +95,26 @@ def main(
         }
         with watched(nvidia_smi(common.device)) as load:
             # Once before: what is compiled stays in a cache, and the files in memory.
-            runs = in_turn(commands, rounds=common.rounds, warm=common.is_cuda)
-        rows = table(
-            {name: [_measured(each, load, images) for each in row] for name, row in runs.items()}
-        )
-    facts = {
-        "network": network,
-        "precision": precision,
-        "images": images,
-        "different_pictures": min(different, images),
-        "batch_size": batch_size,
-        "workers": workers,
-        "rounds": common.rounds,
-        "rows": rows,
-    }
-    kind = "gpu_validation_compiled" if compiled else "gpu_validation"
-    common.keep(f"{kind}_{network}_{precision}", facts, full=images >= FEWEST)
+            for done in turns(commands, rounds=common.rounds, warm=common.is_cuda):
+                measured = {
+                    name: [_measured(each, load, images) for each in row]
+                    for name, row in done.runs.items()
+                }
+                facts = {
+                    "network": network,
+                    "precision": precision,
+                    "images": images,
+                    "different_pictures": min(different, images),
+                    "batch_size": batch_size,
+                    "workers": workers,
+                    "rounds": done.rounds,
+                    "rows": table(measured),
+                    "failed": done.failed,
+                }
+                kind = "gpu_validation_compiled" if compiled else "gpu_validation"
+                common.keep(f"{kind}_{network}_{precision}", facts, full=images >= FEWEST)
+    if done.failed:
+        raise click.ClickException(f"these failed: {', '.join(done.failed)}")
 
 
 def timm_commands(network: str, precision: str, words: Sequence[str]) -> dict[str, list[str]]:
@@ -151,7 +156,10 @@ def table(measured: Mapping[str, Sequence[Measured]]) -> dict[str, dict[str, Any
     return rows
 
 
-def _ratio(speeds: Mapping[str, Sequence[float]], name: str, theirs: Sequence[str]) -> float:
+def _ratio(speeds: Mapping[str, Sequence[float]], name: str, theirs: Sequence[str]) -> float | None:
+    """Return the median ratio to the quicker of timm's ways; None where all of them failed."""
+    if not theirs:
+        return None
     pairs = zip(speeds[name], best_of(theirs, speeds), strict=True)
     return round(median(one / other for one, other in pairs), 2)
 

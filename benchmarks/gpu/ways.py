@@ -18,6 +18,7 @@ from resnext.inference import DTYPES, Precision, Predictor, arithmetic
 from resnext.model import PostActivation, ResNeXt
 
 Compute = Callable[[Tensor], Tensor]  # pictures (N, 3, H, W) to logits (N, classes)
+LAST, FIRST = torch.channels_last, torch.contiguous_format  # where channels are in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class Way:
     make: Callable[[Subject], Compute]
     tried: bool = False
     converted: bool = True
-    layout: torch.memory_format = torch.channels_last
+    layout: torch.memory_format = LAST
     halves: bool = False
 
     def inputs(self, pictures: Tensor, subject: Subject) -> Tensor:
@@ -84,13 +85,13 @@ def _plain(subject: Subject) -> ResNeXt:
     return _placed(deepcopy(subject.network), subject)
 
 
-def _folded(subject: Subject, *, width: int = 1) -> ResNeXt:
-    return _placed(widened(folded(subject.network), width), subject)
+def _folded(subject: Subject, *, width: int = 1, layout: torch.memory_format = LAST) -> ResNeXt:
+    return _placed(widened(folded(subject.network), width), subject, layout)
 
 
-def _placed(network: ResNeXt, subject: Subject) -> ResNeXt:
+def _placed(network: ResNeXt, subject: Subject, layout: torch.memory_format = LAST) -> ResNeXt:
     network = network.to(device=subject.device, dtype=subject.dtype)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
 
 def _predictor(subject: Subject) -> Compute:
@@ -216,15 +217,14 @@ class _Autocast(nn.Module):
         return y
 
 
-LAST, FIRST = torch.channels_last, torch.contiguous_format
-
 # The first is what the decisions of all others are compared with.
 WAYS = {
     "plain": Way(make=_plain),
     "predictor": Way(make=_predictor, converted=False, layout=FIRST),
     "folded": Way(make=_folded),
     "folded_tried": Way(make=_folded, tried=True),
-    "cudnn": Way(make=_cudnn),
+    "folded_first": Way(make=partial(_folded, layout=FIRST), tried=True, layout=FIRST),
+    # Only so: PyTorch keeps the plan of a fused call, and would take it for one not tried too.
     "cudnn_tried": Way(make=_cudnn, tried=True),
     "graph": Way(make=_graphed(_folded)),
     "graph_tried": Way(make=_graphed(_folded), tried=True),
@@ -242,6 +242,9 @@ WAYS = {
     "compiled_autotuned": Way(make=_compiled(_folded, "max-autotune-no-cudagraphs"), tried=True),
     "compiled_wide_16": Way(make=_compiled(partial(_folded, width=16)), tried=True),
     "timm_compiled": Way(make=_compiled(_timm(amp=False, layout=LAST)), tried=True),
+    "timm_compiled_first": Way(
+        make=_compiled(_timm(amp=False, layout=FIRST)), tried=True, layout=FIRST
+    ),
     "timm_amp_compiled": Way(
         make=_compiled(_timm(amp=True, layout=LAST)), tried=True, converted=False, halves=True
     ),
