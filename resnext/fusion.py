@@ -1,22 +1,60 @@
-"""Convolutions that add and rectify as they write, on the CPU: what memory passes cost is spared.
+"""Networks whose convolutions take over what follows them: what memory passes cost is spared.
 
-The operators are those that torch.compile puts in place of a convolution and what follows it. Used
-without the compiler they need neither a C++ compiler nor a minute at the start. They are no public
-interface, so they are tried first, and where they do not answer as expected the network stays as it
-is.
+What computes them is no public interface of PyTorch, or a kernel of our own. It is tried first, and
+where it does not answer as expected the network stays as it is.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from typing import Final, cast
+from importlib import import_module
+from typing import Final, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from resnext.device.scaling import FAILURES
 from resnext.model import PostActivation, ResNeXt
 
-# Types of weights, and how far (relatively and absolutely) an answer may be from the plain one's.
-TYPES: Final = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
+# How far (relatively and absolutely) an answer may be from the plain one's, by type of weights.
+NEAR: Final = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
+
+
+class FusedConvolution(Protocol):
+    """A convolution with what follows it."""
+
+    def rectified(self, x: Tensor) -> Tensor:
+        """Return relu(convolution of x)."""
+
+    def added(self, x: Tensor, other: Tensor, through: Self | None) -> Tensor:
+        """Return relu(convolution of x + other), or of the other's convolution `through` that.
+
+        The other may be overwritten where nothing is between.
+        """
+
+
+Fuse = Callable[[nn.Conv2d], FusedConvolution]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What came of trying what a device has.
+
+    Attributes:
+        fuse: makes a fused convolution; None where the plain ones stay.
+        refused: why, in a line; or None.
+    """
+
+    fuse: Fuse | None = None
+    refused: str | None = None
+
+
+# By kind of device: for a report, module and class, and the types that it computes.
+ENGINES: Final = {
+    "cpu": ("oneDNN", "resnext.onednn", "PackedConvolution", (torch.float32, torch.bfloat16)),
+    "cuda": ("Triton", "resnext.device.finished", "FinishedConvolution", tuple(NEAR)),
+}
 
 
 def fused(network: ResNeXt) -> ResNeXt:
@@ -26,85 +64,47 @@ def fused(network: ResNeXt) -> ResNeXt:
     stay. The logits are those of the folded network up to the order of a sum.
 
     Args:
-        network: folded, in evaluation mode, on the CPU, of any type; it is changed.
+        network: folded, in evaluation mode, on its device, of any type; it is changed.
     """
-    dtype = network.conv1.weight.dtype
-    if dtype not in TYPES or not _is_available(dtype):
+    weight = network.conv1.weight
+    fuse = choose(weight.device, weight.dtype).fuse
+    if fuse is None:
         return network
     for name in network.stage_names:
         stage = network.get_submodule(name)
         for place, block in stage.named_children():
             if isinstance(block, PostActivation) and _is_folded(block):
-                stage.set_submodule(place, FusedBlock(block))
+                stage.set_submodule(place, FusedBlock(block, fuse))
     if isinstance(network.bn1, nn.Identity):
-        network.conv1 = Rectified(network.conv1)
+        network.conv1 = Rectified(network.conv1, fuse)
         network.bn1 = None  # and with it the ReLU
     return network
-
-
-class PackedConvolution:
-    """A convolution whose weights lie in memory as the processor likes them."""
-
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        """Take over a convolution; its weights are packed when the first input is seen."""
-        self.weight = convolution.weight.detach().contiguous(memory_format=torch.channels_last)
-        self.bias = None if convolution.bias is None else convolution.bias.detach()
-        self.shape: tuple[list[int], list[int], list[int], int] = (
-            list(cast("tuple[int, int]", convolution.padding)),
-            list(convolution.stride),
-            list(convolution.dilation),
-            convolution.groups,
-        )
-        self.packed: Tensor | None = None
-
-    def __call__(self, x: Tensor, *, rectify: bool) -> Tensor:
-        """Return the convolution of x (N, C, H, W), rectified if that is asked for."""
-        after = "relu" if rectify else "none"
-        answer: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self._weight(x), self.bias, *self.shape, after, [], ""
-        )
-        return answer
-
-    def add(self, x: Tensor, other: Tensor) -> Tensor:
-        """Return relu(convolution of x + other), written over the other: it is in the cache."""
-        answer: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
-            other, x, self._weight(x), self.bias, *self.shape, "add", 1.0, "relu", [], ""
-        )
-        return answer
-
-    def _weight(self, x: Tensor) -> Tensor:
-        if self.packed is None:
-            self.packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self.weight, *self.shape, list(x.shape)
-            )
-            self.weight = self.packed  # the plain one is not needed any more
-        return self.packed
 
 
 class Rectified(nn.Module):
     """A convolution and its ReLU."""
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
+    def __init__(self, convolution: nn.Conv2d, fuse: Fuse) -> None:
         super().__init__()
-        self.convolution = PackedConvolution(convolution)
+        self.convolution = fuse(convolution)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what comes out of the ReLU."""
-        return self.convolution(x, rectify=True)
+        return self.convolution.rectified(x)
 
 
 class FusedBlock(nn.Module):
-    """A residual block in as many operators as it has convolutions."""
+    """A residual block in as many passes over memory as it has convolutions."""
 
-    def __init__(self, block: PostActivation) -> None:
+    def __init__(self, block: PostActivation, fuse: Fuse) -> None:
         super().__init__()
         convolutions = [
             block.get_submodule(f"conv{number}") for number in range(1, block.count + 1)
         ]
-        self.convolutions = [PackedConvolution(cast("nn.Conv2d", each)) for each in convolutions]
+        self.convolutions = [fuse(cast("nn.Conv2d", each)) for each in convolutions]
         self.projection = self.padding = None
         if isinstance(block.downsample, nn.Sequential):
-            self.projection = PackedConvolution(cast("nn.Conv2d", block.downsample[0]))
+            self.projection = fuse(cast("nn.Conv2d", block.downsample[0]))
         else:
             self.padding = block.downsample
 
@@ -113,39 +113,69 @@ class FusedBlock(nn.Module):
         *inner, last = self.convolutions
         y = x
         for convolution in inner:
-            y = convolution(y, rectify=True)
-        if self.projection is not None:
-            x = self.projection(x, rectify=False)
-        elif self.padding is not None:
+            y = convolution.rectified(y)
+        if self.padding is not None:
             x = self.padding(x)
-        return last.add(y, x)
+        return last.added(y, x, self.projection)
 
 
 def _is_folded(block: PostActivation) -> bool:
     return not any(isinstance(module, nn.BatchNorm2d) for module in block.modules())
 
 
-@cache
-def _is_available(dtype: torch.dtype) -> bool:
-    """Tell whether torch has the operators here, and they mean what they are used for.
+def refusal(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Say why the convolutions of a GPU stay plain, where they do; of other devices nothing."""
+    return choose(device, dtype).refused if device.type == "cuda" else None
 
-    Builds differ, and processors do: bfloat16 wants AVX-512, say.
+
+def choose(device: torch.device, dtype: torch.dtype) -> Choice:
+    """Try what a device has for a type, once."""
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", torch.cuda.current_device())
+    return _chosen(device, dtype)
+
+
+@cache
+def _chosen(device: torch.device, dtype: torch.dtype) -> Choice:
+    name, module, kind, types = ENGINES.get(device.type, ("", "", "", ()))
+    if dtype not in types:
+        return Choice()
+    try:
+        fuse: Fuse = getattr(import_module(module), kind)
+        if agrees(fuse, device, dtype):
+            return Choice(fuse=fuse)
+        reason = "its answers are not the plain ones"
+    except FAILURES as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return Choice(refused=f"{name} does not add and rectify on {device}: {reason}")
+
+
+def agrees(fuse: Fuse, device: torch.device, dtype: torch.dtype) -> bool:
+    """Tell whether fused convolutions answer what plain ones do.
+
+    Builds of torch differ, and processors do: bfloat16 wants AVX-512, say.
     """
-    if not hasattr(torch.ops, "mkldnn"):
-        return False
-    plain = nn.Conv2d(4, 4, 3, padding=1, groups=2, dtype=dtype)
+    plain, projection = (
+        nn.Conv2d(32, 32, 3, padding=1, groups=groups, device=device, dtype=dtype)
+        for groups in (8, 4)
+    )
     with torch.inference_mode():
-        for parameter in plain.parameters():
-            parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter))
-        x = torch.linspace(-2, 2, 4 * 25, dtype=dtype).view(1, 4, 5, 5)
-        x = x.contiguous(memory_format=torch.channels_last)
-        packed = PackedConvolution(plain)
-        try:
-            found = packed(x, rectify=False), packed(x, rectify=True), packed.add(x, x.clone())
-        except (AttributeError, RuntimeError, TypeError):
-            return False
-        y = plain(x)
-        expected = y, F.relu(y), F.relu(y + x)
-    near = TYPES[dtype]
-    pairs = zip(found, expected, strict=True)
-    return all(torch.allclose(one, two, rtol=near, atol=near) for one, two in pairs)
+        for parameter in (*plain.parameters(), *projection.parameters()):
+            values = torch.linspace(0, parameter.numel(), parameter.numel()).sin() / 10
+            parameter.copy_(values.view_as(parameter))
+        x = torch.linspace(0, 1600, 2 * 32 * 25).cos().view(2, 32, 5, 5)
+        x = x.to(device, dtype).contiguous(memory_format=torch.channels_last)
+        expected = (
+            F.relu(plain(x)),
+            F.relu(plain(x) + x),
+            F.relu(plain(x) + projection(x)),
+        )
+        quick, beside = fuse(plain), fuse(projection)
+        found = (
+            quick.rectified(x),
+            quick.added(x, x.clone(), None),
+            quick.added(x, x.clone(), beside),
+        )
+        near = NEAR[dtype]
+        pairs = zip(found, expected, strict=True)
+        return all(torch.allclose(one, two, rtol=near, atol=near) for one, two in pairs)

@@ -6,9 +6,11 @@ from torch import nn
 from convert import load
 from resnext import fusion
 from resnext.folding import folded
-from resnext.fusion import FusedBlock, PackedConvolution, fused
+from resnext.fusion import FusedBlock, fused
 from resnext.inference import Precision, Predictor, arithmetic, precision_note
+from resnext.onednn import PackedConvolution
 
+LAST = torch.channels_last
 TYPES = {
     "cifar_c": 0,  # batch norms that are left: none behind a convolution
     "imagenet_bn_after_add50": 16,
@@ -90,13 +92,62 @@ def test_types_that_the_processor_has_no_operator_for_stay_as_they_are(
         return self.weight
 
     monkeypatch.setattr(PackedConvolution, "_weight", refuse)
-    fusion._is_available.cache_clear()
+    fusion._chosen.cache_clear()
     try:
         for dtype, blocks in ((torch.bfloat16, 0), (torch.float32, 3)):
             network = fused(folded(load(golden("cifar_c").path).build()).to(dtype))
             assert sum(isinstance(each, FusedBlock) for each in network.modules()) == blocks
     finally:
-        fusion._is_available.cache_clear()
+        fusion._chosen.cache_clear()
+
+
+class LastWithoutShortcut(PackedConvolution):
+    def added(self, x, other, through):
+        return super().added(x, torch.zeros_like(other), through)
+
+
+class ProjectionLeftOut(PackedConvolution):
+    def added(self, x, other, _):
+        return super().added(x, other, None)
+
+
+class NotRectified(PackedConvolution):
+    def rectified(self, x):
+        return self._convolved(x, "none")
+
+
+@pytest.mark.parametrize("wrong", [LastWithoutShortcut, ProjectionLeftOut, NotRectified])
+def test_fused_convolution_that_answers_otherwise_is_found_out(wrong: fusion.Fuse) -> None:
+    cpu = torch.device("cpu")
+    assert fusion.agrees(PackedConvolution, cpu, torch.float32)
+    assert not fusion.agrees(wrong, cpu, torch.float32)
+
+
+def test_gpu_whose_convolutions_stay_plain_is_said() -> None:
+    """These tests see no GPU, so that nothing works on the first one."""
+    said = fusion.refusal(torch.device("cuda", 0), torch.float16)
+    assert said is not None
+    assert said.startswith("Triton does not add and rectify on cuda:0: ")
+    assert fusion.refusal(torch.device("cpu"), torch.float16) is None
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_gpu_finishes_its_convolutions(golden, dtype: torch.dtype) -> None:
+    device = torch.device("cuda")
+    assert fusion.choose(device, dtype).refused is None
+    model: Golden = golden("cifar_c")
+    network = folded(load(model.path).build()).to(device, dtype, memory_format=LAST)
+    pictures = torch.from_numpy(model.input).to(device, dtype).contiguous(memory_format=LAST)
+    with torch.inference_mode(), arithmetic(Precision.FP32):
+        expected = network(pictures)
+        quick = fused(network)
+        found = quick(pictures)
+    assert sum(isinstance(each, FusedBlock) for each in quick.modules()) == 3
+    if dtype is torch.float32:
+        assert torch.equal(found, expected)
+    assert (found - expected).abs().max() <= 0.05 * expected.abs().max()
 
 
 @pytest.mark.parametrize(

@@ -130,10 +130,18 @@ def test_gpu_on_which_nothing_scales_is_said() -> None:
     device = torch.device("cuda", 0)
     usual = Config(data="val", checkpoints=(), pipelines=(Pipeline.TORCH7,))
     said = [line.partition(": ")[0] for line in measurement._slower(usual, device)]
-    assert said == ["Triton does not scale on cuda:0", "PyTorch does not scale on cuda:0"]
+    plain = "Triton does not add and rectify on cuda:0"
+    assert said == [
+        plain,
+        "Triton does not scale on cuda:0",
+        "PyTorch does not scale on cuda:0",
+    ]
     assert not scaling.takes_over(device)
     others = [replace(usual, crops=10), replace(usual, pipelines=(Pipeline.PIL,))]
-    assert [list(measurement._slower(other, device)) for other in others] == [[], []]
+    for other in others:
+        (said,) = measurement._slower(other, device)
+        assert said.startswith(plain)
+    assert list(measurement._slower(replace(others[0], compiled=True), device)) == []
 
 
 @pytest.mark.gpu

@@ -139,9 +139,13 @@ def _notes(
 def _slower(config: Config, device: "torch.device") -> Iterator[str]:
     """Say what will take longer here than it might."""
     from resnext.device.scaling import refusals
-    from resnext.inference import Precision, precision_note
+    from resnext.fusion import refusal
+    from resnext.inference import DTYPES, Precision, precision_note
 
-    if text := precision_note(Precision(config.precision), device):
+    precision = Precision(config.precision)
+    if text := precision_note(precision, device):
+        yield text
+    if not config.compiled and (text := refusal(device, DTYPES[precision])):
         yield text
     if wants_to_scale(config):
         yield from refusals(device)

@@ -4,19 +4,15 @@ No product and sum are joined into one rounding, and the division is the correct
 that the bits are those of `bicubic`.
 """
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from resnext.data.crop_sources import Sources
-from resnext.errors import DeviceError
+from resnext.device.launch import OPTIONS, launching
 
 BLOCK = 128  # pixels of a crop that are worked on together
-OPTIONS = {"enable_fp_fusion": False}  # of the compiler: no product joins a sum
 
 
 def scale_with_triton(sources: Sources, unit: float, shift: Tensor, divisor: Tensor) -> Tensor:
@@ -33,31 +29,23 @@ def scale_with_triton(sources: Sources, unit: float, shift: Tensor, divisor: Ten
     crops = torch.empty(
         (count, 3, side, side), device=sources.device, memory_format=torch.channels_last
     )
-    try:
-        with _current(sources.device):
-            _scale[count, triton.cdiv(side * side, BLOCK)](
-                sources.flat,
-                sources.starts,
-                sources.sizes,
-                firsts,
-                sources.fractions.contiguous(),
-                shift,
-                divisor,
-                crops,
-                unit,
-                count,
-                side,
-                block=BLOCK,
-                **OPTIONS,
-            )
-    except triton.TritonError as error:  # derived from none of Python's
-        raise DeviceError(f"{sources.device}: Triton: {error}") from error
+    with launching(sources.device):
+        _scale[count, triton.cdiv(side * side, BLOCK)](
+            sources.flat,
+            sources.starts,
+            sources.sizes,
+            firsts,
+            sources.fractions.contiguous(),
+            shift,
+            divisor,
+            crops,
+            unit,
+            count,
+            side,
+            block=BLOCK,
+            **OPTIONS,
+        )
     return crops
-
-
-def _current(device: torch.device) -> AbstractContextManager[Any]:
-    """Make a GPU the one that Triton launches on; its interpreter works on the CPU."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 @triton.jit(do_not_specialize=["count", "side"])
