@@ -21,8 +21,9 @@ from benchmarks.runs import write_result
 from resnext.data.crop_sources import Sources
 from resnext.data.folders import class_folders
 from resnext.data.image_set import ImageSet
+from resnext.device.answer import Answer
 from resnext.distributed import Job
-from resnext.inference import Answer, Precision, Predictor
+from resnext.inference import Precision, Predictor
 from resnext.model import ResNeXt
 from resnext.preprocessing import IMAGENET
 from resnext.spec import Spec
@@ -54,7 +55,7 @@ class Instant(Predictor):
 
     def start(self, inputs: torch.Tensor | Sources) -> Answer:
         """Return logits of as many pictures."""
-        return Answer(logits=self.answers[: len(inputs)])
+        return Answer(values=self.answers[: len(inputs)])
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from resnext.compilation import CompiledNetwork
 from resnext.data.crop_sources import Sources
+from resnext.device.answer import Answer
 from resnext.device.scaling import scale_sources
 from resnext.device.upload import upload_to
 from resnext.errors import DeviceError
@@ -128,26 +128,6 @@ def use_processors(*, processes: int) -> None:
         torch.set_num_threads(threads)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
-    """Logits that a device may still be computing.
-
-    Attributes:
-        logits: (N, classes) float32, on their way.
-        arrived: happens once they are whole; None where waiting for the device is all there is.
-    """
-
-    logits: Tensor
-    arrived: torch.cuda.Event | None = None
-
-    def wait(self) -> NDArray[np.float32]:
-        """Return the logits (N, classes), once they are there."""
-        if self.arrived is not None:
-            self.arrived.synchronize()
-        found: NDArray[np.float32] = self.logits.cpu().numpy()
-        return found
-
-
 class Predictor:
     """A network that is ready to answer: folded and fused, on its device, in its precision.
 
@@ -195,16 +175,7 @@ class Predictor:
 
     def start(self, inputs: Tensor | Sources) -> Answer:
         """Begin with the logits of N pictures, as `logits` takes them."""
-        logits = self.compute(inputs)
-        if logits.device.type != "cuda":
-            return Answer(logits=logits)
-        # Copied behind the network, so that nobody waits for what the GPU is given next, and who
-        # waits leaves the processor to those that read.
-        copy = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
-        copy.copy_(logits, non_blocking=True)
-        arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-        arrived.record(torch.cuda.current_stream(logits.device))
-        return Answer(logits=copy, arrived=arrived)
+        return Answer.of(self.compute(inputs))
 
     def compute(self, inputs: Tensor | Sources) -> Tensor:
         """Return the logits (N, classes) float32 on their device, which may still be at it."""

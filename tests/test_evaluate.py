@@ -19,9 +19,10 @@ from resnext.data.crop_sources import Sources
 from resnext.data.folders import class_folders
 from resnext.data.image_set import ImageSet
 from resnext.data.images import Picture, decode_picture
+from resnext.device.answer import Answer
 from resnext.device.scaling import scale_sources
 from resnext.errors import CheckpointError, DataError
-from resnext.inference import Answer, Precision, Predictor
+from resnext.inference import Precision, Predictor
 from resnext.metrics import Counts, count, top_five
 from resnext.preprocessing import Preprocessing
 from validate.entries import Collection, Entry

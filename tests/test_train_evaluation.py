@@ -7,8 +7,9 @@ import torch
 
 import convert
 from resnext.data.folders import class_folders
+from resnext.device.answer import Answer
 from resnext.distributed import Job
-from resnext.inference import Answer, Predictor
+from resnext.inference import Predictor
 from resnext.preprocessing import Preprocessing
 from train.evaluation import Score, evaluate
 

@@ -18,9 +18,10 @@ from resnext.checkpoint import Checkpoint
 from resnext.data.batches import Batch, read_batches
 from resnext.data.image_set import ImageSet
 from resnext.data.transforms import Source, crop_source, prepare_pixels
+from resnext.device.answer import Answer
 from resnext.device.scaling import takes_over
 from resnext.distributed import Job
-from resnext.inference import Answer, Precision, Predictor
+from resnext.inference import Precision, Predictor
 from resnext.machine import usual_batch_size
 from resnext.metrics import Counts, count, top_five
 from resnext.preprocessing import Preprocessing

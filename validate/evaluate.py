@@ -13,8 +13,9 @@ from torch import Tensor
 from resnext.data.batches import Batch, Failure, Seconds, read_batches
 from resnext.data.crop_sources import Sources
 from resnext.data.image_set import ImageSet
+from resnext.device.answer import Answer
 from resnext.errors import CheckpointError
-from resnext.inference import Answer, Predictor
+from resnext.inference import Predictor
 from resnext.metrics import top_five
 from validate.entries import Entry, to_entries
 from validate.pipelines import Preparation
