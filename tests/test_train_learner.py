@@ -192,6 +192,27 @@ def test_loss_that_is_not_finite_stops_and_leaves_the_weights(
     assert all(torch.equal(kept[name], parameters[name]) for name in parameters)
 
 
+def test_step_begun_ahead_is_judged_when_it_is_looked_at(
+    before: Callable[[], ResNeXt], steps: dict[str, np.ndarray]
+) -> None:
+    late = replace(CPU, ahead=1)
+    learner = Learner(before(), GOLDEN, late, Objective())
+    begun = [
+        learner.begin([part(steps, number)], rate=RATE, weight=8, number=number + 1)
+        for number in range(3)
+    ]
+    for number, each in enumerate(begun):
+        assert learner.look(each).loss / 8 == pytest.approx(steps["losses"][number], rel=1e-5)
+    expected = tensors(learn(before(), steps, count=3))
+    found = tensors(learner)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    bad = part(steps, 1)
+    bad.inputs[0, 0, 0, 0] = torch.inf
+    failing = learner.begin([bad], rate=RATE, weight=8, number=4)
+    with pytest.raises(DivergedError, match=r"step 4: a finite loss expected, found loss nan"):
+        learner.look(failing)
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_lower_precision_stays_near_torch7(
     before: Callable[[], ResNeXt], steps: dict[str, np.ndarray], precision: str

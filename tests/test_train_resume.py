@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from resnext.device.upload import upload_to
 from resnext.distributed import Job
 from tests import warm
 from tests.train_runs import assert_refused, assert_same_tensors, run, tiny, write_data
@@ -179,6 +180,23 @@ def train_here(
         config = config_of(**context.params)
     with pytest.raises(Stopped) if times else nullcontext():
         train(config, Job(), watcher, stop)
+
+
+@pytest.mark.parametrize("times", [0, 9])
+def test_steps_begun_ahead_as_on_a_gpu_are_the_same(
+    root: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Each step is begun before it is looked at the one in front; no state is between the two."""
+    monkeypatch.setattr(upload_to(torch.device("cpu")), "ahead", 1)
+    output = f"ahead{times}"
+    words = (*OPTIONS, "--save-every", "4")
+    train_here(root, monkeypatch, output, *words, stop_at="epoch", times=times)
+    if times:
+        # When the ninth is looked at the tenth is begun; the wish is seen behind the eleventh.
+        assert steps_done(root / output / "state.safetensors") == 11
+        done = run(root, *tiny(output, *words, "--resume"))
+        assert done.returncode == 0, done.stderr
+    assert_as_whole(root / output, whole)
 
 
 def test_stop_in_a_validation_saves_the_end_of_the_epoch(

@@ -16,26 +16,24 @@ class Average:
         """Start at a network's weights.
 
         Args:
-            tensors: its state by name; copied.
+            tensors: its state by name; copied, and looked at again after each step.
             decay: what the average keeps of itself at each step, at the most.
         """
         self.decay = decay
         self.tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+        pairs = [(self.tensors[name], tensor.detach()) for name, tensor in tensors.items()]
+        # All at once: a GPU is told once, not for each of some hundred tensors.
+        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._counted = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
-    def update(self, tensors: Mapping[str, Tensor], *, step: int) -> None:
-        """Take in the weights after a step.
-
-        Args:
-            tensors: the network's state.
-            step: of the run, counted from 1.
-        """
+    def update(self, *, step: int) -> None:
+        """Take in the weights after a step of the run, counted from 1."""
         kept = warmed_decay(self.decay, step)
-        for name, tensor in tensors.items():
-            if tensor.is_floating_point():
-                self.tensors[name].lerp_(tensor, 1 - kept)
-            else:
-                self.tensors[name].copy_(tensor)
+        own, theirs = ([pair[n] for pair in self._averaged] for n in (0, 1))
+        torch._foreach_lerp_(own, theirs, 1 - kept)
+        for mine, counter in self._counted:
+            mine.copy_(counter)
 
 
 def warmed_decay(decay: float, step: int) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from resnext.compilation import compilation_explained
+from resnext.device.answer import Answer
 from resnext.inference import DTYPES, Precision
 from resnext.model import ResNeXt
 from train.arithmetic import any_strides, training_arithmetic
@@ -35,6 +36,8 @@ class Machine:
         compiled: by `torch.compile`.
         saves_memory: activations are computed twice instead of kept.
         deterministic: a GPU gives the same bits each time.
+        ahead: steps that are begun before it is looked at what one has seen: a GPU that is waited
+            for at each step has nothing to do until the next is begun.
     """
 
     device: torch.device
@@ -42,6 +45,7 @@ class Machine:
     compiled: bool = False
     saves_memory: bool = False
     deterministic: bool = False
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,6 +78,29 @@ class Seen:
     norm: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Begun:
+    """A step that a device may still be computing.
+
+    Attributes:
+        number: of the step in the run, counted from 1.
+        images: of this process.
+        facts: the losses of its parts, the numbers of wrong decisions, and the norm.
+    """
+
+    number: int
+    images: int
+    facts: Answer
+
+    def seen(self) -> Seen:
+        """Return what was seen, once that is known."""
+        *facts, norm = self.facts.wait().tolist()
+        parts = len(facts) // 2
+        return Seen(
+            images=self.images, loss=sum(facts[:parts]), wrong=int(sum(facts[parts:])), norm=norm
+        )
+
+
 class Learner:
     """A network with what it takes to train it.
 
@@ -98,6 +125,8 @@ class Learner:
         """
         self.recipe, self.machine, self.objective = recipe, machine, objective
         self.network = network.to(machine.device)
+        if recipe.channels_last and machine.device.type == "cuda":
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if machine.saves_memory:
             save_memory(self.network)
         if recipe.sync_bn and machine.processes > 1:
@@ -125,7 +154,19 @@ class Learner:
         number: int,
         mix: Mix | None = None,
     ) -> Seen:
-        """Learn from the pictures of a step.
+        """Learn from the pictures of a step, and look at what was seen; see `begin` and `look`."""
+        return self.look(self.begin(parts, rate=rate, weight=weight, number=number, mix=mix))
+
+    def begin(
+        self,
+        parts: Iterable[Part],
+        *,
+        rate: float,
+        weight: float,
+        number: int,
+        mix: Mix | None = None,
+    ) -> Begun:
+        """Learn from the pictures of a step; a GPU may still be at it.
 
         Args:
             parts: those of this process, one after the other.
@@ -136,21 +177,36 @@ class Learner:
 
         Raises:
             DivergedError: the loss or its gradient is not finite; the weights stay as they were.
+                Where steps are begun `ahead`, `look` raises it, and the weights are lost.
             DeviceError: the network cannot be compiled here.
         """
-        set_training(self.network, self.recipe.freeze)
+        if not self.network.training:
+            set_training(self.network, self.recipe.freeze)
         with training_arithmetic(self.precision, deterministic=self.machine.deterministic):
             self.optimiser.zero_grad()
             images, losses, wrongs = self._accumulate(parts, weight=weight, mix=mix)
-            loss, wrong, norm = _fetched(losses, wrongs, self._clipped())
-            self._check(loss, norm, number)
+            facts = torch.stack([fact.float() for fact in (*losses, *wrongs, self._clipped())])
+            begun = Begun(number=number, images=images, facts=Answer.of(facts))
+            if not self.machine.ahead:
+                self._check(begun.seen(), number)
             for group in self.optimiser.param_groups:
                 group["lr"] = rate * group["factor"]
             self.scaler.step(self.optimiser)
             self.scaler.update()
             if self.average is not None:
-                self.average.update(self.network.state_dict(), step=number)
-        return Seen(images=images, loss=loss, wrong=wrong, norm=norm)
+                self.average.update(step=number)
+        return begun
+
+    def look(self, begun: Begun) -> Seen:
+        """Return what was seen in a step, each step's in its turn.
+
+        Raises:
+            DivergedError: see `begin`.
+        """
+        seen = begun.seen()
+        if self.machine.ahead:
+            self._check(seen, begun.number)
+        return seen
 
     def _accumulate(
         self, parts: Iterable[Part], *, weight: float, mix: Mix | None
@@ -189,14 +245,14 @@ class Learner:
         gradients = [p.grad for p in parameters if p.grad is not None]
         return nn.utils.get_total_norm(gradients)
 
-    def _check(self, loss: float, norm: float, number: int) -> None:
-        if isfinite(loss) and isfinite(norm):
+    def _check(self, seen: Seen, number: int) -> None:
+        if isfinite(seen.loss) and isfinite(seen.norm):
             self.skipped = 0
             return
         self.skipped += 1
         if self.scaler.is_enabled() and self.skipped <= MOST_SKIPPED:
             return  # the scaler leaves this step out, and tries a smaller scale
-        found = f"loss {loss:g}" if not isfinite(loss) else f"gradient norm {norm:g}"
+        found = f"gradient norm {seen.norm:g}" if isfinite(seen.loss) else f"loss {seen.loss:g}"
         raise DivergedError(f"step {number}: a finite loss expected, found {found}")
 
     def _autocast(self) -> AbstractContextManager[Any]:
@@ -219,15 +275,10 @@ class Learner:
             # goes on from rank 0's state is then the same run.
             self._parallel = DistributedDataParallel(self.network)
         if self.machine.compiled:
-            return cast("nn.Module", torch.compile(self._parallel))
+            # The last batch of an epoch is smaller, and compiled for itself: code for every size
+            # would be slower for all others.
+            return cast("nn.Module", torch.compile(self._parallel, dynamic=False))
         return self._parallel
-
-
-def _fetched(losses: list[Tensor], wrongs: list[Tensor], norm: Tensor) -> tuple[float, int, float]:
-    """Return the sum of losses, of wrong decisions, and the norm; a GPU is waited for once."""
-    facts = torch.stack([fact.float() for fact in (*losses, *wrongs, norm)]).tolist()
-    count = len(losses)
-    return sum(facts[:count]), int(sum(facts[count:-1])), facts[-1]
 
 
 def _marked(parts: Iterable[Part]) -> Iterator[tuple[Part, bool]]:

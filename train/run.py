@@ -1,6 +1,7 @@
 """A run from its first step, or from where it was cut off, to its end."""
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from train.batching import epoch_batches, shares, steps_of_epoch
 from train.errors import DivergedError
 from train.evaluation import evaluate
 from train.files import AVERAGE, STATE, WEIGHTS
-from train.learner import Learner, Part, Seen
+from train.learner import Begun, Learner, Part, Seen
 from train.loss import draw_mix
 from train.preparation import Task
 from train.progress import Progress
@@ -29,7 +30,7 @@ from train.results import Scored
 from train.schedule import Moment, learning_rate
 from train.snapshot import shared_arrays, to_state
 from train.stop import Stop, Stopped
-from train.watcher import Watcher
+from train.watcher import Advance, Watcher
 from train.weights import total_weight
 from train.wording import cure, tally_text
 
@@ -76,7 +77,7 @@ class Run:
         self.decisions: NDArray[np.int32] = np.zeros(0, np.int32)
         self.board: Board | None = None
         self.steps = steps_of_epoch(len(task.images.train), task.recipe, processes=place.job.size)
-        self._since = time.perf_counter()
+        self._since = self._stepped = time.perf_counter()
 
     @property
     def is_done(self) -> bool:
@@ -126,17 +127,24 @@ class Run:
             epoch=progress.epoch,
             processes=self.place.job.size,
         )
-        todo = batches[progress.step :]
+        first, todo = progress.step, batches[progress.step :]
         total = sum(map(len, batches))
         text = f"epoch {progress.epoch}/{task.recipe.epochs}"
         read = self._read(todo)
         with closing(read), self.watcher.progress(text, total, progress.tally.images) as advance:
-            for batch in todo:
-                begin = time.perf_counter()
-                seen = self._step(batch, read)
-                self.progress = self.progress.stepped(seen, time.perf_counter() - begin)
-                advance(seen.images, tally_text(self.progress.tally))
-                self._between_steps()
+            self._stepped = time.perf_counter()
+            begun: deque[Begun] = deque()
+            for step, batch in enumerate(todo, start=first):
+                begun.append(self._begin(batch, read, step))
+                asked = self.place.job.any(flag=self.stop.requested)
+                due = asked or self._is_due(step + 1)
+                self._look(begun, advance, left=0 if due else self.learner.machine.ahead)
+                if due:
+                    self.save()
+                    self._stepped = time.perf_counter()
+                if asked:
+                    raise Stopped
+            self._look(begun, advance, left=0)
 
     def _read(self, batches: list[NDArray[np.int64]]) -> Generator[Part, None, None]:
         """Yield this process's parts of batches one after the other, as the network sees them."""
@@ -162,39 +170,44 @@ class Run:
         parts = self.task.recipe.accumulate
         return shares(batch, parts=parts, rank=job.rank, processes=job.size)
 
-    def _step(self, batch: NDArray[np.int64], read: Iterator[Part]) -> Seen:
-        """Learn from one batch; return what all processes have seen of it."""
-        task, progress, job = self.task, self.progress, self.place.job
-        place = {"seed": task.config.seed, "epoch": progress.epoch, "step": progress.step}
+    def _begin(self, batch: NDArray[np.int64], read: Iterator[Part], step: int) -> Begun:
+        """Learn from one batch, that of a step of the epoch."""
+        task, epoch = self.task, self.progress.epoch
         mine = self._shares(batch)
         with losses_explained():
-            seen = self.learner.step(
+            begun = self.learner.begin(
                 islice(read, len(mine)),
-                rate=learning_rate(task.recipe, self._moment()),
+                rate=learning_rate(task.recipe, self._moment(step)),
                 weight=total_weight(task.images.train.labels[batch], task.weights),
-                number=(progress.epoch - 1) * self.steps + progress.step + 1,
-                mix=draw_mix(task.recipe.mixup, **place),
+                number=(epoch - 1) * self.steps + step + 1,
+                mix=draw_mix(task.recipe.mixup, seed=task.config.seed, epoch=epoch, step=step),
             )
-        assert seen.images == sum(map(len, mine))
-        images, loss, wrong = job.sum((seen.images, seen.loss, seen.wrong))
-        return Seen(images=int(images), loss=loss, wrong=int(wrong), norm=seen.norm)
+        assert begun.images == sum(map(len, mine))
+        return begun
 
-    def _moment(self) -> Moment:
-        progress = self.progress
+    def _look(self, begun: "deque[Begun]", advance: Advance, *, left: int) -> None:
+        """Count what all processes have seen in steps that were begun, but for the last ones."""
+        while len(begun) > left:
+            with losses_explained():
+                mine = self.learner.look(begun.popleft())
+            images, loss, wrong = self.place.job.sum((mine.images, mine.loss, mine.wrong))
+            seen = Seen(images=int(images), loss=loss, wrong=int(wrong), norm=mine.norm)
+            before, self._stepped = self._stepped, time.perf_counter()
+            self.progress = self.progress.stepped(seen, self._stepped - before)
+            advance(seen.images, tally_text(self.progress.tally))
+
+    def _moment(self, step: int) -> Moment:
         return Moment(
-            epoch=progress.epoch,
-            step=progress.step,
+            epoch=self.progress.epoch,
+            step=step,
             steps=self.steps,
             epochs=self.task.recipe.epochs,
         )
 
-    def _between_steps(self) -> None:
-        """Save where that is due, and stop where that was asked for."""
+    def _is_due(self, step: int) -> bool:
+        """Tell whether the state is to be saved after so many steps of the epoch."""
         every = self.task.config.save_every
-        number = (self.progress.epoch - 1) * self.steps + self.progress.step
-        self._stop_if_asked()
-        if every and number % every == 0:
-            self.save()
+        return bool(every) and ((self.progress.epoch - 1) * self.steps + step) % every == 0
 
     def _stop_if_asked(self) -> None:
         if self.place.job.any(flag=self.stop.requested):
@@ -255,7 +268,7 @@ class Run:
             self.decisions = leader.score.decisions
         folder = self.task.config.output
         results.write_checkpoints(folder, found, leader if improved else None)
-        last_step = replace(self._moment(), step=max(progress.step - 1, 0))
+        last_step = self._moment(max(progress.step - 1, 0))
         row: dict[str, Any] = results.epoch_row(
             progress,
             rate=learning_rate(self.task.recipe, last_step),

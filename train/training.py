@@ -165,6 +165,7 @@ def _resume(run: "Run", path: Path) -> None:
 def _learner(task: Task, place: "Place") -> "Learner":
     import torch
 
+    from resnext.device.upload import upload_to
     from train.learner import Learner, Machine
     from train.loss import Objective
 
@@ -181,6 +182,7 @@ def _learner(task: Task, place: "Place") -> "Learner":
             compiled=config.compiled,
             saves_memory=config.saves_memory,
             deterministic=config.deterministic,
+            ahead=upload_to(place.device).ahead,
         ),
         Objective(weights=weights, smoothing=recipe.label_smoothing),
     )
