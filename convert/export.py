@@ -1,4 +1,4 @@
-"""A checkpoint in other formats: one row a format, and the one door to them."""
+"""A checkpoint in other formats: one row a format."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,27 +103,3 @@ _ROWS: Final = (
     ),
 )
 EXPORTERS: Final[dict[str, Exporter]] = {row.name: row for row in _ROWS}
-
-
-def export(
-    checkpoint: Checkpoint, path: Path, *, exporter: Exporter, replace: bool = False
-) -> None:
-    """Write a checkpoint in a format; the file or folder appears whole or not at all.
-
-    Args:
-        checkpoint: what to write.
-        path: of the file or folder; its parent exists.
-        exporter: a row of `EXPORTERS`.
-        replace: whether an earlier export at `path` may be overwritten.
-
-    Raises:
-        MissingExtraError: the format's packages are not installed.
-        OutputError: something is in the way.
-        TopologyError: the format cannot hold this network.
-        PreprocessingError: the format needs the preprocessing, and it is not known.
-        OnnxError: the exported network does not answer what the checkpoint's does.
-        OSError: the folder is missing or read-only, or the disk is full.
-    """
-    exporter.require()
-    exporter.require_room(path, replace=replace)
-    exporter.write(checkpoint, path)

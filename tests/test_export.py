@@ -17,7 +17,7 @@ from conftest import Golden
 
 from convert import export_onnx, export_pth, export_timm, load
 from convert.errors import OutputError, TopologyError
-from convert.export import EXPORTERS, MissingExtraError, export
+from convert.export import EXPORTERS, MissingExtraError
 from convert.export_onnx import CHECKED_BATCHES, OnnxError, largest_difference, onnx_model
 from convert.export_timm import (
     ARCHITECTURES,
@@ -70,8 +70,8 @@ def checkpoint_of(spec: Spec, preprocessing: Preprocessing | None = IMAGENET) ->
     )
 
 
-def write(checkpoint: Checkpoint, path: Path, name: str, *, replace: bool = False) -> Path:
-    export(checkpoint, path, exporter=EXPORTERS[name], replace=replace)
+def write(checkpoint: Checkpoint, path: Path, name: str) -> Path:
+    EXPORTERS[name].write(checkpoint, path)
     return path
 
 
@@ -79,7 +79,7 @@ def names(folder: Path) -> list[str]:
     return sorted(item.name for item in folder.iterdir())
 
 
-# The table and the door
+# The table
 
 
 def test_exporters_are_the_four_formats() -> None:
@@ -105,15 +105,16 @@ def test_target_is_named_after_the_source(name: str, folder: Path | None, expect
     assert EXPORTERS[name].target(Path("in/resnext_50.t7"), folder) == expected
 
 
-def test_export_existing_file_is_kept_unless_told(tmp_path: Path) -> None:
+def test_room_existing_file_is_kept_unless_told(tmp_path: Path) -> None:
     path = tmp_path / "some.pth"
     path.write_text("mine")
 
     with pytest.raises(OutputError, match=r"some\.pth exists; --force overwrites it"):
-        write(checkpoint_of(NARROW), path, "pth")
+        EXPORTERS["pth"].require_room(path, replace=False)
+    EXPORTERS["pth"].require_room(path, replace=True)
     assert path.read_text() == "mine"
 
-    write(checkpoint_of(NARROW), path, "pth", replace=True)
+    write(checkpoint_of(NARROW), path, "pth")
     assert torch.load(path, weights_only=True).keys() == layout(NARROW).tensors().keys()
 
 
@@ -124,24 +125,21 @@ def test_export_existing_file_is_kept_unless_told(tmp_path: Path) -> None:
         ("timm", r"some is a file, --to timm writes a folder"),
     ],
 )
-def test_export_other_kind_in_the_way_is_refused(tmp_path: Path, name: str, message: str) -> None:
+def test_room_other_kind_in_the_way_is_refused(tmp_path: Path, name: str, message: str) -> None:
     path = tmp_path / "some"
     path.write_text("mine") if name == "timm" else path.mkdir()
 
     with pytest.raises(OutputError, match=message):
-        write(checkpoint_of(NARROW), path, name, replace=True)
+        EXPORTERS[name].require_room(path, replace=True)
 
 
-def test_export_package_missing_names_the_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_package_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
 
     with pytest.raises(MissingExtraError, match=r"onnx.*`pip install 'resnext\[onnx\]'`") as caught:
-        write(checkpoint_of(NARROW), tmp_path / "some.onnx", "onnx")
+        EXPORTERS["onnx"].require()
 
     assert caught.value.extra == "onnx"
-    assert names(tmp_path) == []
 
 
 # safetensors and pth
@@ -358,8 +356,9 @@ def test_timm_folder_existing_is_kept_unless_told(tmp_path: Path) -> None:
     folder = write(checkpoint_of(NARROW), tmp_path / "some", "timm")
 
     with pytest.raises(OutputError, match="some exists"):
-        write(checkpoint_of(NARROW), folder, "timm")
-    write(checkpoint_of(replace(NARROW, classes=6)), folder, "timm", replace=True)
+        EXPORTERS["timm"].require_room(folder, replace=False)
+    EXPORTERS["timm"].require_room(folder, replace=True)
+    write(checkpoint_of(replace(NARROW, classes=6)), folder, "timm")
 
     assert names(tmp_path) == ["some"]
     assert Checkpoint.load(folder / "model.safetensors").spec.classes == 6
@@ -370,7 +369,7 @@ def test_timm_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
     (folder / "thesis.txt").write_text("mine")
 
     with pytest.raises(OutputError, match=r"also holds thesis\.txt"):
-        write(checkpoint_of(NARROW), folder, "timm", replace=True)
+        EXPORTERS["timm"].require_room(folder, replace=True)
     assert (folder / "thesis.txt").read_text() == "mine"
 
 

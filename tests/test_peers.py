@@ -15,7 +15,7 @@ from conftest import Golden
 from torch import Tensor, nn
 
 from convert import load
-from convert.export import EXPORTERS, export
+from convert.export import EXPORTERS
 from convert.export_timm import ARCHITECTURES
 from resnext.checkpoint import Checkpoint, Provenance
 from resnext.data.images import decode
@@ -100,7 +100,7 @@ def random_checkpoint(spec: Spec) -> Checkpoint:
 
 
 def write(checkpoint: Checkpoint, path: Path, name: str) -> Path:
-    export(checkpoint, path, exporter=EXPORTERS[name])
+    EXPORTERS[name].write(checkpoint, path)
     return path
 
 
