@@ -182,11 +182,3 @@ def _field(name: str, value: object, where: str) -> Any:
     if type(value) is not int:
         raise SpecError(f"{where}: {name} must be a whole number, found {value!r}")
     return value
-
-
-def _one_x(base_width: int, cardinality: int) -> Spec:
-    return Spec(blocks=(3, 4, 6, 3), cardinality=cardinality, base_width=base_width)
-
-
-# Every ResNeXt-50 that costs what ResNet-50 costs (the "1x complexity" table of the release).
-ONE_X_COMPLEXITY = tuple(_one_x(*row) for row in ((64, 1), (40, 2), (24, 4), (14, 8), (4, 32)))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resnext.errors import SpecError
-from resnext.spec import ONE_X_COMPLEXITY, Block, Norm, Shortcut, Spec, Stem
+from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 
 RESNET_50 = Spec(blocks=(3, 4, 6, 3))
 RESNEXT_50 = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
@@ -66,17 +66,6 @@ def test_input_size_is_the_one_that_the_fixed_pooling_takes(
 
 def test_group_width_doubles_with_each_stage() -> None:
     assert [RESNEXT_50.group_width(stage) for stage in range(4)] == [4, 8, 16, 32]
-
-
-def test_one_x_complexity_has_the_five_rows_of_the_paper() -> None:
-    assert [(spec.base_width, spec.cardinality) for spec in ONE_X_COMPLEXITY] == [
-        (64, 1),
-        (40, 2),
-        (24, 4),
-        (14, 8),
-        (4, 32),
-    ]
-    assert {spec.blocks for spec in ONE_X_COMPLEXITY} == {(3, 4, 6, 3)}
 
 
 @pytest.mark.parametrize(
