@@ -89,7 +89,7 @@ def _describe_checkpoint(path: Path) -> Description:
     source = checkpoint.provenance
     return Description(
         file=str(path),
-        format=_origin(checkpoint),
+        format=f"safetensors, {checkpoint.history}",
         bytes=path.stat().st_size,
         tensor_types=dict(Counter(array.dtype.name for array in checkpoint.tensors.values())),
         tree=tuple(f"{name} {array.shape}" for name, array in checkpoint.tensors.items()),
@@ -103,12 +103,6 @@ def _describe_checkpoint(path: Path) -> Description:
             proof=source.proof,
         ),
     )
-
-
-def _origin(checkpoint: Checkpoint) -> str:
-    source, verb = checkpoint.provenance, "trained" if checkpoint.training else "converted"
-    origin = f" from {source.source_file}" if source.source_file else " from random weights"
-    return f"safetensors, {verb} by {source.converted_by}{origin}"
 
 
 def _describe_t7(path: Path) -> Description:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from convert.errors import ConvertError
-from convert.export_facts import texts
 from resnext.checkpoint import Checkpoint
 from resnext.files import whole_file
+from resnext.header import to_metadata
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +39,7 @@ def write_onnx(checkpoint: Checkpoint, path: Path) -> None:
         OSError: the folder is missing or read-only, or the disk is full.
     """
     network, side = checkpoint.build(), picture_side(checkpoint)
-    model = onnx_model(network, side, metadata=texts(checkpoint))
+    model = onnx_model(network, side, metadata=to_metadata(checkpoint.facts()))
     difference = largest_difference(model, network, side)
     if not difference <= TOLERANCE:
         raise OnnxError(

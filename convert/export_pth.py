@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convert.export_facts import texts
 from resnext.checkpoint import Checkpoint
 from resnext.files import whole_file
+from resnext.header import to_metadata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ def write_pth(checkpoint: Checkpoint, path: Path) -> None:
     state: OrderedDict[str, Tensor] = OrderedDict(
         (name, torch.from_numpy(np.array(array))) for name, array in checkpoint.tensors.items()
     )
-    vars(state)["resnext"] = texts(checkpoint)
+    vars(state)["resnext"] = to_metadata(checkpoint.facts())
     with whole_file(path) as file:
         try:
             torch.save(state, file)

@@ -12,7 +12,6 @@ from tempfile import mkdtemp
 from typing import Final
 
 from convert.errors import TopologyError
-from convert.export_facts import facts
 from resnext.checkpoint import Checkpoint
 from resnext.errors import PreprocessingError
 from resnext.files import whole_file
@@ -149,8 +148,9 @@ def timm_config(checkpoint: Checkpoint) -> dict[str, object]:
         "num_features": spec.features,
         "global_pool": "avg",
         **({"model_args": arguments} if arguments else {}),
+        **({"label_names": checkpoint.classes} if checkpoint.classes else {}),
         "pretrained_cfg": _pretrained_config(checkpoint, row),
-        "resnext": facts(checkpoint),  # timm reads past what it does not know here
+        "resnext": checkpoint.facts(),  # timm reads past what it does not know here
     }
 
 
@@ -212,6 +212,7 @@ def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, 
     """Return timm's `pretrained_cfg`; it has no fields but those of timm's own class."""
     source = checkpoint.provenance
     origins = {known.name: known.url for known in published()}
+    checksum = f", sha256 {source.source_sha256}" if source.source_sha256 else ""
     optional = {
         "license": source.licence,
         "origin_url": origins.get(source.published_name or ""),
@@ -227,10 +228,7 @@ def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, 
         "num_classes": checkpoint.spec.classes,
         "first_conv": "conv1",
         "classifier": "fc",
-        "description": (
-            f"{checkpoint.name}: converted by {source.converted_by} from {source.source_file}, "
-            f"sha256 {source.source_sha256}"
-        ),
+        "description": f"{checkpoint.name}: {checkpoint.history}{checksum}",
         "notes": [NOTE, f"Preprocessing: {row.describe()} ({checkpoint.origin})."],
         **{name: value for name, value in optional.items() if value is not None},
     }

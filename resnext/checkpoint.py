@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from resnext.errors import CheckpointError, ResnextError
 from resnext.files import whole_file
-from resnext.header import Origin, Provenance, from_metadata, to_metadata
+from resnext.header import Origin, Provenance, from_metadata, to_fields, to_metadata
 from resnext.layout import Layout, layout
 from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
@@ -75,6 +75,12 @@ class Checkpoint:
         source = self.provenance.source_file
         return self.provenance.published_name or (Path(source).stem if source else self.spec.name)
 
+    @property
+    def history(self) -> str:
+        """Say what the weights were made from, and by what."""
+        source, verb = self.provenance, "trained" if self.training else "converted"
+        return f"{verb} by {source.converted_by} from {source.source_file or 'random weights'}"
+
     def digest(self) -> str:
         """Return the sha256 of names, types, shapes and values, whatever file holds them."""
         total = hashlib.sha256()
@@ -126,8 +132,12 @@ class Checkpoint:
                 file.seek(LENGTH.size)
                 file.write(header)
 
-    def _metadata(self) -> dict[str, str]:
-        return to_metadata(
+    def facts(self) -> dict[str, object]:
+        """Return what it says of itself beside its tensors, in whatever format it is written.
+
+        These are values that JSON takes; what is not known is left out.
+        """
+        return to_fields(
             spec=self.spec,
             preprocessing=self.preprocessing,
             origin=self.origin,
@@ -135,6 +145,10 @@ class Checkpoint:
             classes=self.classes,
             training=self.training,
         )
+
+    def _metadata(self) -> dict[str, str]:
+        # The format is what other readers of safetensors look for.
+        return {"format": "pt", **to_metadata(self.facts())}
 
     @classmethod
     def load(cls, path: Path) -> Self:

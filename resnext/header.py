@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -50,7 +50,7 @@ class Provenance:
     proof: float | None = None
 
 
-def to_metadata(
+def to_fields(
     *,
     spec: Spec,
     preprocessing: Preprocessing | None,
@@ -58,26 +58,26 @@ def to_metadata(
     provenance: Provenance,
     classes: tuple[str, ...] | None,
     training: Mapping[str, object] | None,
-) -> dict[str, str]:
-    """Return the facts of a checkpoint as strings; what is not known is left out."""
-    optional = {
-        "source_file": provenance.source_file,
-        "source_sha256": provenance.source_sha256,
-        "source_bytes": provenance.source_bytes,
-        "published_name": provenance.published_name,
-        "licence": provenance.licence,
-        "preprocessing": preprocessing and json.dumps(preprocessing.to_fields()),
+) -> dict[str, object]:
+    """Return the facts of a checkpoint as values that JSON takes; what is not known is left out."""
+    proof = provenance.proof
+    fields = {
+        "spec": spec.to_fields(),
+        "preprocessing": None if preprocessing is None else preprocessing.to_fields(),
         "preprocessing_origin": origin,
-        "proof": None if provenance.proof is None else f"{provenance.proof:.1e}",
-        "classes": None if classes is None else json.dumps(classes),
-        "training": None if training is None else json.dumps(training),
+        **asdict(provenance),
+        "proof": None if proof is None else float(f"{proof:.1e}"),
+        "classes": classes,
+        "training": training,
     }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def to_metadata(fields: Mapping[str, object]) -> dict[str, str]:
+    """Return the facts as strings: texts as they are, all else as JSON."""
     return {
-        "format": "pt",  # what other readers of safetensors look for
-        "spec": json.dumps(spec.to_fields()),
-        "converted_by": provenance.converted_by,
-        "conversions": json.dumps(provenance.conversions),
-        **{key: str(value) for key, value in optional.items() if value is not None},
+        name: str(value) if isinstance(value, str) else json.dumps(value)
+        for name, value in fields.items()
     }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Golden
+from safetensors import safe_open
 
 from convert import export_onnx, export_pth, export_timm, load
 from convert.errors import OutputError, TopologyError
@@ -73,6 +74,15 @@ def checkpoint_of(spec: Spec, preprocessing: Preprocessing | None = IMAGENET) ->
 def write(checkpoint: Checkpoint, path: Path, name: str) -> Path:
     EXPORTERS[name].write(checkpoint, path)
     return path
+
+
+def trained_checkpoint() -> Checkpoint:
+    """Return one as resnext-train writes it: with names of classes and facts of the training."""
+    return replace(
+        checkpoint_of(NARROW),
+        classes=("ant", "bee", "cat", "dog", "elk"),
+        training={"epoch": 3, "recipe": {"lr": 0.5}},
+    )
 
 
 def names(folder: Path) -> list[str]:
@@ -190,6 +200,29 @@ def test_pth_carries_the_facts_beside_the_tensors(tmp_path: Path) -> None:
     assert "licence" not in state.resnext
 
 
+def test_pth_of_a_trained_network_names_its_classes_and_training(tmp_path: Path) -> None:
+    path = write(trained_checkpoint(), tmp_path / "some.pth", "pth")
+
+    facts = torch.load(path, weights_only=True).resnext
+
+    assert facts["classes"] == '["ant", "bee", "cat", "dog", "elk"]'
+    assert json.loads(facts["training"]) == {"epoch": 3, "recipe": {"lr": 0.5}}
+
+
+def test_pth_says_what_the_header_of_safetensors_says(
+    golden: GoldenNetwork, tmp_path: Path
+) -> None:
+    checkpoint = load(golden("conv_bias").path)  # with a conversion, and proven
+    proven = replace(checkpoint, provenance=replace(checkpoint.provenance, proof=3.14e-16))
+    state = torch.load(write(proven, tmp_path / "some.pth", "pth"), weights_only=True)
+
+    with safe_open(write(proven, tmp_path / "some", "safetensors"), framework="numpy") as file:
+        header = file.metadata()
+
+    assert state.resnext["proof"] == "3.1e-16"
+    assert {"format": "pt", **state.resnext} == header
+
+
 class FullDisk(io.RawIOBase):
     """A file that takes the first bytes, and no more."""
 
@@ -299,6 +332,30 @@ def test_timm_folder_holds_weights_and_config(tmp_path: Path) -> None:
     assert (taken["mean"], taken["std"]) == ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     assert taken["license"] == "CC BY-NC 4.0"
     assert "does not antialias" in taken["notes"][0]
+
+
+def test_timm_folder_of_a_trained_network_names_its_classes_and_training(tmp_path: Path) -> None:
+    folder = write(trained_checkpoint(), tmp_path / "some", "timm")
+
+    config = json.loads((folder / "config.json").read_text())
+
+    assert config["label_names"] == ["ant", "bee", "cat", "dog", "elk"]
+    assert config["resnext"]["classes"] == ["ant", "bee", "cat", "dog", "elk"]
+    assert config["resnext"]["training"] == {"epoch": 3, "recipe": {"lr": 0.5}}
+    assert config["pretrained_cfg"]["description"] == (
+        "some: trained by resnext 0 from some.t7, sha256 5a"
+    )
+
+
+def test_timm_config_network_trained_from_nothing_says_so() -> None:
+    sourceless = Provenance(
+        source_file=None, source_sha256=None, source_bytes=None, converted_by="resnext 0"
+    )
+
+    config = timm_config(replace(trained_checkpoint(), provenance=sourceless))["pretrained_cfg"]
+
+    assert isinstance(config, dict)
+    assert config["description"] == ("resnext_14_2x2d: trained by resnext 0 from random weights")
 
 
 def test_timm_config_published_network_names_its_address() -> None:
@@ -512,6 +569,17 @@ def test_onnx_carries_weights_by_name_and_the_facts(tmp_path: Path) -> None:
     assert json.loads(facts["preprocessing"])["crop"] == 32
     assert facts["source_sha256"] == checkpoint.provenance.source_sha256
     assert facts["source_file"] == "resnext_11_8x4d_digits.t7"
+
+
+@pytest.mark.usefixtures("onnx_installed")
+def test_onnx_of_a_trained_network_names_its_classes_and_training(tmp_path: Path) -> None:
+    import onnx
+
+    model = onnx.load(write(trained_checkpoint(), tmp_path / "some.onnx", "onnx"))
+    facts = {row.key: row.value for row in model.metadata_props}
+
+    assert facts["classes"] == '["ant", "bee", "cat", "dog", "elk"]'
+    assert json.loads(facts["training"]) == {"epoch": 3, "recipe": {"lr": 0.5}}
 
 
 @pytest.mark.usefixtures("onnx_installed")

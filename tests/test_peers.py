@@ -318,6 +318,18 @@ def test_timm_folder_brings_its_preprocessing(tmp_path: Path) -> None:
     assert config["interpolation"] == "bicubic"
 
 
+def test_timm_folder_brings_the_names_of_its_classes(tmp_path: Path) -> None:
+    _, timm = peers()
+    names = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu")
+    checkpoint = replace(random_checkpoint(VARIATIONS["narrow"]), classes=names)
+
+    folder = write(checkpoint, tmp_path / "some", "timm")
+    config = timm.create_model(f"local-dir:{folder}", pretrained=True).pretrained_cfg
+
+    found = timm.data.CustomDatasetInfo(config["label_names"])
+    assert (found.num_classes(), found.index_to_label_name(6)) == (7, "gnu")
+
+
 def test_timm_folder_can_be_fine_tuned_to_other_classes(tmp_path: Path) -> None:
     _, timm = peers()
     checkpoint = random_checkpoint(VARIATIONS["narrow"])
