@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.errors import OutputError, SourceError
-from convert.sources import find_source
+from convert.sources import fetch, find_source
+from resnext.download.bar import download_bar
 
 # Imported where they are used: the checksum of a large file starts before numpy is imported.
 if TYPE_CHECKING:
@@ -53,25 +54,12 @@ def check_output(config: Config, sources: tuple[str, ...]) -> None:
         raise OutputError(f"{config.output}: an existing folder expected for several sources")
 
 
-def _source(text: str, config: Config) -> "Source":
-    """Return a source, whose file is there."""
-    from resnext.download import cache_folder, download
-
-    source = find_source(text, cache=lambda: cache_folder(config.cache))
-    if source.row and source.row.url:
-        from resnext.download.bar import download_bar
-
-        with download_bar(source.path.name) as progress:
-            download(source.row.url, source.path, size=source.row.bytes, progress=progress)
-    return source
-
-
 def describe_source(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
     """Describe one source: as fields for JSON, and as lines."""
     from convert.describe import describe_file
     from convert.report import description_fields, description_lines
 
-    description = describe_file(_source(text, config).path)
+    description = describe_file(fetch(find_source(text, cache=config.cache), download_bar))
     return description_fields(description), list(description_lines(description))
 
 
@@ -79,7 +67,8 @@ def convert_source(text: str, config: Config) -> tuple[dict[str, object], list[s
     """Convert one source, and say what was done: as fields for JSON, and as lines."""
     from convert.report import conversion_fields, conversion_lines
 
-    source = _source(text, config)
+    source = find_source(text, cache=config.cache)
+    fetch(source, download_bar)
 
     from convert.digest import start_sha256
 

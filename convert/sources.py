@@ -1,11 +1,15 @@
 """What a user names as a source: a path, or a published network that is fetched first."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convert.errors import SourceError
+from resnext.download import cache_folder, download
 from resnext.published import Row, published
+
+if TYPE_CHECKING:
+    from resnext.data.remote import Bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +27,16 @@ class Source:
     row: Row | None = None
 
 
-def find_source(text: str, *, cache: Callable[[], Path]) -> Source:
+def find_source(text: str, *, cache: Path | None) -> Source:
     """Return what a user means: an existing path first, else a published network's name.
 
     Args:
         text: as it was given.
-        cache: returns the folder of downloads.
+        cache: folder of downloads; None is the user's own.
 
     Raises:
         SourceError: neither, or a network of which no weights were published.
+        OSError: the folder of downloads cannot be created.
     """
     path = Path(text)
     names = {row.name: row for row in published()}
@@ -47,4 +52,23 @@ def find_source(text: str, *, cache: Callable[[], Path]) -> Source:
     row = names[text]
     if row.file is None:
         raise SourceError(f"{text}: no weights of it were published; a path always works")
-    return Source(path=cache() / row.file, output=Path(f"{text}.t7"), row=row)
+    return Source(path=cache_folder(cache) / row.file, output=Path(f"{text}.t7"), row=row)
+
+
+def fetch(source: Source, bar: "Bar") -> Path:
+    """Return the path of a source, whose file is there: a published network is downloaded once.
+
+    Any number of processes may ask for the same one: the first brings it, the others wait.
+
+    Args:
+        source: of `find_source`.
+        bar: shows a download.
+
+    Raises:
+        DownloadError: it cannot be had.
+        OSError: the folder of downloads cannot be written.
+    """
+    if source.row and source.row.url:
+        with bar(source.path.name) as progress:
+            download(source.row.url, source.path, size=source.row.bytes, progress=progress)
+    return source.path

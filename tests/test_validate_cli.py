@@ -165,7 +165,7 @@ def test_missing_data_folder_is_refused(run: Run, tmp_path: Path) -> None:
 
 
 def test_missing_checkpoint_is_refused(run: Run) -> None:
-    assert_refused(run("--data", "val", "gone.t7"), "gone.t7: No such file or directory")
+    assert_refused(run("--data", "val", "gone.t7"), "gone.t7: no such file")
 
 
 def test_folder_without_checkpoints_is_refused(run: Run, tmp_path: Path) -> None:

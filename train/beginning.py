@@ -1,8 +1,7 @@
 """The network that a training begins with: that of a checkpoint, or a new one."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from math import sqrt
@@ -13,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import convert
-from convert.sources import find_source
+from convert.sources import fetch, find_source
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.data.names import few
-from resnext.download import Progress, cache_folder, download
+from resnext.data.remote import Bar
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing, read_preprocessing
 from resnext.published import read_table
 from resnext.spec import Spec, Stem
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from train.recipe import Recipe
 
 Arrays = Mapping[str, NDArray[np.generic]]
-Bar = Callable[[str], AbstractContextManager[Progress]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,7 +108,7 @@ def begin_with(
             "--init or an architecture (--depth ...) expected, found both: a checkpoint brings "
             "its own"
         )
-    path = _fetched(str(config.init), config.cache, bar)
+    path = fetch(find_source(str(config.init), cache=config.cache), bar)
     found = convert.load(path)
     preprocessing, note = _preprocessing(config, found, path)
     kept, text = _classifier(config, found, classes=classes, names=names)
@@ -138,15 +136,6 @@ def begin_with(
         source={"file": path.name, "network": found.name, "weights_sha256": found.digest()},
         notes=tuple(notes),
     )
-
-
-def _fetched(text: str, cache: Path | None, bar: Bar) -> Path:
-    """Return the path of a checkpoint, downloaded if it is the name of a published network."""
-    source = find_source(text, cache=lambda: cache_folder(cache))
-    if source.row and source.row.url:
-        with bar(source.path.name) as progress:
-            download(source.row.url, source.path, size=source.row.bytes, progress=progress)
-    return source.path
 
 
 def _classifier(

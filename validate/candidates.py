@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import convert
+from convert.sources import fetch, find_source
 from resnext.checkpoint import Checkpoint
 from resnext.errors import CheckpointError, PreprocessingError
 from resnext.preprocessing import Preprocessing
@@ -17,6 +18,7 @@ from validate.protocols import Protocol, choose
 if TYPE_CHECKING:
     import torch
 
+    from resnext.data.remote import Bar
     from validate.evaluate import Candidate
     from validate.options import Config
 
@@ -38,18 +40,24 @@ class Entrant:
     preprocessing: Preprocessing
 
 
-def enter(config: "Config", own: Sequence[Row]) -> tuple[Entrant, ...]:
+def enter(config: "Config", own: Sequence[Row], *, bar: "Bar") -> tuple[Entrant, ...]:
     """Return the checkpoints that the command line names.
 
     Args:
         config: names them, and may replace scale and crop.
         own: the user's table of claims.
+        bar: shows the download of a published network.
 
     Raises:
         ResnextError: a file that is no checkpoint, one whose preprocessing is not known, or
             networks of different classes, which no image set has labels for.
     """
-    entrants = tuple(_enter(name, config, own) for name in find(config.checkpoints or (".",)))
+    names = find(config.checkpoints or (".",))
+    sources = [find_source(name, cache=config.cache) for name in names]  # all, before any download
+    entrants = tuple(
+        _enter(name, fetch(source, bar), config=config, own=own)
+        for name, source in zip(names, sources, strict=True)
+    )
     first = entrants[0]
     for each in entrants[1:]:
         if _classes(each) != _classes(first):
@@ -118,8 +126,8 @@ def wants_to_scale(config: "Config") -> bool:
     return Pipeline.TORCH7 in config.pipelines and config.crops == 1
 
 
-def _enter(name: str, config: "Config", own: Sequence[Row]) -> Entrant:
-    checkpoint = convert.load(name)
+def _enter(name: str, path: Path, *, config: "Config", own: Sequence[Row]) -> Entrant:
+    checkpoint = convert.load(path)
     protocol = choose(checkpoint, Path(name), own=own, published=published())
     usual = protocol.preprocessing
     try:

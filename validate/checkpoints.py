@@ -13,11 +13,11 @@ OF_IMAGES: Final = (".tar", ".parquet")
 
 
 def find(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the checkpoint files, each once, in the order given.
+    """Return the checkpoint files and published names, each once, in the order given.
 
     Args:
-        names: files, and folders of which all checkpoints are meant. An original that lies beside
-            its own conversion is left out there.
+        names: files, published names, and folders of which all checkpoints are meant. An original
+            that lies beside its own conversion is left out there.
 
     Raises:
         CheckpointError: a folder holds no checkpoint, or a file holds images.

@@ -55,7 +55,7 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         OSError: a file that cannot be opened or written.
     """
     own = read_table(config.claims) if config.claims else ()
-    entrants = enter(config, own)
+    entrants = enter(config, own, bar=watcher.bar)
     checkpoint = entrants[0].checkpoint
     found = open_images(config.data, labels=config.labels, cache=config.cache, progress=watcher.bar)
     images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)

@@ -30,7 +30,8 @@ class Config:
         seed: of that sample.
         ledger: file that keeps every decision, and from which a run goes on; or None.
         canary: stop where nearly everything is wrong.
-        checkpoints: files and folders; none stands for the current folder.
+        checkpoints: files, folders and names of published networks; none stands for the current
+            folder.
         command: as it was typed.
     """
 
