@@ -65,26 +65,27 @@ def describe_source(text: str, config: Config) -> tuple[dict[str, object], list[
 
 def convert_source(text: str, config: Config) -> tuple[dict[str, object], list[str]]:
     """Convert one source, and say what was done: as fields for JSON, and as lines."""
-    from convert.report import conversion_fields, conversion_lines
-
-    source = find_source(text, cache=config.cache)
-    fetch(source, download_bar)
-
     from convert.digest import start_sha256
 
-    sha256 = start_sha256(source.path)  # first: while it runs, the rest is imported too
+    source = find_source(text, cache=config.cache)
+    # A file that is there, first: while its checksum is computed, the rest is imported too.
+    sha256 = None if source.row else start_sha256(source.path)
 
     from convert.export import EXPORTERS
     from convert.loading import is_safetensors, naming
+    from convert.report import conversion_fields, conversion_lines
 
     exporter = EXPORTERS[config.format]
     exporter.require()
     target = _target(source, exporter, config.output)
-    with naming(source.path):
-        if is_safetensors(source.path):
-            conversion = _export(source.path, target, exporter, config)
+    if source.row:
+        exporter.require_room(target, replace=config.force)  # not only after the download
+    path = fetch(source, download_bar)
+    with naming(path):
+        if is_safetensors(path):
+            conversion = _export(path, target, exporter, config)
         else:
-            conversion = _convert(source.path, target, exporter, config, sha256)
+            conversion = _convert(path, target, exporter, config, sha256 or start_sha256(path))
     return conversion_fields(conversion), list(conversion_lines(conversion))
 
 

@@ -69,8 +69,10 @@ class Exporter:
         are deleted.
 
         Raises:
-            OutputError: something is in the way.
+            OutputError: something is in the way, or there is no folder to write in.
         """
+        if not path.parent.is_dir():
+            raise OutputError(f"{path.parent}: an existing folder expected for the output")
         if path.is_symlink():
             raise OutputError(f"{path} is a link; --output names the file itself")
         if not path.exists():

@@ -1,6 +1,7 @@
 """A command in a world where the digits' network is a published one, at the address of a test."""
 
 import os
+import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,10 @@ NAME = "resnext_11_8x4d"
 
 
 def main(words: list[str]) -> None:
-    """Run a command; the first word is its module, and ADDRESS says where the file is served."""
+    """Run a command, whose module is the first word.
+
+    ADDRESS in the environment says where the file is served, MISSING names a package to miss.
+    """
     (claims,) = read_table(DIGITS / "claims.toml")
     row = replace(
         claims,
@@ -26,5 +30,7 @@ def main(words: list[str]) -> None:
     )
     for module in ("resnext.published", "convert.sources", "validate.candidates"):
         vars(import_module(module))["published"] = lambda: (row,)
+    if missing := os.environ.get("MISSING"):
+        sys.modules[missing] = None  # type: ignore[assignment]
     command, *rest = words
     import_module(command).main(rest)

@@ -72,8 +72,8 @@ def start(
     return process, folder / output
 
 
-def run(site: Site, folder: Path, *words: str | Path) -> CompletedProcess[str]:
-    process, output = start(site, folder, *words)
+def run(site: Site, folder: Path, *words: str | Path, **more: str) -> CompletedProcess[str]:
+    process, output = start(site, folder, *words, **more)
     process.join()
     assert process.exitcode is not None
     return CompletedProcess(words, process.exitcode, output.read_text(), warm.errors(output))
@@ -136,6 +136,26 @@ def test_nothing_is_downloaded_beside_a_name_that_is_wrong(site: Site, folder: P
     assert done.stderr == (
         "resnext-validate: resnext50: no such file; published networks are resnext_11_8x4d\n"
     )
+    assert site.requests == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), f"{NAME}.safetensors exists; --force overwrites it, --output names another"),
+        (("-o", "x.pth"), "x.pth is a name for --to pth, not safetensors"),
+        (("-o", "no/x.safetensors"), "no: an existing folder expected for the output"),
+        (("--to", "onnx"), "--to onnx needs onnx, which is not installed"),
+    ],
+    ids=["existing", "suffix", "folder", "extra"],
+)
+def test_nothing_is_downloaded_for_an_output_that_cannot_be_written(
+    site: Site, tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / f"{NAME}.safetensors").touch()
+    done = run(site, tmp_path, "convert.cli", NAME, *words, MISSING="onnx")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"resnext-convert: {message}")
     assert site.requests == []
 
 
