@@ -14,16 +14,11 @@ MOST: Final = 200
 
 
 class CompiledNetwork:
-    """A network compiled for batches of one size.
-
-    For each further size torch.compile would take its time again, so smaller batches, as the last
-    of a measurement is, are filled up.
-    """
+    """A network that is compiled with its first batch, for each size of batches anew."""
 
     def __init__(self, network: nn.Module) -> None:
-        """Take a network in evaluation mode; it is compiled with its first batch."""
+        """Take a network in evaluation mode."""
         self._network = cast("nn.Module", torch.compile(network))
-        self._size = 0
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Return the logits (N, classes) of pictures (N, 3, H, W).
@@ -31,17 +26,12 @@ class CompiledNetwork:
         Raises:
             DeviceError: torch.compile lacks something here.
         """
-        count = len(pictures)
-        self._size = max(self._size, count)
-        if count < self._size:
-            pictures = torch.cat([pictures, pictures[:1].expand(self._size - count, -1, -1, -1)])
-            pictures = pictures.contiguous(memory_format=torch.channels_last)
         # All networks are code of one class, of which the compiler would by default make no more
         # than eight kinds, and run the others as they stand.
         most = torch._dynamo.config.patch(recompile_limit=MOST, fail_on_recompile_limit_hit=True)
         with compilation_explained(), most:
             answers: Tensor = self._network(pictures)
-        return answers[:count]
+        return answers
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from resnext.folding import folded
 from resnext.fusion import fused
 from resnext.machine import keep_freed_memory, usual_threads
 from resnext.model import ResNeXt
+from resnext.same_size import SameSize
 
 
 class Precision(StrEnum):
@@ -162,7 +163,22 @@ class Predictor:
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network: Callable[[Tensor], Tensor]
         self.network = CompiledNetwork(plain) if compiled else fused(plain)
+        if compiled or device.type == "cuda":
+            self.network = SameSize(self.network)
         self._upload = upload_to(device)
+
+    def warm_up(self, pictures: int, *, side: int) -> None:
+        """Let a GPU, or torch.compile, do what the first batch of a size would else wait for.
+
+        Args:
+            pictures: that go through the network at once.
+            side: of them, in pixels.
+        """
+        if not isinstance(self.network, SameSize):
+            return
+        with torch.inference_mode(), arithmetic(self.precision):
+            nothing = torch.zeros((pictures, 3, side, side), device=self.device, dtype=self.dtype)
+            self.network(nothing.contiguous(memory_format=torch.channels_last))
 
     def logits(self, inputs: Tensor | Sources) -> NDArray[np.float32]:
         """Return the logits (N, classes) of N pictures.

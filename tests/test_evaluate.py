@@ -144,6 +144,16 @@ def test_batches_ahead_change_nothing(
     assert found == expected
 
 
+def test_networks_are_warmed_up_with_what_is_to_come(
+    images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    one, ten = candidate(), candidate(crops=10)
+    monkeypatch.setattr(Predictor, "warm_up", lambda _, count, *, side: seen.append((count, side)))
+    measure(images, [one, ten], plan=some(5))
+    assert seen == [(2, 32), (20, 32)]
+
+
 def test_digits_logits_are_those_of_torch7(images: ImageSet) -> None:
     with np.load(GOLDEN) as golden:
         names, expected = golden["names"], golden["logits"]

@@ -95,6 +95,9 @@ def evaluate(
     ahead = max(each.predictor.ahead for each in candidates)
     started: deque[_Started] = deque()
     with closing(read):
+        for each in candidates if wanted else ():
+            crop = each.run.preprocessing.crop  # while the processes read
+            each.predictor.warm_up(len(wanted[0]) * each.run.crops, side=crop)
         for number, positions, batch in zip(batches, wanted, read, strict=True):
             first = number * plan.batch_size  # place in the plan of the batch's first image
             few = set(positions[: max(compared - first, 0)])

@@ -4,7 +4,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -143,6 +143,25 @@ def form_of(picture: Picture, name: str) -> str | None:
     return ", ".join(parts) or None
 
 
+class Reading(Iterator[Batch]):
+    """Batches in the order asked for; the processes that read them are at it from the start.
+
+    To be closed, whatever happens: processes that nobody closed would be waited for, once an error
+    has ended the program, and they ignore its signals.
+    """
+
+    def __init__(self, loader: "DataLoader[_Sample | Failure]") -> None:
+        self._found: Iterator[Batch] = iter(loader)
+
+    def __next__(self) -> Batch:
+        """Return the next batch, once it is there."""
+        return next(self._found)
+
+    def close(self) -> None:
+        """End the processes now, and not once the traceback of an error of theirs is gone."""
+        getattr(self._found, "_shutdown_workers", lambda: None)()
+
+
 def read_batches(
     images: ImageSet,
     batches: Sequence[list[int]],
@@ -150,11 +169,8 @@ def read_batches(
     *,
     workers: int,
     pinned: bool = False,
-) -> Generator[Batch, None, None]:
-    """Yield batches of images in the order asked for, each image read and decoded once.
-
-    To be closed, whatever happens: processes that nobody closed would be waited for, once an error
-    has ended the program, and they ignore its signals.
+) -> Reading:
+    """Begin to read batches of images, each image once.
 
     Args:
         images: where they come from.
@@ -178,12 +194,7 @@ def read_batches(
             worker_init_fn=_begin_reading,
         )
         release_freed_memory()
-        found: Iterator[Batch] = iter(loader)
-    try:
-        yield from found
-    finally:
-        # Ends the workers now, and not once the traceback of an error, maybe of theirs, is gone.
-        getattr(found, "_shutdown_workers", lambda: None)()
+        return Reading(loader)
 
 
 @contextmanager
