@@ -1,7 +1,7 @@
 """What a file is, for people and for machines: the facts behind `--info`."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,6 +34,8 @@ class NetworkFacts:
         licence: of the weights, where it is known.
         sha256: of the original file, where it was stored.
         proof: of a converted checkpoint, as in its provenance.
+        classes: what its classes are called, where it says so.
+        training: how it was trained here, as its checkpoint has it; None if it was not.
     """
 
     name: str
@@ -48,6 +50,8 @@ class NetworkFacts:
     licence: str | None = None
     sha256: str | None = None
     proof: float | None = None
+    classes: tuple[str, ...] | None = None
+    training: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,8 @@ def _describe_checkpoint(path: Path) -> Description:
             licence=source.licence,
             sha256=source.source_sha256,
             proof=source.proof,
+            classes=checkpoint.classes,
+            training=checkpoint.training,
         ),
     )
 
@@ -148,6 +154,8 @@ def _facts(
     licence: str | None = None,
     sha256: str | None = None,
     proof: float | None = None,
+    classes: tuple[str, ...] | None = None,
+    training: Mapping[str, object] | None = None,
 ) -> NetworkFacts:
     rows = layout(spec)
     return NetworkFacts(
@@ -163,6 +171,8 @@ def _facts(
         licence=licence,
         sha256=sha256,
         proof=proof,
+        classes=classes,
+        training=training,
     )
 
 

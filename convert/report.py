@@ -1,12 +1,14 @@
 """What a command found, as lines for people and as fields for JSON."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.describe import Description, NetworkFacts
 from resnext.checkpoint import Checkpoint, Origin
+from resnext.data.names import few
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
 
@@ -98,8 +100,13 @@ def _network_lines(network: NetworkFacts) -> Iterator[str]:
     yield from (f"converted: {text}" for text in network.conversions)
     if network.licence:
         yield f"licence of the weights: {network.licence}"
+    if network.classes is not None:
+        yield f"classes: {few(network.classes)}"
+    if network.training is not None:
+        yield from _training(network.training)
     if network.sha256:
         yield f"sha256 of the original: {network.sha256}"
+    if network.sha256 and network.training is None:
         proof = "not proven" if network.proof is None else f"proven to {network.proof:.1e}"
         yield f"conversion: {proof}"
 
@@ -128,8 +135,25 @@ def description_fields(description: Description) -> dict[str, object]:
             "licence": network.licence,
             "sha256": network.sha256,
             "proof": network.proof,
+            "classes": network.classes,
+            "training": network.training,
         }
     return fields
+
+
+def _training(facts: Mapping[str, object]) -> Iterator[str]:
+    """Yield whatever a header says of a training: its writer decides what that is."""
+    groups = {name: each for name, each in facts.items() if isinstance(each, Mapping)}
+    rest = {name: each for name, each in facts.items() if name not in groups}
+    yield f"trained: {_listed(rest)}"
+    yield from (f"  {name}: {_listed(each)}" for name, each in groups.items())
+
+
+def _listed(facts: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{name} {json.dumps(each) if isinstance(each, Mapping | list) else each}"
+        for name, each in facts.items()
+    )
 
 
 def _preprocessing(row: Preprocessing | None, origin: Origin | None) -> Iterator[str]:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,10 +19,12 @@ import pytest
 from conftest import Golden
 from safetensors import safe_open
 
+import convert
 from convert.cli import main
 from resnext.published import Row, published
 from resnext.spec import Block, Spec
 
+DIGITS = Path(__file__).parents[1] / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -174,6 +177,28 @@ def test_info_describes_and_converts_nothing(run: Run, place, tmp_path: Path):
     assert "beside the network: epoch: 12" in lines
     assert "    nn.Sequential" in lines
     assert files(tmp_path) == {"in_a_table.t7"}
+
+
+def test_info_says_what_a_trained_checkpoint_is(run: Run, tmp_path: Path) -> None:
+    checkpoint = convert.load(DIGITS)
+    facts = {
+        "epoch": 3,
+        "weights": "average",
+        "recipe": {"name": "finetune", "schedule": {"curve": "cosine"}},
+        "validation": {"images": 20, "top1_correct": 19},
+    }
+    names = tuple(f"class {number}" for number in range(10))
+    replace(checkpoint, classes=names, training=facts).save(tmp_path / "best.safetensors")
+    lines = run("best.safetensors", "--info").stdout.splitlines()
+    assert "classes: class 0, class 1, class 2 and 7 more" in lines
+    place = lines.index("trained: epoch 3, weights average")
+    assert lines[place + 1 : place + 3] == [
+        '  recipe: name finetune, schedule {"curve": "cosine"}',
+        "  validation: images 20, top1_correct 19",
+    ]
+    assert not [line for line in lines if line.startswith("conversion:")]
+    (found,) = json.loads(run("best.safetensors", "--info", "--json").stdout)["results"]
+    assert (found["classes"], found["training"]) == (list(names), facts)
 
 
 def test_info_on_latest_names_the_file_to_convert(run: Run, place):
