@@ -20,7 +20,7 @@ from train.options import Config
 from train.preparation import Task
 from train.progress import Best, Progress
 from train.recipe import FINETUNE
-from train.report import render, short_names
+from train.report import render, settings, short_names
 from train.split import Images
 from train.terminal import lines
 from train.wording import closing_lines, epoch_line
@@ -132,6 +132,11 @@ def test_page_tells_the_result_first() -> None:
     heading = re.search(r"<h1>(.*?)</h1>", text, re.DOTALL)
     assert heading is not None
     assert heading[1] == "resnet_11: 3 of 12 validation images wrong (25.00 %) after epoch 3"
+
+
+def test_settings_are_those_that_were_used() -> None:
+    used = dict(settings(task(("ant", "bee")), history(1)))
+    assert (used["stem"], used["learning rate"], used["batch size"]) == ("cifar", "0.02", "32")
 
 
 def test_page_of_one_epoch_without_an_average_is_whole() -> None:

@@ -139,10 +139,12 @@ def plots(progress: Progress) -> list[Plot]:
 
 def settings(task: Task, progress: Progress) -> Iterator[tuple[str, str]]:
     """Yield everything that decided what was computed, as names and values."""
-    for name, value in _flat(task.recipe.to_fields()):
-        yield name, value
     checkpoint = task.beginning.checkpoint
     assert checkpoint.preprocessing is not None
+    # The recipe's stem is of networks that are trained from scratch.
+    for name, value in _flat(task.recipe.to_fields() | {"stem": checkpoint.spec.stem}):
+        yield name, value
+    yield "learning rate", f"{task.recipe.scaled_rate:g}"
     yield "seed", str(task.config.seed)
     yield "preprocessing", checkpoint.preprocessing.describe()
     yield "training images", f"{task.images.train.root} ({len(task.images.train):,})"
