@@ -1,0 +1,32 @@
+"""What an installation gets: all that the packages import and read."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("resnext", "convert", "validate", "train")
+KINDS = {".py", ".html", ".css", ".js", ".toml", ".csv", ".typed"}
+
+
+def files(folder: Path) -> set[str]:
+    """Return the packages' files below a folder, as far as they are not compiled."""
+    return {
+        path.relative_to(folder).as_posix()
+        for package in PACKAGES
+        for path in (folder / package).rglob("*")
+        if path.suffix in KINDS
+    }
+
+
+def test_installation_has_every_file_of_the_packages(tmp_path: Path) -> None:
+    command = ("egg_info", "--egg-base", tmp_path, "build_py", "--build-lib", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", "from setuptools import setup; setup()", "-q", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert files(tmp_path) == files(ROOT)
