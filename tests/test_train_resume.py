@@ -275,6 +275,46 @@ def test_two_runs_in_one_folder_are_refused(root: Path) -> None:
     assert_refused(done, "twice: another run is at work there")
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "part"),
+    [
+        ((), 2, "meanwhile/state.safetensors: there is a run already"),
+        (("--resume",), 0, "meanwhile_--resume/state.safetensors: this run is done"),
+    ],
+    ids=["anew", "resume"],
+)
+def test_run_that_ended_in_the_folder_meanwhile_keeps_its_results(
+    root: Path,
+    words: tuple[str, ...],
+    code: int,
+    part: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = root / "_".join(("meanwhile", *words))
+    whole = list(map(str, tiny(folder.name, "--epochs", "1", *words)))
+
+    def files() -> dict[str, bytes]:
+        return {each.name: each.read_bytes() for each in folder.iterdir() if each.suffix != ".html"}
+
+    @contextmanager
+    def progress(text: str, _images: int, _done: int) -> Iterator[Callable[[int, str], None]]:
+        assert text == "looking at every image"
+        assert run(root, *whole).returncode == 0
+        before.update(files())
+        yield lambda _more, _detail: None
+
+    before: dict[str, bytes] = {}
+    monkeypatch.setattr("train.terminal.progress", progress)
+    monkeypatch.chdir(root)
+    torch.set_num_threads(1)
+    with pytest.raises(SystemExit) as caught:
+        main(whole)
+    assert caught.value.code == code
+    assert part in capsys.readouterr().err
+    assert files() == before
+
+
 def test_what_a_killed_run_left_half_written_is_removed(root: Path, whole: Path) -> None:
     copy = shutil.copytree(whole, root / "copy")
     (copy / ".tmpabc.part").write_bytes(b"half")

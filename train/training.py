@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from train.conflicts import check_output
 from train.files import BOARD, METRICS, REPORT, RESULTS, STATE
 from train.lock import locked
 from train.options import Config
@@ -79,14 +80,13 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
         watcher.plan(line)
     with losses_explained():
         learner = _learner(task, place)
-    resumes = job.tell(config.resume and (config.output / STATE).exists())
     with memory_explained():
-        if not resumes:
+        if not _resumes(config, job):
             _check_images(task, place, watcher)
         with locked(config.output) if job.leads else nullcontext():
             run = Run(task, learner, place, watcher, stop)
             stop.waits = True
-            _begin(run, resumes=resumes)
+            _begin(run)
             try:
                 run.go()
             finally:
@@ -124,19 +124,26 @@ def _plan(task: Task, place: "Place") -> list[str]:
     )
 
 
-def _begin(run: "Run", *, resumes: bool) -> None:
+def _resumes(config: Config, job: "Job") -> bool:
+    """Tell, on every rank, whether there is a state to go on from."""
+    return job.tell(config.resume and (config.output / STATE).exists())
+
+
+def _begin(run: "Run") -> None:
     """Bring a run to its first step, or to where it was cut off, and say which.
 
-    Args:
-        run: as it was made.
-        resumes: there is a state to go on from.
+    Raises:
+        StateError: by now there are results of another run.
     """
     from train.board import Board
     from train.results import write_metrics
 
     config, job = run.task.config, run.place.job
     if job.leads:
+        # Before the lock was this run's, another may have ended here.
+        check_output(config)
         _clear(config, anew=not config.resume)
+    resumes = _resumes(config, job)
     if resumes:
         _resume(run, config.output / STATE)
     elif job.leads:
