@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +24,8 @@ from resnext.errors import JobError
 
 # How long the others are waited for. Less than the 30 minutes that PyTorch waits by default.
 PATIENCE: Final = timedelta(minutes=10)
+# The same while one of them may be downloading a data set. One that dies is noticed at once.
+LONG_PATIENCE: Final = timedelta(days=1)
 
 # The libraries that processes speak over name themselves when they lose each other.
 LOST: Final = re.compile("gloo|nccl", re.IGNORECASE)
@@ -141,6 +143,26 @@ class Job:
             flags = torch.tensor([int(flag)])
             dist.all_reduce(flags, dist.ReduceOp.MAX)
         return bool(flags)
+
+    def long_wait(self) -> Callable[[], None]:
+        """Return what waits until all processes call it, for a day if need be.
+
+        It has connections of its own, which are made here: all processes ask for it at one time,
+        and do afterwards what may take one of them much longer than the others.
+
+        Raises:
+            JobError: another process has ended; raised by what is returned too.
+        """
+        if self.size == 1:
+            return lambda: None
+        with _explained():
+            group = dist.new_group(backend="gloo", timeout=LONG_PATIENCE)
+
+        def wait() -> None:
+            with _explained():
+                dist.all_reduce(torch.zeros(1), group=group)
+
+        return wait
 
     def sum(self, numbers: Sequence[float]) -> list[float]:
         """Return the sums of the numbers of all ranks, in float64, on every rank.

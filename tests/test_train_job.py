@@ -6,15 +6,27 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from torch.distributed import distributed_c10d
 
+from resnext.data.remote import quiet
+from resnext.distributed import join
 from tests import warm
 from tests.train_runs import assert_same_tensors, run, tiny, write_data, write_pictures
+from train.cli import config_of
+from train.cli import main as command
+from train.preparation import prepare
 
 # 81 pictures are ten steps of eight, and one that is left out.
 TEN_STEPS = ("--epochs", "1", "--sync-bn")
@@ -40,7 +52,9 @@ def free_port() -> int:
         return port
 
 
-def start(root: Path, output: str, *words: str, processes: int) -> list[warm.BaseProcess]:
+def start(
+    root: Path, output: str, *words: str, processes: int, module: str = "train.cli"
+) -> list[warm.BaseProcess]:
     """Start the processes of a job, in the environment that torchrun gives them."""
     job = {
         "WORLD_SIZE": str(processes),
@@ -51,7 +65,7 @@ def start(root: Path, output: str, *words: str, processes: int) -> list[warm.Bas
     }
     return [
         warm.start(
-            "train.cli",
+            module,
             tiny(output, *words),
             cwd=root,
             output=root / f"{output}.{rank}.txt",
@@ -61,8 +75,10 @@ def start(root: Path, output: str, *words: str, processes: int) -> list[warm.Bas
     ]
 
 
-def run_job(root: Path, output: str, *words: str, processes: int) -> Path:
-    started = start(root, output, *words, processes=processes)
+def run_job(
+    root: Path, output: str, *words: str, processes: int, module: str = "train.cli"
+) -> Path:
+    started = start(root, output, *words, processes=processes, module=module)
     for process in started:
         process.join()
     errors = [warm.errors(root / f"{output}.{rank}.txt") for rank in range(processes)]
@@ -168,6 +184,78 @@ def test_sigterm_to_all_processes_saves_and_exits_with_0(root: Path) -> None:
     assert [process.exitcode for process in started] == [0, 0]
     assert warm.errors(root / "stopped.0.txt").endswith("and --resume goes on\n")
     assert warm.errors(root / "stopped.1.txt") == ""
+
+
+class Slow(ThreadingHTTPServer):
+    """A server that thinks for a second about each file that it is asked for.
+
+    Attributes:
+        content: of every file.
+        asked: by name, in order.
+    """
+
+    content: bytes
+    asked: list[str]
+
+    class Handler(BaseHTTPRequestHandler):
+        server: "Slow"
+
+        def do_GET(self) -> None:
+            self.server.asked.append(self.path)
+            time.sleep(1)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.server.content)))
+            with suppress(ConnectionError):  # whoever asked was killed
+                self.end_headers()
+                self.wfile.write(self.server.content)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+
+@pytest.fixture
+def slow(root: Path) -> Iterator[Slow]:
+    """Serve the pictures as a tar."""
+    with tarfile.open(root / "pictures.tar", "w") as tar:
+        tar.add(root / "data", "data")
+    with Slow(("127.0.0.1", 0), Slow.Handler) as server:
+        server.content, server.asked = (root / "pictures.tar").read_bytes(), []
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def main(words: list[str]) -> None:
+    """Prepare a training as one process of a job, whose patience with the others is short."""
+    with command.make_context("resnext-train", words) as context:
+        config = config_of(**context.params)
+    with join() as job:
+        distributed_c10d._set_pg_timeout(timedelta(seconds=0.2))
+        task = prepare(config, job, quiet)
+    print(len(task.images.train), len(task.images.val))
+
+
+def test_download_that_takes_longer_than_a_job_waits_is_waited_for(root: Path, slow: Slow) -> None:
+    words = ("--data", f"http://127.0.0.1:{slow.server_port}/pictures.tar", "--cache", "cache")
+    run_job(root, "fetched", *words, processes=2, module="tests.test_train_job")
+    assert [(root / f"fetched.{rank}.txt").read_text() for rank in (0, 1)] == ["81 21\n"] * 2
+    assert slow.asked == ["/pictures.tar"]
+
+
+def test_process_that_is_killed_in_a_download_ends_the_others(root: Path, slow: Slow) -> None:
+    words = ("--data", f"http://127.0.0.1:{slow.server_port}/pictures.tar", "--cache", "other")
+    first, second = start(root, "unfetched", *words, processes=2)
+    deadline = time.monotonic() + 60
+    while not slow.asked:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    first.kill()
+    first.join()
+    second.join(30)
+    assert second.exitcode == 2
+    assert "rank 1: another process of this job has ended" in warm.errors(root / "unfetched.1.txt")
 
 
 @pytest.mark.slow

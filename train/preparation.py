@@ -139,7 +139,12 @@ def _class_weights(
 
 
 def _in_turn(job: "Job", find: Callable[[], tuple[Images, Beginning]]) -> tuple[Images, Beginning]:
-    """Let one process of each machine fetch what has to be fetched, and the others find it."""
+    """Let one process of each machine fetch what has to be fetched, and the others find it.
+
+    Downloads keep out of each other's way by themselves, but where a file system has no locks each
+    process would bring all of it.
+    """
+    wait = job.long_wait()
     found = find() if job.local_rank == 0 else None
-    job.any(flag=False)
+    wait()
     return found or find()
