@@ -1,5 +1,6 @@
 """The command as a user meets it: results, words, and every way to be refused."""
 
+import hashlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from safetensors.numpy import load_file
 
 import convert
 from resnext.checkpoint import Checkpoint, Origin
+from resnext.data.remote import quiet
 from tests import warm
 from tests.train_runs import (
     CLASSES,
@@ -26,6 +28,7 @@ from tests.train_runs import (
     tiny,
     write_data,
 )
+from train.beginning import begin_with
 from train.cli import default_output
 from train.options import Config
 from train.preparation import chosen_recipe
@@ -163,6 +166,21 @@ def test_trained_checkpoint_begins_the_next_training_and_keeps_its_classifier(
     np.testing.assert_array_equal(found["fc.weight"], before["fc.weight"])
     provenance = Checkpoint.load(root / "next" / "last.safetensors").provenance
     assert provenance.source_file == "last.safetensors"
+
+
+def test_chain_of_trainings_states_the_file_that_each_began_with(
+    trained: Path, tmp_path: Path
+) -> None:
+    path = trained / "best.safetensors"
+    for folder in (tmp_path / "second", tmp_path / "third"):
+        config = Config(data="data", output=folder, init=str(path))
+        checkpoint = begin_with(config, classes=3, names=CLASSES, bar=quiet).checkpoint
+        stated = checkpoint.provenance
+        assert (stated.source_file, stated.source_bytes) == (path.name, path.stat().st_size)
+        assert stated.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        folder.mkdir()
+        path = folder / path.name
+        checkpoint.save(path)
 
 
 def write_numbered(folder: Path, split: str) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import convert
+from convert.loading import is_safetensors
 from convert.sources import fetch, find_source
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.data.names import few
@@ -206,11 +207,13 @@ def _named_preprocessing(name: str) -> Preprocessing:
 
 
 def _provenance(found: Checkpoint, path: Path) -> Provenance:
-    """Say which file the training began with; an original keeps what its loading found out."""
+    """Say which file the training began with: of an original, what its loading found out.
+
+    What the header of a converted or trained file says is about the one that it came from.
+    """
     own = found.provenance
-    if own.source_file == path.name:
-        name, sha256, size = own.source_file, own.source_sha256, own.source_bytes
-    else:
+    name, sha256, size = own.source_file, own.source_sha256, own.source_bytes
+    if is_safetensors(path):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         name, size = path.name.encode("utf-8", "backslashreplace").decode(), path.stat().st_size
