@@ -18,9 +18,21 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("refusals"))
 
 
-def test_depth_that_no_network_has_is_refused_before_anything_is_fetched(root: Path) -> None:
-    words = ("--data", "cifar10", "--depth", "28", "--output", "x", "--cache", "cache")
-    assert_refused(run(root, *words), "--depth 28: 9n+2 (11, 20, 29 ...) expected")
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--depth", "28"), "--depth 28: 9n+2 (11, 20, 29 ...) expected"),
+        ((), "--init CHECKPOINT expected, to begin with its weights, or --depth N"),
+        (("--init", "before.t7", "--depth", "11"), "--init or --depth expected, found both"),
+    ],
+    ids=["depth", "no network", "two networks"],
+)
+def test_what_the_options_tell_is_refused_before_anything_is_fetched(
+    root: Path, words: tuple[str, ...], part: str
+) -> None:
+    fetched = ("--data", "http://127.0.0.1:9/pictures.tar", "--cache", "cache")
+    begun = ("--output", "x", "--recipe", "cifar-2017")
+    assert_refused(run(root, *fetched, *begun, *words), part)
     assert not (root / "cache").exists()
 
 
@@ -89,7 +101,7 @@ def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
         (("--data", "gone"), ("gone", "found nothing there")),
         (("--init", "gone.t7"), ("gone.t7", "no such file")),
         (("--init", "tiny.toml"), ("tiny.toml",)),
-        (("--depth", "11"), ("--init or an architecture", "found both")),
+        (("--depth", "11"), ("--init or --depth expected, found both",)),
         (("--cardinality", "4"), ("--depth is missing",)),
         (("--freeze", "layer9"), ("--freeze layer9", "stem, layer1, layer2, layer3")),
         (("--batch-size", "1"), ("--batch-size 1", "at least 2 expected")),

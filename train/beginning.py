@@ -59,16 +59,13 @@ def begin_anew(
         names: of these classes, or None.
 
     Raises:
-        RecipeError: no architecture is named, or one that does not exist.
+        RecipeError: there is no such architecture.
     """
-    if config.architecture is None:
-        raise RecipeError(
-            "--init CHECKPOINT expected, to begin with its weights, or --depth N, to begin anew"
-        )
     import torch
 
     from resnext.model import ResNeXt
 
+    assert config.architecture is not None
     spec = config.architecture.spec(recipe.stem, classes)
     network = ResNeXt(spec, generator=torch.Generator().manual_seed(config.seed))
     tensors = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
@@ -104,11 +101,6 @@ def begin_with(
     Raises:
         ResnextError: it cannot be read, or nobody knows its preprocessing.
     """
-    if config.architecture is not None:
-        raise RecipeError(
-            "--init or an architecture (--depth ...) expected, found both: a checkpoint brings "
-            "its own"
-        )
     path = fetch(find_source(str(config.init), cache=config.cache), bar)
     found = convert.load(path)
     preprocessing, note = _preprocessing(config, found, path)

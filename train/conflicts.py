@@ -28,6 +28,7 @@ class Clash:
 CLASHES: Final = (
     Clash("--compile", "--save-memory", "a compiled network decides what it computes twice"),
     Clash("--resume", "--force", "the one goes on with what the other removes"),
+    Clash("--init", "--depth", "a checkpoint brings its own architecture"),
     Clash("--val-data", "--val-fraction", "images to validate with are others, or part of these"),
     Clash("--preprocessing", "--claims", "each states what the network sees of a picture"),
 )
@@ -45,8 +46,12 @@ def check_options(config: Config) -> None:
     for clash in CLASHES:
         if {clash.one, clash.other} <= given:
             raise RecipeError(f"{clash.one} or {clash.other} expected, found both: {clash.reason}")
+    if not {"--init", "--depth"} & given:
+        raise RecipeError(
+            "--init CHECKPOINT expected, to begin with its weights, or --depth N, to begin anew"
+        )
     for name in NEED_INIT:
-        if name in given and config.init is None:
+        if name in given and "--init" not in given:
             raise RecipeError(f"{name}: --init expected beside it, whose checkpoint it is about")
     if config.tensorboard and find_spec("tensorboard") is None:
         raise RecipeError(
@@ -90,7 +95,9 @@ def _given(config: Config) -> set[str]:
     there = {
         "--claims": config.claims,
         "--compile": config.compiled,
+        "--depth": config.architecture,
         "--force": config.force,
+        "--init": config.init is not None,
         "--preprocessing": config.preprocessing,
         "--reset-classifier": config.reset_classifier,
         "--resume": config.resume,

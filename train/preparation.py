@@ -66,7 +66,7 @@ def prepare(config: Config, job: "Job", bar: Bar) -> Task:
     check_options(config)
     check_output(config)
     recipe = chosen_recipe(config)
-    if config.init is None and config.architecture is not None:
+    if config.architecture is not None:
         config.architecture.spec(recipe.stem, classes=2)  # that there is one, before any download
     images, beginning = _in_turn(job, lambda: _find(config, recipe, bar))
     weights, recipe = _class_weights(config, recipe, images.train, beginning)
