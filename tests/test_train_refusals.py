@@ -24,16 +24,20 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("--depth", "28"), "--depth 28: 9n+2 (11, 20, 29 ...) expected"),
         ((), "--init CHECKPOINT expected, to begin with its weights, or --depth N"),
         (("--init", "before.t7", "--depth", "11"), "--init or --depth expected, found both"),
+        (("--init", "gone.t7"), "gone.t7: no such file"),
+        (("--init", "before.t7", "--freeze", "layer4"), "--freeze layer4: stem, layer1, layer2"),
+        (("--init", "resnet_18", "--freeze", "layer5"), "--freeze layer5: stem, layer1, layer2"),
+        (("--depth", "11", "--freeze", "layer4"), "--freeze layer4: stem, layer1, layer2"),
     ],
-    ids=["depth", "no network", "two networks"],
+    ids=["depth", "no network", "two networks", "no file", "part", "published part", "new part"],
 )
-def test_what_the_options_tell_is_refused_before_anything_is_fetched(
+def test_what_is_known_without_the_images_is_refused_before_anything_is_fetched(
     root: Path, words: tuple[str, ...], part: str
 ) -> None:
     fetched = ("--data", "http://127.0.0.1:9/pictures.tar", "--cache", "cache")
     begun = ("--output", "x", "--recipe", "cifar-2017")
     assert_refused(run(root, *fetched, *begun, *words), part)
-    assert not (root / "cache").exists()
+    assert list((root / "cache").rglob("*")) == []
 
 
 def test_empty_class_is_refused(root: Path) -> None:

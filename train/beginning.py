@@ -21,6 +21,7 @@ from resnext.preprocessing import PREPROCESSINGS, Preprocessing, read_preprocess
 from resnext.published import read_table
 from resnext.spec import Spec, Stem
 from train.errors import RecipeError
+from train.parts import parts_up_to
 
 if TYPE_CHECKING:
     from train.options import Config
@@ -45,6 +46,23 @@ class Beginning:
     classes: tuple[str, ...] | None
     source: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
+
+
+def check_network(config: "Config", recipe: "Recipe") -> None:
+    """Check, without fetching anything, that there is a network, and that it has what is frozen.
+
+    Raises:
+        ResnextError: there is none, or it has not.
+    """
+    if config.architecture is not None:
+        spec = config.architecture.spec(recipe.stem, classes=2)  # whatever the images have
+    else:
+        source = find_source(str(config.init), cache=config.cache)
+        if not recipe.freeze:
+            return
+        known = source.row.spec if source.row else None
+        spec = known or convert.load(source.path).spec
+    parts_up_to(spec, recipe.freeze)
 
 
 def begin_anew(

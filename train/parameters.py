@@ -2,19 +2,12 @@
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Any, Final
+from typing import Any
 
 from torch import nn
 
 from resnext.model import ResNeXt
-from train.errors import RecipeError
-
-STEM: Final = "stem"
-
-
-def parts(network: ResNeXt) -> tuple[str, ...]:
-    """Return the names of what can be frozen, from the pictures on: the stem, then the stages."""
-    return (STEM, *network.stage_names)
+from train.parts import STEM, parts_up_to
 
 
 def frozen(network: ResNeXt, last: str) -> tuple[nn.Module, ...]:
@@ -23,14 +16,11 @@ def frozen(network: ResNeXt, last: str) -> tuple[nn.Module, ...]:
     Raises:
         RecipeError: the network has no such part.
     """
-    if not last:
+    names = parts_up_to(network.spec, last)
+    if not names:
         return ()
-    names = parts(network)
-    if last not in names:
-        raise RecipeError(f"--freeze {last}: {', '.join(names)} expected, as the network has them")
-    chosen = names[1 : names.index(last) + 1]
     stem = [network.conv1, *([network.bn1] if network.bn1 is not None else [])]
-    return (*stem, *(network.get_submodule(name) for name in chosen))
+    return (*stem, *(network.get_submodule(name) for name in names[1:]))
 
 
 def set_training(network: ResNeXt, last: str) -> None:

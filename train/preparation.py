@@ -12,7 +12,7 @@ from resnext.data.alignment import aligned
 from resnext.data.image_set import ImageSet
 from resnext.data.remote import Bar
 from resnext.preprocessing import PREPROCESSINGS
-from train.beginning import Beginning, begin_anew, begin_with
+from train.beginning import Beginning, begin_anew, begin_with, check_network
 from train.conflicts import check_options, check_output
 from train.images import count_classes, digest, find_images
 from train.options import Config
@@ -66,8 +66,7 @@ def prepare(config: Config, job: "Job", bar: Bar) -> Task:
     check_options(config)
     check_output(config)
     recipe = chosen_recipe(config)
-    if config.architecture is not None:
-        config.architecture.spec(recipe.stem, classes=2)  # that there is one, before any download
+    check_network(config, recipe)
     images, beginning = _in_turn(job, lambda: _find(config, recipe, bar))
     weights, recipe = _class_weights(config, recipe, images.train, beginning)
     preprocessing = beginning.checkpoint.preprocessing
