@@ -238,13 +238,10 @@ def test_every_option_goes_on_bit_for_bit_with_other_readers(
     assert rows(root / output) == rows(root / f"{output}_whole")
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 2)], ids=["SIGTERM", "Ctrl-C"]
-)
-def test_stop_while_images_are_looked_at_leaves_nothing(
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_stop_while_images_are_looked_at_leaves_nothing_and_exits_with_2(
     root: Path,
     number: int,
-    code: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -259,11 +256,36 @@ def test_stop_while_images_are_looked_at_leaves_nothing(
     torch.set_num_threads(1)
     with pytest.raises(SystemExit) as caught:
         main(list(map(str, tiny("early", *OPTIONS))))
-    assert caught.value.code == code
+    assert caught.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         "resnext-train: stopped before the first step; nothing was written"
     )
     assert not (root / "early").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 2)], ids=["SIGTERM", "Ctrl-C"]
+)
+def test_stop_before_a_run_goes_on_keeps_what_it_had(
+    root: Path,
+    whole: Path,
+    number: int,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = (whole / "state.safetensors").read_bytes()
+    # The plan is printed before the run begins.
+    monkeypatch.setattr("click.echo", lambda _: os.kill(os.getpid(), number))
+    monkeypatch.chdir(root)
+    torch.set_num_threads(1)
+    with pytest.raises(SystemExit) as caught:
+        main(list(map(str, tiny("whole", *OPTIONS, "--resume"))))
+    assert caught.value.code == code
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "resnext-train: stopped; whole holds all of it, and --resume goes on"
+    )
+    assert (whole / "state.safetensors").read_bytes() == before
 
 
 def test_two_runs_in_one_folder_are_refused(root: Path) -> None:

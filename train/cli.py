@@ -51,7 +51,8 @@ def main(**arguments: Any) -> None:
 
     Several GPUs or machines: torchrun --nproc-per-node N --no-python resnext-train ...
 
-    The exit code is 0 if the run is done or was stopped by SIGTERM, and 2 if something was wrong.
+    The exit code is 0 if the run is done, or was stopped by SIGTERM and is saved, and 2 if
+    something was wrong, or nothing is saved yet.
     """
     with exit_on_error(PROG):
         config = config_of(**arguments)
@@ -108,6 +109,7 @@ def _architecture(given: "Mapping[str, Any]") -> "Architecture | None":
 
 
 def _train(config: "Config", job: "Job") -> None:
+    from train.files import STATE
     from train.stop import Stop, Stopped
     from train.training import train
 
@@ -117,11 +119,13 @@ def _train(config: "Config", job: "Job") -> None:
         with stop.listening():
             outcome = train(config, job, watcher, stop)
     except Stopped:
-        if job.leads and stop.waits:
+        # A run that would have gone on is as it was, even if it came to no step.
+        saved = stop.waits or (config.resume and (config.output / STATE).exists())
+        if job.leads and saved:
             say(PROG, f"stopped; {config.output} holds all of it, and --resume goes on")
         elif job.leads:
             say(PROG, "stopped before the first step; nothing was written")
-        if stop.by_hand:
+        if stop.by_hand or not saved:
             sys.exit(BAD_INPUT)
         return
     if outcome is not None:
