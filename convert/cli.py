@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from resnext.errors import ResnextError
-from resnext.shell import BAD_INPUT, Command, error_line, exit_on_error, say
+from resnext.shell import BAD_INPUT, Command, NamedPath, error_line, exit_on_error, say
 
 # `--help` must not wait for numpy or torch: whatever needs them is imported where it is used.
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ PROG: Final = "resnext-convert"
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     metavar="PATH",
     help="File to write, or an existing folder. Default: beside the source.",
 )
@@ -50,7 +50,7 @@ PROG: Final = "resnext-convert"
 )
 @click.option(
     "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NamedPath(file_okay=False),
     metavar="DIR",
     help="Folder of downloads. Default: the user's cache folder.",
 )

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -31,6 +32,20 @@ class Command(click.Command):
                 say(str(self.name), message)
                 sys.exit(BAD_INPUT)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+class NamedPath(click.Path):
+    """A path that has a name: `pathlib` takes "", a variable that is not set, for this folder."""
+
+    def __init__(self, *, file_okay: bool = True) -> None:
+        """Take any path, or with `file_okay` false none of a file that is there."""
+        super().__init__(path_type=Path, file_okay=file_okay)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if value == "":
+            self.fail("a path expected, found an empty text.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @contextmanager

@@ -219,6 +219,7 @@ def test_info_on_latest_names_the_file_to_convert(run: Run, place):
         (("x", "--preprocessing", "none"), "preprocessing none: imagenet, cifar10, cifar100 or"),
         (("a.t7", "b.t7", "-o", "c"), "c: an existing folder expected for several sources"),
         ((".",), ".: a file expected, found a folder"),
+        (("x.t7", "-o", ""), "Invalid value for '-o' / '--output': a path expected, found"),
     ],
     ids=[
         "nothing",
@@ -229,6 +230,7 @@ def test_info_on_latest_names_the_file_to_convert(run: Run, place):
         "preprocessing",
         "output",
         "folder",
+        "empty",
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(run: Run, arguments: tuple[str, ...], message: str):

@@ -125,6 +125,8 @@ def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
         (("--mixup", "inf"), ("--mixup", "'inf' is no finite number")),
         (("--preprocessing", "gone.toml"), ("gone.toml",)),
         (("--claims", "gone.toml"), ("--preprocessing or --claims expected, found both",)),
+        (("--output", ""), ("--output", "a path expected, found an empty text")),
+        (("--cache", ""), ("--cache", "a path expected, found an empty text")),
         (("--resume", "--force"), ("--resume or --force expected, found both",)),
         (
             ("--val-data", "data/val", "--val-fraction", "0.2"),

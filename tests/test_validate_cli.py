@@ -262,8 +262,9 @@ def test_option_without_data_is_a_usage_error(run: Run) -> None:
         (["--labels", "none.csv"], ["none.csv: a file of labels expected, found nothing"]),
         (["--ledger", "claims.toml"], ["claims.toml: a ledger of resnext-validate expected"]),
         (["--output", "claims.toml"], ["claims.toml", "File exists"]),
+        (["--output", ""], ["--output", "a path expected, found an empty text"]),
     ],
-    ids=["compare", "crop", "device", "no such device", "tf32", "labels", "ledger", "output"],
+    ids=["compare", "crop", "device", "no device", "tf32", "labels", "ledger", "output", "empty"],
 )
 def test_option_that_cannot_be_followed_is_refused(
     run: Run, words: list[str], parts: list[str]

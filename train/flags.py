@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from math import isfinite
-from pathlib import Path
 from typing import Any, Final
 
 import click
+
+from resnext.shell import NamedPath
 
 
 class Number(click.FloatRange):
@@ -21,8 +22,8 @@ class Number(click.FloatRange):
         return number
 
 
-PATH: Final = click.Path(path_type=Path)
-FOLDER: Final = click.Path(path_type=Path, file_okay=False)
+PATH: Final = NamedPath()
+FOLDER: Final = NamedPath(file_okay=False)
 COUNT: Final = click.IntRange(min=1)
 PART: Final = Number(min=0, max=1)
 POSITIVE: Final = Number(min=0, min_open=True)

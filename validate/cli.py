@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.shell import Command, exit_on_error, say
+from resnext.shell import Command, NamedPath, exit_on_error, say
 
 if TYPE_CHECKING:
     from resnext.distributed import Job
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from validate.results import Report
 
 PROG: Final = "resnext-validate"
-PATH: Final = click.Path(path_type=Path)
+PATH: Final = NamedPath()
 
 
 @click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})

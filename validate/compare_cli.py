@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from resnext.shell import Command, exit_on_error
+from resnext.shell import Command, NamedPath, exit_on_error
 
 if TYPE_CHECKING:
     from validate.flips import Comparison
     from validate.ledger import Stored
 
 PROG: Final = "resnext-compare"
-PATH: Final = click.Path(path_type=Path)
+PATH: Final = NamedPath()
 LISTED: Final = 20
 
 
