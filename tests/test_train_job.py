@@ -95,6 +95,7 @@ def test_processes_share_a_batch_with_the_result_of_one(
     root: Path, alone: Path, processes: int
 ) -> None:
     folder = run_job(root, f"shared{processes}", *TEN_STEPS, processes=processes)
+    assert "--sync-bn" not in warm.errors(root / f"shared{processes}.0.txt")
     found, expected = (load_file(each / "last.safetensors") for each in (folder, alone))
     assert int(found["bn1.num_batches_tracked"]) == 10
     for name, tensor in expected.items():
@@ -102,6 +103,13 @@ def test_processes_share_a_batch_with_the_result_of_one(
     (one,), (other,) = rows(folder), rows(alone)
     assert one["train"]["images"] == other["train"]["images"] == 80
     assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-5)
+
+
+def test_batch_norm_over_all_processes_says_that_there_is_one(root: Path) -> None:
+    done = run(root, *tiny("single", *TEN_STEPS))
+    assert done.stderr.splitlines()[-1] == (
+        "resnext-train: --sync-bn changes nothing in a single process; torchrun starts several"
+    )
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """One training: what a command line names, to checkpoints."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,13 +58,11 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     """
     place = _place(config, job)
     task = prepare(config, job, watcher.bar)
-    for text in (*task.images.notes, *task.beginning.notes):
+    for text in _notes(task, place):
         watcher.note(text)
 
     from resnext.data.batches import memory_explained
-    from resnext.device.scaling import refusals
     from resnext.distributed import losses_explained
-    from resnext.inference import Precision, precision_note
     from resnext.machine import keep_freed_memory
     from train.batching import check_batches
     from train.report import write_report
@@ -72,10 +71,6 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     if place.device.type == "cpu" and not config.saves_memory:
         keep_freed_memory()
     check_batches(len(task.images.train), task.recipe, processes=job.size)
-    if slow := precision_note(Precision(task.recipe.precision), place.device):
-        watcher.note(slow)
-    for text in refusals(place.device):
-        watcher.note(text)
     for line in _plan(task, place):
         watcher.plan(line)
     with losses_explained():
@@ -110,6 +105,20 @@ def _place(config: Config, job: "Job") -> "Place":
     return Place(
         job=job, device=device, workers=usual if config.workers is None else config.workers
     )
+
+
+def _notes(task: Task, place: "Place") -> Iterator[str]:
+    """Say what the user should know of the input, and of what it comes to here."""
+    from resnext.device.scaling import refusals
+    from resnext.inference import Precision, precision_note
+
+    yield from task.images.notes
+    yield from task.beginning.notes
+    if slow := precision_note(Precision(task.recipe.precision), place.device):
+        yield slow
+    yield from refusals(place.device)
+    if task.recipe.sync_bn and place.job.size == 1:
+        yield "--sync-bn changes nothing in a single process; torchrun starts several"
 
 
 def _plan(task: Task, place: "Place") -> list[str]:
