@@ -99,6 +99,7 @@ def sample_report(*, gone: bool = True) -> Report:
             reader=Colours(),
             notes=("pets/val: 2 entries ignored",),
         ),
+        images_sha256="cd" * 32,
         classes=CLASSES,
         decisions=Decisions(
             positions=np.array(measured),

@@ -93,14 +93,12 @@ def test_json_has_how_each_run_was_measured_and_counted() -> None:
 
 def test_json_has_the_images_the_failures_and_the_rest() -> None:
     fields = to_json(sample_report())
-    images = fields["images"]
-    assert isinstance(images, dict)
-    assert len(images.pop("sha256")) == 64
-    assert images == {
+    assert fields["images"] == {
         "root": "pets/val",
         "images": 6,
         "measured": 6,
         "classes": 3,
+        "sha256": "cd" * 32,
         "notes": ["pets/val: 2 entries ignored"],
     }
     del fields["results"], fields["images"]

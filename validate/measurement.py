@@ -88,7 +88,8 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
             compared=config.compare_precision,
             canary=config.canary,
         )
-        identity = _identity(subject, options)
+        sha256 = images.digest()
+        identity = _identity(subject, sha256, options)
         job.agree(identity, "checkpoints, images or options")
         with _kept(config, job, identity, subject) as ledger:
             if ledger and ledger.batches:
@@ -100,6 +101,7 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
     return Report(
         results=tuple(_results(subject, entrants, collected)),
         images=images,
+        images_sha256=sha256,
         classes=checkpoint.classes or titles(images),
         decisions=collected.decisions(),
         forms=dict(collected.forms),
@@ -151,10 +153,10 @@ def _slower(config: Config, device: "torch.device") -> Iterator[str]:
         yield from refusals(device)
 
 
-def _identity(subject: "Subject", options: dict[str, object]) -> dict[str, object]:
+def _identity(subject: "Subject", sha256: str, options: dict[str, object]) -> dict[str, object]:
     """Describe a measurement: a ledger goes on, and processes work together, only at the same."""
     return {
-        "data": {"images": len(subject.images), "sha256": subject.images.digest()},
+        "data": {"images": len(subject.images), "sha256": sha256},
         "settings": {name: options[name] for name in KEPT_SETTINGS},
         "runs": [way.run.to_fields() for way in subject.candidates],
     }

@@ -148,6 +148,7 @@ class Report:
     Attributes:
         results: one a run, in the order of the checkpoints, pipelines beside each other.
         images: the whole image set.
+        images_sha256: its digest before the measurement; files may have gone since.
         classes: what a person calls each label of the networks, None where nobody said.
         decisions: on all that was measured, `top_five` in the order of `results`.
         forms: how many pictures were not ordinary, by what they were ("CMYK", "gray", ...).
@@ -160,6 +161,7 @@ class Report:
 
     results: tuple[Result, ...]
     images: ImageSet
+    images_sha256: str
     classes: Sequence[str] | None
     decisions: Decisions
     forms: Mapping[str, int]

@@ -122,7 +122,7 @@ def _images(report: Report) -> dict[str, object]:
         "images": len(images),
         "measured": len(report.decisions.positions),
         "classes": None if report.classes is None else len(report.classes),
-        "sha256": images.digest(),
+        "sha256": report.images_sha256,
         "notes": list(images.notes),
     }
 
