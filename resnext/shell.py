@@ -80,9 +80,14 @@ def exit_on_error(prog: str) -> Iterator[None]:
 
 def say(prog: str, text: str) -> None:
     """Write one line on stderr."""
-    with suppress(OSError):  # nobody can be told
-        if sys.stderr is not None:
-            sys.stderr.write(f"{prog}: {' '.join(text.split())}\n")
+    tell(f"{prog}: {' '.join(text.split())}\n")
+
+
+def tell(text: str) -> None:
+    """Write a text on stderr; where nobody reads that any more, the work goes on all the same."""
+    with suppress(OSError):
+        if sys.stderr is not None:  # closed by whoever started the command
+            sys.stderr.write(text)
             sys.stderr.flush()
 
 

@@ -933,6 +933,21 @@ def test_bar_that_is_never_called_says_nothing(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("change", ["", "2>&-"], ids=["without a reader", "closed"])
+def test_stderr_that_takes_nothing_does_not_end_a_download(change: str) -> None:
+    code = (
+        "from resnext.download.bar import download_bar\n"
+        "with download_bar('net.t7') as progress: progress(0, 10)\n"
+        "print('went on')"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = ["sh", "-c", f'exec "$0" -c "$1" {change}', sys.executable, code]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=writer, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (0, "went on\n")
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -373,6 +373,31 @@ def test_other_errors_are_left_as_they_are() -> None:
         raise RuntimeError("something new")
 
 
+def test_terminal_that_is_gone_is_no_killed_reader() -> None:
+    with pytest.raises(BrokenPipeError), memory_explained():
+        raise BrokenPipeError
+
+
+def test_killed_reader_is_explained(images: ImageSet) -> None:
+    before = signal.getsignal(signal.SIGCHLD)
+    way = Preparation(Pipeline.TORCH7, 1, SCALED)
+    read = read_batches(images, [[place] for place in range(50)], [way], workers=1)
+    others = {*multiprocessing.active_children()}
+
+    def go_on_without_it() -> None:
+        with memory_explained(), closing(read):
+            next(read)
+            (reader,) = {*multiprocessing.active_children()} - others
+            reader.kill()
+            list(read)
+
+    try:
+        with pytest.raises(DataError, match="was killed"):
+            go_on_without_it()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_reader_gives_back_what_a_huge_picture_took(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for number, side in enumerate((6000, 40)):

@@ -88,6 +88,49 @@ def test_bar_on_a_terminal_fits_80_columns_and_starts_where_it_was() -> None:
     assert max(map(len, frames)) <= 80
 
 
+LINES = """
+from validate import terminal
+terminal.PAUSE = 0.0
+with terminal.progress(3) as advance:
+    advance(1)
+print("went on")
+"""
+
+
+def test_pipe_that_nobody_reads_any_more_does_not_end_the_measurement() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", LINES], stdout=subprocess.PIPE, stderr=writer, text=True, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (0, "went on\n")
+
+
+BAR = """
+from validate.terminal import progress
+with progress(3) as advance:
+    advance(1)
+    input()
+    advance(1)
+print("went on")
+"""
+
+
+def test_terminal_that_is_closed_does_not_end_the_measurement() -> None:
+    main, side = pty.openpty()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", BAR], stdin=pipe, stdout=pipe, stderr=side, text=True
+    ) as process:
+        os.close(side)
+        while b"1/3" not in _read(main):
+            assert process.poll() is None
+        os.close(main)
+        out, _ = process.communicate("\n", timeout=60)
+    assert (process.returncode, out) == (0, "went on\n")
+
+
 def _read(file: int) -> bytes:
     try:
         return os.read(file, 65536)

@@ -3,11 +3,12 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from rich.console import Console
 
+from resnext.shell import tell
 from validate.results import Report
 from validate.table import to_table
 from validate.wording import number, printable, remarks
@@ -24,19 +25,18 @@ LISTED: Final = 10
 def progress(images: int, done: int = 0) -> Iterator[Advance]:
     """Show how far the measurement is while the block runs.
 
-    On a terminal that is a bar; elsewhere a line on stderr every minute, if there is a stderr.
+    On a terminal that is a bar; elsewhere a line on stderr every minute. Where nobody sees either
+    any more, the measurement goes on.
 
     Args:
         images: how many there are; the function that is yielded takes how many more are done.
         done: of them, those that an earlier run has measured; the speed does not count them.
     """
-    if sys.stderr is None:  # closed by whoever started the command
-        yield lambda _: None
-    elif sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         with _bar(images, done) as advance:
             yield advance
     else:
-        yield lines(images, done, write=lambda text: sys.stderr.write(text), clock=time.monotonic)
+        yield lines(images, done, write=tell, clock=time.monotonic)
 
 
 def lines(
@@ -127,10 +127,16 @@ def _bar(images: int, done: int) -> Iterator[Advance]:
     task = bar.add_task("", total=images, completed=done)
 
     def advance(more: int) -> None:
-        bar.update(task, advance=more, refresh=True)
+        with suppress(OSError):  # a terminal that is gone
+            bar.update(task, advance=more, refresh=True)
 
-    with bar:
+    with suppress(OSError):
+        bar.start()
+    try:
         yield advance
+    finally:
+        with suppress(OSError):
+            bar.stop()
 
 
 def _duration(seconds: float) -> str:

@@ -154,8 +154,15 @@ class Reading(Iterator[Batch]):
         self._found: Iterator[Batch] = iter(loader)
 
     def __next__(self) -> Batch:
-        """Return the next batch, once it is there."""
-        return next(self._found)
+        """Return the next batch, once it is there.
+
+        Raises:
+            DataError: a process that reads was killed.
+        """
+        try:
+            return next(self._found)
+        except (ConnectionError, EOFError) as error:  # from here: elsewhere a terminal may be gone
+            raise _killed() from error
 
     def close(self) -> None:
         """End the processes now, and not once the traceback of an error of theirs is gone."""
@@ -206,9 +213,9 @@ def memory_explained() -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, MemoryError, ConnectionError, EOFError) as error:
+    except (RuntimeError, MemoryError) as error:
         text = str(error)
-        killed = not isinstance(error, RuntimeError) or text.startswith(DEAD_WORKER)
+        killed = text.startswith(DEAD_WORKER)
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or NO_MEMORY in text:
             raise DataError("a batch does not fit in memory; use a smaller --batch-size") from error
         if NO_FILES in text:
@@ -224,12 +231,16 @@ def memory_explained() -> Iterator[None]:
             ) from error
         if not killed:
             raise
-        # The loader's handler would raise again as each of the other workers ends.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        raise DataError(
-            "a process that reads images was killed, probably for want of memory or of shared "
-            "memory (/dev/shm); use a smaller --batch-size, or --workers 0"
-        ) from error
+        raise _killed() from error
+
+
+def _killed() -> DataError:
+    # The loader's handler would raise again as each of the other workers ends.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return DataError(
+        "a process that reads images was killed, probably for want of memory or of shared memory "
+        "(/dev/shm); use a smaller --batch-size, or --workers 0"
+    )
 
 
 def _collate(samples: "list[_Sample | Failure]") -> Batch:

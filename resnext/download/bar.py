@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from resnext.download.transfer import Progress
+from resnext.shell import tell
 
 
 @contextmanager
@@ -14,7 +15,7 @@ def download_bar(name: str) -> Iterator[Progress]:
     Args:
         name: of the file.
     """
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         with _bar(name) as progress:
             yield progress
     else:
@@ -45,17 +46,19 @@ def _bar(name: str) -> Iterator[Progress]:
     )
 
     def advance(done: int, total: int | None) -> None:
-        if not bar.task_ids:
-            # Only now: the speed must not count what an earlier run brought.
-            bar.start()
-            bar.add_task(name, completed=done, total=total)
-        bar.update(bar.task_ids[0], completed=done, total=total)
+        with suppress(OSError):  # a terminal that is gone
+            if not bar.task_ids:
+                # Only now: the speed must not count what an earlier run brought.
+                bar.add_task(name, completed=done, total=total)
+                bar.start()
+            bar.update(bar.task_ids[0], completed=done, total=total)
 
     try:
         yield advance
     finally:
         if bar.task_ids:
-            bar.stop()
+            with suppress(OSError):
+                bar.stop()
 
 
 @contextmanager
@@ -67,9 +70,9 @@ def _lines(name: str) -> Iterator[Progress]:
         if not begun:
             of = "" if total is None else f", {total} bytes"
             there = f", {done} are here already" if done else ""
-            sys.stderr.write(f"{name}: downloading{of}{there}\n")
+            tell(f"{name}: downloading{of}{there}\n")
         begun = True
 
     yield advance
     if begun:
-        sys.stderr.write(f"{name}: complete\n")
+        tell(f"{name}: complete\n")
