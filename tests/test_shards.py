@@ -1,6 +1,7 @@
 """WebDataset shards, on disk and behind a real server."""
 
 import io
+import signal
 import subprocess
 import sys
 import tarfile
@@ -11,12 +12,16 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 import webdataset
 from image_forms import folder_of_shards
 
 from resnext.data.image_set import ImageSet
+from resnext.data.shards import shard_images
 from resnext.data.sources import open_images
+from resnext.data.stretches import Stretches
+from resnext.data.tar import Index
 from resnext.download import Progress
 from resnext.errors import DataError, DownloadError
 
@@ -135,6 +140,35 @@ def test_samples_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
         pack(tmp_path / folder / "x.tar", {"0.jpg": b"x", "0.cls": b"1"})
     with pytest.raises(DataError, match="one sample of each name expected, found several of x/0"):
         open_images(str(tmp_path / "*" / "x.tar"))
+
+
+def listed(path: Path, keys: list[str]) -> tuple[Path, Index]:
+    """Return a shard and what a pass over it would find, each file of it one byte long."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"1")
+    count = 2 * len(keys)
+    stretches = Stretches(
+        paths=(str(path),),
+        totals=(1,),
+        files=np.zeros(count, np.int32),
+        offsets=np.zeros(count, np.int64),
+        sizes=np.ones(count, np.int64),
+    )
+    names = [f"{key}.{extension}" for key in keys for extension in ("jpg", "cls")]
+    return path, Index(names=names, stretches=stretches, folders=[], ignored=[])
+
+
+def test_one_name_twice_among_very_many_is_found(tmp_path: Path) -> None:
+    keys = [str(number) for number in range(60_000)]
+    shards = [listed(tmp_path / "a" / "x.tar", keys), listed(tmp_path / "b" / "x.tar", keys[-1:])]
+    before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("compares each with each"))
+    signal.alarm(20)  # for what takes a second, or a minute
+    try:
+        with pytest.raises(DataError, match="found several of x/59999"):
+            shard_images(shards, "x")
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_images_in_folders_with_notes_beside_them_are_no_shard(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ not used: it has no places to come back to, and runs a shell for some addresses.
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,6 +179,6 @@ def _ids(root: str, paths: Sequence[Path], keys: Sequence[Sequence[str]]) -> Nam
     pairs = zip(paths, keys, strict=True)
     full = [f"{path.stem}/{key}" for path, each in pairs for key in each]
     if len(set(full)) < len(full):
-        twice = next(key for key in full if full.count(key) > 1)
+        [(twice, _)] = Counter(full).most_common(1)
         raise DataError(f"{root}: one sample of each name expected, found several of {twice}")
     return Names(full)
