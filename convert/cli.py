@@ -10,6 +10,7 @@ import click
 
 from resnext.errors import ResnextError
 from resnext.shell import BAD_INPUT, Command, NamedPath, error_line, exit_on_error, say
+from resnext.text import printable
 
 # `--help` must not wait for numpy or torch: whatever needs them is imported where it is used.
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _each(
         results.append(fields)
         if not as_json:
             for line in lines:
-                click.echo(line)
+                click.echo(printable(line))
     return results, failures
 
 

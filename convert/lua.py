@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from convert.errors import NoNetworkError, StructureError
 from convert.objects import Object, Table, Tensor
+from resnext.text import printable
 
 # Containers that hold copies of one network; the first is the master.
 WRAPPERS = frozenset({"nn.DataParallelTable"})
@@ -140,6 +141,5 @@ def _contents(root: object) -> str:
 def text(value: object) -> str:
     """Return a Lua key or string as printable text; a terminal obeys nothing in it."""
     if isinstance(value, bytes):
-        decoded = value.decode("utf-8", "backslashreplace")
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in decoded)
+        return printable(value.decode("utf-8", "backslashreplace"))
     return f"{value:g}" if isinstance(value, float) else repr(value)

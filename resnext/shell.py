@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from resnext.errors import ResnextError
+from resnext.text import printable
 
 # 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
 BAD_INPUT: Final = 2
@@ -80,7 +81,7 @@ def exit_on_error(prog: str) -> Iterator[None]:
 
 def say(prog: str, text: str) -> None:
     """Write one line on stderr."""
-    tell(f"{prog}: {' '.join(text.split())}\n")
+    tell(f"{prog}: {printable(' '.join(text.split()))}\n")
 
 
 def tell(text: str) -> None:

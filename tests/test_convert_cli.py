@@ -201,6 +201,13 @@ def test_info_says_what_a_trained_checkpoint_is(run: Run, tmp_path: Path) -> Non
     assert (found["classes"], found["training"]) == (list(names), facts)
 
 
+def test_name_of_a_file_colours_no_terminal(run: Run, place, tmp_path: Path):
+    place("in_a_table").rename(tmp_path / "\x1b[31m.t7")
+    done = run("\x1b[31m.t7", "--info")
+    assert done.stdout.startswith("\\x1b[31m.t7: 385,225 bytes, ")
+    assert "\x1b" not in done.stdout
+
+
 def test_info_on_latest_names_the_file_to_convert(run: Run, place):
     place("latest")
     done = run("latest.t7", "--info")

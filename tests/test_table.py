@@ -13,7 +13,7 @@ from validate.pipelines import Pipeline
 from validate.results import Changed, Result, Run
 from validate.table import to_table
 from validate.terminal import print_table
-from validate.wording import exit_code, headline, outcome, printable, remarks
+from validate.wording import exit_code, headline, outcome, remarks
 
 COUNTS = Counts(images=50000, top1_correct=38550, top5_correct=46490)
 RUN = Run(
@@ -207,10 +207,6 @@ def test_result_fails_only_by_a_claim_that_was_not_reproduced(
     judged: Judgement, failed: bool
 ) -> None:
     assert result(judged).failed is failed
-
-
-def test_printable_text_is_one_line_that_utf8_takes() -> None:
-    assert printable("a\nb\x1b[31m\udcff\u2028é") == r"a\nb\x1b[31m\udcff\u2028é"
 
 
 def test_print_table_lists_images_that_could_not_be_read(

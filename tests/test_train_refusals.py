@@ -83,6 +83,18 @@ def test_unreadable_images_are_all_named_before_the_training(root: Path) -> None
     assert not (root / "x").exists()
 
 
+def test_names_of_classes_and_files_colour_no_terminal(root: Path) -> None:
+    data = shutil.copytree(root / "data", root / "coloured")
+    for part in ("train", "val"):
+        (data / part / "ant").rename(data / part / "\x1b[31mant")
+    (data / "train" / "\x1b[31mant" / "000.png").write_bytes(b"no image")
+    done = run(root, *tiny("x\x1b[0m"), "--data", "coloured")
+    assert_refused(done, r"\x1b[31mant/000.png")
+    assert r"classes   3: \x1b[31mant, bee, cat" in done.stdout
+    assert r"output    x\x1b[0m" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+
+
 def test_unreadable_image_that_is_met_in_training_stops_it(root: Path) -> None:
     data = shutil.copytree(root / "data", root / "met", dirs_exist_ok=True)
     (data / "train" / "ant" / "000.png").write_bytes(b"no image")

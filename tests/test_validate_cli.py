@@ -12,6 +12,7 @@ import pytest
 import warm
 
 import convert
+from validate.ledger import FORMAT
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 CHECKPOINT = DIGITS / "resnext_11_8x4d_digits.t7"
@@ -440,6 +441,19 @@ def test_two_ledgers_are_compared_image_by_image(run: Run, tmp_path: Path) -> No
     assert "  exact McNemar test: p = 1" in lines
     same = run(tmp_path / "pil", tmp_path / "pil", command="validate.compare_cli")
     assert_is_compare_error(same, "it has one run only; name a second ledger")
+
+
+def test_names_in_ledgers_colour_no_terminal(run: Run, tmp_path: Path) -> None:
+    described = {"network": "\x1b[31mn", "weights_sha256": "ab", "preprocessing": {"scale": 256}}
+    described |= {"crops": 1, "precision": "fp32"}
+    for name, best in (("torch7", 1), ("pil", 2)):
+        runs = [{**described, "pipeline": name}]
+        fields = {"batch": 0, "image": "\x1b[31mi", "label": 1, "top5": [[best]]}
+        lines = [{"ledger": FORMAT, "runs": runs}, {**fields, "confidence": [0.5]}]
+        (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = run(tmp_path / "torch7", tmp_path / "pil", command="validate.compare_cli")
+    assert done.stdout.splitlines()[0] == r"A: \x1b[31mn, torch7, fp32"
+    assert done.stdout.splitlines()[-1] == r"  \x1b[31mi: label 1, A 1, B 2"
 
 
 def test_what_is_no_ledger_cannot_be_compared(run: Run) -> None:

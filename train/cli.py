@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from resnext.shell import BAD_INPUT, Command, exit_on_error, say
+from resnext.text import printable
 from train.flags import CHANGES, GROUPS, options
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _tell(outcome: "Outcome") -> None:
 def _print(text: str) -> None:
     """Write a line on stdout; where it takes none (`| head`, a full disk), the run goes on."""
     try:
-        click.echo(text)
+        click.echo(printable(text))
     except OSError as error:
         say(PROG, f"stdout: {error.strerror}; the run goes on without it")
         # What is left in the buffer goes there too, when the interpreter ends.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from resnext.shell import Command, NamedPath, exit_on_error
+from resnext.text import printable
 
 if TYPE_CHECKING:
     from validate.flips import Comparison
@@ -57,7 +58,7 @@ def main(
         else:
             for each in found:
                 for line in _lines(each, None if everything else LISTED):
-                    click.echo(line)
+                    click.echo(printable(line))
 
 
 def _place(stored: "Stored", number: int | None) -> int:

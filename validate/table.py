@@ -6,10 +6,11 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from resnext.text import printable
 from validate.claims import Verdict
 from validate.comparison import Block, Group, Line, grouped
 from validate.results import Result
-from validate.wording import LABELS, percent, printable
+from validate.wording import LABELS, percent
 
 HEADERS: Final = ("network", "correct", "error %", "claim %", "verdict", "source")
 NUMBERS: Final = ("correct", "error %", "claim %")

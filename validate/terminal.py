@@ -9,9 +9,10 @@ from typing import Final
 from rich.console import Console
 
 from resnext.shell import tell
+from resnext.text import printable
 from validate.results import Report
 from validate.table import to_table
-from validate.wording import number, printable, remarks
+from validate.wording import number, remarks
 
 Advance = Callable[[int], None]
 
@@ -82,14 +83,14 @@ def print_table(report: Report) -> None:
     if texts:
         console.print()
     for text in texts:
-        console.print(text, soft_wrap=True)
+        console.print(printable(text), soft_wrap=True)
 
 
 def _failures(report: Report) -> Iterator[str]:
     failures = sorted(report.decisions.failures.items())
     if failures:
         yield f"{number(len(failures), 'image')} could not be read:"
-    yield from (f"  {printable(reason)}" for _, reason in failures[:LISTED])
+    yield from (f"  {reason}" for _, reason in failures[:LISTED])
     if len(failures) > LISTED:
         yield f"  and {len(failures) - LISTED} more; --output lists them all"
 

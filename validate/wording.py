@@ -1,6 +1,5 @@
 """What a measurement says, in the sentences that every report shares."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,6 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from resnext.published import Claim, Metric
+from resnext.text import printable
 from validate.claims import Judgement, Verdict
 from validate.comparison import Group, grouped
 from validate.pipelines import Pipeline
@@ -23,9 +23,6 @@ EXIT_MEANINGS: Final = {
 }
 
 HOLDING: Final = {1: "the claim holds", 2: "both claims hold"}
-
-# Control characters, which would end a line or colour a terminal, and what XML cannot hold.
-UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 
 class Outcome(StrEnum):
@@ -178,12 +175,6 @@ def percent(value: Fraction | float | None) -> str:
 def number(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural where it is not one."""
     return f"{count:,} {noun if count == 1 else f'{noun}s'}"
-
-
-def printable(text: str) -> str:
-    """Return a text from a file, or the name of one, as one line that UTF-8 and XML can hold."""
-    shown = UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
-    return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def shown(value: object) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 
 from resnext.download.transfer import Progress
 from resnext.shell import tell
+from resnext.text import printable
 
 
 @contextmanager
@@ -15,6 +16,7 @@ def download_bar(name: str) -> Iterator[Progress]:
     Args:
         name: of the file.
     """
+    name = printable(name)
     if sys.stderr is not None and sys.stderr.isatty():
         with _bar(name) as progress:
             yield progress

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from resnext.text import printable
 from validate.claims import Verdict
 from validate.comparison import Block, Group, Line, grouped
 from validate.reports.forest import signed
@@ -17,7 +18,6 @@ from validate.wording import (
     number,
     outcome,
     percent,
-    printable,
     remarks,
     shown,
 )

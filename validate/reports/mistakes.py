@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from resnext.data.image_set import ImageSet
+from resnext.text import printable
 from validate.comparison import Group
 from validate.reports.classes import names_of
 from validate.reports.statistics import Answers, confident_mistakes
 from validate.reports.thumbnails import Thumbnail, thumbnail
 from validate.results import Report
-from validate.wording import cut, printable
+from validate.wording import cut
 
 # Of one network, and of all together.
 EACH: Final = 12

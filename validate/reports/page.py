@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from resnext.text import printable
 from validate.comparison import grouped
 from validate.reports.classes import class_rows, classes_view
 from validate.reports.forest import VERDICT_MARKS, forest
@@ -19,7 +20,6 @@ from validate.wording import (
     number,
     outcome,
     percent,
-    printable,
     sentences,
     shown,
 )
