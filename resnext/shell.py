@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from resnext.data.bombs import refuse_bombs
 from resnext.errors import ResnextError
 from resnext.text import printable
 
@@ -25,6 +26,7 @@ class Command(click.Command):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
                 stream.reconfigure(errors="backslashreplace")
+        refuse_bombs()
         with exit_on_error(str(self.name)):
             try:
                 code = super().main(*args, **{**extra, "standalone_mode": False})

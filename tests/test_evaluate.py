@@ -1,6 +1,8 @@
 import multiprocessing
 import re
 import signal
+import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -396,6 +398,24 @@ def test_killed_reader_is_explained(images: ImageSet) -> None:
             go_on_without_it()
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_reader_refuses_a_picture_of_too_many_pixels_without_a_warning(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a").mkdir()
+    path = tmp_path / "a" / "1.bmp"
+    Image.new("RGB", (4, 4)).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:18] + struct.pack("<ii", 10_000, 10_000) + data[26:])
+    way = Preparation(Pipeline.TORCH7, 1, SCALED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as where nobody is testing
+        read = read_batches(class_folders(tmp_path), [[0]], [way], workers=1)
+        with closing(read):
+            (failure,) = next(read).failures
+    assert failure.reason == "a/1.bmp: at most 89478485 pixels expected; make it smaller"
+    assert capfd.readouterr().err == ""
 
 
 def test_reader_gives_back_what_a_huge_picture_took(tmp_path: Path) -> None:

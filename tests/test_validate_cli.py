@@ -2,6 +2,7 @@ import json
 import os
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import warm
+from PIL import Image
 
 import convert
 from validate.ledger import FORMAT
@@ -200,6 +202,21 @@ def test_unreadable_images_are_listed_and_end_with_2_when_all_is_measured(
     for path, reason in ((cut, "truncated after 200 bytes"), (empty, "found an empty file")):
         (line,) = [row for row in done.stdout.splitlines() if path.name in row]
         assert reason in line
+
+
+def test_picture_of_too_many_pixels_is_said_without_a_warning(some: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(some, tmp_path / "val")
+    path = data / "3_three" / "x.gif"
+    Image.new("L", (4, 4)).save(path)
+    gif = path.read_bytes()
+    path.write_bytes(gif[:6] + struct.pack("<HH", 10_000, 10_000) + gif[10:])
+    words = ["--data", data, "--claims", CLAIMS, "--workers", "0", CHECKPOINT]
+    process = warm.start("validate.cli", words, cwd=DIGITS, output=tmp_path / "out")
+    process.join()
+    assert warm.errors(tmp_path / "out") == (
+        "resnext-validate: 1 of 21 images could not be read, as listed\n"
+    )
+    assert "x.gif: at most 89478485 pixels expected" in (tmp_path / "out").read_text()
 
 
 def test_other_number_of_classes_is_refused(run: Run, some: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
 
+from resnext.data.bombs import refuse_bombs
 from resnext.data.crop_sources import Sources
 from resnext.data.image_set import ImageSet
 from resnext.data.images import Form, Picture
@@ -287,4 +288,5 @@ def _begin_reading(worker: int) -> None:  # noqa: ARG001 - the loader passes it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.excepthook = lambda *_: None
+    refuse_bombs()
     keep_some_freed_memory()
