@@ -16,22 +16,26 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     Nothing waits for the disk: after a power cut the work has to be done again.
 
     Raises:
-        OSError: the folder is missing or read-only, or the disk is full; names `path`.
+        OSError: the folder is missing or read-only, or the disk is full; names `path`. An error
+            over another file, raised in the block, keeps its name.
     """
+    hidden = None
     try:
         with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
+            hidden = file.name
             try:
                 yield file
                 file.close()
                 umask = os.umask(0)
                 os.umask(umask)
-                Path(file.name).chmod(0o666 & ~umask)
-                Path(file.name).replace(path)
+                Path(hidden).chmod(0o666 & ~umask)
+                Path(hidden).replace(path)
             except BaseException:
-                Path(file.name).unlink(missing_ok=True)
+                Path(hidden).unlink(missing_ok=True)
                 raise
     except OSError as error:
         # The hidden name says nothing to a user, and a full disk gives none.
-        if error.filename2 is None and error.errno is not None:
+        ours = hidden is None or error.filename in (None, hidden)
+        if ours and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -49,14 +50,32 @@ def test_older_file_survives_an_error(tmp_path: Path) -> None:
 def test_nothing_is_left_where_a_folder_has_the_name(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.mkdir()
-    with pytest.raises(OSError, match="x"), whole_file(path) as file:
+    with pytest.raises(OSError, match="directory") as caught, whole_file(path) as file:
         file.write(b"content")
+    assert (caught.value.filename, caught.value.filename2) == (str(path), None)
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_missing_folder_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "none" / "x"):
+    path = tmp_path / "none" / "x"
+    with pytest.raises(FileNotFoundError) as caught, whole_file(path):
         pass
+    assert caught.value.filename == str(path)
+
+
+def test_missing_source_is_named_and_not_the_target(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    with pytest.raises(FileNotFoundError) as caught, whole_file(tmp_path / "x") as file:
+        file.write(source.read_bytes())
+    assert caught.value.filename == str(source)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_names_the_target(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    with pytest.raises(OSError, match="No space") as caught, whole_file(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(path)
 
 
 def test_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
