@@ -175,7 +175,8 @@ def test_flat_folder_without_labels_says_what_to_give(tmp_path: Path) -> None:
 
 def test_class_folders_with_labels_are_refused(tmp_path: Path) -> None:
     data = flat(tmp_path / "val")
-    flat(tmp_path / "val" / "cat", "a.jpg")
+    for name in ("cat", "dog"):
+        flat(tmp_path / "val" / name, "a.jpg")
     (tmp_path / "x.csv").write_text("a.jpg,1")
     with pytest.raises(DataError, match="folders for classes are labels of their own, and take no"):
         open_images(data, labels=tmp_path / "x.csv")

@@ -6,13 +6,11 @@ from pathlib import Path
 
 from resnext.data.image_set import ImageSet
 from resnext.data.labels import Labels
-from resnext.data.listing import NO_CLASSES, SPLITS, Listing, ignored_note, is_image
+from resnext.data.listing import Listing, ignored_note, is_image
 from resnext.data.names import Names, few
+from resnext.data.roots import Place, find_root
 from resnext.data.tar import Index
 from resnext.errors import DataError
-
-# The folders that lead to a file.
-Place = tuple[str, ...]
 
 
 class Tree:
@@ -53,38 +51,13 @@ class Tree:
         """Return what a person calls a folder."""
         return "/".join((str(self.path), *place))
 
-    def root(self, split: str, *, flat: bool) -> Place:
-        """Return the folder that holds the class folders, or the images themselves.
+    def has_images(self, place: Place) -> bool:
+        """Tell whether images lie directly in a folder."""
+        return place in self.images
 
-        Folders that hold nothing but one other are passed through, and where there are folders of
-        splits, that of the split is taken.
-
-        Args:
-            split: "val" or "train".
-            flat: whether images are wanted that lie in no class folders.
-
-        Raises:
-            DataError: there are splits, but not this one.
-        """
-        root = _common(self.images)
-        if flat and root in self.images:
-            return root
-        if len(self.images) == 1 and root and root[-1] not in SPLITS:
-            root = root[:-1]  # a class folder, the only one
-        if root and root[-1] in SPLITS:
-            there = [root[-1]]
-            root = root[:-1]
-        else:
-            names = self.children(root)
-            there = [name for name in names if name in SPLITS]
-            others = [name for name in names if name not in NO_CLASSES]
-            if not there or any((*root, name) in self.images for name in others):
-                return root
-        if split not in there:
-            raise DataError(
-                f"{self.named(root)}: a folder {split!r} expected beside {few(there)}, found none"
-            )
-        return (*root, split)
+    def holds_images(self, place: Place) -> bool:
+        """Tell whether there are images in a folder or below it."""
+        return any(each[: len(place)] == place for each in self.images)
 
 
 def archive_images(path: Path, index: Index, labels: Labels | None, *, split: str) -> ImageSet:
@@ -105,7 +78,7 @@ def archive_images(path: Path, index: Index, labels: Labels | None, *, split: st
         hint = "; unpack the tars in it, each into a folder of its name" if inner else ""
         found = few(inner or index.names or ["nothing"])
         raise DataError(f"{path}: images expected, found {found}{hint}")
-    root = tree.root(split, flat=labels is not None)
+    root = find_root(tree, split, flat=labels is not None)
     return _class_folders(tree, root) if labels is None else _flat(tree, root, labels)
 
 
@@ -152,17 +125,6 @@ def _ignore_others(tree: Tree, root: Place, positions: list[int]) -> None:
         if place[: len(root)] == root:
             others = (file for file, position in files if position not in taken)
             tree.ignored.extend("/".join((*place, file)) for file in others)
-
-
-def _common(places: Iterable[Place]) -> Place:
-    """Return the folders that all places have in common."""
-    # The least and the greatest differ where any two do.
-    all_places = list(places)
-    first, last = min(all_places), max(all_places)
-    for length, (one, other) in enumerate(zip(first, last, strict=False)):
-        if one != other:
-            return first[:length]
-    return first[: len(last)]
 
 
 def _with_parents(places: Iterable[Place]) -> set[Place]:

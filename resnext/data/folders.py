@@ -10,8 +10,9 @@ import numpy as np
 
 from resnext.data.image_set import ImageSet
 from resnext.data.labels import Labels
-from resnext.data.listing import NO_CLASSES, SPLITS, Listing, ignored_note, is_image, reading
-from resnext.data.names import Names, few
+from resnext.data.listing import Listing, ignored_note, is_image, reading
+from resnext.data.names import Names
+from resnext.data.roots import Place, find_root
 from resnext.errors import DataError
 
 
@@ -57,15 +58,14 @@ def class_folders(root: Path, *, split: str = "val") -> ImageSet:
     label.
 
     Args:
-        root: holds the class folders, or folders "train" and "val" that do.
-        split: which of these two.
+        root: holds the class folders, or folders that do; see `find_root`.
+        split: "val" or "train", where there are both.
 
     Raises:
         DataError: no such folder, one that cannot be read, or one without images.
     """
     with reading():
-        root = split_folder(root, split)
-        found = _scan(root)
+        found = _scan(_found(root, split, flat=False))
     names = Names(found.names)
     return found.images(names, Files(root=found.root, names=names))
 
@@ -74,16 +74,15 @@ def flat_folder(root: Path, labels: Labels, *, split: str = "val") -> ImageSet:
     """List the images that lie directly in a folder, labelled by a file.
 
     Args:
-        root: holds the images, or a folder "train" or "val" that does.
+        root: holds the images, or a folder that does; see `find_root`.
         labels: by the names of the files.
-        split: which of these two.
+        split: "val" or "train", where there are both.
 
     Raises:
         DataError: no images there, or images without a label.
     """
     with reading():
-        if not _has_images(root):
-            root = split_folder(root, split)
+        root = _found(root, split, flat=True)
         entries = list(_entries(root))
         names = Names(entry.name for entry in entries if _is_image(entry))
     if not len(names):
@@ -103,26 +102,41 @@ def flat_folder(root: Path, labels: Labels, *, split: str = "val") -> ImageSet:
     )
 
 
-def split_folder(root: Path, split: str) -> Path:
-    """Return the folder of a split, where a folder has one for each; else the folder itself.
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The folders below a folder on disk."""
 
-    A class may be called "val": these are splits where no other folder holds images directly.
+    root: Path
 
-    Raises:
-        DataError: no such folder, or one of other splits only.
-    """
-    if not root.exists():
-        raise DataError(f"{root}: a folder of class folders expected, found nothing there")
+    def children(self, place: Place) -> list[str]:
+        return [entry.name for entry in _entries(self.root.joinpath(*place)) if _is_class(entry)]
+
+    def has_images(self, place: Place) -> bool:
+        with os.scandir(self.root.joinpath(*place)) as entries:
+            return any(_is_image(entry) for entry in entries)
+
+    def holds_images(self, place: Place) -> bool:
+        pending, seen = [place], set[str]()
+        while pending:
+            each = pending.pop()
+            path = os.path.realpath(self.root.joinpath(*each))
+            if path in seen:  # links may lead in circles
+                continue
+            seen.add(path)
+            if self.has_images(each):
+                return True
+            pending += [(*each, name) for name in self.children(each)]
+        return False
+
+    def named(self, place: Place) -> str:
+        return str(self.root.joinpath(*place))
+
+
+def _found(root: Path, split: str, *, flat: bool) -> Path:
     if not root.is_dir():
-        raise DataError(f"{root}: a folder of class folders expected, found a file")
-    folders = [entry.name for entry in _entries(root) if _is_class(entry)]
-    there = [name for name in SPLITS if name in folders]
-    others = [name for name in folders if name not in NO_CLASSES]
-    if not there or any(_has_images(root / name) for name in others):
-        return root
-    if split not in there:
-        raise DataError(f"{root}: a folder {split!r} expected beside {few(there)}, found none")
-    return root / split
+        found = "a file" if root.exists() else "nothing there"
+        raise DataError(f"{root}: a folder of class folders expected, found {found}")
+    return root.joinpath(*find_root(_Tree(root), split, flat=flat))
 
 
 def _scan(root: Path) -> Listing:
@@ -140,11 +154,6 @@ def _scan(root: Path) -> Listing:
             else:
                 found.ignored.append(f"{name}/{entry.name}")
     return found
-
-
-def _has_images(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(_is_image(entry) for entry in entries)
 
 
 def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
