@@ -1,7 +1,6 @@
 """resnext-convert: original Lua checkpoints to verified PyTorch checkpoints."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from resnext.errors import ResnextError
-from resnext.shell import BAD_INPUT, Command, NamedPath, error_line, exit_on_error, say
+from resnext.shell import BAD_INPUT, Command, NamedPath, error_line, say
 from resnext.text import printable
 
 # `--help` must not wait for numpy or torch: whatever needs them is imported where it is used.
@@ -69,7 +68,7 @@ def main(
     cache: Path | None,
     info: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Convert original ResNeXt and ResNet checkpoints (.t7, Lua Torch7) to PyTorch.
 
     SOURCE is a file, or the name of a published network, which is downloaded: resnext_50_32x4d,
@@ -79,29 +78,28 @@ def main(
     The exit code is 0 if every source was converted, and 2 if one was not; the others are
     converted all the same.
     """
-    with exit_on_error(PROG):
-        from convert.conversion import Config, check_output, convert_source, describe_source
+    from convert.conversion import Config, check_output, convert_source, describe_source
 
-        config = Config(
-            output=output,
-            format=format_,
-            verify=verify,
-            force=force,
-            preprocessing=_preprocessing(preprocessing),
-            cache=cache,
-        )
-        check_output(config, sources)
+    config = Config(
+        output=output,
+        format=format_,
+        verify=verify,
+        force=force,
+        preprocessing=_preprocessing(preprocessing),
+        cache=cache,
+    )
+    check_output(config, sources)
 
-        def work(text: str) -> tuple[dict[str, object], list[str]]:
-            return describe_source(text, config) if info else convert_source(text, config)
+    def work(text: str) -> tuple[dict[str, object], list[str]]:
+        return describe_source(text, config) if info else convert_source(text, config)
 
-        results, failures = _each(sources, work, as_json=as_json)
-        if as_json:
-            click.echo(json.dumps({"results": results}, indent=2))
-        elif len(sources) > 1:
-            done = "described" if info else "converted"
-            click.echo(f"{len(sources) - failures} of {len(sources)} {done}")
-    sys.exit(BAD_INPUT if failures else 0)
+    results, failures = _each(sources, work, as_json=as_json)
+    if as_json:
+        click.echo(json.dumps({"results": results}, indent=2))
+    elif len(sources) > 1:
+        done = "described" if info else "converted"
+        click.echo(f"{len(sources) - failures} of {len(sources)} {done}")
+    return BAD_INPUT if failures else 0
 
 
 def _each(

@@ -19,7 +19,10 @@ BAD_INPUT: Final = 2
 
 
 class Command(click.Command):
-    """A click command that says one line about a wrong option or argument too."""
+    """A click command that ends with one line and exit code 2, whatever a user can cause.
+
+    The function that it wraps returns the exit code, or None for 0.
+    """
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and end the process."""
@@ -35,6 +38,18 @@ class Command(click.Command):
                 say(str(self.name), message)
                 sys.exit(BAD_INPUT)
         sys.exit(code if isinstance(code, int) else 0)
+
+    # Here, because click's own `main` around these two makes Ctrl-C another error, and of a reader
+    # that went away exit code 1, which is a verdict.
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments."""
+        with exit_on_error(str(self.name)):
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do what the arguments ask for."""
+        with exit_on_error(str(self.name)):
+            return super().invoke(ctx)
 
 
 class NamedPath(click.Path):

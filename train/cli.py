@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.shell import BAD_INPUT, Command, exit_on_error, say
+from resnext.shell import BAD_INPUT, Command, say
 from resnext.text import printable
 from train.flags import CHANGES, GROUPS, options
 
@@ -55,17 +55,16 @@ def main(**arguments: Any) -> None:
     The exit code is 0 if the run is done, or was stopped by SIGTERM and is saved, and 2 if
     something was wrong, or nothing is saved yet.
     """
-    with exit_on_error(PROG):
-        config = config_of(**arguments)
+    config = config_of(**arguments)
 
-        # Here, because `--help` must not wait for torch.
-        from resnext.distributed import join, leave, restarts
+    # Here, because `--help` must not wait for torch.
+    from resnext.distributed import join, leave, restarts
 
-        if restarts():
-            config = replace(config, resume=True, force=False)
-        with join(learns=True) as job:
-            _train(config, job)
-        leave(job)
+    if restarts():
+        config = replace(config, resume=True, force=False)
+    with join(learns=True) as job:
+        _train(config, job)
+    leave(job)
 
 
 def config_of(**arguments: Any) -> "Config":

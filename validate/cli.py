@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.shell import Command, NamedPath, exit_on_error, say
+from resnext.shell import Command, NamedPath, say
 
 if TYPE_CHECKING:
     from resnext.distributed import Job
@@ -120,7 +120,7 @@ PATH: Final = NamedPath()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.version_option(package_name="resnext", prog_name=PROG)
 @click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...")
-def main(*, output: Path | None, as_json: bool, **options: Any) -> None:
+def main(*, output: Path | None, as_json: bool, **options: Any) -> int:
     """Measure the error of checkpoints and judge the claims made about them.
 
     CHECKPOINT is a .safetensors or .t7 file, a folder of them, or the name of a published network,
@@ -130,19 +130,18 @@ def main(*, output: Path | None, as_json: bool, **options: Any) -> None:
     The exit code is 0 if every claim that could be judged was reproduced, 1 if one was not, and 2
     if something was wrong with the input; unreadable images are reported, with 2, at the end.
     """
-    with exit_on_error(PROG):
-        config = _config(**options)
-        if output is not None:
-            _check_writable(output)  # now, not after hours
+    config = _config(**options)
+    if output is not None:
+        _check_writable(output)  # now, not after hours
 
-        # Here, because `--help` must not wait for torch.
-        from resnext.distributed import join, leave
+    # Here, because `--help` must not wait for torch.
+    from resnext.distributed import join, leave
 
-        with join() as job:
-            report = _measure(config, job)
-        code = 0 if report is None else _tell(report, output, as_json=as_json)
-        leave(job, code)
-    sys.exit(code)
+    with join() as job:
+        report = _measure(config, job)
+    code = 0 if report is None else _tell(report, output, as_json=as_json)
+    leave(job, code)
+    return code
 
 
 def _check_writable(folder: Path) -> None:

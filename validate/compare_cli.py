@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from resnext.shell import Command, NamedPath, exit_on_error
+from resnext.shell import Command, NamedPath
 from resnext.text import printable
 
 if TYPE_CHECKING:
@@ -45,20 +45,19 @@ def main(
 
     The exit code is 0 if they could be compared, and 2 if not.
     """
-    with exit_on_error(PROG):
-        from validate.flips import compare, pairs, read_decided
+    from validate.flips import compare, pairs, read_decided
 
-        one = read_decided(first)
-        two = read_decided(second) if second else one
-        stated = of_first or of_second
-        chosen = [(_place(one, of_first), _place(two, of_second))] if stated else pairs(one, two)
-        found = [compare(one, two, runs=runs) for runs in chosen]
-        if as_json:
-            click.echo(json.dumps({"comparisons": [_fields(each) for each in found]}, indent=2))
-        else:
-            for each in found:
-                for line in _lines(each, None if everything else LISTED):
-                    click.echo(printable(line))
+    one = read_decided(first)
+    two = read_decided(second) if second else one
+    stated = of_first or of_second
+    chosen = [(_place(one, of_first), _place(two, of_second))] if stated else pairs(one, two)
+    found = [compare(one, two, runs=runs) for runs in chosen]
+    if as_json:
+        click.echo(json.dumps({"comparisons": [_fields(each) for each in found]}, indent=2))
+    else:
+        for each in found:
+            for line in _lines(each, None if everything else LISTED):
+                click.echo(printable(line))
 
 
 def _place(stored: "Stored", number: int | None) -> int:
