@@ -113,7 +113,7 @@ class Checkpoint:
         network.load_state_dict(state, strict=True, assign=True)
         return network.eval()
 
-    def save(self, path: Path, *, final: Callable[[], "Checkpoint"] | None = None) -> None:
+    def save(self, path: str | Path, *, final: Callable[[], "Checkpoint"] | None = None) -> None:
         """Write the checkpoint; the file appears whole or not at all.
 
         Args:
@@ -124,7 +124,7 @@ class Checkpoint:
         Raises:
             OSError: the folder is missing or read-only, or the disk is full.
         """
-        with whole_file(path) as file:
+        with whole_file(Path(path)) as file:
             room = write_tensors(file, self.tensors, self._metadata())
             if final is not None:
                 header = tensor_header(self.tensors, final()._metadata())
@@ -151,7 +151,7 @@ class Checkpoint:
         return {"format": "pt", **to_metadata(self.facts())}
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read a checkpoint that `save` wrote; nothing in it is executed.
 
         Raises:
@@ -160,7 +160,7 @@ class Checkpoint:
         """
         from safetensors import SafetensorError, safe_open
 
-        path.open("rb").close()  # an OSError that names the file
+        Path(path).open("rb").close()  # an OSError that names the file
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}

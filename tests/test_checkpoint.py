@@ -87,6 +87,12 @@ def test_saved_checkpoint_is_loaded_bit_for_bit(tmp_path: Path, dtype: str) -> N
         assert getattr(found, name) == getattr(original, name)
 
 
+def test_checkpoint_is_saved_and_loaded_by_a_path_that_is_a_text(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.safetensors")
+    checkpoint().save(path)
+    assert Checkpoint.load(path).spec == SPEC
+
+
 @DTYPES
 def test_saved_checkpoint_is_read_by_the_safetensors_library(tmp_path: Path, dtype: str) -> None:
     original = checkpoint(dtype)
