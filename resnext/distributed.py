@@ -1,7 +1,8 @@
 """The processes of one job, started by PyTorch's own launcher (`torchrun`), or a single one.
 
 They speak over gloo, on the CPU, whatever device their networks live on: what they tell each other
-is small. Only the gradients of a training go from GPU to GPU.
+is small. Only the gradients of a training go from GPU to GPU. torch is imported where there are
+several: a command with a mistyped path must not wait for it.
 """
 
 import hashlib
@@ -13,14 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TypeVar
-
-import torch
-from torch import distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from resnext.errors import JobError
+
+if TYPE_CHECKING:
+    import torch
 
 # How long the others are waited for. Less than the 30 minutes that PyTorch waits by default.
 PATIENCE: Final = timedelta(minutes=10)
@@ -60,10 +59,11 @@ class Job:
         Args:
             asked: by the user; None stands for the best there is.
         """
-        several = self.local_size > 1
-        if several and asked in (None, "cuda") and torch.cuda.is_available():
-            return f"cuda:{self.local_rank}"
-        return asked
+        if self.local_size == 1 or asked not in (None, "cuda"):
+            return asked
+        import torch
+
+        return f"cuda:{self.local_rank}" if torch.cuda.is_available() else asked
 
     def agree(self, value: Any, what: str) -> None:
         """Check that all processes have the same value.
@@ -95,6 +95,9 @@ class Job:
         """
         if self.size == 1:
             return [value]
+        import torch
+        from torch import distributed as dist
+
         payload = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
         with _explained():
             lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
@@ -120,6 +123,9 @@ class Job:
         """
         if self.size == 1:
             return value
+        import torch
+        from torch import distributed as dist
+
         text = json.dumps(value).encode() if self.leads else b""
         with _explained():
             length = torch.tensor([len(text)])
@@ -139,6 +145,9 @@ class Job:
         """
         if self.size == 1:
             return flag
+        import torch
+        from torch import distributed as dist
+
         with _explained():
             flags = torch.tensor([int(flag)])
             dist.all_reduce(flags, dist.ReduceOp.MAX)
@@ -155,6 +164,9 @@ class Job:
         """
         if self.size == 1:
             return lambda: None
+        import torch
+        from torch import distributed as dist
+
         with _explained():
             group = dist.new_group(backend="gloo", timeout=LONG_PATIENCE)
 
@@ -172,13 +184,16 @@ class Job:
         """
         if self.size == 1:
             return list(numbers)
+        import torch
+        from torch import distributed as dist
+
         with _explained():
             sums = torch.tensor(numbers, dtype=torch.float64)
             dist.all_reduce(sums)
         found: list[float] = sums.tolist()
         return found
 
-    def share(self, tensors: Iterable[torch.Tensor]) -> None:
+    def share(self, tensors: Iterable["torch.Tensor"]) -> None:
         """Overwrite tensors on every rank with those of rank 0.
 
         Args:
@@ -187,10 +202,13 @@ class Job:
         Raises:
             JobError: another process has ended.
         """
-        if self.size > 1:
-            with _explained():
-                for tensor in tensors:
-                    dist.broadcast(tensor, src=0)
+        if self.size == 1:
+            return
+        from torch import distributed as dist
+
+        with _explained():
+            for tensor in tensors:
+                dist.broadcast(tensor, src=0)
 
 
 @contextmanager
@@ -208,6 +226,11 @@ def join(*, learns: bool = False) -> Iterator[Job]:
     if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
         yield Job()
         return
+    import torch
+    from torch import distributed as dist
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
     with _explained():
         fast = learns and torch.cuda.is_available()
         store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
@@ -261,6 +284,8 @@ def losses_explained() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        from torch import distributed as dist
+
         if isinstance(error, dist.DistError) or LOST.search(str(error)):
             raise _lost(error) from error
         raise

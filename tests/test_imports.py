@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+CHECKPOINT = Path(__file__).parents[1] / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 
 
 @pytest.mark.parametrize(
@@ -17,6 +20,7 @@ import pytest
         "import resnext.data.sources, resnext.data.alignment",
         "import resnext.published; resnext.published.published()",
         "from resnext import Checkpoint, Spec, Preprocessing, Provenance, ResnextError",
+        "import resnext.distributed as d; d.Job().device_name('cuda')",
         "import resnext.layout as l; l.layout(l.Spec(blocks=(3, 4, 6, 3))).parameters()",
     ],
 )
@@ -28,6 +32,28 @@ def test_import_leaves_torch_alone(code: str) -> None:
         check=True,
     )
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("validate", ["--data", "nowhere", str(CHECKPOINT)]),
+        ("validate", ["--data", "nowhere", "nowhere.safetensors"]),
+        ("train", ["--data", "nowhere", "--init", str(CHECKPOINT)]),
+    ],
+    ids=["images", "checkpoint", "images to train on"],
+)
+def test_mistyped_path_does_not_wait_for_torch(command: str, words: list[str]) -> None:
+    code = (
+        f"import sys; from {command}.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "False\n"), done.stderr
+    assert "nowhere: " in done.stderr or "nowhere.safetensors: " in done.stderr
 
 
 def test_every_public_name_can_be_imported() -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from train.learner import Seen
+if TYPE_CHECKING:
+    from train.learner import Seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Tally:
     skipped: int = 0
     seconds: float = 0.0
 
-    def plus(self, seen: Seen, seconds: float) -> "Tally":
+    def plus(self, seen: "Seen", seconds: float) -> "Tally":
         """Return the tally with one more step, and what it took."""
         return Tally(
             images=self.images + seen.images,
@@ -87,7 +88,7 @@ class Progress:
     best: Best | None = None
     stale: int = 0
 
-    def stepped(self, seen: Seen, seconds: float) -> Self:
+    def stepped(self, seen: "Seen", seconds: float) -> Self:
         """Return the place behind one more step, and what it took."""
         return replace(self, step=self.step + 1, tally=self.tally.plus(seen, seconds))
 
