@@ -725,6 +725,14 @@ def test_file_of_another_size_is_refused(
     assert (pauses, names(tmp_path)) == ([], [])
 
 
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_empty_file_is_refused(tmp_path: Path, site: Site, pauses: Pauses, chunked: bool) -> None:
+    site.plan = [Answer(body=b"", chunked=chunked)]
+    with pytest.raises(DownloadError, match=r"net\.t7: a file expected, found an empty one"):
+        download(site.url, tmp_path / "net.t7", size=None, patience=pauses.patience)
+    assert (pauses, names(tmp_path)) == ([], [])
+
+
 def test_endless_body_is_cut_at_the_known_size(tmp_path: Path, site: Site, pauses: Pauses) -> None:
     site.plan = [Answer(body=CONTENT * 32, chunked=True)]
     with pytest.raises(DownloadError, match="more are sent"):

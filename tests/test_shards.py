@@ -266,8 +266,15 @@ def test_shard_that_the_server_does_not_have_is_named(site: Site, tmp_path: Path
         open_images(f"{site.url}/shards/digits-val-{{02..03}}.tar", cache=tmp_path / "cache")
 
 
-def test_shard_that_is_cut_on_the_server_is_refused(site: Site, tmp_path: Path) -> None:
+def test_shard_that_is_cut_on_the_server_is_refused_and_fetched_again(
+    site: Site, tmp_path: Path
+) -> None:
     path = tmp_path / "site" / "shards" / "digits-val-00.tar"
-    path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(DataError, match=r"digits-val-00\.tar: a whole tar expected"):
-        open_images(f"{site.url}/shards/digits-val-00.tar", cache=tmp_path / "cache")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:5000])
+    url = f"{site.url}/shards/digits-val-00.tar"
+    message = r"digits-val-00\.tar: a whole tar expected, .*; fetch it again: it was removed"
+    with pytest.raises(DataError, match=message):
+        open_images(url, cache=tmp_path / "cache")
+    path.write_bytes(whole)
+    assert len(open_images(url, cache=tmp_path / "cache")) == 120

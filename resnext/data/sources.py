@@ -19,7 +19,7 @@ from resnext.data.names import few
 from resnext.data.parquet import parquet_images
 from resnext.data.remote import Bar, fetch, quiet
 from resnext.data.shards import expand, is_sharded, shard_images
-from resnext.data.tar import is_tar, packing, scan
+from resnext.data.tar import DamagedError, is_tar, packing, scan
 from resnext.errors import DataError
 
 FORMS: Final = (
@@ -167,7 +167,13 @@ def _remote(wanted: _Wanted) -> ImageSet:
                 f"{url}: shards at http or https, whose names end in .tar, expected; bring "
                 "anything else to this machine first"
             )
-    return _tars(wanted, fetch(urls, wanted.cache, wanted.progress))
+    paths = fetch(urls, wanted.cache, wanted.progress)
+    try:
+        return _tars(wanted, paths)
+    except DamagedError as error:
+        # What is in the cache is not asked for again, whatever it holds.
+        error.path.unlink(missing_ok=True)
+        raise DataError(f"{error}: it was removed, so the same command does") from error
 
 
 def _matching(pattern: str) -> list[Path]:

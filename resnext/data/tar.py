@@ -29,6 +29,18 @@ PACKED: Final = {
 BROKEN: Final = (tarfile.TarError, ValueError, OverflowError, EOFError, LookupError, RecursionError)
 
 
+class DamagedError(DataError):
+    """A tar that is damaged or cut short.
+
+    Attributes:
+        path: of the tar.
+    """
+
+    def __init__(self, message: str, *, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
     """The files in one tar or several, and where they lie.
@@ -50,8 +62,9 @@ def scan(path: Path) -> Index:
     """List what a tar holds.
 
     Raises:
-        DataError: it cannot be read, is cut short, compressed or damaged, or has an image that is
-            a link, a sparse file, outside of the tar, or there twice.
+        DamagedError: it is damaged or cut short.
+        DataError: it cannot be read, is compressed, or has an image that is a link, a sparse file,
+            outside of the tar, or there twice.
     """
     names: list[str] = []
     places: list[tuple[int, int]] = []
@@ -119,11 +132,11 @@ def _members(path: Path, file: BinaryIO, total: int) -> Iterator[tarfile.TarInfo
                 archive.members.clear()  # type: ignore[attr-defined]  # a kilobyte each
             end = archive.offset
     except BROKEN as error:
-        raise DataError(_damage(path, total, last, str(error))) from error
+        raise _damage(path, total, last, str(error)) from error
     # `tarfile` takes whatever is no header for the end.
     file.seek(end)
     if file.read(BLOCK) != END:
-        raise DataError(_damage(path, total, last, f"no header at byte {end}"))
+        raise _damage(path, total, last, f"no header at byte {end}")
     if file.read(PADDING).strip(b"\0"):
         raise DataError(
             f"{path}: one tar expected, found more behind its end (at byte {end}); if several were "
@@ -131,10 +144,11 @@ def _members(path: Path, file: BinaryIO, total: int) -> Iterator[tarfile.TarInfo
         )
 
 
-def _damage(path: Path, total: int, last: str, reason: str) -> str:
-    return (
+def _damage(path: Path, total: int, last: str, reason: str) -> DamagedError:
+    return DamagedError(
         f"{path}: a whole tar expected, found {total} bytes that are damaged or cut short behind "
-        f"{last} ({reason}); fetch it again"
+        f"{last} ({reason}); fetch it again",
+        path=path,
     )
 
 

@@ -191,6 +191,8 @@ def check(order: Order, path: Path) -> None:
         if headers.is_page(file.read(CHUNK)):
             raise DownloadError(_page(order))
     size = path.stat().st_size
+    if order.size is None and size == 0:
+        raise DownloadError(f"{order.url}: a file expected, found an empty one; {HINT}")
     if order.size not in (None, size):
         raise DownloadError(_wrong_size(order, order.size, f"{size} came"))
     if order.sha256 is not None and (found := sha256_of(path)) != order.sha256.lower():
