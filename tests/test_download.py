@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from resnext.download import Patience, cache_folder, download
+from resnext.download.address import shown
 from resnext.download.bar import download_bar
 from resnext.download.partial import partial_of
 from resnext.errors import DownloadError
@@ -779,6 +780,13 @@ def test_redirect_out_of_http_is_not_followed(
     assert (pauses, names(tmp_path)) == ([], [])
 
 
+def test_redirect_to_no_address_is_one_error(tmp_path: Path, site: Site, pauses: Pauses) -> None:
+    site.plan = [Answer(status=302, body=b"", extra={"Location": "http://[::1"})]
+    with pytest.raises(DownloadError, match=r"net\.t7: Invalid IPv6 URL"):
+        download(site.url, tmp_path / "net.t7", size=None, patience=pauses.patience)
+    assert (pauses, names(tmp_path)) == ([], [])
+
+
 def test_redirects_in_a_circle_end(tmp_path: Path, site: Site, pauses: Pauses) -> None:
     site.plan = [Answer(status=302, body=b"", extra={"Location": "/net.t7"})]
     with pytest.raises(DownloadError, match="Exceeded 10 redirects"):
@@ -913,6 +921,21 @@ def test_cache_folder_is_the_override_or_the_systems(
 
 
 # What a person sees
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("http://me:secret@host/x.tar", "http://me@host/x.tar"),
+        ("--data=HTTPS://me:a:b@c@host:80/{0..9}.tar", "--data=HTTPS://me@host:80/{0..9}.tar"),
+        ("http://me@host/a:b@c", "http://me@host/a:b@c"),
+        ("http://host:80/x@y", "http://host:80/x@y"),
+        ("http://[::1]:80/x@y", "http://[::1]:80/x@y"),
+    ],
+    ids=["password", "word", "user", "port", "number"],
+)
+def test_address_is_shown_without_its_password(text: str, seen: str) -> None:
+    assert shown(text) == seen
 
 
 def test_bar_without_a_terminal_is_a_line_at_both_ends(

@@ -205,6 +205,7 @@ def test_missing_extra_is_named(tmp_path: Path) -> None:
 class Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.server.passwords.append(self.headers["Authorization"])  # type: ignore[attr-defined]
         super().do_GET()
 
     def log_message(self, *arguments: object) -> None:
@@ -213,6 +214,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 class Site(ThreadingHTTPServer):
     asked: list[str]
+    passwords: list[str | None]
 
     @property
     def url(self) -> str:
@@ -225,7 +227,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     (tmp_path / "site").mkdir()
     folder_of_shards(tmp_path / "site")
     server = Site(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "site")))
-    server.asked = []
+    server.asked, server.passwords = [], []
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
@@ -259,6 +261,15 @@ def test_shards_of_one_name_at_two_addresses_are_two(site: Site, tmp_path: Path)
         for folder in ("one", "two")
     ]
     assert found == [[("a", b"one", 1)], [("a", b"two", 2)]]
+
+
+def test_password_of_an_address_is_used_but_not_shown(site: Site, tmp_path: Path) -> None:
+    pack(tmp_path / "site" / "x.tar", {"a.jpg": b"A", "a.cls": b"1"})
+    url, plain = (site.url.replace("//", f"//{user}@") for user in ("me:s:e@cret", "me"))
+    assert open_images(f"{url}/x.tar", cache=tmp_path / "cache").root == f"{plain}/x.tar"
+    assert site.passwords == ["Basic bWU6czplQGNyZXQ="]
+    with pytest.raises(DownloadError, match=f"^{plain}/y.tar: the server answers 404"):
+        open_images(f"{url}/y.tar", cache=tmp_path / "cache")
 
 
 def test_shard_that_the_server_does_not_have_is_named(site: Site, tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ def _config(
     compare_precision: int | None,
     **options: Any,
 ) -> "Config":
+    from resnext.download.address import shown
     from validate.options import Config
     from validate.pipelines import Pipeline
 
@@ -173,7 +174,7 @@ def _config(
         crops=int(crops),
         pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines or ("torch7",))),
         compare_precision=compare_precision or 0,
-        command=shlex.join([PROG, *sys.argv[1:]]),
+        command=shlex.join([PROG, *map(shown, sys.argv[1:])]),
         **options,
     )
 

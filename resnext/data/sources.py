@@ -4,7 +4,7 @@ import glob
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from resnext.data.parquet import parquet_images
 from resnext.data.remote import Bar, fetch, quiet
 from resnext.data.shards import expand, is_sharded, shard_images
 from resnext.data.tar import DamagedError, is_tar, packing, scan
+from resnext.download.address import shown
 from resnext.errors import DataError
 
 FORMS: Final = (
@@ -161,19 +162,27 @@ def _tars(wanted: _Wanted, paths: Sequence[Path]) -> ImageSet:
 def _remote(wanted: _Wanted) -> ImageSet:
     urls = expand(wanted.data) if "{" in wanted.data else [wanted.data]
     for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.path.endswith(".tar"):
+        if not _names_shard(url):
             raise DataError(
-                f"{url}: shards at http or https, whose names end in .tar, expected; bring "
+                f"{shown(url)}: shards at http or https, whose names end in .tar, expected; bring "
                 "anything else to this machine first"
             )
     paths = fetch(urls, wanted.cache, wanted.progress)
     try:
-        return _tars(wanted, paths)
+        return _tars(replace(wanted, data=shown(wanted.data)), paths)
     except DamagedError as error:
         # What is in the cache is not asked for again, whatever it holds.
         error.path.unlink(missing_ok=True)
         raise DataError(f"{error}: it was removed, so the same command does") from error
+
+
+def _names_shard(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets around what is no address
+        return False
+    # Bytes that are no text come as characters that nobody can print.
+    return parts.scheme in ("http", "https") and parts.path.endswith(".tar") and url.isprintable()
 
 
 def _matching(pattern: str) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from resnext.download import headers
+from resnext.download.address import shown
 from resnext.download.partial import Partial, Version
 from resnext.errors import DownloadError
 
@@ -56,6 +57,11 @@ class Order:
     progress: Progress
     patience: Patience
 
+    @property
+    def name(self) -> str:
+        """Return the address for messages and notes."""
+        return shown(self.url)
+
 
 class TryAgainError(DownloadError):
     """A failure that may be gone the next time.
@@ -72,7 +78,7 @@ class TryAgainError(DownloadError):
 def resume_at(order: Order, part: Partial) -> int:
     """Return how many bytes need not be asked for again."""
     version = part.version
-    if version is None or version.validator is None or version.url != order.url:
+    if version is None or version.validator is None or version.url != order.name:
         return 0
     if order.size is not None and version.total not in (None, order.size):
         return 0
@@ -101,12 +107,13 @@ def transfer(client: "Session", order: Order, part: Partial) -> None:
             _accept(response, order, part, start=start)
             _store(response, order, part)
     except (requests.ConnectionError, requests.Timeout) as error:
-        reason = f"{order.url}: cannot be reached ({_reason(error)}; offline?)"
+        reason = f"{order.name}: cannot be reached ({_reason(error)}; offline?)"
         raise TryAgainError(reason) from error
     except urllib3.exceptions.HTTPError as error:
         raise TryAgainError(_broken_off(order, part, _reason(error))) from error
-    except requests.RequestException as error:
-        raise DownloadError(f"{order.url}: {_reason(error)}; {HINT}") from error
+    # The latter is what Python says of an address that a redirect names.
+    except (requests.RequestException, ValueError) as error:
+        raise DownloadError(f"{order.name}: {_reason(error)}; {HINT}") from error
 
 
 def _accept(response: "Response", order: Order, part: Partial, *, start: int) -> None:
@@ -115,7 +122,7 @@ def _accept(response: "Response", order: Order, part: Partial, *, start: int) ->
     Args:
         start: the first byte that was asked for.
     """
-    status, url = response.status_code, order.url
+    status, url = response.status_code, order.name
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         pause = headers.retry_after(response.headers)
         raise TryAgainError(f"{url}: the server answers {_status(status)}", pause=pause)
@@ -153,7 +160,7 @@ def _version(response: "Response", order: Order) -> Version:
     if total is None and not headers.is_chunked(response.headers):
         if order.size is None and order.sha256 is None:
             raise DownloadError(
-                f"{order.url}: the server does not say how long the file is, so nobody could tell"
+                f"{order.name}: the server does not say how long the file is, so nobody could tell"
                 f" when it is complete; {HINT}"
             )
         total = order.size
@@ -162,7 +169,7 @@ def _version(response: "Response", order: Order) -> Version:
             raise DownloadError(_page(order))
         raise DownloadError(_wrong_size(order, order.size, f"{total} are offered"))
     validator = headers.validator(response.headers)
-    return Version(url=order.url, validator=validator, total=total)
+    return Version(url=order.name, validator=validator, total=total)
 
 
 def _store(response: "Response", order: Order, part: Partial) -> None:
@@ -192,12 +199,12 @@ def check(order: Order, path: Path) -> None:
             raise DownloadError(_page(order))
     size = path.stat().st_size
     if order.size is None and size == 0:
-        raise DownloadError(f"{order.url}: a file expected, found an empty one; {HINT}")
+        raise DownloadError(f"{order.name}: a file expected, found an empty one; {HINT}")
     if order.size not in (None, size):
         raise DownloadError(_wrong_size(order, order.size, f"{size} came"))
     if order.sha256 is not None and (found := sha256_of(path)) != order.sha256.lower():
         raise DownloadError(
-            f"{order.url}: sha256 {order.sha256.lower()} expected, found {found};"
+            f"{order.name}: sha256 {order.sha256.lower()} expected, found {found};"
             f" it is another file, or it was damaged on the way; {HINT}"
         )
 
@@ -209,18 +216,18 @@ def sha256_of(path: Path) -> str:
 
 
 def _wrong_size(order: Order, expected: int | None, found: str) -> str:
-    return f"{order.url}: {expected} bytes expected, {found}; it is another file; {HINT}"
+    return f"{order.name}: {expected} bytes expected, {found}; it is another file; {HINT}"
 
 
 def _broken_off(order: Order, part: Partial, reason: str) -> str:
     total = part.version.total if part.version else None
     of = "" if total is None else f" of {total}"
-    return f"{order.url}: the download broke off at byte {part.done}{of} ({reason})"
+    return f"{order.name}: the download broke off at byte {part.done}{of} ({reason})"
 
 
 def _page(order: Order) -> str:
     return (
-        f"{order.url}: a web page came instead of the file: the login page of this network, or"
+        f"{order.name}: a web page came instead of the file: the login page of this network, or"
         f" the file has moved; {HINT}"
     )
 
@@ -240,4 +247,4 @@ def _reason(error: BaseException) -> str:
     ):
         error = deeper
     words = error.strerror if isinstance(error, OSError) else None
-    return words or str(error) or type(error).__name__
+    return shown(words or str(error)) or type(error).__name__
