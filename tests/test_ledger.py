@@ -103,7 +103,17 @@ def test_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path, content: byt
     assert "a ledger of resnext-validate expected" in refused(path, IDENTITY)
 
 
-@pytest.mark.parametrize("line", [b"{}", b"[]", b'{"batch": 0}', b'{"batch": "x", "top5": [[1]]}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{}",
+        b"[]",
+        b'{"batch": 0}',
+        b'{"batch": "x", "top5": [[1]]}',
+        b'{"batch": 0, "image": "x", "label": 1e999, "top5": [[1]]}',
+        b'{"batch": Infinity, "image": "x", "label": 1, "top5": [[1]]}',
+    ],
+)
 def test_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "l"
     write(path, 0)

@@ -58,7 +58,7 @@ class Entry:
         """Read what `to_fields` gave.
 
         Raises:
-            KeyError, TypeError, ValueError: it is something else.
+            KeyError, TypeError, ValueError, OverflowError: it is something else.
         """
         top = tuple(tuple(int(label) for label in row) for row in fields.get("top5", ()))
         failure = fields.get("failure")

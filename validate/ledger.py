@@ -77,7 +77,7 @@ def _parse(data: bytes, path: Path) -> Stored | None:
 def _entry(line: bytes, path: Path, number: int) -> Entry:
     try:
         return Entry.from_fields(_object(line) or {})
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise LedgerError(
             f"{path}: line {number}: an image's decisions expected, found something else; "
             "the file was damaged: remove it to measure anew"
