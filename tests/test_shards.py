@@ -18,7 +18,7 @@ import webdataset
 from image_forms import folder_of_shards
 
 from resnext.data.image_set import ImageSet
-from resnext.data.shards import shard_images
+from resnext.data.shards import expand, shard_images
 from resnext.data.sources import open_images
 from resnext.data.stretches import Stretches
 from resnext.data.tar import Index
@@ -126,6 +126,21 @@ def test_sample_without_one_image_and_one_label_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         open_images(str(pack(tmp_path / "x.tar", members)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [
+        ("x", 1),
+        ("{99999..0}.tar", 100_000),
+        ("{0..199999..-2}", 100_000),
+        ("{a..z}{A,{0..9},b{x,y}c}::{1}\\{2,3", 339),
+        ("{0..299}{000..332}", 99_900),
+    ],
+    ids=["none", "most", "steps", "nested", "product"],
+)
+def test_pattern_names_as_many_as_the_library_makes_of_it(pattern: str, count: int) -> None:
+    assert len(expand(pattern)) == count
 
 
 def test_keys_that_shards_share_are_told_apart(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ not used: it has no places to come back to, and runs a shell for some addresses.
 import json
 import os
 import re
+import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,22 @@ from resnext.data.names import Names, few
 from resnext.data.remote import extra
 from resnext.data.stretches import Stretches
 from resnext.data.tar import Index
+from resnext.download.address import shown
 from resnext.errors import DataError
 
 IMAGES: Final = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
 LABELS: Final = ("cls", "json")
 MOST: Final = 1 << 20  # bytes of a label, or of the JSON that holds it
+
+# Patterns, as the library reads them.
+MOST_NAMES: Final = 100_000
+LONGEST_NUMBER: Final = 18  # digits
+MARK: Final = "\0"
+ESCAPED: Final = re.compile(r"\\.")
+BRACES: Final = re.compile(r"\{([^{}]*)\}")
+RANGE: Final = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.-?(\d+))?")
+LETTERS: Final = re.compile(r"([A-Za-z])\.\.([A-Za-z])(?:\.\.-?\d+)?")
+ALPHABET: Final = string.ascii_uppercase + string.ascii_lowercase
 
 Split = Callable[[str], tuple[str | None, str | None]]
 
@@ -42,14 +54,48 @@ def expand(pattern: str) -> list[str]:
     """Return the paths or addresses that a pattern of shards names.
 
     Raises:
-        DataError: the extra is missing, or the braces are wrong.
+        DataError: the extra is missing, the braces are wrong, or they name too many.
     """
-    with extra("webdataset", needs=f"{pattern}: patterns of shards take webdataset"):
+    where = shown(pattern)
+    if _count(pattern) > MOST_NAMES:
+        raise DataError(f"{where}: {MOST_NAMES:,} names at most expected, found more; use fewer")
+    with extra("webdataset", needs=f"{where}: patterns of shards take webdataset"):
         from webdataset.shardlists import expand_urls
     try:
         return [str(name) for name in expand_urls(pattern)]
     except (ValueError, AssertionError) as error:
-        raise DataError(f"{pattern}: a pattern like {{00..63}} expected: {error}") from error
+        raise DataError(f"{where}: a pattern like {{00..63}} expected: {error}") from error
+
+
+def _count(pattern: str) -> int:
+    """Return how many names the braces of a pattern make: the library makes them all to tell."""
+    total = 0
+    for part in pattern.split("::"):
+        # From the innermost braces outwards, each replaced by its count between two marks.
+        text = ESCAPED.sub("", part.replace(MARK, ""))
+        while (outer := BRACES.sub(lambda found: f"{MARK}{_size(found[1])}{MARK}", text)) != text:
+            text = outer
+        total += _product(text)
+    return total
+
+
+def _size(inside: str) -> int:
+    if numbers := RANGE.fullmatch(inside):
+        first, last, step = numbers.groups(default="1")
+        if max(map(len, numbers.groups(default=""))) > LONGEST_NUMBER:
+            return MOST_NAMES + 1
+        return abs(int(last) - int(first)) // max(int(step), 1) + 1
+    if letters := LETTERS.fullmatch(inside):
+        return abs(ALPHABET.index(letters[1]) - ALPHABET.index(letters[2])) + 1
+    return sum(map(_product, inside.split(",")))
+
+
+def _product(text: str) -> int:
+    """Return the product of the counts that stand in a text, held where it is too much anyhow."""
+    total = 1
+    for count in text.split(MARK)[1::2]:
+        total = min(total * int(count), MOST_NAMES + 1)
+    return total
 
 
 def is_sharded(index: Index) -> bool:
