@@ -305,6 +305,13 @@ def test_what_is_handed_over_is_the_same_from_another_process(images: ImageSet) 
         assert not sources.flat.is_shared()
 
 
+def test_no_more_processes_read_than_there_are_batches(images: ImageSet) -> None:
+    ways = [Preparation(Pipeline.TORCH7, 1, SCALED, on_device=False)]
+    with closing(read_batches(images, [[3], [7]], ways, workers=20)) as read:
+        next(read)
+        assert len(multiprocessing.active_children()) <= 2
+
+
 def test_changed_decisions_are_counted(images: ImageSet) -> None:
     collected = Collection(images, some(3), runs=1, classes=10)
     for position, best in enumerate((4, 5, None)):

@@ -126,6 +126,7 @@ def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
         (("--freeze", "layer9"), ("--freeze layer9", "stem, layer1, layer2, layer3")),
         (("--batch-size", "1"), ("--batch-size 1", "at least 2 expected")),
         (("--accumulate", "8"), ("--batch-size 8", "at least 16 expected")),
+        (("--workers", "100000"), ("--workers", "100000 is not in the range 0<=x<=1024")),
         (("--compile", "--save-memory"), ("--compile or --save-memory",)),
         (("--warmup", "3"), ("--warmup 3", "less than the 3 --epochs")),
         (("--class-weights", "gone.toml"), ("gone.toml", "No such file")),

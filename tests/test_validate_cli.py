@@ -273,6 +273,7 @@ def test_option_without_data_is_a_usage_error(run: Run) -> None:
     ("words", "parts"),
     [
         (["--compare-precision", "9"], ["needs another --precision than fp32"]),
+        (["--workers", "100000"], ["'--workers': 100000 is not in the range 0<=x<=1024"]),
         (["--crop", "40"], ["--crop: scale 36 is smaller than crop 40; give both"]),
         (["--device", "abacus"], ["device 'abacus': cpu, cuda, cuda:N or mps expected"]),
         (["--device", "cuda:9"], ["device 'cuda:9': cpu, cuda, cuda:N or mps expected"]),
@@ -282,7 +283,18 @@ def test_option_without_data_is_a_usage_error(run: Run) -> None:
         (["--output", "claims.toml"], ["claims.toml", "File exists"]),
         (["--output", ""], ["--output", "a path expected, found an empty text"]),
     ],
-    ids=["compare", "crop", "device", "no device", "tf32", "labels", "ledger", "output", "empty"],
+    ids=[
+        "compare",
+        "workers",
+        "crop",
+        "device",
+        "no device",
+        "tf32",
+        "labels",
+        "ledger",
+        "output",
+        "empty",
+    ],
 )
 def test_option_that_cannot_be_followed_is_refused(
     run: Run, words: list[str], parts: list[str]

@@ -198,7 +198,7 @@ MACHINE: Final = (
     click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best]"),
     click.option(
         "--workers",
-        type=click.IntRange(min=0),
+        type=click.IntRange(0, 1024),
         help="Processes that read and change pictures.  [default: 1 for a CPU, else all "
         "processors up to 16]",
     ),

@@ -103,7 +103,7 @@ PATH: Final = NamedPath()
 )
 @click.option(
     "--workers",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 1024),
     help="Processes that read and decode; 0 does it in turn with the network.  [default: 1 for a "
     "CPU, else all processors up to 16]",
 )

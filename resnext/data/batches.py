@@ -184,7 +184,7 @@ def read_batches(
         images: where they come from.
         batches: for each batch the positions of its images, one or more.
         prepares: applied one by one to each decoded image.
-        workers: processes that read ahead; 0 reads in this one.
+        workers: processes that read ahead, no more than there are batches; 0 reads in this one.
         pinned: in memory that a GPU can read by itself while other work goes on.
 
     Raises:
@@ -196,7 +196,7 @@ def read_batches(
         loader: DataLoader[_Sample | Failure] = DataLoader(
             _Images(images, prepares),
             batch_sampler=batches,
-            num_workers=workers,
+            num_workers=min(workers, len(batches)),
             collate_fn=_collate,
             pin_memory=pinned,
             worker_init_fn=_begin_reading,
