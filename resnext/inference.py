@@ -1,8 +1,10 @@
 """A network's logits, on any device and in any precision."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from textwrap import shorten
 from typing import Final
 
 import numpy as np
@@ -35,6 +37,8 @@ class Precision(StrEnum):
     BF16 = "bf16"
     FP16 = "fp16"
 
+
+REASON: Final = 120  # characters of what PyTorch says, at most
 
 DTYPES: Final = {
     Precision.FP32: torch.float32,
@@ -84,10 +88,12 @@ def find_device(name: str | None) -> torch.device:
         torch.empty(1, device=device).cpu()
         if device.type == "cuda" and device.index is not None:
             torch.cuda.set_device(device)
-    except (RuntimeError, AssertionError) as error:  # the latter: a torch built without CUDA
+    # The latter two: a torch built without CUDA, or without a package that it leaves to others.
+    except (RuntimeError, AssertionError, ImportError) as error:
+        # The first sentence: after it come all devices that PyTorch has ever heard of.
+        reason = shorten(re.split(r"\. |\n", str(error))[0], REASON, placeholder=" ...")
         raise DeviceError(
-            f"device {name!r}: cpu, cuda, cuda:N or mps expected, as this machine has it; "
-            f"{str(error).splitlines()[0]}"
+            f"device {name!r}: cpu, cuda, cuda:N or mps expected, as this machine has it; {reason}"
         ) from error
     return device
 

@@ -23,8 +23,8 @@ from resnext.data.image_set import ImageSet
 from resnext.data.images import Picture, decode_picture
 from resnext.device.answer import Answer
 from resnext.device.scaling import scale_sources
-from resnext.errors import CheckpointError, DataError
-from resnext.inference import Precision, Predictor
+from resnext.errors import CheckpointError, DataError, DeviceError
+from resnext.inference import Precision, Predictor, find_device
 from resnext.metrics import Counts, count, top_five
 from resnext.preprocessing import Preprocessing
 from validate.entries import Collection, Entry
@@ -310,6 +310,16 @@ def test_no_more_processes_read_than_there_are_batches(images: ImageSet) -> None
     with closing(read_batches(images, [[3], [7]], ways, workers=20)) as read:
         next(read)
         assert len(multiprocessing.active_children()) <= 2
+
+
+@pytest.mark.parametrize("name", ["xla", "vulkan", "foo", "meta", "hpu", "privateuseone", ""])
+def test_device_that_computes_nothing_here_is_refused_in_a_few_words(name: str) -> None:
+    expected = f"device '{name}': cpu, cuda, cuda:N or mps expected, as this machine has it; "
+    with pytest.raises(DeviceError) as caught:
+        find_device(name)
+    message = str(caught.value)
+    assert message.startswith(expected)
+    assert 0 < len(message) - len(expected) <= 120
 
 
 def test_changed_decisions_are_counted(images: ImageSet) -> None:
