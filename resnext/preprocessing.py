@@ -9,6 +9,8 @@ from typing import Final, Self
 
 from resnext.errors import PreprocessingError
 
+LONGEST: Final = 9459  # pixels of a side: no picture of so many squared is read
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
@@ -32,6 +34,8 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.scale is not None and self.scale < self.crop:
             raise PreprocessingError(f"scale {self.scale} is smaller than crop {self.crop}")
+        if (longest := max(self.scale or 0, self.crop)) > LONGEST:
+            raise PreprocessingError(f"sides of {LONGEST} pixels at most expected, found {longest}")
         numbers = (*self.mean, *self.std)
         if self.crop < 1 or self.white not in (1, 255) or not all(map(isfinite, numbers)):
             raise PreprocessingError(f"crop >= 1, white 1 or 255, numbers expected, found {self}")

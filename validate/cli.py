@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from resnext.preprocessing import LONGEST
 from resnext.shell import Command, NamedPath, say
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PROG: Final = "resnext-validate"
 PATH: Final = NamedPath()
+SIDE: Final = click.IntRange(1, LONGEST)
 
 
 @click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,8 +57,8 @@ PATH: Final = NamedPath()
     show_default=True,
     help="The centre crop, or ten whose logits are summed.",
 )
-@click.option("--scale", type=click.IntRange(min=1), help="Pixels of the shorter side.")
-@click.option("--crop", type=click.IntRange(min=1), help="Pixels of the crop, 320 for ResNet-200.")
+@click.option("--scale", type=SIDE, help="Pixels of the shorter side.")
+@click.option("--crop", type=SIDE, help="Pixels of the crop, 320 for ResNet-200.")
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "tf32", "bf16", "fp16"]),
