@@ -86,7 +86,8 @@ def read_preprocessing(path: Path) -> Preprocessing:
         known = ", ".join(PREPROCESSINGS)
         raise PreprocessingError(f"preprocessing {path}: {known} or a TOML file expected")
     try:
-        fields = tomllib.loads(path.read_bytes().decode())
+        # With the mark that editors on Windows begin a file with.
+        fields = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PreprocessingError(f"{path}: not a TOML file: {error}") from error
     return Preprocessing.from_fields(fields, str(path))

@@ -94,7 +94,8 @@ def read_table(path: Path) -> tuple[Row, ...]:
         OSError: the file cannot be opened.
     """
     try:
-        document = tomllib.loads(path.read_bytes().decode())
+        # With the mark that editors on Windows begin a file with.
+        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PublishedError(f"{path}: not a TOML file: {error}") from error
     networks = document.get("network")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from resnext.errors import PublishedError
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Preprocessing, read_preprocessing
 from resnext.published import Claim, Metric, published, published_row, read_table
 from resnext.spec import Block, Norm, Spec
 
@@ -191,6 +191,13 @@ def test_table_of_a_user_is_read(tmp_path: Path) -> None:
             crop=None,
         ),
     )
+
+
+def test_mark_of_windows_before_a_file_is_no_part_of_it(tmp_path: Path) -> None:
+    [row] = read_table(table(tmp_path, f"\ufeff{TABLE}"))
+    fields = "crop = 8\nmean = [0, 0, 0]\nstd = [1, 1, 1]"
+    found = read_preprocessing(table(tmp_path, f"\ufeff{fields}"))
+    assert (row.name, found.crop) == ("mine", 8)
 
 
 def test_claim_is_of_a_single_crop_unless_it_says_otherwise(tmp_path: Path) -> None:
