@@ -22,6 +22,7 @@ TITLES: Final = frozenset(
 )
 WNID: Final = re.compile(r"n\d{8}", re.ASCII)
 NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
+NUMERAL: Final = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,9 +149,16 @@ def _from_rows(path: Path, rows: list[tuple[int, str, str]]) -> Labels:
 
 
 def _check_kinds(path: Path, rows: list[tuple[int, str]]) -> None:
-    """Refuse a table with numbers as well as names for classes."""
+    """Refuse a table with numbers as well as names for classes, or with others than labels."""
     expected = bool(NUMBER.fullmatch(rows[0][1]))
+    # A class may be called -1 where no other is a label.
+    numeric = NUMERAL.fullmatch(rows[0][1]) and any(NUMBER.fullmatch(found) for _, found in rows)
     for line, found in rows:
+        if numeric and not NUMBER.fullmatch(found) and NUMERAL.fullmatch(found):
+            raise DataError(
+                f"{path}: line {line}: a whole number from 0 for the class expected, "
+                f"found {found!r}"
+            )
         if bool(NUMBER.fullmatch(found)) != expected:
             kind = "a number" if expected else "a name"
             raise DataError(
@@ -164,7 +172,7 @@ def _has_titles(rows: list[tuple[int, str, str]]) -> bool:
     (_, name, found), others = rows[0], rows[1:]
     if name.lower() in TITLES:
         return True
-    if name.lower().endswith(SUFFIXES) or NUMBER.fullmatch(found) or WNID.fullmatch(found):
+    if name.lower().endswith(SUFFIXES) or NUMERAL.fullmatch(found) or WNID.fullmatch(found):
         return False
     return others[0][1].lower().endswith(SUFFIXES) or any(
         all(kind.fullmatch(other) for _, _, other in others) for kind in (NUMBER, WNID)
