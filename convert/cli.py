@@ -1,9 +1,10 @@
 """resnext-convert: original Lua checkpoints to verified PyTorch checkpoints."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,12 +19,20 @@ if TYPE_CHECKING:
 PROG: Final = "resnext-convert"
 
 
+class OutputPath(NamedPath):
+    """A path, and whether it is spelt as that of a folder, with a slash at its end."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, and whether it is a folder's."""
+        return super().convert(value, param, ctx), str(value).endswith(os.sep)
+
+
 @click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
     "-o",
     "--output",
-    type=NamedPath(),
+    type=OutputPath(),
     metavar="PATH",
     help="File to write, or an existing folder. Default: beside the source.",
 )
@@ -60,7 +69,7 @@ PROG: Final = "resnext-convert"
 def main(
     *,
     sources: tuple[str, ...],
-    output: Path | None,
+    output: tuple[Path, bool] | None,
     format_: str,
     verify: bool,
     force: bool,
@@ -80,8 +89,10 @@ def main(
     """
     from convert.conversion import Config, check_output, convert_source, describe_source
 
+    path, is_folder = output or (None, False)
     config = Config(
-        output=output,
+        output=path,
+        is_folder=is_folder,
         format=format_,
         verify=verify,
         force=force,

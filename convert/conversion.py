@@ -25,12 +25,14 @@ class Config:
 
     Attributes:
         output: file or folder to write; None is beside the source.
+        is_folder: the output was spelt as a folder, with a slash at its end.
         format: a name of `convert.export.EXPORTERS`.
         preprocessing: to store in place of the published or assumed one.
         cache: folder of downloads; None is the user's.
     """
 
     output: Path | None
+    is_folder: bool
     format: str
     verify: bool
     force: bool
@@ -39,10 +41,10 @@ class Config:
 
 
 def check_output(config: Config, sources: tuple[str, ...]) -> None:
-    """Check that every source gets an output of its own.
+    """Check that every source gets an output of its own, and no folder becomes a file.
 
     Raises:
-        OutputError: it would not.
+        OutputError: it would not, or would.
     """
     if config.output is None or config.output.is_dir():
         outputs = [(config.output or Path(text).parent) / Path(text).stem for text in sources]
@@ -50,8 +52,14 @@ def check_output(config: Config, sources: tuple[str, ...]) -> None:
             raise OutputError(
                 f"two sources would become {twice[0]} in the new format; convert them one by one"
             )
-    elif len(sources) > 1:
+        return
+    if len(sources) > 1:
         raise OutputError(f"{config.output}: an existing folder expected for several sources")
+    if config.is_folder:
+        from convert.export import EXPORTERS
+
+        if not EXPORTERS[config.format].files:
+            raise OutputError(f"{config.output}/: an existing folder expected, found none")
 
 
 def describe_source(text: str, config: Config) -> tuple[dict[str, object], list[str]]:

@@ -44,6 +44,8 @@ def find_source(text: str, *, cache: Path | None) -> Source:
         if path.exists() and not path.is_file():
             found = "a folder" if path.is_dir() else "something else"
             raise SourceError(f"{text}: a file expected, found {found}")
+        if path.is_symlink() and not path.exists():
+            raise SourceError(f"{text}: a file expected, found a link that leads to none")
         if not path.exists():
             known = ", ".join(name for name, row in names.items() if row.url)
             also = "" if path.suffix or path.name != text else f"; published networks are {known}"

@@ -21,6 +21,8 @@ from safetensors import safe_open
 
 import convert
 from convert.cli import main
+from convert.errors import SourceError
+from convert.sources import find_source
 from resnext.published import Row, published
 from resnext.spec import Block, Spec
 
@@ -225,6 +227,7 @@ def test_info_on_latest_names_the_file_to_convert(run: Run, place):
         (("resnext_152_32x4d",), "resnext_152_32x4d: no weights of it were published"),
         (("x", "--preprocessing", "none"), "preprocessing none: imagenet, cifar10, cifar100 or"),
         (("a.t7", "b.t7", "-o", "c"), "c: an existing folder expected for several sources"),
+        (("a.t7", "-o", "c/"), "c/: an existing folder expected, found none"),
         ((".",), ".: a file expected, found a folder"),
         (("x.t7", "-o", ""), "Invalid value for '-o' / '--output': a path expected, found"),
     ],
@@ -236,6 +239,7 @@ def test_info_on_latest_names_the_file_to_convert(run: Run, place):
         "unpublished",
         "preprocessing",
         "output",
+        "output folder",
         "folder",
         "empty",
     ],
@@ -245,6 +249,12 @@ def test_bad_usage_is_one_line_and_exit_2(run: Run, arguments: tuple[str, ...], 
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     assert line.startswith(f"resnext-convert: {message}")
+
+
+def test_link_in_a_circle_is_called_one(tmp_path: Path):
+    (tmp_path / "loop.t7").symlink_to("loop.t7")
+    with pytest.raises(SourceError, match=r"loop\.t7: a file expected, found a link that leads to"):
+        find_source(str(tmp_path / "loop.t7"), cache=None)
 
 
 def test_preprocessing_file_is_stored_as_given(run: Run, place, tmp_path: Path):

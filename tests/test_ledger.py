@@ -156,6 +156,12 @@ def test_ledger_that_is_being_written_is_refused(tmp_path: Path) -> None:
     write(path, 1)
 
 
+def test_file_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        read_ledger(Path("/proc/self/mem"))
+    assert caught.value.filename == "/proc/self/mem"
+
+
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/full", "/dev/null"])
 def test_device_is_no_ledger(device: str) -> None:
     with pytest.raises(LedgerError) as caught, Ledger.open(Path(device), IDENTITY, PLAN):

@@ -54,7 +54,9 @@ def read_ledger(path: Path) -> Stored | None:
         LedgerError: it is no ledger, or damaged elsewhere than at its end.
         OSError: it cannot be read.
     """
-    return _parse(path.read_bytes(), path)
+    with _naming(path):
+        data = path.read_bytes()
+    return _parse(data, path)
 
 
 def _parse(data: bytes, path: Path) -> Stored | None:
