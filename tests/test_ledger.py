@@ -79,18 +79,31 @@ def test_file_cut_at_any_byte_goes_on_from_its_last_whole_batch(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": {"sha256": "cd"}}, 'data.sha256 is "ab" there and "cd" here'),
-        ({"runs": [{"network": "n", "crops": 10}]}, "runs 1.crops is 1 there and 10 here"),
-        ({"runs": []}, 'runs is [{"network": "n", "crops": 1}] there and [] here'),
-        ({"settings": {"limit": 3}}, "settings.limit is null there and 3 here"),
+        ({"data": {"sha256": "cd"}}, 'data sha256 is "ab" there and "cd" here'),
+        ({"runs": [{"network": "n", "crops": 10}]}, "runs 1 crops is 1 there and 10 here"),
+        ({"runs": []}, 'runs 1 is {"network": "n", "crops": 1} there and null here'),
+        (
+            {"runs": [{"network": "m", "crops": 1}, {"network": "n", "crops": 1}]},
+            'runs 1 network is "n" there and "m" here',
+        ),
+        ({"settings": {"limit": 3}}, "settings limit is null there and 3 here"),
     ],
-    ids=["data", "run", "runs", "setting"],
+    ids=["data", "run", "runs", "more runs", "setting"],
 )
 def test_ledger_of_another_measurement_is_refused(
     tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     write(tmp_path / "l", 0)
     assert message in refused(tmp_path / "l", {**IDENTITY, **change})
+
+
+def test_long_values_are_cut_to_what_differs(tmp_path: Path) -> None:
+    folder = "/a/folder/of/checkpoints/with/a/long/name/"
+    runs = [{"network": f"{folder}{name}.safetensors", "crops": 1} for name in ("one", "two")]
+    with Ledger.open(tmp_path / "l", {**IDENTITY, "runs": runs[:1]}, PLAN):
+        pass
+    message = refused(tmp_path / "l", {**IDENTITY, "runs": runs[1:]})
+    assert 'network is ...long/name/one.safetensors" there and ...long/name/two.saf' in message
 
 
 @pytest.mark.parametrize(

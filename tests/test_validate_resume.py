@@ -82,9 +82,9 @@ def test_finished_ledger_is_reported_without_measuring_again(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("words", "difference"),
     [
-        (["--limit", "50"], "settings.limit is null there and 50 here"),
-        (["--pipeline", "pil"], 'runs 1.pipeline is "torch7" there and "pil" here'),
-        (["--batch-size", "8"], "settings.batch_size is 16 there and 8 here"),
+        (["--limit", "50"], "settings limit is null there and 50 here"),
+        (["--pipeline", "pil"], 'runs 1 pipeline is "torch7" there and "pil" here'),
+        (["--batch-size", "8"], "settings batch_size is 16 there and 8 here"),
         (["--data", "other"], "data.sha256 is"),
     ],
     ids=["limit", "pipeline", "batch size", "data"],
@@ -100,7 +100,7 @@ def test_other_arguments_make_it_refuse(tmp_path: Path, words: list[str], differ
             (tmp_path / "val" / folder.name).mkdir()
             picture = min(folder.iterdir())
             (tmp_path / "val" / folder.name / picture.name).write_bytes(picture.read_bytes())
-        difference = "data.images is 360 there and 10 here"
+        difference = "data images is 360 there and 10 here"
     code, output = run(tmp_path, "--ledger", ledger, *words)
     assert code == 2
     assert f"{ledger}: a ledger of another measurement: {difference}" in warm.errors(output)

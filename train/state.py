@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from resnext.differences import first_difference
 from resnext.files import whole_file
 from resnext.tensor_file import write_tensors
 from train.errors import DivergedError, StateError
@@ -128,10 +129,10 @@ class State:
             StateError: it is that of another; names the first difference.
         """
         wanted = json.loads(json.dumps(identity))  # tuples become lists, as in the file
-        for name, expected, found in _differences(wanted, self.identity):
+        if differs := first_difference(wanted, self.identity):
             raise StateError(
-                f"{path}: {name} {_short(expected)} expected, as this command has it, found "
-                f"{_short(found)}; give the same options and images, or another --output (--init "
+                f"{path}: {differs.name} {differs.one} expected, as this command has it, found "
+                f"{differs.other}; give the same options and images, or another --output (--init "
                 f"{path.with_name(LAST)} begins with these weights)"
             )
 
@@ -157,17 +158,3 @@ def explained(path: Path) -> Iterator[None]:
 def _of(kind: str, arrays: Arrays) -> dict[str, Array]:
     start = f"{kind}{SLASH}"
     return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
-
-
-def _differences(expected: Any, found: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield (name, expected, found) wherever two trees of plain values differ."""
-    if isinstance(expected, Mapping) and isinstance(found, Mapping):
-        for key in (*expected, *(key for key in found if key not in expected)):
-            yield from _differences(expected.get(key), found.get(key), f"{name} {key}".strip())
-    elif expected != found:
-        yield name, expected, found
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."

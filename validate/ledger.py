@@ -17,6 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, Self
 
+from resnext.differences import first_difference
 from resnext.errors import ResnextError
 from validate.entries import Entry
 from validate.plan import Plan
@@ -155,10 +156,11 @@ def _continue(
         _write(file, json.dumps({"ledger": FORMAT, **identity}).encode() + b"\n")
         _sync_folder(path.parent)
         return (), 0
-    if other := _difference(stored.identity, json.loads(json.dumps(identity))):
+    here = json.loads(json.dumps(identity))  # tuples become lists, as in the file
+    if differs := first_difference(here, stored.identity):
         raise LedgerError(
-            f"{path}: a ledger of another measurement: {other}; "
-            "use the same arguments to go on, or another --ledger"
+            f"{path}: a ledger of another measurement: {differs.name} is {differs.other} there and "
+            f"{differs.one} here; use the same arguments to go on, or another --ledger"
         )
     batches, whole = _whole_batches(stored.entries, plan, path)
     os.ftruncate(file, stored.ends[whole])
@@ -179,29 +181,6 @@ def _whole_batches(entries: Sequence[Entry], plan: Plan, path: Path) -> tuple[in
         place += len(batch)
         batches += 1
     return batches, place
-
-
-def _difference(found: object, wanted: object, where: str = "") -> str | None:
-    """Say where two descriptions differ first; None if nowhere."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for name in (*wanted, *(name for name in found if name not in wanted)):
-            inner = f"{where}.{name}" if where else str(name)
-            if text := _difference(found.get(name), wanted.get(name), inner):
-                return text
-        return None
-    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
-        for number, pair in enumerate(zip(found, wanted, strict=True), 1):
-            if text := _difference(*pair, f"{where} {number}"):
-                return text
-        return None
-    if found == wanted:
-        return None
-    return f"{where} is {_short(found)} there and {_short(wanted)} here"
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
