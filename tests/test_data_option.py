@@ -84,7 +84,7 @@ def pickled_cifar(root: Path) -> list[str]:
 
 
 CASES: dict[Callable[[Path], list[str]], str] = {
-    nothing: "images: class folders, a flat folder of images with --labels, a tar of either, Web",
+    nothing: "images: no such file or folder; class folders, a flat folder of images with ",
     flat_without_labels: "images: a folder for each class expected, found images outside",
     label_missing: "labels.csv: a label for each of the 29 images in images expected, found none",
     ground_truth_alone: "truth.txt: line 1: file and class expected, found a number alone; if this",

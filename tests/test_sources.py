@@ -123,9 +123,9 @@ def test_form_can_be_sent_to_another_process(form: str, opened: Callable[[str], 
 @pytest.mark.parametrize(
     ("names", "data", "message"),
     [
-        ([], "", ": class folders, a flat folder of images with --labels, a tar of either, Web"),
-        ([], "missing", "missing: class folders, .*, cifar10 or cifar100 expected, found nothing"),
-        ([], "CIFAR-10", "CIFAR-10: class folders, .* expected, found nothing there"),
+        ([], "", "^: no such file or folder; class folders, a flat folder of images with --l"),
+        ([], "missing", "missing: no such file or folder; class folders, .* or cifar100 expected"),
+        ([], "CIFAR-10", "CIFAR-10: no such file or folder; class folders, .* expected"),
         (["list.txt"], "list.txt", "list.txt: class folders, .* found a file of another form"),
         ([], "s3://bucket/{0..1}.tar", "s3://bucket/0.tar: shards at http or https"),
         ([], "pipe:cat x.tar", "pipe:cat x.tar: shards at http or https"),

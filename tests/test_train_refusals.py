@@ -118,7 +118,7 @@ def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (("--data", "gone"), ("gone", "found nothing there")),
+        (("--data", "gone"), ("gone: no such file or folder",)),
         (("--init", "gone.t7"), ("gone.t7", "no such file")),
         (("--init", "tiny.toml"), ("tiny.toml",)),
         (("--depth", "11"), ("--init or --depth expected, found both",)),

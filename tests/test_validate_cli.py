@@ -164,7 +164,8 @@ def test_help_needs_neither_torch_nor_numpy_nor_rich(run: Run) -> None:
 
 
 def test_missing_data_folder_is_refused(run: Run, tmp_path: Path) -> None:
-    assert_refused(run("--data", tmp_path / "val", CHECKPOINT), tmp_path / "val", "nothing there")
+    done = run("--data", tmp_path / "val", CHECKPOINT)
+    assert_refused(done, f"{tmp_path / 'val'}: no such file or folder; class folders, ")
 
 
 def test_missing_checkpoint_is_refused(run: Run) -> None:
@@ -281,7 +282,7 @@ def test_option_without_data_is_a_usage_error(run: Run) -> None:
         (["--precision", "tf32", "--device", "cpu"], ["an NVIDIA GPU expected, found cpu"]),
         (["--labels", "none.csv"], ["none.csv: a file of labels expected, found nothing"]),
         (["--ledger", "claims.toml"], ["claims.toml: a ledger of resnext-validate expected"]),
-        (["--output", "claims.toml"], ["claims.toml", "File exists"]),
+        (["--output", "claims.toml"], ["--output claims.toml: a folder expected, found a fi"]),
         (["--output", ""], ["--output", "a path expected, found an empty text"]),
     ],
     ids=[

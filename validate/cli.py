@@ -150,6 +150,8 @@ def _check_writable(folder: Path) -> None:
     """Create a folder where it is missing, and refuse one that takes no files."""
     from tempfile import TemporaryFile
 
+    if folder.exists() and not folder.is_dir():
+        raise click.UsageError(f"--output {folder}: a folder expected, found a file")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         TemporaryFile(dir=folder).close()

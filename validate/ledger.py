@@ -127,10 +127,12 @@ class Ledger:
             plan: of the images.
 
         Raises:
-            LedgerError: no ledger, one of another measurement, one that is being written, or no
-                ordinary file.
+            LedgerError: no ledger, one of another measurement, one that is being written, no
+                ordinary file, or no folder for it.
             OSError: the file cannot be opened or written.
         """
+        if not path.parent.is_dir():
+            raise LedgerError(f"{path}: the folder {path.parent} is missing; make it first")
         with _naming(path):
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:

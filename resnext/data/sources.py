@@ -69,7 +69,7 @@ def open_images(
         return cifar_images(cifar, downloaded(cifar, cache, progress), split=split)
     if glob.has_magic(data) or "{" in data:
         return _several(wanted, _matching(data))
-    raise DataError(f"{data}: {FORMS} expected, found nothing there")
+    raise DataError(f"{data}: no such file or folder; {FORMS} expected")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
