@@ -1,7 +1,8 @@
 """Run the benchmarks that are named, or all that need no GPU: `python -m benchmarks [NAME ...]`."""
 
-import sys
 from importlib import import_module
+
+import click
 
 NAMES = (
     "convert",
@@ -15,6 +16,15 @@ NAMES = (
     "validation",
 )
 
-for name in sys.argv[1:] or NAMES:
-    print(f"{name}:", flush=True)
-    import_module(f"benchmarks.{name}").main()
+
+@click.command(epilog=f"The names are {', '.join(NAMES)}.")
+@click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar="[NAME]...")
+def main(names: tuple[str, ...]) -> None:
+    """Run the benchmarks that are named, or all that need no GPU."""
+    for name in names or NAMES:
+        print(f"{name}:", flush=True)
+        import_module(f"benchmarks.{name}").main()
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks")
