@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from resnext.errors import JobError
+from resnext.errors import JobError, ResnextError
+from resnext.refusal import after_the_first
 
 if TYPE_CHECKING:
     import torch
@@ -250,6 +251,11 @@ def join(*, learns: bool = False) -> Iterator[Job]:
             local_rank=int(os.environ.get("LOCAL_RANK", "0")),
             local_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         )
+    except JobError:
+        raise
+    except (ResnextError, OSError):
+        after_the_first()
+        raise
     finally:
         dist.destroy_process_group()
 

@@ -12,6 +12,7 @@ import click
 
 from resnext.data.bombs import refuse_bombs
 from resnext.errors import ResnextError
+from resnext.refusal import after_the_first
 from resnext.text import printable
 
 # 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
@@ -35,6 +36,7 @@ class Command(click.Command):
                 code = super().main(*args, **{**extra, "standalone_mode": False})
             except click.UsageError as error:
                 message = f"{error.format_message().rstrip('.')}; --help lists what there is"
+                after_the_first()
                 say(str(self.name), message)
                 sys.exit(BAD_INPUT)
         sys.exit(code if isinstance(code, int) else 0)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import warm
 
+from validate.cli import main
+
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 CHECKPOINT = "resnext_11_8x4d_digits.t7"
 WORDS = ["--data", "val", "--claims", "claims.toml", "--json"]
@@ -130,6 +132,30 @@ def test_torchrun_starts_it_and_one_report_comes(tmp_path: Path) -> None:
     assert report["results"][0]["top1_correct"] == 345
     assert report["settings"]["processes"] == 2
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == report
+
+
+@pytest.mark.slow
+def test_what_all_processes_of_torchrun_find_wrong_is_said_once() -> None:
+    command = [Path(sys.executable).parent / "torchrun", "--nproc-per-node", "2", "-m"]
+    command += ["validate.cli", "--data", "nowhere", CHECKPOINT]
+    done = subprocess.run(command, cwd=DIGITS, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.count("nowhere: no such file or folder") == 1
+
+
+@pytest.mark.parametrize(("rank", "pauses"), [("0", []), ("1", [2.0])])
+def test_wrong_option_is_said_once_the_first_process_could_have_said_it(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    rank: str,
+    pauses: list[float],
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with pytest.raises(SystemExit):
+        main(["--nothing"])
+    assert (slept, capsys.readouterr().err.count("No such option")) == (pauses, 1)
 
 
 @pytest.mark.slow
