@@ -28,12 +28,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("--init", "before.t7", "--freeze", "layer4"), "--freeze layer4: stem, layer1, layer2"),
         (("--init", "resnet_18", "--freeze", "layer5"), "--freeze layer5: stem, layer1, layer2"),
         (("--depth", "11", "--freeze", "layer4"), "--freeze layer4: stem, layer1, layer2"),
-        (("--depth", "11", "--precision", "tf32"), "--precision tf32: an NVIDIA GPU expected"),
     ],
-    ids=[
-        *("depth", "no network", "two networks", "no file"),
-        *("part", "published part", "new part", "precision"),
-    ],
+    ids=["depth", "no network", "two networks", "no file", "part", "published part", "new part"],
 )
 def test_what_is_known_without_the_images_is_refused_before_anything_is_fetched(
     root: Path, words: tuple[str, ...], part: str

@@ -10,7 +10,7 @@ from train.conflicts import check_output
 from train.files import BOARD, METRICS, REPORT, RESULTS, STATE
 from train.lock import locked
 from train.options import Config
-from train.preparation import Task, chosen_recipe, prepare
+from train.preparation import Task, prepare
 from train.progress import Progress
 from train.state import State
 from train.watcher import Watcher
@@ -56,8 +56,8 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
         ResnextError: input that cannot be used, or a run that cannot go on.
         OSError: a file that cannot be opened or written.
     """
-    place = _place(config, job)
     task = prepare(config, job, watcher.bar)
+    place = _place(task, job)
     for text in _notes(task, place):
         watcher.note(text)
 
@@ -93,14 +93,14 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     return Outcome(task=task, progress=run.progress)
 
 
-def _place(config: Config, job: "Job") -> "Place":
-    """Return where a run is computed, known before anything is fetched for it."""
+def _place(task: Task, job: "Job") -> "Place":
     from resnext.inference import Precision, check_precision, find_device
     from resnext.machine import usual_workers
     from train.run import Place
 
+    config = task.config
     device = find_device(job.device_name(config.device))
-    check_precision(Precision(chosen_recipe(config).precision), device)
+    check_precision(Precision(task.recipe.precision), device)
     usual = usual_workers(device, processes=job.local_size)
     return Place(
         job=job, device=device, workers=usual if config.workers is None else config.workers
