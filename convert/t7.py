@@ -259,7 +259,8 @@ def strided_view(
     steps = tuple(
         step * storage.itemsize if size > 1 else 0 for size, step in zip(shape, stride, strict=True)
     )
-    return np.lib.stride_tricks.as_strided(storage[first:], shape, steps, writeable=False)
+    # Not as_strided, whose views keep 1.3 kB of helpers each: a file may describe many.
+    return np.ndarray(shape, storage.dtype, storage, first * storage.itemsize, steps)
 
 
 MOST_AXES: Final = 16
