@@ -2,9 +2,9 @@
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from mmap import mmap
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ Array = NDArray[np.generic]
 
 _TOKEN: Final = re.compile(rb"\s*(\S{1,64})\s")
 _INTEGER: Final = re.compile(rb"[+-]?\d+")
+# A page of a mapped file that is read brings those around it: Linux maps 64 kB at once.
+_AROUND: Final = 1 << 16
+_LARGE: Final = 1 << 18
 _BYTE_TYPES: Final = (np.dtype("u1"), np.dtype("i1"))
 
 
@@ -27,14 +30,16 @@ class Limits:
         depth: values inside values. The published files need 17, and the walk takes two Python
             frames a level.
         objects: tables, tensors, storages and modules; 3,084 in the largest published file, and
-            some 84,000 in a ResNeXt-101 (32x4d) written in form B.
+            some 84,000 in a ResNeXt-101 (32x4d) written in form B, twice as many in a 64x4d.
         values: all of these, and every string, number and boolean; 11,721 and some 317,000.
         string: bytes of one string or function.
         parsed: bytes that the numbers of a text may take beyond its own size; a network's, written
             with nine digits or more, take less than it.
 
     In memory an object of a few bytes in the file becomes some hundred: together these keep the
-    values of any file below 64 MB, beside the file itself.
+    values of any file below 64 MB, beside the file itself. Weights that are passed over unread are
+    no part of the memory, and leave their room to more objects: a network of many branches has many
+    weights too, in one storage as they were trained.
     """
 
     depth: int = 200
@@ -43,12 +48,21 @@ class Limits:
     string: int = 1 << 24
     parsed: int = 1 << 24
 
+    def beside(self, unread: int) -> Self:
+        """Return the caps of a file of which so many bytes stay out of memory.
+
+        An object takes less than 600 bytes beyond its own in the file, a value less than 100.
+        """
+        objects, values = self.objects + unread // 1024, self.values + unread // 256
+        return replace(self, objects=objects, values=values)
+
 
 class Cursor(Protocol):
     """What the reader needs of an encoding; whatever cannot be read is a T7Error."""
 
     data: Buffer
     offset: int
+    unread: int  # bytes of large storages that were passed over, and stay on the disk
 
     def read_int(self) -> int:
         """Read a 32-bit integer."""
@@ -76,7 +90,7 @@ class BinaryCursor:
     """
 
     def __init__(self, data: Buffer, *, long_bytes: int, limits: Limits) -> None:
-        self.data, self.offset, self.limits = data, 0, limits
+        self.data, self.offset, self.limits, self.unread = data, 0, limits, 0
         self._long = struct.Struct("<q" if long_bytes == 8 else "<i")
 
     def _advance(self, count: int, what: str) -> int:
@@ -115,6 +129,8 @@ class BinaryCursor:
         if dtype == np.dtype("i8") and self._long.size == 4:
             dtype = np.dtype("<i4")  # the elements of a LongStorage are C longs too
         start = self._advance(count * dtype.itemsize, f"a storage of {count} {dtype.name}")
+        if count * dtype.itemsize >= _LARGE:
+            self.unread += count * dtype.itemsize - 2 * _AROUND
         return np.frombuffer(self.data, dtype, count, start)
 
 
@@ -127,7 +143,7 @@ class AsciiCursor:
     """
 
     def __init__(self, data: Buffer, *, limits: Limits) -> None:
-        self.data, self.offset, self.limits = data, 0, limits
+        self.data, self.offset, self.limits, self.unread = data, 0, limits, 0
         self.parsed = 0
 
     def _token(self, what: str) -> bytes:

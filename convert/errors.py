@@ -80,7 +80,8 @@ class LimitError(T7Error):
     """
 
     def __init__(self, what: str, *, offset: int, limit: int) -> None:
-        super().__init__(f"more than {limit} {what}; no network needs that", offset=offset)
+        message = f"more than {limit} {what}; the reader stops there, to stay small in memory"
+        super().__init__(message, offset=offset)
         self.limit = limit
 
 

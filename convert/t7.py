@@ -133,7 +133,7 @@ class Reader(torchfile.T7Reader):  # type: ignore[misc]
 
     def __init__(self, cursor: Cursor, limits: Limits) -> None:
         super().__init__(None, use_list_heuristic=False, use_int_heuristic=False)
-        self.cursor, self.limits = cursor, limits
+        self.cursor, self.limits, self.caps = cursor, limits, limits
         self.depth = self.values = 0
         self.read_int = cursor.read_int
         self.read_double = cursor.read_double
@@ -149,12 +149,12 @@ class Reader(torchfile.T7Reader):  # type: ignore[misc]
     def read_obj(self) -> Any:
         """Read one value, with everything in it."""
         start = self.cursor.offset
-        if self.depth == self.limits.depth:
-            raise LimitError("values inside each other", offset=start, limit=self.limits.depth)
-        if len(self.objects) > self.limits.objects:
-            raise LimitError("objects", offset=start, limit=self.limits.objects)
-        if self.values == self.limits.values:
-            raise LimitError("values", offset=start, limit=self.limits.values)
+        if self.depth == self.caps.depth:
+            raise LimitError("values inside each other", offset=start, limit=self.caps.depth)
+        if len(self.objects) > self.caps.objects:
+            raise LimitError("objects", offset=start, limit=self.caps.objects)
+        if self.values == self.caps.values:
+            raise LimitError("values", offset=start, limit=self.caps.values)
         self.depth += 1
         self.values += 1
         tag = self.read_int()
@@ -201,7 +201,9 @@ class Reader(torchfile.T7Reader):  # type: ignore[misc]
 def _read_storage(
     reader: Reader, _version: bytes, *, name: str, dtype: np.dtype[np.generic]
 ) -> Storage:
-    return Storage(name, reader.cursor.read_array(dtype, reader.cursor.read_long()))
+    array = reader.cursor.read_array(dtype, reader.cursor.read_long())
+    reader.caps = reader.limits.beside(reader.cursor.unread)
+    return Storage(name, array)
 
 
 def _read_tensor(

@@ -507,6 +507,14 @@ def test_branches_of_form_b_in_another_order_give_their_own_weights() -> None:
     assert weight[6:].ravel().tolist() == first.tolist()
 
 
+@pytest.mark.slow
+def test_resnext_101_of_sixty_four_branches_a_block_is_read() -> None:
+    sizes = {"stem": 16, "base": 16, "base_width": 4, "cardinality": 64}
+    model = net(stem_kind="imagenet", block="resnext_B", counts=(3, 4, 23, 3), **sizes)
+    spec = convert(model).spec
+    assert (spec.cardinality, spec.blocks) == (64, (3, 4, 23, 3))
+
+
 @pytest.mark.parametrize(
     ("edit", "where"),
     [

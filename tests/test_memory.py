@@ -129,3 +129,19 @@ def test_values_take_at_most_the_file_and_64_mb(tmp_path: Path, name: str, count
     found, taken = peak(path)
     assert found == (outcome if count == 115_000 else "LimitError")
     assert taken < path.stat().st_size + 64e6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENTRIES)
+def test_values_behind_weights_take_at_most_the_file_and_64_mb(tmp_path: Path, name: str):
+    path = tmp_path / "hostile.t7"
+    count, size = 1_000_000, 1 << 26
+    with path.open("wb") as file:
+        file.write(integers(3, 1, count + 1) + number(-1))
+        file.write(torch_object(1 << 30, b"torch.ByteStorage") + struct.pack("<q", size))
+        file.seek(size, 1)
+        for start in range(0, count, 10_000):
+            file.write(b"".join(ENTRIES[name][0](n) for n in range(start, start + 10_000)))
+    found, taken = peak(path)
+    assert found == "LimitError"
+    assert taken < path.stat().st_size + 64e6

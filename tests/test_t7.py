@@ -522,6 +522,15 @@ def test_number_of_objects_is_limited(encoding: Encoding) -> None:
         read([{} for _ in range(12)], encoding, limits)
 
 
+@pytest.mark.parametrize("most", [Limits(objects=2), Limits(values=3)], ids=["objects", "values"])
+def test_large_storages_leave_room_to_more_values(most: Limits) -> None:
+    weights, small = Storage("Byte", bytes(1 << 18)), Storage("Byte", bytes((1 << 18) - 1))
+    read([weights, *({} for _ in range(100))], limits=most)
+    for storage, encoding in ((small, "binary"), (weights, "ascii")):
+        with pytest.raises(LimitError, match=r"more than [23] (objects|values);"):
+            read([storage, *({} for _ in range(100))], encoding, most)
+
+
 @EVERY_ENCODING
 def test_length_of_a_string_is_limited(encoding: Encoding) -> None:
     limits = Limits(string=5)
