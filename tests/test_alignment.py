@@ -104,6 +104,19 @@ def test_numbers_are_taken_by_number_not_as_texts() -> None:
     assert found.notes[1:] == ("set: the names of its 1000 classes are taken as the labels",)
 
 
+def test_all_numbers_of_a_smaller_network_are_taken_by_number() -> None:
+    names = ("0", "1", "10", "11", "2", "3", "4", "5", "6", "7", "8", "9")
+    found = aligned(images(names), classes=12, names=None)
+    assert found.labels.tolist() == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert found.classes == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11")
+    assert found.notes[1:] == ("set: the names of its 12 classes are taken as the labels",)
+
+
+def test_numbers_that_leave_one_out_count_by_their_order() -> None:
+    found = aligned(images(("1", "10", "2")), classes=3, names=None)
+    assert (found.labels.tolist(), found.classes) == ([0, 1, 2], ("1", "10", "2"))
+
+
 def test_some_numbers_with_zeros_in_front_are_numbers() -> None:
     assert aligned(images(("007", "042")), classes=1000, names=None).labels.tolist() == [7, 42]
 

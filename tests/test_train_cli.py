@@ -27,6 +27,7 @@ from tests.train_runs import (
     run,
     tiny,
     write_data,
+    write_pictures,
 )
 from train.beginning import begin_with
 from train.cli import default_output
@@ -181,6 +182,16 @@ def test_chain_of_trainings_states_the_file_that_each_began_with(
         folder.mkdir()
         path = folder / path.name
         checkpoint.save(path)
+
+
+def test_folders_named_by_numbers_are_the_classes_of_a_network_without_names(root: Path) -> None:
+    folders = ("0", "08", "1", "2", "3", "4", "5", "6", "7", "9")
+    for split in ("train", "val"):
+        write_pictures(root / "numbers" / split, each=2, classes=folders)
+    done = run(root, *tiny("by_number", *ONE, "--data", "numbers"))
+    assert "taken for those of the images in their order: 0, 1, 2 and 7 more" in done.stderr
+    found = Checkpoint.load(root / "by_number" / "last.safetensors").classes
+    assert found == ("0", "1", "2", "3", "4", "5", "6", "7", "08", "9")
 
 
 def write_numbered(folder: Path, split: str) -> Path:

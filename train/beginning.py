@@ -15,6 +15,7 @@ import convert
 from convert.loading import is_safetensors
 from convert.sources import fetch, find_source
 from resnext.checkpoint import Checkpoint, Origin, Provenance
+from resnext.data.alignment import in_order_of_labels
 from resnext.data.names import few
 from resnext.data.remote import Bar
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing, read_preprocessing
@@ -128,7 +129,9 @@ def begin_with(
     tensors = {name: np.array(tensor.contiguous().numpy()) for name, tensor in state.items()}
     if not kept:
         tensors |= _new_classifier(spec, seed=config.seed)
-    order = found.classes if kept and found.classes else names
+    order = names
+    if kept:
+        order = found.classes or (names and in_order_of_labels(names))
     licence = found.provenance.licence
     notes = [text, *([note] if note else [])]
     if licence:
@@ -169,8 +172,8 @@ def _classifier(
     if found.classes is None:
         return True, (
             f"the classifier stays: the checkpoint has {classes} classes without names, taken for "
-            f"those of the images in their order: {few(names)}; --reset-classifier begins with "
-            "another"
+            f"those of the images in their order: {few(in_order_of_labels(names))}; "
+            "--reset-classifier begins with another"
         )
     if set(found.classes) == set(names):
         return True, f"the classifier stays: the checkpoint has the same {wanted}"

@@ -20,8 +20,8 @@ def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) ->
 
     By the names of the network's classes, where it has them. The original's networks have none:
     there, folders that are named by WordNet ids of the thousand of ILSVRC2012 are these classes,
-    and folders that are named by numbers are those numbers; else the order counts, if there are as
-    many classes.
+    and folders that are named by numbers are those numbers (some of a thousand, or all from 0 up);
+    else the order counts, if there are as many classes.
 
     Args:
         images: labelled in its own order.
@@ -45,14 +45,31 @@ def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) ->
                 f"{few(sorted(set(images.classes) - set(strangers)))}, found {few(strangers)}; "
                 "move the others away"
             )
-        if all(NUMBER.fullmatch(name) for name in images.classes):
+        if _are_numbers(images.classes):
             return _by_numeric_names(images, classes)
     if len(images.classes) != classes:
         raise DataError(
             f"{images.root}: {classes} classes expected, as the network has, found "
             f"{len(images.classes)} ({few(images.classes)}); give the images it was trained for"
         )
-    return images
+    return _by_numeric_names(images, classes) if _are_all_labels(images.classes) else images
+
+
+def in_order_of_labels(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of all classes as a network without names has them.
+
+    Args:
+        names: in their own order; numbers from 0 up get the order of the numbers.
+    """
+    return tuple(sorted(names, key=int)) if _are_all_labels(names) else names
+
+
+def _are_numbers(names: tuple[str, ...]) -> bool:
+    return all(NUMBER.fullmatch(name) for name in names)
+
+
+def _are_all_labels(names: tuple[str, ...]) -> bool:
+    return _are_numbers(names) and sorted(map(int, names)) == list(range(len(names)))
 
 
 def _by_number(images: ImageSet, classes: int) -> ImageSet:
