@@ -17,15 +17,15 @@ class MissingExtraError(ConvertError):
     """A format needs a package that is not installed.
 
     Attributes:
-        extra: of this project, which brings it.
+        packages: all that the format needs.
     """
 
-    def __init__(self, name: str, package: str, extra: str) -> None:
+    def __init__(self, name: str, package: str, packages: tuple[str, ...]) -> None:
         super().__init__(
             f"--to {name} needs {package}, which is not installed; "
-            f"`pip install 'resnext[{extra}]'` brings it"
+            f"`pip install {' '.join(packages)}` brings it"
         )
-        self.extra = extra
+        self.packages = packages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +37,14 @@ class Exporter:
         suffix: of the file or folder, with its dot.
         write: puts a checkpoint at a path, whole or not at all, over whatever is there.
         files: what the folder holds; empty for a file.
-        extra: of this project, which brings `packages`; None where nothing is needed.
-        packages: import names of what the format needs beyond the project's own dependencies.
+        packages: names of what the format needs beyond the project's own dependencies, to import
+            and to install alike.
     """
 
     name: str
     suffix: str
     write: Callable[[Checkpoint, Path], None]
     files: tuple[str, ...] = ()
-    extra: str | None = None
     packages: tuple[str, ...] = ()
 
     def target(self, source: Path, folder: Path | None = None) -> Path:
@@ -58,9 +57,9 @@ class Exporter:
         Raises:
             MissingExtraError: one is not.
         """
-        for package in self.packages if self.extra else ():
+        for package in self.packages:
             if find_spec(package) is None:
-                raise MissingExtraError(self.name, package, str(self.extra))
+                raise MissingExtraError(self.name, package, self.packages)
 
     def require_room(self, path: Path, *, replace: bool) -> None:
         """Check that the format may be written at `path`.
@@ -100,7 +99,6 @@ _ROWS: Final = (
         name="onnx",
         suffix=".onnx",
         write=write_onnx,
-        extra="onnx",
         packages=("onnx", "onnxruntime"),
     ),
 )

@@ -93,13 +93,13 @@ def names(folder: Path) -> list[str]:
 
 
 def test_exporters_are_the_four_formats() -> None:
-    rows = [(row.name, row.suffix, row.files, row.extra) for row in EXPORTERS.values()]
+    rows = [(row.name, row.suffix, row.files, row.packages) for row in EXPORTERS.values()]
 
     assert rows == [
-        ("safetensors", ".safetensors", (), None),
-        ("pth", ".pth", (), None),
-        ("timm", ".timm", ("config.json", "model.safetensors"), None),
-        ("onnx", ".onnx", (), "onnx"),
+        ("safetensors", ".safetensors", (), ()),
+        ("pth", ".pth", (), ()),
+        ("timm", ".timm", ("config.json", "model.safetensors"), ()),
+        ("onnx", ".onnx", (), ("onnx", "onnxruntime")),
     ]
 
 
@@ -143,13 +143,13 @@ def test_room_other_kind_in_the_way_is_refused(tmp_path: Path, name: str, messag
         EXPORTERS[name].require_room(path, replace=True)
 
 
-def test_package_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_package_missing_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
 
-    with pytest.raises(MissingExtraError, match=r"onnx.*`pip install 'resnext\[onnx\]'`") as caught:
+    with pytest.raises(MissingExtraError, match="`pip install onnx onnxruntime`") as caught:
         EXPORTERS["onnx"].require()
 
-    assert caught.value.extra == "onnx"
+    assert caught.value.packages == ("onnx", "onnxruntime")
 
 
 # safetensors and pth

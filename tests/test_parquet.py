@@ -229,5 +229,5 @@ def test_missing_extra_is_named(tmp_path: Path) -> None:
     )
     assert done.stderr.splitlines()[-1] == (
         f"resnext.errors.DataError: {path}: reading Parquet takes pyarrow, which cannot be "
-        "imported (not here); `pip install 'resnext[parquet]'` brings it"
+        "imported (not here); `pip install pyarrow` brings it"
     )

@@ -210,7 +210,7 @@ def test_missing_extra_is_named(tmp_path: Path) -> None:
     )
     assert done.stderr.splitlines()[-1] == (
         f"resnext.errors.DataError: {path}: reading shards takes webdataset, which cannot be "
-        "imported (not here); `pip install 'resnext[webdataset]'` brings it"
+        "imported (not here); `pip install webdataset` brings it"
     )
 
 

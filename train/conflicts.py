@@ -55,8 +55,7 @@ def check_options(config: Config) -> None:
             raise RecipeError(f"{name}: --init expected beside it, whose checkpoint it is about")
     if config.tensorboard and find_spec("tensorboard") is None:
         raise RecipeError(
-            "--tensorboard: TensorBoard expected, which is not installed: "
-            "pip install 'resnext[tensorboard]'"
+            "--tensorboard: TensorBoard expected, which is not installed: pip install tensorboard"
         )
 
 

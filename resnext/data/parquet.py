@@ -35,7 +35,7 @@ def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
         DataError: the extra is missing, or a file is none of Parquet, damaged, or has no column of
             images and one of labels.
     """
-    with extra("parquet", needs=f"{root}: reading Parquet takes pyarrow"):
+    with extra("pyarrow", needs=f"{root}: reading Parquet takes pyarrow"):
         import pyarrow.parquet  # noqa: F401
     tables = [_Table.read(path) for path in paths]
     first = tables[0]

@@ -43,8 +43,8 @@ def _fetch(url: str, folder: Path, progress: Bar) -> Path:
 
 
 @contextmanager
-def extra(name: str, *, needs: str) -> Iterator[None]:
-    """Say which extra brings the package that an import in the block does not find.
+def extra(package: str, *, needs: str) -> Iterator[None]:
+    """Say how to install the package that an import in the block does not find.
 
     Raises:
         DataError: it is not installed.
@@ -53,6 +53,5 @@ def extra(name: str, *, needs: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise DataError(
-            f"{needs}, which cannot be imported ({error}); `pip install 'resnext[{name}]'` "
-            "brings it"
+            f"{needs}, which cannot be imported ({error}); `pip install {package}` brings it"
         ) from error
