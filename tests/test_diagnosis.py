@@ -58,6 +58,46 @@ def test_known_mistake_is_recognised(
     assert words in found
 
 
+PIL, BF16 = {"pipeline": Pipeline.PIL}, {"precision": "bf16"}
+ONE_CLASS, BESIDE, GUESSES = "one class is answered", "one class beside", "by guessing"
+SCALED, MUCH = "scaled or encoded anew", "another preprocessing"
+
+
+def wrong(images: int, other: np.ndarray) -> np.ndarray:
+    """Return answers of which so many images, evenly spread, get the classes of another array."""
+    chosen = np.arange(len(LABELS)) * images % len(LABELS) < images
+    return np.where(chosen, other, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("best", "changes", "words"),
+    [
+        (answers(0.2019), PIL, SCALED),
+        (answers(0.2020), PIL, "the pixels differ"),
+        (answers(0.2150), PIL, "the pixels differ"),
+        (answers(0.2151), PIL, MUCH),
+        (answers(0.2029), BF16, "a faster arithmetic"),
+        (answers(0.2030), BF16, SCALED),
+        (answers(0.2150), {}, SCALED),
+        (answers(0.2151), {}, MUCH),
+        (wrong(5001, LABELS + 1), {}, BESIDE),
+        (wrong(5000, LABELS + 1), {}, MUCH),
+        (np.where(np.arange(10_000) < 5001, 7, LABELS), {}, ONE_CLASS),
+        (np.where(np.arange(10_000) < 5000, 99, LABELS), {}, ONE_CLASS),
+        (np.where(np.arange(10_000) < 5000, 7, LABELS), {}, MUCH),
+        (answers(0.9501), {}, GUESSES),
+        (answers(0.9500), {}, MUCH),
+    ],
+)
+def test_causes_meet_where_they_are_said_to(
+    best: np.ndarray, changes: dict[str, object], words: str
+) -> None:
+    run = replace(RUN, **changes)  # type: ignore[arg-type]
+    failed = [judged(best, "20.00")]
+    (found,) = diagnose(run, best.astype(np.int32), LABELS, classes=CLASSES, failed=failed)
+    assert words in found
+
+
 def test_claims_that_hold_need_no_diagnosis() -> None:
     assert diagnose(RUN, answers(0.2).astype(np.int32), LABELS, classes=CLASSES, failed=[]) == ()
 

@@ -54,6 +54,23 @@ def test_ledger_goes_on_where_it_ended(tmp_path: Path) -> None:
     assert stored.entries == (*batch(0), *batch(1), *batch(2))
 
 
+def test_batch_is_on_the_disk_before_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, sizes, fsync = tmp_path / "l", [], os.fsync
+
+    def recorded(file: int) -> None:
+        fsync(file)
+        sizes.append(os.fstat(file).st_size)
+
+    with Ledger.open(path, IDENTITY, PLAN) as ledger:
+        monkeypatch.setattr(os, "fsync", recorded)
+        for number in range(PLAN.batches):
+            ledger.append(batch(number))
+            assert sizes.pop() == path.stat().st_size
+            assert sizes == []
+
+
 def test_file_is_one_json_object_a_line(tmp_path: Path) -> None:
     write(tmp_path / "l", 0)
     head, first, _ = map(json.loads, (tmp_path / "l").read_text().splitlines())

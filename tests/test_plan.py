@@ -24,6 +24,13 @@ def test_sample_is_not_the_first_images_and_has_no_image_twice() -> None:
     assert sum(position >= 500 for position in positions) > 30
 
 
+def test_sample_of_a_seed_is_the_same_for_ever() -> None:
+    samples = [
+        make_plan(1000, limit=5, seed=seed, batch_size=1).positions.tolist() for seed in (0, 1)
+    ]
+    assert samples == [[394, 430, 776, 864, 911], [137, 582, 782, 821, 867]]
+
+
 def test_sample_depends_on_the_seed_alone() -> None:
     code = (
         "from validate.plan import make_plan;"

@@ -171,6 +171,21 @@ def test_change_of_one_tensor_is_refused(name: str) -> None:
     assert caught.value.difference > 1e-5
 
 
+@pytest.mark.parametrize(
+    ("options", "change"),
+    [({"conv_bias": True}, 3e-5), ({"kind": "Double"}, 1e-11)],
+    ids=["converted", "exact"],
+)
+def test_change_just_above_the_tolerance_is_refused(options: dict[str, Any], change: float) -> None:
+    tree, checkpoint = written(net(**options))
+    classifier = {name: checkpoint.tensors[name] for name in ("fc.weight", "fc.bias")}
+    factor = next(iter(classifier.values())).dtype.type(1 + change)
+    other = tampered(checkpoint, **{name: factor * array for name, array in classifier.items()})
+    with pytest.raises(ProofError) as caught:
+        prove(tree, other)
+    assert caught.value.difference == pytest.approx(change, rel=0.1)
+
+
 def test_two_batch_norms_in_each_others_place_are_refused() -> None:
     tree, checkpoint = written(net())
     first, second = (f"layer2.0.bn{n}.weight" for n in (1, 2))

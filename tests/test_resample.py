@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -154,6 +156,18 @@ def test_scaling_of_an_edge_overshoots_unclamped() -> None:
 def test_window_of_an_absurdly_long_target_is_finite() -> None:
     window = Window(top=16, left=2**31, height=2, width=2)
     assert np.isfinite(scale_window(noise(3, 9), (40, 2**33), window, unit=UNIT)).all()
+
+
+def test_installed_kernel_with_other_bits_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def installed() -> Callable[..., np.ndarray]:
+        return lambda _pixels, *_: np.zeros((3, 27, 63), np.float32)
+
+    monkeypatch.setattr(resample.Kernel, "installed", installed)
+    resample.trusted_kernel.cache_clear()
+    try:
+        assert resample.engine() == "NumPy"
+    finally:
+        resample.trusted_kernel.cache_clear()
 
 
 def test_scaling_tells_which_engine_it_uses(engine: str) -> None:

@@ -15,7 +15,7 @@ from resnext.errors import ImageError
 from resnext.preprocessing import CIFAR10, IMAGENET, Preprocessing
 from train.augment import TrainingView, augment
 from train.colours import brightness, color_jitter, contrast, lighting, saturation
-from train.crops import Planes, horizontal_flip, padded_crop, sized_crop
+from train.crops import Planes, horizontal_flip, padded_crop, round_half_up, sized_crop
 from train.numbers import Drawn, Numbers, Use, epoch_order, stream
 from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, Augmentation, Crop
 
@@ -104,6 +104,37 @@ class Script:
         assert low <= value <= high
         return value
 
+    def order(self, count: int) -> list[int]:
+        return [self.values.pop(0) for _ in range(count)]
+
+    def normal(self, count: int, deviation: float) -> list[float]:
+        assert deviation == 0.1
+        return [self.values.pop(0) for _ in range(count)]
+
+
+def test_changes_come_in_the_originals_order() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 6, 3), np.uint8)
+    preprocessing = Preprocessing(scale=8, crop=6, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    # The whole picture; saturation 1.3, brightness 0.8, contrast 0.7; three colours; the mirror.
+    numbers = Script(1, 1, 0.9, 0, 0, 2, 0, 1, 0.3, -0.2, -0.3, 0.1, -0.2, 0.3, 0.4)
+    found = augment(pixels, preprocessing, IMAGENET_2017.augmentation, numbers)
+    assert numbers.values == []
+    gray = np.array([0.299, 0.587, 0.114])
+    x = pixels / 255  # (6, 6, 3)
+    x = 1.3 * x - 0.3 * (x @ gray)[:, :, None]
+    x = 0.7 * (0.8 * x) + 0.3 * (0.8 * x @ gray).mean()
+    vectors = [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
+    x += np.array(vectors) @ np.array([0.1 * 0.2175, -0.2 * 0.0188, 0.3 * 0.0045])
+    x = (x - [0.4, 0.5, 0.6]) / [0.2, 0.3, 0.4]
+    np.testing.assert_allclose(found, x[:, ::-1].transpose(2, 0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"), [(0.49, 0), (0.5, 1), (1.5, 2), (2.49, 2), (2.5, 3), (3.0, 3)]
+)
+def test_half_is_rounded_up(value: float, rounded: int) -> None:
+    assert round_half_up(value) == rounded
+
 
 def test_shifted_crop_in_the_middle_is_the_validation_picture(photograph: np.ndarray) -> None:
     height, width, _ = photograph.shape
@@ -119,7 +150,9 @@ def test_sized_crop_that_never_fits_takes_the_scaled_centre() -> None:
     pixels = np.zeros((2, 200, 3), np.uint8)
     pixels[:, 100:] = 255
     # Whole area, any shape: a rectangle of 400 pixels is never two high.
-    found = sized_crop(pixels, 2, Script(*([1.0, 1.0, 0.9] * 10)), unit=np.float32(1 / 255))
+    numbers = Script(*([1.0, 1.0, 0.9] * 10))
+    found = sized_crop(pixels, 2, numbers, unit=np.float32(1 / 255))
+    assert numbers.values == []
     np.testing.assert_array_equal(found, np.stack([[[0, 1], [0, 1]]] * 3).astype(np.float32))
 
 

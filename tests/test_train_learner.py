@@ -240,6 +240,19 @@ def test_half_precision_skips_a_step_and_halves_its_scale(
         learner.step([bad], rate=RATE, weight=8, number=21)
 
 
+def test_steps_that_half_precision_leaves_out_count_in_a_row_only(
+    before: Callable[[], ResNeXt], steps: dict[str, np.ndarray]
+) -> None:
+    learner = Learner(before(), replace(GOLDEN, precision="fp16"), CPU, Objective())
+    bad = part(steps, 0)
+    bad.inputs[0, 0, 0, 0] = torch.inf
+    for _ in range(2):
+        for number in range(20):
+            learner.step([bad], rate=RATE, weight=8, number=number)
+        learner.step([part(steps, 0)], rate=RATE, weight=8, number=20)
+    assert learner.skipped == 0
+
+
 def test_average_follows_the_weights_with_a_warm_up(
     before: Callable[[], ResNeXt], steps: dict[str, np.ndarray]
 ) -> None:

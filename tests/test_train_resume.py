@@ -393,11 +393,15 @@ def test_run_that_is_there_is_not_overwritten(root: Path, whole: Path) -> None:
         (("--seed", "1"), "seed 1 expected, as this command has it, found 0"),
         (("--lr", "0.5"), "recipe rate 0.5 expected"),
         (("--val-data", "data/train"), "validation images"),
+        (("--preprocessing", "other.toml"), "preprocessing std 1 0.5 expected"),
+        (("--init", "other.safetensors"), "first weights"),
     ],
-    ids=["seed", "rate", "images"],
+    ids=["seed", "rate", "images", "preprocessing", "weights"],
 )
 def test_state_of_another_run_is_refused(
     root: Path, whole: Path, words: tuple[str, ...], part: str
 ) -> None:
+    (root / "other.toml").write_text((root / "tiny.toml").read_text().replace("0.25", "0.5"))
+    shutil.copy(whole / "last.safetensors", root / "other.safetensors")
     done = run(root, *tiny("whole", *OPTIONS, "--resume", *words))
     assert_refused(done, whole.name, part, "or another --output")

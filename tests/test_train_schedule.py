@@ -14,6 +14,41 @@ def moment(epoch: int, epochs: int, step: int = 0, steps: int = 10) -> Moment:
     return Moment(epoch=epoch, step=step, steps=steps, epochs=epochs)
 
 
+def test_imagenet_recipe_is_the_originals() -> None:
+    found = IMAGENET_2017.to_fields()
+    assert found.pop("augmentation") == {
+        "crop": "sized",
+        "area": 0.08,
+        "padding": 4,
+        "jitter": 0.4,
+        "lighting": 0.1,
+        "flip": 0.5,
+    }
+    assert found.pop("schedule") == {"curve": "step", "every": 30, "after": (), "warmup": 0.0}
+    assert found == {
+        "name": "imagenet-2017",
+        "stem": "imagenet",
+        "epochs": 100,
+        "batch_size": 256,
+        "rate": 0.1,
+        "rate_batch": 256,
+        "momentum": 0.9,
+        "weight_decay": 1e-4,
+        "accumulate": 1,
+        "clip": 0.0,
+        "freeze": "",
+        "layer_decay": 1.0,
+        "label_smoothing": 0.0,
+        "class_weights": None,
+        "mixup": 0.0,
+        "ema": 0.0,
+        "patience": 0,
+        "sync_bn": False,
+        "precision": "fp32",
+        "channels_last": False,
+    }
+
+
 @pytest.mark.parametrize("epochs", [90, 100, 120])
 def test_imagenet_rate_at_every_epoch_is_the_originals(epochs: int) -> None:
     for epoch in range(1, epochs + 1):

@@ -26,13 +26,18 @@ def run(folder: Path, *words: str | Path) -> tuple[int | None, Path]:
     return process.exitcode, output
 
 
-def killed_at(process: warm.BaseProcess, ledger: Path, size: int) -> bool:
-    """Kill a process once the ledger has grown to a size; tell whether it was still running."""
+def killed_at(process: warm.BaseProcess, ledger: Path, size: int, delay: float) -> bool:
+    """Kill a process once the ledger has grown to a size; tell whether it was still running.
+
+    Args:
+        delay: seconds to wait then, or the end of an append would be the only place to be cut at.
+    """
     deadline = time.monotonic() + 120
     while not ledger.exists() or ledger.stat().st_size < size:
         if process.exitcode is not None:
             return False
         assert time.monotonic() < deadline
+    time.sleep(delay)
     process.kill()
     process.join()
     return process.exitcode == -signal.SIGKILL
@@ -58,7 +63,8 @@ def test_killed_at_random_it_ends_with_the_counts_of_an_uninterrupted_run(
     while done < kills:
         size = ledger.stat().st_size if ledger.exists() else 0
         process = warm.start("validate.cli", words, cwd=DIGITS, output=tmp_path / "cut.out")
-        if killed_at(process, ledger, size + chance.randrange(1, len(whole) // 10)):
+        target = size + chance.randrange(1, len(whole) // 10)
+        if killed_at(process, ledger, target, delay=chance.uniform(0, 0.02)):
             done += 1
         else:
             assert ledger.read_bytes() == whole, warm.errors(tmp_path / "cut.out")
