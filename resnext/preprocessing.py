@@ -51,18 +51,19 @@ class Preprocessing:
             where: names the place in messages.
 
         Raises:
-            PreprocessingError: a field is missing, unknown or of another type.
+            PreprocessingError: a field is missing, unknown, of another type or out of bounds.
         """
         unknown = sorted(set(fields) - {"scale", "crop", "mean", "std", "white"})
         if unknown:
             raise PreprocessingError(f"{where}: unknown field {unknown[0]!r}")
-        return cls(
-            scale=None if fields.get("scale") is None else _whole(fields, "scale", where),
-            crop=_whole(fields, "crop", where),
-            mean=_triple(fields, "mean", where),
-            std=_triple(fields, "std", where),
-            white=_whole(fields, "white", where) if "white" in fields else 1,
-        )
+        scale = None if fields.get("scale") is None else _whole(fields, "scale", where)
+        crop = _whole(fields, "crop", where)
+        mean, std = (_triple(fields, name, where) for name in ("mean", "std"))
+        white = _whole(fields, "white", where) if "white" in fields else 1
+        try:
+            return cls(scale=scale, crop=crop, mean=mean, std=std, white=white)
+        except PreprocessingError as error:
+            raise PreprocessingError(f"{where}: {error}") from error
 
     def describe(self) -> str:
         """Return the row in words, as people write it."""

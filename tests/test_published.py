@@ -259,7 +259,7 @@ def test_bundled_claims_of_the_demo_are_read() -> None:
         ("crop = 32", "crop = 32\nsize = 3", "unknown field 'size'"),
         ("mean = [0.485, 0.456, 0.406]", "mean = [0.5, 0.5]", "mean must be three numbers"),
         ("mean = [0.485, 0.456, 0.406]", 'mean = ["a", 0, 0]', "mean must be three numbers"),
-        ("std = [0.229, 0.224, 0.225]", "std = [0.2, 0.0, 0.2]", "std > 0"),
+        ("std = [0.229, 0.224, 0.225]", "std = [0.2, 0.0, 0.2]", "'mine': std > 0"),
         ("[[network.claim]]", "[network.claim]", r"\[\[network.claim\]\] tables expected"),
         ('"top1_error"', '"top1"', "metric is one of top1_error, top5_error, found 'top1'"),
         ('metric = "top1_error"', "", "claim 1: metric must be a text, found None"),
