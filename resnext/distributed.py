@@ -29,6 +29,7 @@ LONG_PATIENCE: Final = timedelta(days=1)
 
 # The libraries that processes speak over name themselves when they lose each other.
 LOST: Final = re.compile("gloo|nccl", re.IGNORECASE)
+NUMBER: Final = re.compile(r"\d+", re.ASCII)
 
 T = TypeVar("T")
 
@@ -222,11 +223,18 @@ def join(*, learns: bool = False) -> Iterator[Job]:
         learns: the processes will exchange gradients too, over NCCL where they have GPUs.
 
     Raises:
-        JobError: the other processes cannot be reached.
+        JobError: the environment is incomplete, or the other processes cannot be reached.
     """
     if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
         yield Job()
         return
+    for name in ("RANK", "WORLD_SIZE", "MASTER_PORT", "MASTER_ADDR"):
+        value = os.environ.get(name, "")
+        if not value or (name != "MASTER_ADDR" and not NUMBER.fullmatch(value)):
+            raise JobError(
+                f"{name} of a job of several processes expected in the environment, found "
+                f"{value!r}; start it with torchrun, or unset RANK"
+            )
     import torch
     from torch import distributed as dist
     from torch.distributed.distributed_c10d import PrefixStore

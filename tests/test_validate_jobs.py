@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import warm
 
+from resnext.distributed import join
+from resnext.errors import JobError
 from validate.cli import main
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
@@ -175,3 +177,21 @@ def test_torchrun_ends_when_one_of_its_processes_is_killed(tmp_path: Path) -> No
         _, text = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "Signal 9" in text or "-9" in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        ({"WORLD_SIZE": "2"}, "MASTER_PORT of .*, found ''; start it with torchrun"),
+        ({"WORLD_SIZE": "2", "MASTER_PORT": "1"}, "MASTER_ADDR of .*, found ''"),
+        ({"WORLD_SIZE": "x"}, "WORLD_SIZE of .*, found 'x'"),
+    ],
+    ids=["no port", "no address", "no number"],
+)
+def test_environment_of_half_a_job_is_refused(
+    environment: dict[str, str], found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"RANK": "0", **environment}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(JobError, match=found), join():
+        pass
