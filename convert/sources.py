@@ -38,6 +38,8 @@ def find_source(text: str, *, cache: Path | None) -> Source:
         SourceError: neither, or a network of which no weights were published.
         OSError: the folder of downloads cannot be created.
     """
+    if not text:
+        raise SourceError("a file or the name of a published network expected, found an empty word")
     path = Path(text)
     names = {row.name: row for row in published()}
     if path.is_file() or text not in names:
