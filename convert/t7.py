@@ -262,7 +262,9 @@ def strided_view(
         step * storage.itemsize if size > 1 else 0 for size, step in zip(shape, stride, strict=True)
     )
     # Not as_strided, whose views keep 1.3 kB of helpers each: a file may describe many.
-    return np.ndarray(shape, storage.dtype, storage, first * storage.itemsize, steps)
+    view = np.ndarray(shape, storage.dtype, storage, first * storage.itemsize, steps)
+    view.flags.writeable = False  # others may share the storage
+    return view
 
 
 MOST_AXES: Final = 16
