@@ -400,8 +400,8 @@ def test_terminal_that_is_gone_is_no_killed_reader() -> None:
 def test_killed_reader_is_explained(images: ImageSet) -> None:
     before = signal.getsignal(signal.SIGCHLD)
     way = Preparation(Pipeline.TORCH7, 1, SCALED)
-    read = read_batches(images, [[place] for place in range(50)], [way], workers=1)
     others = {*multiprocessing.active_children()}
+    read = read_batches(images, [[place] for place in range(50)], [way], workers=1)
 
     def go_on_without_it() -> None:
         with memory_explained(), closing(read):
