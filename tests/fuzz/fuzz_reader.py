@@ -96,6 +96,9 @@ def main() -> None:
         corpus.mkdir()
         seeds(corpus)
         arguments.append(str(corpus))
+    if RECORD:
+        record()  # imports torch to name the machine: within an input that might look like a hang
+        STATE["memory"] = memory()
     atheris.Setup(arguments, test_one_input)
     atheris.Fuzz()
 
