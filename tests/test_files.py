@@ -17,6 +17,14 @@ def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
     assert path.read_bytes() == b"content"
 
 
+@pytest.mark.parametrize("name", ["x.safetensors", "x" * 255, "\U0001f41c" * 63])
+def test_half_a_file_says_what_it_becomes(tmp_path: Path, name: str) -> None:
+    with whole_file(tmp_path / name):
+        (half,) = tmp_path.iterdir()
+        assert half.match(f".{name[:40]}*.????????.part")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_file_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")

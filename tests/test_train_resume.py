@@ -337,11 +337,19 @@ def test_run_that_ended_in_the_folder_meanwhile_keeps_its_results(
     assert files() == before
 
 
-def test_what_a_killed_run_left_half_written_is_removed(root: Path, whole: Path) -> None:
+def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(
+    root: Path, whole: Path
+) -> None:
     copy = shutil.copytree(whole, root / "copy")
-    (copy / ".tmpabc.part").write_bytes(b"half")
+    (copy / ".state.safetensors.tmp_abc1.part").write_bytes(b"half")
+    others = (".best.safetensors.part", ".big.part", ".net.t7.part.json", ".tmp_abc1.part")
+    for name in others:
+        (copy / name).write_bytes(b"of another")
+    (copy / ".last.safetensors.tmp_abc1.part").mkdir()
     assert run(root, *tiny("copy", *OPTIONS, "--resume")).returncode == 0
-    assert not (copy / ".tmpabc.part").exists()
+    hidden = sorted(path.name for path in copy.glob(".*") if path.is_file())
+    assert hidden == [".best.safetensors.part", ".big.part", ".lock", *others[2:]]
+    assert (copy / ".last.safetensors.tmp_abc1.part").is_dir()
 
 
 def test_state_with_other_tensors_is_refused(root: Path, whole: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from train.conflicts import check_output
-from train.files import BOARD, METRICS, REPORT, RESULTS, STATE
+from train.files import BOARD, STATE, WHOLE
 from train.lock import locked
 from train.options import Config
 from train.preparation import Task, prepare
@@ -238,9 +238,11 @@ def _check_images(task: Task, place: "Place", watcher: Watcher) -> None:
 
 def _clear(config: Config, *, anew: bool) -> None:
     """Remove what a killed run left half written, and for a new run all that was there before."""
-    patterns = [".*.part"]
+    # As `whole_file` calls them; other hidden files belong to others.
+    patterns = [f".{name}.????????.part" for name in WHOLE]
     if anew:
-        patterns += [STATE, *RESULTS, METRICS, REPORT, f"{BOARD}/events.*"]
+        patterns += [*WHOLE, f"{BOARD}/events.*"]
     for pattern in patterns:
         for path in config.output.glob(pattern):
-            path.unlink(missing_ok=True)
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
