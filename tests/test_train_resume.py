@@ -388,6 +388,38 @@ def test_run_that_is_done_stays_as_it_is(root: Path, whole: Path) -> None:
     assert after == before
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (OPTIONS, ("last.safetensors", "last_average.safetensors", "metrics.jsonl")),
+        ((*OPTIONS, "--epochs", "1"), ("best.safetensors",)),
+    ],
+    ids=["last", "best"],
+)
+def test_what_is_gone_of_a_run_that_is_done_is_written_again_in_every_bit(
+    root: Path, words: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    folder = root / f"gone_{names[0]}"
+    assert run(root, *tiny(folder.name, *words)).returncode == 0
+    (folder / "training.html").unlink()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name in names:
+        (folder / name).unlink()
+    done = run(root, *tiny(folder.name, *words, "--resume"))
+    assert done.returncode == 0, done.stderr
+    (folder / "training.html").unlink()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_best_network_that_is_gone_and_that_the_state_has_not_is_missed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_here(root, monkeypatch, "no_best", *OPTIONS, stop_at="epoch 2", times=3)
+    (root / "no_best" / "best.safetensors").unlink()
+    done = run(root, *tiny("no_best", *OPTIONS, "--resume"))
+    assert_refused(done, "no_best/best.safetensors: the network of epoch 1 expected", "put it back")
+
+
 def test_run_that_is_there_is_not_overwritten(root: Path, whole: Path) -> None:
     done = run(root, *tiny(whole.name, *OPTIONS))
     assert_refused(

@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.checkpoint import Checkpoint
 from resnext.files import whole_file
+from train.errors import StateError
 from train.evaluation import Score
 from train.files import AVERAGE, BEST, LAST, LAST_AVERAGE, METRICS, WEIGHTS
 from train.preparation import Task
@@ -18,6 +19,8 @@ from train.progress import Best, Progress
 from train.state import explained
 
 Arrays = Mapping[str, NDArray[np.generic]]
+
+FILES: Final = {WEIGHTS: LAST, AVERAGE: LAST_AVERAGE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,21 +45,62 @@ class Scored:
 
 def trained_checkpoint(task: Task, arrays: Arrays) -> Checkpoint:
     """Return a network of this run as a checkpoint, without what is not known yet."""
-    return replace(task.beginning.checkpoint, tensors=arrays)
+    first = task.beginning.checkpoint
+    # In one order, so that a network of a state makes the same file.
+    return replace(first, tensors={name: arrays[name] for name in first.tensors})
 
 
 def documented(scored: Scored, task: Task, epoch: int) -> Scored:
     """Return a network whose header says how it was trained, and how good it was found to be."""
-    training = {
+    training = _training(task, epoch, scored.weights, scored.score.to_fields())
+    return replace(scored, checkpoint=replace(scored.checkpoint, training=training))
+
+
+def _training(
+    task: Task, epoch: int, weights: str, validation: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
         "epoch": epoch,
-        "weights": scored.weights,
+        "weights": weights,
         "began_with": task.beginning.source,
         "recipe": task.recipe.to_fields(),
         "seed": task.config.seed,
         "training_images": len(task.images.train),
-        "validation": scored.score.to_fields(),
+        "validation": validation,
     }
-    return replace(scored, checkpoint=replace(scored.checkpoint, training=training))
+
+
+def write_missing(task: Task, progress: Progress, networks: Mapping[str, Arrays]) -> None:
+    """Write what is gone of the files that a run had when its state was saved.
+
+    Args:
+        task: what is trained.
+        progress: of the state.
+        networks: of the state, as `WEIGHTS` and `AVERAGE`.
+
+    Raises:
+        StateError: the best network is gone and is none of these, or the disk is full.
+    """
+    folder, best = task.config.output, progress.best
+    write_metrics(folder, progress)
+    if best is None:
+        return
+    if progress.step == 0:  # the networks are as they were validated
+        row = progress.history[-1]
+        for kind, arrays in networks.items():
+            training = _training(task, row["epoch"], kind, row[kind])
+            checkpoint = replace(trained_checkpoint(task, arrays), training=training)
+            is_best = (best.epoch, best.weights) == (row["epoch"], kind)
+            for path in (folder / name for name in (FILES[kind], *([BEST] if is_best else []))):
+                if not path.exists():
+                    with explained(path):
+                        checkpoint.save(path)
+    if not (folder / BEST).exists():
+        raise StateError(
+            f"{folder / BEST}: the network of epoch {best.epoch} expected, the best so far, found "
+            "nothing there, and the state has later weights; put it back, or start anew with "
+            "--force"
+        )
 
 
 def write_checkpoints(folder: Path, all_scored: list[Scored], best: Scored | None) -> None:
@@ -65,8 +109,7 @@ def write_checkpoints(folder: Path, all_scored: list[Scored], best: Scored | Non
     Raises:
         StateError: the disk is full.
     """
-    files = {WEIGHTS: LAST, AVERAGE: LAST_AVERAGE}
-    wanted = [(files[scored.weights], scored) for scored in all_scored]
+    wanted = [(FILES[scored.weights], scored) for scored in all_scored]
     if best is not None:
         wanted.append((BEST, best))
     for name, scored in wanted:

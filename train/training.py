@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from train.conflicts import check_output
-from train.files import BOARD, STATE, WHOLE
+from train.files import AVERAGE, BOARD, STATE, WEIGHTS, WHOLE
 from train.lock import locked
 from train.options import Config
 from train.preparation import Task, prepare
@@ -164,6 +164,7 @@ def _begin(run: "Run") -> None:
 
 
 def _resume(run: "Run", path: Path) -> None:
+    from train.results import write_missing
     from train.snapshot import restore
 
     job = run.place.job
@@ -174,6 +175,9 @@ def _resume(run: "Run", path: Path) -> None:
         run.progress = state.progress
     run.progress = Progress.from_fields(job.tell(run.progress.to_fields()))
     restore(run.learner, state, job, path)
+    if state is not None:
+        networks = {WEIGHTS: state.network, AVERAGE: state.average}
+        write_missing(run.task, run.progress, {k: v for k, v in networks.items() if v})
     text = f"goes on in epoch {run.progress.epoch} after step {run.progress.step}"
     run.watcher.note(f"{path}: {'this run is done' if run.is_done else text}")
 
