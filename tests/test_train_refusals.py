@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
+from resnext.spec import Spec
 from tests.train_runs import assert_refused, run, tiny, write_data, write_pictures
+from train.cli import main
 
 ONE = ("--epochs", "1")
 
@@ -99,7 +101,7 @@ def test_unreadable_image_that_is_met_in_training_stops_it(root: Path) -> None:
 
 
 def test_loss_that_is_not_finite_keeps_the_last_good_state(root: Path) -> None:
-    done = run(root, *tiny("wild", "--lr", "1e20", "--save-every", "1"))
+    done = run(root, *tiny("wild", "--lr", "1000", "--weight-decay", "1000", "--save-every", "1"))
     assert_refused(done, "finite", "try a smaller --lr", "--clip 1", "--force, or another --output")
     assert "wild/state.safetensors is the last good state" in done.stderr
     state = load_file(root / "wild" / "state.safetensors")
@@ -131,7 +133,15 @@ def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
         (("--lr", "0"), ("--lr",)),
         (("--val-fraction", "1"), ("--val-fraction",)),
         (("--warmup", "nan"), ("--warmup", "'nan' is no finite number")),
-        (("--mixup", "inf"), ("--mixup", "'inf' is no finite number")),
+        (("--weight-decay", "1e300"), ("--weight-decay", "1e+300 is not in the range 0<=x<=1000")),
+        (("--lr", "1e39"), ("--lr", "is not in the range 0<x<=1000")),
+        (("--lighting", "1e300"), ("--lighting", "is not in the range 0<=x<=100")),
+        (
+            ("--padding", "99999999999", "--crop-kind", "padded"),
+            ("--padding", "is not in the range 0<=x<=1000"),
+        ),
+        (("--epochs", "9" * 400), ("--epochs", "is not in the range 1<=x<=1000000")),
+        (("--mixup", "inf"), ("--mixup", "inf is not in the range 0<=x<=1000")),
         (("--preprocessing", "gone.toml"), ("gone.toml",)),
         (("--claims", "gone.toml"), ("--preprocessing or --claims expected, found both",)),
         (("--output", ""), ("--output", "a path expected, found an empty text")),
@@ -156,6 +166,23 @@ def test_bad_options_are_refused(
 def test_option_about_a_checkpoint_needs_one(root: Path, words: tuple[str, ...]) -> None:
     begun = ("--data", "data", "--output", "x", "--depth", "11", "--recipe", "cifar-2017")
     assert_refused(run(root, *begun, *words), f"{words[0]}: --init expected beside it")
+
+
+def test_network_that_does_not_fit_in_memory_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_spec: Spec, *, generator: object) -> None:
+        del generator
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+
+    monkeypatch.setattr("resnext.model.ResNeXt", fail)
+    monkeypatch.chdir(root)
+    begun = ("--data", "data", "--output", "x", "--depth", "11", "--recipe", "cifar-2017")
+    with pytest.raises(SystemExit) as caught:
+        main(begun)
+    assert caught.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "--depth 11: a network that fits in memory expected" in line
 
 
 def test_weights_of_an_unknown_class_are_refused(root: Path) -> None:

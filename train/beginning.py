@@ -78,15 +78,26 @@ def begin_anew(
         names: of these classes, or None.
 
     Raises:
-        RecipeError: there is no such architecture.
+        RecipeError: there is no such architecture, or it does not fit in memory.
     """
     import torch
 
+    from resnext.data.batches import NO_MEMORY
+    from resnext.layout import layout
     from resnext.model import ResNeXt
 
     assert config.architecture is not None
     spec = config.architecture.spec(recipe.stem, classes)
-    network = ResNeXt(spec, generator=torch.Generator().manual_seed(config.seed))
+    try:
+        network = ResNeXt(spec, generator=torch.Generator().manual_seed(config.seed))
+    except RuntimeError as error:
+        if NO_MEMORY not in str(error):
+            raise
+        raise RecipeError(
+            f"--depth {config.architecture.depth}: a network that fits in memory expected, found "
+            f"{layout(spec).parameters():,} parameters; give a smaller --base-width or "
+            "--cardinality"
+        ) from error
     tensors = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     usual = "imagenet" if recipe.stem is Stem.IMAGENET else "cifar10"
     chosen = config.preprocessing or (config.data if config.data in PREPROCESSINGS else usual)

@@ -24,10 +24,12 @@ class Number(click.FloatRange):
 
 PATH: Final = NamedPath()
 FOLDER: Final = NamedPath(file_okay=False)
-COUNT: Final = click.IntRange(min=1)
-PART: Final = Number(min=0, max=1)
-POSITIVE: Final = Number(min=0, min_open=True)
-NOT_NEGATIVE: Final = Number(min=0)
+# Every number has a highest value, above all that anybody means: beyond it something overflows.
+COUNT: Final = click.IntRange(1, 1_000_000)
+COUNT_OR_NONE: Final = click.IntRange(0, 1_000_000)
+WIDTH: Final = click.IntRange(1, 4096)
+PART: Final = Number(0, 1)
+NOT_NEGATIVE: Final = Number(0, 1000)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -65,13 +67,15 @@ NETWORK: Final = (
         "--reset-classifier", is_flag=True, help="Begin with a new classifier in any case."
     ),
     click.option(
-        "--depth", type=COUNT, help="Begin anew: 18, 34, 50, 101, 152, or 9n+2 for CIFAR."
+        "--depth",
+        type=click.IntRange(1, 2000),
+        help="Begin anew: 18, 34, 50, 101, 152, or 9n+2 for CIFAR.",
     ),
     click.option(
-        "--base-width", type=COUNT, help="Channels of a group, the 4 of 32x4d.  [default: 64]"
+        "--base-width", type=WIDTH, help="Channels of a group, the 4 of 32x4d.  [default: 64]"
     ),
     click.option(
-        "--cardinality", type=COUNT, help="Groups, the 32 of 32x4d.  [default: 1, a ResNet]"
+        "--cardinality", type=WIDTH, help="Groups, the 32 of 32x4d.  [default: 1, a ResNet]"
     ),
     click.option(
         "--bottleneck-type",
@@ -111,7 +115,7 @@ RECIPE: Final = (
     click.option(
         "--lr",
         "rate",
-        type=POSITIVE,
+        type=Number(0, 1000, min_open=True),
         help="Learning rate, taken as it is; the recipe's grows with the batch.",
     ),
     click.option(
@@ -120,7 +124,9 @@ RECIPE: Final = (
         type=click.Choice(["step", "cosine", "constant"]),
         help="How the learning rate falls.",
     ),
-    click.option("--warmup", type=NOT_NEGATIVE, metavar="EPOCHS", help="Raise the rate first."),
+    click.option(
+        "--warmup", type=Number(0, 1_000_000), metavar="EPOCHS", help="Raise the rate first."
+    ),
     click.option("--momentum", type=Number(0, 1, max_open=True), help="Of SGD, Nesterov's form."),
     click.option("--weight-decay", type=NOT_NEGATIVE, help="Of every parameter."),
     click.option("--accumulate", type=COUNT, metavar="N", help="Compute a step in N parts."),
@@ -152,7 +158,7 @@ RECIPE: Final = (
     ),
     click.option(
         "--patience",
-        type=click.IntRange(min=0),
+        type=COUNT_OR_NONE,
         metavar="EPOCHS",
         help="End after so many without a better validation.",
     ),
@@ -188,9 +194,9 @@ PICTURES: Final = (
         metavar="PART",
         help="Least part of the picture that a sized crop takes.",
     ),
-    click.option("--padding", type=click.IntRange(min=0), help="Zeros around a padded crop."),
+    click.option("--padding", type=click.IntRange(0, 1000), help="Zeros around a padded crop."),
     click.option("--jitter", type=PART, help="Change of brightness, contrast and saturation."),
-    click.option("--lighting", type=NOT_NEGATIVE, help="Shift along ImageNet's main colours."),
+    click.option("--lighting", type=Number(0, 100), help="Shift along ImageNet's main colours."),
     click.option("--flip", type=PART, metavar="PROBABILITY", help="Mirror a picture, this often."),
 )
 
@@ -224,7 +230,7 @@ RUN: Final = (
     click.option("--force", is_flag=True, help="Start anew over what is in --output."),
     click.option(
         "--save-every",
-        type=click.IntRange(min=0),
+        type=click.IntRange(0, 10**9),
         default=0,
         metavar="STEPS",
         help="Save the state within epochs too.",
