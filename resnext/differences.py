@@ -39,12 +39,19 @@ def first_difference(one: object, other: object, name: str = "") -> Difference |
     elif one == other:
         return None
     else:
-        mine, theirs = json.dumps(one), json.dumps(other)
+        mine, theirs = _text(one), _text(other)
         same = takewhile(lambda pair: pair[0] == pair[1], zip_longest(mine, theirs))
         start = len(list(same)) - BEFORE
         return Difference(name=name, one=_cut(mine, start), other=_cut(theirs, start))
     found = (first_difference(a, b, f"{name} {key}".strip()) for key, a, b in pairs)
     return next((each for each in found if each), None)
+
+
+def _text(value: object) -> str:
+    try:
+        return json.dumps(value)
+    except RecursionError:  # of a file that is hostile
+        return "more"
 
 
 def _cut(text: str, start: int) -> str:

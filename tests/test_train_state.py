@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +18,30 @@ from train.progress import Best, Progress, Tally
 from train.results import epoch_row
 from train.state import State
 
+SCORE = {"images": 10, "top1_correct": 5, "top5_correct": 9, "loss": 0.25}
+ROW = {
+    "epoch": 1,
+    "rate": 0.1,
+    "train": {"images": 16, "loss": 1.5, "wrong": 9, "gradient_norm": 2.0},
+    "seconds": 1.25,
+    "images_per_second": 12.8,
+    "weights": SCORE,
+    "average": SCORE,
+    "best": True,
+}
+SCALE = {
+    "scale": 65536.0,
+    "growth_factor": 2.0,
+    "backoff_factor": 0.5,
+    "growth_interval": 2000,
+    "_growth_tracker": 7,
+}
+
 
 def progress() -> Progress:
     seen = Seen(images=8, loss=2.5, wrong=3, norm=0.75)
     best = Best(epoch=1, weights="average", wrong=5, loss=0.25)
-    return Progress().ended({"epoch": 1, "rate": 0.1}, best).stepped(seen, 0.5).stepped(seen, 0.25)
+    return Progress().ended(ROW, best).stepped(seen, 0.5).stepped(seen, 0.25)
 
 
 def state() -> State:
@@ -31,7 +51,7 @@ def state() -> State:
         network={"conv1.weight": np.ones((2, 3), np.float32), "n": np.array(7, np.int64)},
         momentum={"conv1.weight": np.full((2, 3), 0.5, np.float32)},
         average={"conv1.weight": np.zeros((2, 3), np.float32), "n": np.array(7, np.int64)},
-        scaler={"scaler": {"scale": 65536.0}, "skipped": 2},
+        scaler={"scaler": SCALE, "skipped": 2},
         decisions=np.array([1, 0, 2], np.int32),
     )
 
@@ -118,6 +138,69 @@ def test_state_with_a_damaged_place_is_refused(tmp_path: Path, text: str) -> Non
     path = tmp_path / "state.safetensors"
     facts = {"form": "resnext-train state 1", "identity": "{}", "scaler": "{}", "progress": text}
     save_file({"best/decisions": np.zeros(0, np.int32)}, path, facts)
+    with pytest.raises(StateError, match="damaged"):
+        State.load(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("progress", "seconds"), "x"),
+        (("progress", "seconds"), float("nan")),
+        (("progress", "seconds"), 10**400),
+        (("progress", "stale"), "x"),
+        (("progress", "stale"), True),
+        (("progress", "epoch"), 9),
+        (("progress", "step"), -1),
+        (("progress", "step"), 7),
+        (("progress", "history"), [1]),
+        (("progress", "history"), [{}]),
+        (("progress", "history"), 1),
+        (("progress", "history"), []),
+        (("progress", "history", 0, "weights"), None),
+        (("progress", "history", 0, "train", "images"), "x"),
+        (("progress", "best"), None),
+        (("progress", "best", "epoch"), 2),
+        (("progress", "best", "weights"), "epoch"),
+        (("progress", "tally", "images"), 0),
+        (("scaler",), None),
+        (("scaler",), {}),
+        (("scaler", "scaler"), None),
+        (("scaler", "scaler"), {"scale": 1.0}),
+        (("scaler", "skipped"), "x"),
+    ],
+    ids=str,
+)
+def test_state_of_another_shape_is_refused(
+    tmp_path: Path, place: tuple[str | int, ...], value: object
+) -> None:
+    path = tmp_path / "state.safetensors"
+    facts: dict[str, object] = {
+        "progress": progress().to_fields(),
+        "scaler": {"scaler": SCALE, "skipped": 2},
+        "identity": {},
+    }
+    facts = json.loads(json.dumps(facts))
+    where: Any = facts
+    for key in place[:-1]:
+        where = where[key]
+    where[place[-1]] = value
+    header = {name: json.dumps(fact) for name, fact in facts.items()}
+    save_file({"x": np.zeros(1)}, path, header | {"form": "resnext-train state 1"})
+    with pytest.raises(StateError, match="damaged"):
+        State.load(path)
+
+
+@pytest.mark.parametrize("name", ["identity", "progress", "scaler"])
+def test_state_that_is_nested_too_deeply_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "state.safetensors"
+    facts = {
+        "form": "resnext-train state 1",
+        "identity": "{}",
+        "progress": json.dumps(progress().to_fields()),
+        "scaler": json.dumps({"scaler": {}, "skipped": 0}),
+    }
+    save_file({"x": np.zeros(1)}, path, facts | {name: "[" * 100_000 + "]" * 100_000})
     with pytest.raises(StateError, match="damaged"):
         State.load(path)
 

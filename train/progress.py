@@ -2,11 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as attributes
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+
+from train.fields import Shape, check_shape
+from train.files import AVERAGE, WEIGHTS
 
 if TYPE_CHECKING:
     from train.learner import Seen
+
+SCORE: Final[Shape] = {"images": int, "top1_correct": int, "top5_correct": int, "loss": float}
+# A row of the history; see `train.results.epoch_row`.
+ROW: Final[Mapping[str, Shape]] = {
+    "epoch": int,
+    "rate": float,
+    "train": {"images": int, "loss": float, "wrong": int, "gradient_norm": float},
+    "seconds": float,
+    "images_per_second": float,
+    WEIGHTS: SCORE,
+    "best": bool,
+}
+PLACE: Final[Mapping[str, Shape]] = {"epoch": int, "step": int, "seconds": float, "stale": int}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +135,42 @@ class Progress:
         """Return the place that `to_fields` described.
 
         Raises:
-            TypeError, KeyError: a field is missing, unknown or no table.
+            TypeError, KeyError, ValueError: a field is missing, unknown or of another kind, or
+                they contradict each other.
         """
-        best = fields["best"]
-        return cls(
+        best, rows, tally = fields["best"], fields["history"], fields["tally"]
+        check_shape(tally, _shape(Tally), "tally")
+        check_shape({key: fields[key] for key in PLACE}, PLACE, "progress")
+        if best is not None:
+            check_shape(best, _shape(Best), "best")
+        for row in rows:
+            shape = {**ROW, **({AVERAGE: SCORE} if AVERAGE in row else {})}
+            check_shape(row, shape, "history")
+        found = cls(
             **{
                 **fields,
-                "tally": Tally(**fields["tally"]),
-                "history": tuple(fields["history"]),
+                "tally": Tally(**tally),
+                "history": tuple(rows),
                 "best": None if best is None else Best(**best),
             }
         )
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        best, tally = self.best, self.tally
+        if [row["epoch"] for row in self.history] != list(range(1, self.epoch)):
+            raise ValueError("a row for each epoch that is done expected")
+        if (best is None) != (not self.history):
+            raise ValueError("a best epoch where one is done expected")
+        if best is not None and not (
+            1 <= best.epoch < self.epoch
+            and best.weights in {WEIGHTS, AVERAGE} & self.history[best.epoch - 1].keys()
+        ):
+            raise ValueError("a best network of one of the epochs expected")
+        if tally.steps != self.step or (self.step and not (tally.images and tally.seconds > 0)):
+            raise ValueError("the tally of the steps expected")
+
+
+def _shape(kind: type[Tally | Best]) -> Shape:
+    return {each.name: cast("type", each.type) for each in attributes(kind)}

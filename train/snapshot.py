@@ -90,8 +90,12 @@ def restore(learner: Learner, state: State | None, job: Job, path: Path) -> None
             job.share([source])
             with torch.no_grad():
                 target.copy_(source)
+    if learner.scaler.is_enabled() and not facts["scaler"]["scaler"]:
+        raise StateError(
+            f"{path}: the scale of the loss expected, found none; start anew with --force"
+        )
     learner.scaler.load_state_dict(facts["scaler"]["scaler"])
-    learner.skipped = int(facts["scaler"]["skipped"])
+    learner.skipped = facts["scaler"]["skipped"]
 
 
 def _momentum(learner: Learner) -> dict[str, Tensor]:

@@ -15,11 +15,13 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from resnext.differences import first_difference
 from resnext.files import whole_file
 from resnext.tensor_file import write_tensors
 from train.errors import DivergedError, StateError
+from train.fields import check_shape
 from train.files import LAST
 from train.progress import Progress
 
@@ -29,6 +31,26 @@ Arrays = Mapping[str, Array]
 # What stands in the header, so that no other file is taken for a state, nor one of another form.
 FORM: Final = "resnext-train state 1"
 SLASH: Final = "/"
+
+
+# What `torch.amp.GradScaler` remembers where it scales; else it has nothing to remember.
+SCALE: Final = {
+    "scale": float,
+    "growth_factor": float,
+    "backoff_factor": float,
+    "growth_interval": int,
+    "_growth_tracker": int,
+}
+# What is raised where a file is cut short, or its JSON is that of nobody.
+DAMAGE: Final = (
+    SafetensorError,
+    TypeError,
+    KeyError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,7 +117,7 @@ class State:
             StateError: it is none, or damaged.
             OSError: the file cannot be opened.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import safe_open
 
         path.open("rb").close()  # an OSError that names the file
         try:
@@ -108,7 +130,9 @@ class State:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             facts = {key: json.loads(metadata[key]) for key in ("identity", "progress", "scaler")}
             progress = Progress.from_fields(facts["progress"])
-        except (SafetensorError, TypeError, KeyError, ValueError, AttributeError) as error:
+            scale = SCALE if facts["scaler"]["scaler"] else {}
+            check_shape(facts["scaler"], {"scaler": scale, "skipped": int}, "scaler")
+        except DAMAGE as error:
             raise StateError(
                 f"{path}: a whole state expected, found a damaged one ({error}); start anew with "
                 "--force"
