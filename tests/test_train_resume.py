@@ -432,7 +432,7 @@ def test_run_that_is_there_is_not_overwritten(root: Path, whole: Path) -> None:
     [
         (("--seed", "1"), "seed 1 expected, as this command has it, found 0"),
         (("--lr", "0.5"), "recipe rate 0.5 expected"),
-        (("--val-data", "data/train"), "validation images"),
+        (("--val-data", "data/train"), "number of validation images 48 expected"),
         (("--preprocessing", "other.toml"), "preprocessing std 1 0.5 expected"),
         (("--init", "other.safetensors"), "first weights"),
     ],

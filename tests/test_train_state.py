@@ -223,6 +223,14 @@ def test_state_of_another_run_is_refused_by_the_first_difference(tmp_path: Path)
         state().check(other, path)
 
 
+def test_state_without_the_number_of_images_is_told_by_their_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    before = replace(state(), identity={"training images": "ab12"})
+    before.check({"number of training images": 40, "training images": "ab12"}, path)
+    with pytest.raises(StateError, match='training images "cd34" expected'):
+        before.check({"number of training images": 39, "training images": "cd34"}, path)
+
+
 # What runs on a file system of a megabyte: a state that fits, then one that does not.
 FULL = """
 import sys

@@ -84,6 +84,8 @@ def prepare(config: Config, job: "Job", bar: Bar) -> Task:
             "seed": config.seed,
             "first weights": beginning.checkpoint.digest(),
             "classes": beginning.classes,
+            "number of training images": len(images.train),
+            "number of validation images": len(images.val),
             "training images": digest(images.train),
             "validation images": digest(images.val),
         },

@@ -31,6 +31,8 @@ Arrays = Mapping[str, Array]
 # What stands in the header, so that no other file is taken for a state, nor one of another form.
 FORM: Final = "resnext-train state 1"
 SLASH: Final = "/"
+# What an identity says for people only, and did not in the beginning.
+LATER: Final = ("number of training images", "number of validation images")
 
 
 # What `torch.amp.GradScaler` remembers where it scales; else it has nothing to remember.
@@ -152,7 +154,8 @@ class State:
         Raises:
             StateError: it is that of another; names the first difference.
         """
-        wanted = json.loads(json.dumps(identity))  # tuples become lists, as in the file
+        known = {k: v for k, v in identity.items() if k in self.identity or k not in LATER}
+        wanted = json.loads(json.dumps(known))  # tuples become lists, as in the file
         if differs := first_difference(wanted, self.identity):
             raise StateError(
                 f"{path}: {differs.name} {differs.one} expected, as this command has it, found "
