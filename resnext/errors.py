@@ -32,6 +32,20 @@ class DataError(ResnextError):
     """A set of images that is missing, empty or inconsistent."""
 
 
+class UnlabelledError(DataError):
+    """Images that no folders label, and that a file of labels would.
+
+    Attributes:
+        found: what was expected, and is there instead.
+        moved: what may be done without such a file.
+    """
+
+    def __init__(self, found: str, moved: str) -> None:
+        """Say both ways out; a command that takes no labels says its own."""
+        super().__init__(f"{found}; give a file of labels with --labels, or {moved}")
+        self.found, self.moved = found, moved
+
+
 class DownloadError(ResnextError):
     """A file that an address does not give, or that is not the one expected there."""
 

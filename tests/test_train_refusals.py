@@ -1,6 +1,7 @@
 """Every way in which a training is refused: one line that says what to do, and nothing lost."""
 
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,20 @@ def test_single_class_is_refused(root: Path) -> None:
     write_pictures(root / "single" / "train", each=4, classes=("ant",))
     write_pictures(root / "single" / "val", each=4, classes=("ant",))
     assert_refused(run(root, *tiny("x"), "--data", "single"), "two classes or more", "found 1")
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "tar"])
+def test_flat_images_are_refused_without_an_option_of_another_command(
+    root: Path, packed: bool
+) -> None:
+    flat = root / "data" / "train" / "ant"
+    if packed:
+        with tarfile.open(root / "flat.tar", "w") as archive:
+            archive.add(flat / "000.png", "000.png")
+        flat = root / "flat.tar"
+    done = run(root, *tiny("x"), "--data", flat)
+    assert_refused(done, "found images outside of folders; move the images into CLASS/FILE")
+    assert "--labels" not in done.stderr
 
 
 def test_class_of_the_validation_images_alone_is_refused(root: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from resnext.data.image_set import ImageSet
 from resnext.data.remote import Bar
 from resnext.data.sources import open_images
-from resnext.errors import DataError
+from resnext.errors import DataError, UnlabelledError
 from train.split import Images, check_classes, is_same, split
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ def find_images(config: "Config", bar: Bar) -> Images:
     """
 
     def opened(data: str, which: str) -> ImageSet:
-        return open_images(data, split=which, cache=config.cache, progress=bar)
+        try:
+            return open_images(data, split=which, cache=config.cache, progress=bar)
+        except UnlabelledError as error:
+            raise DataError(f"{error.found}; {error.moved}") from error
 
     train = opened(config.data, "train")
     if config.val_data is not None:

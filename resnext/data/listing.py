@@ -11,7 +11,7 @@ import numpy as np
 
 from resnext.data.image_set import ImageSet, Reader
 from resnext.data.names import Names, few
-from resnext.errors import DataError
+from resnext.errors import DataError, UnlabelledError
 
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 
@@ -61,10 +61,10 @@ class Listing:
         if not self.names:
             loose = any(is_image(name) for name in self.ignored)
             if loose or not self.classes:
-                raise DataError(
+                raise UnlabelledError(
                     f"{self.root}: a folder for each class expected, found "
-                    f"{'images outside of folders' if loose else 'no folders'}; give a file of "
-                    "labels with --labels, or move the images into CLASS/FILE"
+                    f"{'images outside of folders' if loose else 'no folders'}",
+                    "move the images into CLASS/FILE",
                 )
             raise DataError(
                 f"{self.root}: images in class folders expected, found none in "
