@@ -253,6 +253,15 @@ def test_split_is_drawn_from_the_seed_and_has_every_class(root: Path) -> None:
     assert (
         "data/train: 25% of each class, drawn from seed 0, are kept to validate with: 12 of 48"
     ) in done.stderr
+    title, *parts = (root / "split" / "split.csv").read_text().splitlines()
+    assert title == "image,class,part"
+    names = [f"{name}/{number:03d}.png" for name in CLASSES for number in range(16)]
+    assert sorted(line.split(",")[0] for line in parts) == names
+    assert all(line.split(",")[1] == line.split("/")[0] for line in parts)
+    for name in CLASSES:
+        found = [line.split(",")[2] for line in parts if line.startswith(name)]
+        assert (found.count("training"), found.count("validation")) == (12, 4)
+    assert "split/split.csv" in (root / "split" / "training.html").read_text()
 
 
 def test_folder_without_splits_keeps_a_fifth_and_says_so(root: Path) -> None:
@@ -267,6 +276,7 @@ def test_validation_folder_that_is_left_alone_is_named(root: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "data/val: not used, because --val-fraction is given" in done.stderr
     assert "data/val" not in run(root, *tiny("both", *ONE)).stderr
+    assert not (root / "both" / "split.csv").exists()
 
 
 def test_class_without_validation_images_is_named(root: Path) -> None:

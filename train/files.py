@@ -10,8 +10,9 @@ LAST_AVERAGE: Final = "last_average.safetensors"
 RESULTS: Final = (BEST, LAST, LAST_AVERAGE)
 METRICS: Final = "metrics.jsonl"
 REPORT: Final = "training.html"
+SPLIT: Final = "split.csv"
 # All that is written whole or not at all.
-WHOLE: Final = (STATE, *RESULTS, METRICS, REPORT)
+WHOLE: Final = (STATE, *RESULTS, METRICS, REPORT, SPLIT)
 BOARD: Final = "tensorboard"
 
 # What is scored after each epoch: the weights themselves, and their average where there is one.

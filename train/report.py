@@ -11,7 +11,7 @@ from resnext.files import whole_file
 from resnext.machine import versions
 from train.confusion import Counts, class_rows, confusion, worst_pairs
 from train.curves import Curve, Plot, plot
-from train.files import AVERAGE, BEST, REPORT, WEIGHTS
+from train.files import AVERAGE, BEST, REPORT, SPLIT, WEIGHTS
 from train.preparation import Task
 from train.progress import Progress
 from train.state import explained
@@ -92,6 +92,7 @@ def render(
         versions=made_with,
         command=task.config.command,
         best_file=task.config.output / BEST,
+        split_file=task.config.output / SPLIT if task.images.is_split else None,
         percent=percent,
         duration=duration,
         seconds=progress.seconds,

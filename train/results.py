@@ -1,5 +1,7 @@
 """The files of a run: checkpoints that anybody can use, and what was measured."""
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +15,7 @@ from resnext.checkpoint import Checkpoint
 from resnext.files import whole_file
 from train.errors import StateError
 from train.evaluation import Score
-from train.files import AVERAGE, BEST, LAST, LAST_AVERAGE, METRICS, WEIGHTS
+from train.files import AVERAGE, BEST, LAST, LAST_AVERAGE, METRICS, SPLIT, WEIGHTS
 from train.preparation import Task
 from train.progress import Best, Progress
 from train.state import explained
@@ -127,6 +129,27 @@ def write_metrics(folder: Path, progress: Progress) -> None:
     with explained(path), whole_file(path) as file:
         for row in progress.history:
             file.write((json.dumps(row) + "\n").encode())
+
+
+def write_split(task: Task) -> None:
+    """Write which images are learnt from and which are measured, where one set was split.
+
+    Three columns, image, class and part; names of files that are no UTF-8 keep their bytes.
+
+    Raises:
+        StateError: the disk is full.
+    """
+    if not task.images.is_split:
+        return
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("image", "class", "part"))
+    for part, images in (("training", task.images.train), ("validation", task.images.val)):
+        names = (task.names[label] for label in images.labels.tolist())
+        table.writerows((image, name, part) for image, name in zip(images.ids, names, strict=True))
+    path = task.config.output / SPLIT
+    with explained(path), whole_file(path) as file:
+        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def epoch_row(progress: Progress, *, rate: float, seconds: float) -> dict[str, Any]:

@@ -18,11 +18,13 @@ class Images:
     Attributes:
         train: what is learnt from; every class has one or more.
         val: what the network is measured on, labelled like `train`.
+        is_split: both are parts of one set, drawn from a seed.
         notes: how they were chosen, where that needs saying.
     """
 
     train: ImageSet
     val: ImageSet
+    is_split: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -86,7 +88,7 @@ def split(images: ImageSet, fraction: float, *, seed: int) -> Images:
         kept.append(generator.permutation(members)[:count])
     val = np.sort(np.concatenate(kept)).astype(np.int64)
     rest = np.setdiff1d(np.arange(len(images)), val).astype(np.int64)
-    return Images(train=subset(images, rest), val=subset(images, val))
+    return Images(train=subset(images, rest), val=subset(images, val), is_split=True)
 
 
 def class_name(images: ImageSet, label: int) -> str:

@@ -145,7 +145,7 @@ def _begin(run: "Run") -> None:
         StateError: by now there are results of another run.
     """
     from train.board import Board
-    from train.results import write_metrics
+    from train.results import write_metrics, write_split
 
     config, job = run.task.config, run.place.job
     if job.leads:
@@ -157,6 +157,8 @@ def _begin(run: "Run") -> None:
         _resume(run, config.output / STATE)
     elif job.leads:
         write_metrics(config.output, run.progress)  # a folder that takes no file says so now
+    if job.leads:
+        write_split(run.task)
     if config.resume and not resumes:
         run.watcher.note(f"{config.output}: no state there yet, so this run begins")
     if config.tensorboard and job.leads:
