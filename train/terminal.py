@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from resnext.shell import tell
 from train.watcher import Advance
 from train.wording import duration
 
@@ -28,14 +29,7 @@ def progress(text: str, images: int, done: int = 0) -> Iterator[Advance]:
         with _bar(text, images, done) as advance:
             yield advance
     else:
-        yield lines(text, images, done, write=_write, clock=time.monotonic)
-
-
-def _write(text: str) -> None:
-    with suppress(OSError):  # nobody can be told
-        if sys.stderr is not None:
-            sys.stderr.write(text)
-            sys.stderr.flush()
+        yield lines(text, images, done, write=tell, clock=time.monotonic)
 
 
 def lines(

@@ -110,13 +110,16 @@ def _place(task: Task, job: "Job") -> "Place":
 def _notes(task: Task, place: "Place") -> Iterator[str]:
     """Say what the user should know of the input, and of what it comes to here."""
     from resnext.device.scaling import refusals
-    from resnext.inference import Precision, precision_note
+    from resnext.fusion import refusal
+    from resnext.inference import DTYPES, Precision, precision_note
 
     yield from task.images.notes
     yield from task.beginning.notes
     if slow := precision_note(Precision(task.recipe.precision), place.device):
         yield slow
     yield from refusals(place.device)
+    if text := refusal(place.device, DTYPES[Precision.FP32]):  # of its validations
+        yield text
     if task.recipe.sync_bn and place.job.size == 1:
         yield "--sync-bn changes nothing in a single process; torchrun starts several"
 

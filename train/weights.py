@@ -58,7 +58,7 @@ def read_weights(path: Path) -> tuple[tuple[str, float], ...]:
         OSError: the file cannot be opened.
     """
     try:
-        rows = tomllib.loads(path.read_bytes().decode())
+        rows = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{path}: not a TOML file: {error}") from error
     for name, value in rows.items():
