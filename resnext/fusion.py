@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnext.device.scaling import FAILURES
+from resnext.device.trial import FAILURES, first_words, numbered
 from resnext.model import PostActivation, ResNeXt
 
 # How far (relatively and absolutely) an answer may be from the plain one's, by type of weights.
@@ -130,9 +130,7 @@ def refusal(device: torch.device, dtype: torch.dtype) -> str | None:
 
 def choose(device: torch.device, dtype: torch.dtype) -> Choice:
     """Try what a device has for a type, once."""
-    if device.type == "cuda" and device.index is None:
-        device = torch.device("cuda", torch.cuda.current_device())
-    return _chosen(device, dtype)
+    return _chosen(numbered(device), dtype)
 
 
 @cache
@@ -146,7 +144,7 @@ def _chosen(device: torch.device, dtype: torch.dtype) -> Choice:
             return Choice(fuse=fuse)
         reason = "its answers are not the plain ones"
     except FAILURES as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_words(error)
     return Choice(refused=f"{name} does not add and rectify on {device}: {reason}")
 
 

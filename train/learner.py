@@ -145,17 +145,9 @@ class Learner:
         self.skipped = 0
         self._trained = self._wrapped()
 
-    def step(
-        self,
-        parts: Iterable[Part],
-        *,
-        rate: float,
-        weight: float,
-        number: int,
-        mix: Mix | None = None,
-    ) -> Seen:
+    def step(self, parts: Iterable[Part], **how: Any) -> Seen:
         """Learn from the pictures of a step, and look at what was seen; see `begin` and `look`."""
-        return self.look(self.begin(parts, rate=rate, weight=weight, number=number, mix=mix))
+        return self.look(self.begin(parts, **how))
 
     def begin(
         self,

@@ -30,6 +30,7 @@ from benchmarks.gpu.machine import (
 from benchmarks.gpu.ways import COMPARED, COMPILED, EAGER, WAYS, Compute, Subject, Way
 from benchmarks.pictures import draw_many
 from resnext.data.transforms import prepare
+from resnext.device.trial import FAILURES
 from resnext.inference import Precision, find_device
 from resnext.preprocessing import IMAGENET
 
@@ -38,18 +39,6 @@ CALLS = 20
 WARM = 5
 PICTURES = 1000
 FEWEST = 32  # of a batch whose times are kept
-
-# Whatever a way that this build of torch, or this GPU, cannot go may end in. Nothing that is
-# raised here is passed over: it is the result of that way.
-FAILURES = (
-    RuntimeError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-)
 
 
 @dataclass(slots=True, kw_only=True)

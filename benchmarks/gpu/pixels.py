@@ -17,7 +17,8 @@ from resnext.data.crop_sources import Sources
 from resnext.data.images import decode
 from resnext.data.transforms import crop_source, prepare_pixels
 from resnext.device import scaling
-from resnext.device.scaling import FAILURES, Engine, levels_on
+from resnext.device.scaling import Engine, levels_on
+from resnext.device.trial import FAILURES
 from resnext.inference import find_device
 from resnext.preprocessing import IMAGENET
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from subprocess import SubprocessError
 from typing import Final
 
 import numpy as np
@@ -13,25 +12,12 @@ from torch import Tensor
 
 from resnext.data.crop_sources import Sources
 from resnext.data.transforms import crop_source, levels_of, prepare_pixels
+from resnext.device.trial import FAILURES, first_words, numbered
 from resnext.errors import DeviceError
 from resnext.preprocessing import Preprocessing
 
 # Of sources, unit, shift and divisor: see `scale_plainly`.
 Scale = Callable[[Sources, float, Tensor, Tensor], Tensor]
-
-# What Triton, the C compiler that it calls, or a device without float64 may end in.
-FAILURES: Final = (
-    AssertionError,
-    AttributeError,
-    DeviceError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    SubprocessError,
-    TypeError,
-    ValueError,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +88,7 @@ def refusals(device: torch.device) -> tuple[str, ...]:
 
 def choose(device: torch.device) -> Choice:
     """Ask the engines of a device, once, until one gives the CPU's bits."""
-    if device.type == "cuda" and device.index is None:
-        device = torch.device("cuda", torch.cuda.current_device())
-    return _chosen(device)
+    return _chosen(numbered(device))
 
 
 @cache
@@ -118,7 +102,7 @@ def _chosen(device: torch.device) -> Choice:
                 return Choice(engine=engine, refused=tuple(refused))
             reason = "its bits are not the CPU's"
         except FAILURES as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_words(error)
         refused.append(f"{engine.name} does not scale on {device}: {reason}")
     return Choice(engine=None, refused=tuple(refused))
 
