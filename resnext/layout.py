@@ -190,7 +190,7 @@ def layout(spec: Spec) -> Layout:
 
 
 def _residual(spec: Spec, stage: int, position: int, *, inputs: int, reduction: int) -> Residual:
-    name = f"layer{stage + 1}.{position}"
+    name = f"{spec.stage_names[stage]}.{position}"
     stride = 2 if stage and not position else 1
     outputs = (spec.planes << stage) * spec.expansion
     widens = inputs != outputs or stride != 1

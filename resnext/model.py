@@ -28,7 +28,7 @@ class ResNeXt(nn.Module):
         self.spec = spec
         self.conv1 = _convolution(rows.stem)
         self.bn1 = _norm(rows.stem_norm)
-        self.stage_names = tuple(f"layer{number}" for number in range(1, len(rows.stages) + 1))
+        self.stage_names = spec.stage_names
         for name, stage in zip(self.stage_names, rows.stages, strict=True):
             self.add_module(name, nn.Sequential(*(block(row) for row in stage)))
         self.bn_last = _norm(rows.last_norm)

@@ -121,6 +121,11 @@ class Spec:
         return (self.planes << (len(self.blocks) - 1)) * self.expansion
 
     @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Return the names of the stages as torchvision and timm have them, in their order."""
+        return tuple(f"layer{number}" for number, _ in enumerate(self.blocks, start=1))
+
+    @property
     def input_size(self) -> int:
         """Return the side, in pixels, of the picture that the original's fixed pooling takes."""
         cell = (4 if self.stem is Stem.IMAGENET else 1) << (len(self.blocks) - 1)

@@ -20,7 +20,7 @@ def parts_up_to(spec: Spec, last: str) -> tuple[str, ...]:
     """
     if not last:
         return ()
-    names = (STEM, *(f"layer{number}" for number, _ in enumerate(spec.blocks, start=1)))
+    names = (STEM, *spec.stage_names)
     if last not in names:
         raise RecipeError(f"--freeze {last}: {', '.join(names)} expected, as the network has them")
     return names[: names.index(last) + 1]
