@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from resnext.errors import JobError, ResnextError
@@ -22,13 +21,6 @@ from resnext.refusal import after_the_first
 if TYPE_CHECKING:
     import torch
 
-# How long the others are waited for. Less than the 30 minutes that PyTorch waits by default.
-PATIENCE: Final = timedelta(minutes=10)
-# The same while one of them may be downloading a data set. One that dies is noticed at once.
-LONG_PATIENCE: Final = timedelta(days=1)
-
-# The libraries that processes speak over name themselves when they lose each other.
-LOST: Final = re.compile("gloo|nccl", re.IGNORECASE)
 NUMBER: Final = re.compile(r"\d+", re.ASCII)
 
 T = TypeVar("T")
@@ -97,22 +89,9 @@ class Job:
         """
         if self.size == 1:
             return [value]
-        import torch
-        from torch import distributed as dist
+        from resnext import collectives
 
-        payload = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
-        with _explained():
-            lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
-            dist.all_gather(lengths, torch.tensor([len(payload)]))
-            longest = max(int(length) for length in lengths)
-            padded = torch.zeros(longest, dtype=torch.uint8)
-            padded[: len(payload)] = payload
-            room = [torch.empty_like(padded) for _ in range(self.size)] if self.leads else None
-            dist.gather(padded, room)
-        if room is None:
-            return None
-        pairs = zip(room, lengths, strict=True)
-        return [json.loads(part[: int(length)].numpy().tobytes()) for part, length in pairs]
+        return collectives.gather(value)
 
     def tell(self, value: T) -> T:
         """Return rank 0's value on every rank.
@@ -125,18 +104,9 @@ class Job:
         """
         if self.size == 1:
             return value
-        import torch
-        from torch import distributed as dist
+        from resnext import collectives
 
-        text = json.dumps(value).encode() if self.leads else b""
-        with _explained():
-            length = torch.tensor([len(text)])
-            dist.broadcast(length, src=0)
-            told = torch.zeros(int(length), dtype=torch.uint8)
-            if self.leads:
-                told[:] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
-            dist.broadcast(told, src=0)
-        found: T = json.loads(told.numpy().tobytes())
+        found: T = collectives.tell(value)
         return found
 
     def any(self, *, flag: bool) -> bool:
@@ -147,13 +117,9 @@ class Job:
         """
         if self.size == 1:
             return flag
-        import torch
-        from torch import distributed as dist
+        from resnext import collectives
 
-        with _explained():
-            flags = torch.tensor([int(flag)])
-            dist.all_reduce(flags, dist.ReduceOp.MAX)
-        return bool(flags)
+        return collectives.any_of(flag=flag)
 
     def long_wait(self) -> Callable[[], None]:
         """Return what waits until all processes call it, for a day if need be.
@@ -166,17 +132,9 @@ class Job:
         """
         if self.size == 1:
             return lambda: None
-        import torch
-        from torch import distributed as dist
+        from resnext import collectives
 
-        with _explained():
-            group = dist.new_group(backend="gloo", timeout=LONG_PATIENCE)
-
-        def wait() -> None:
-            with _explained():
-                dist.all_reduce(torch.zeros(1), group=group)
-
-        return wait
+        return collectives.long_wait()
 
     def sum(self, numbers: Sequence[float]) -> list[float]:
         """Return the sums of the numbers of all ranks, in float64, on every rank.
@@ -186,14 +144,9 @@ class Job:
         """
         if self.size == 1:
             return list(numbers)
-        import torch
-        from torch import distributed as dist
+        from resnext import collectives
 
-        with _explained():
-            sums = torch.tensor(numbers, dtype=torch.float64)
-            dist.all_reduce(sums)
-        found: list[float] = sums.tolist()
-        return found
+        return collectives.sum_of(numbers)
 
     def share(self, tensors: Iterable["torch.Tensor"]) -> None:
         """Overwrite tensors on every rank with those of rank 0.
@@ -206,11 +159,9 @@ class Job:
         """
         if self.size == 1:
             return
-        from torch import distributed as dist
+        from resnext import collectives
 
-        with _explained():
-            for tensor in tensors:
-                dist.broadcast(tensor, src=0)
+        collectives.share(tensors)
 
 
 @contextmanager
@@ -235,37 +186,21 @@ def join(*, learns: bool = False) -> Iterator[Job]:
                 f"{name} of a job of several processes expected in the environment, found "
                 f"{value!r}; start it with torchrun, or unset RANK"
             )
-    import torch
-    from torch import distributed as dist
-    from torch.distributed.distributed_c10d import PrefixStore
-    from torch.distributed.rendezvous import rendezvous
+    from resnext import collectives
 
-    with _explained():
-        fast = learns and torch.cuda.is_available()
-        store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
-        # Where torchrun starts processes again, its store still has the addresses of the dead.
-        store = PrefixStore(f"start {restarts()}", store)
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if fast else "gloo",
-            store=store,
-            rank=rank,
-            world_size=size,
-            timeout=PATIENCE,
-        )
-    try:
-        yield Job(
-            rank=dist.get_rank(),
-            size=dist.get_world_size(),
-            local_rank=int(os.environ.get("LOCAL_RANK", "0")),
-            local_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
-        )
-    except JobError:
-        raise
-    except (ResnextError, OSError):
-        after_the_first()
-        raise
-    finally:
-        dist.destroy_process_group()
+    with collectives.connected(learns=learns, attempt=restarts()) as (rank, size):
+        try:
+            yield Job(
+                rank=rank,
+                size=size,
+                local_rank=int(os.environ.get("LOCAL_RANK", "0")),
+                local_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+            )
+        except JobError:
+            raise
+        except (ResnextError, OSError):
+            after_the_first()
+            raise
 
 
 def leave(job: Job, code: int = 0) -> None:
@@ -290,32 +225,3 @@ def leave(job: Job, code: int = 0) -> None:
 def restarts() -> int:
     """Count how often `torchrun` has started this job again."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
-
-
-@contextmanager
-def losses_explained() -> Iterator[None]:
-    """Turn what PyTorch raises over a lost process, wherever it waits for it, into a `JobError`."""
-    try:
-        yield
-    except RuntimeError as error:
-        from torch import distributed as dist
-
-        if isinstance(error, dist.DistError) or LOST.search(str(error)):
-            raise _lost(error) from error
-        raise
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:
-        raise _lost(error) from error
-
-
-def _lost(error: Exception) -> JobError:
-    rank = os.environ.get("RANK", "?")
-    return JobError(
-        f"rank {rank}: another process of this job has ended or cannot be reached "
-        f"({str(error).strip().splitlines()[0][:120]}); its own message says why"
-    )

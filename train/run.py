@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from resnext.collectives import losses_explained
 from resnext.data.batches import read_batches
 from resnext.device.upload import upload_to
-from resnext.distributed import Job, losses_explained
+from resnext.distributed import Job
 from train import results
 from train.arrival import arriving
 from train.augment import TrainingView

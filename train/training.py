@@ -61,8 +61,8 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     for text in _notes(task, place):
         watcher.note(text)
 
+    from resnext.collectives import losses_explained
     from resnext.data.batches import memory_explained
-    from resnext.distributed import losses_explained
     from resnext.machine import keep_freed_memory
     from train.batching import check_batches
     from train.report import write_report

@@ -1,0 +1,151 @@
+"""What the processes of a job tell each other, all of them at the same time.
+
+Whatever of it fails is a `JobError`: another process has ended, or cannot be reached.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+import torch
+from torch import distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
+
+from resnext.errors import JobError
+
+# How long the others are waited for. Less than the 30 minutes that PyTorch waits by default.
+PATIENCE: Final = timedelta(minutes=10)
+# The same while one of them may be downloading a data set. One that dies is noticed at once.
+LONG_PATIENCE: Final = timedelta(days=1)
+
+# The libraries that processes speak over name themselves when they lose each other.
+LOST: Final = re.compile("gloo|nccl", re.IGNORECASE)
+
+
+@contextmanager
+def connected(*, learns: bool, attempt: int) -> Iterator[tuple[int, int]]:
+    """Meet the other processes, and yield the rank of this one and how many there are.
+
+    Args:
+        learns: they will exchange gradients too, over NCCL where they have GPUs.
+        attempt: how often the job was started before.
+    """
+    with _explained():
+        fast = learns and torch.cuda.is_available()
+        store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+        # Where torchrun starts processes again, its store still has the addresses of the dead.
+        store = PrefixStore(f"start {attempt}", store)
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if fast else "gloo",
+            store=store,
+            rank=rank,
+            world_size=size,
+            timeout=PATIENCE,
+        )
+    try:
+        yield dist.get_rank(), dist.get_world_size()
+    finally:
+        dist.destroy_process_group()
+
+
+def gather(value: Any) -> list[Any] | None:
+    """Return the values of all ranks in their order on rank 0, None on the others."""
+    payload = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+    with _explained():
+        lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(dist.get_world_size())]
+        dist.all_gather(lengths, torch.tensor([len(payload)]))
+        longest = max(int(length) for length in lengths)
+        padded = torch.zeros(longest, dtype=torch.uint8)
+        padded[: len(payload)] = payload
+        room = (
+            [torch.empty_like(padded) for _ in range(dist.get_world_size())]
+            if dist.get_rank() == 0
+            else None
+        )
+        dist.gather(padded, room)
+    if room is None:
+        return None
+    pairs = zip(room, lengths, strict=True)
+    return [json.loads(part[: int(length)].numpy().tobytes()) for part, length in pairs]
+
+
+def tell(value: Any) -> Any:
+    """Return rank 0's value on every rank."""
+    leads = dist.get_rank() == 0
+    text = json.dumps(value).encode() if leads else b""
+    with _explained():
+        length = torch.tensor([len(text)])
+        dist.broadcast(length, src=0)
+        told = torch.zeros(int(length), dtype=torch.uint8)
+        if leads:
+            told[:] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+        dist.broadcast(told, src=0)
+    return json.loads(told.numpy().tobytes())
+
+
+def any_of(*, flag: bool) -> bool:
+    """Tell, on every rank, whether the flag of any rank is set."""
+    with _explained():
+        flags = torch.tensor([int(flag)])
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+    return bool(flags)
+
+
+def long_wait() -> Callable[[], None]:
+    """Return what waits until all processes call it, over connections of its own."""
+    with _explained():
+        group = dist.new_group(backend="gloo", timeout=LONG_PATIENCE)
+
+    def wait() -> None:
+        with _explained():
+            dist.all_reduce(torch.zeros(1), group=group)
+
+    return wait
+
+
+def sum_of(numbers: Sequence[float]) -> list[float]:
+    """Return the sums of the numbers of all ranks, in float64, on every rank."""
+    with _explained():
+        sums = torch.tensor(numbers, dtype=torch.float64)
+        dist.all_reduce(sums)
+    found: list[float] = sums.tolist()
+    return found
+
+
+def share(tensors: Iterable[torch.Tensor]) -> None:
+    """Overwrite tensors on every rank with those of rank 0."""
+    with _explained():
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)
+
+
+@contextmanager
+def losses_explained() -> Iterator[None]:
+    """Turn what PyTorch raises over a lost process, wherever it waits for it, into a `JobError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or LOST.search(str(error)):
+            raise _lost(error) from error
+        raise
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise _lost(error) from error
+
+
+def _lost(error: Exception) -> JobError:
+    rank = os.environ.get("RANK", "?")
+    return JobError(
+        f"rank {rank}: another process of this job has ended or cannot be reached "
+        f"({str(error).strip().splitlines()[0][:120]}); its own message says why"
+    )
