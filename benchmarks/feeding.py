@@ -34,7 +34,7 @@ from validate.plan import make_plan
 from validate.results import Run
 from validate.watcher import Watcher
 
-IMAGES = 2560
+IMAGES = 5120
 DIFFERENT = 120
 BATCH_SIZE = 128
 ROUNDS = 5

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import convert
+from resnext.data.batch import Batch
 from resnext.data.batches import memory_explained, read_batches
 from resnext.data.crop_sources import Sources
 from resnext.data.folders import class_folders
@@ -144,6 +145,20 @@ def test_batches_ahead_change_nothing(
         found.append(outcome.entries)
         assert len(started) == min(len(found) + ahead, 10)
     assert found == expected
+
+
+def test_memory_of_a_batch_is_handed_back_once_all_its_logits_are_there(
+    images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    wait, hand_back = Answer.wait, Batch.hand_back
+    monkeypatch.setattr(Answer, "wait", lambda self: (done.append("logits"), wait(self))[1])
+    monkeypatch.setattr(
+        Batch, "hand_back", lambda self: (done.append(f"batch {len(self.lent)}"), hand_back(self))
+    )
+    both = [candidate(), candidate(precision=Precision.BF16, on_device=True)]
+    measure(images, both, plan=some(6), workers=1)
+    assert done == ["logits", "logits", "batch 2"] * 3
 
 
 def test_networks_are_warmed_up_with_what_is_to_come(

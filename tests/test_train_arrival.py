@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from resnext.data.batches import Batch, Failure, Seconds
+from resnext.data.batch import Batch, Failure, Seconds
 from resnext.device.upload import Upload
 from resnext.errors import DataError
 from train.arrival import arriving

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import convert
+from resnext.data.batch import Batch
 from resnext.data.folders import class_folders
 from resnext.device.answer import Answer
 from resnext.distributed import Job
@@ -23,7 +24,8 @@ def test_digits_are_counted_as_torch7_did_however_many_batches_are_ahead(
 ) -> None:
     started: list[int] = []
     waiting: list[int] = []
-    start, wait = Predictor.start, Answer.wait
+    handed_back: list[int] = []
+    start, wait, hand_back = Predictor.start, Answer.wait, Batch.hand_back
 
     def begin(self: Predictor, inputs: torch.Tensor) -> Answer:
         started.append(len(inputs))
@@ -33,8 +35,13 @@ def test_digits_are_counted_as_torch7_did_however_many_batches_are_ahead(
         waiting.append(len(started))
         return wait(self)
 
+    def end(self: Batch) -> None:
+        handed_back.append(len(waiting))
+        hand_back(self)
+
     monkeypatch.setattr(Predictor, "start", begin)
     monkeypatch.setattr(Answer, "wait", finish)
+    monkeypatch.setattr(Batch, "hand_back", end)
     fixed = property(lambda _: ahead, lambda *_: None)
     monkeypatch.setattr(Predictor, "ahead", fixed, raising=False)
     loaded = convert.load(DIGITS / "resnext_11_8x4d_digits.t7")
@@ -52,3 +59,4 @@ def test_digits_are_counted_as_torch7_did_however_many_batches_are_ahead(
     assert (score.wrong, score.counts.top5_correct, score.counts.images) == (15, 359, 360)
     assert seen == [16] * 22 + [8]
     assert waiting == [min(number + ahead, 23) for number in range(1, 24)]
+    assert handed_back == list(range(1, 24))

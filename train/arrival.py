@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resnext.data.batches import Batch
+from resnext.data.batch import Batch
 from resnext.device.upload import Arrival, Upload
 from train.learner import Part
 from train.readable import check_readable

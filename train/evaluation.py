@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from resnext.checkpoint import Checkpoint
-from resnext.data.batches import Batch, read_batches
+from resnext.data.batch import Batch
+from resnext.data.batches import read_batches
 from resnext.data.image_set import ImageSet
 from resnext.data.transforms import Source, crop_source, prepare_pixels
 from resnext.device.answer import Answer
@@ -123,7 +124,14 @@ def evaluate(
     predictor = Predictor(checkpoint.build(), device=device, precision=Precision.FP32)
     views = (ValidationView(checkpoint.preprocessing, on_device=takes_over(device)),)
     wanted = [cut[number] for number in mine]
-    read = read_batches(images, wanted, views, workers=workers, pinned=device.type == "cuda")
+    read = read_batches(
+        images,
+        wanted,
+        views,
+        workers=workers,
+        pinned=device.type == "cuda",
+        handed_back=True,
+    )
     started: deque[tuple[int, Batch, Answer]] = deque()
     parts: list[_Part] = []
     with closing(read):
@@ -142,6 +150,7 @@ def evaluate(
 
 def _decide(number: int, batch: Batch, answer: Answer, images: ImageSet) -> _Part:
     logits = answer.wait()
+    batch.hand_back()
     if not np.isfinite(logits).all():
         raise DivergedError("finite logits expected in the validation, found others")
     labels = images.labels[batch.positions]

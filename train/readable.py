@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.data.batches import Batch, Prepare, read_batches
+from resnext.data.batch import Batch
+from resnext.data.batches import Prepare, read_batches
 from resnext.data.image_set import ImageSet
 from resnext.distributed import Job
 from resnext.errors import DataError

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resnext.data.batches import Batch, Failure, Seconds, read_batches
+from resnext.data.batch import Batch, Failure, Seconds
+from resnext.data.batches import read_batches
 from resnext.data.crop_sources import Sources
 from resnext.data.image_set import ImageSet
 from resnext.device.answer import Answer
@@ -91,7 +92,14 @@ def evaluate(
     places = [preparations.index(each.preparation) for each in candidates]
     wanted = [plan.batch(number).tolist() for number in batches]
     kinds = {each.predictor.device.type for each in candidates}
-    read = read_batches(images, wanted, preparations, workers=workers, pinned="cuda" in kinds)
+    read = read_batches(
+        images,
+        wanted,
+        preparations,
+        workers=workers,
+        pinned="cuda" in kinds,
+        handed_back=True,
+    )
     ahead = max(each.predictor.ahead for each in candidates)
     started: deque[_Started] = deque()
     with closing(read):
@@ -167,6 +175,7 @@ def _finish(images: ImageSet, started: _Started, candidates: Sequence[Candidate]
         if exact is not None:
             best = top_five(_finite(candidate.run, exact, positions, images))[:, 0]
         references.append(best)
+    batch.hand_back()
     entries = to_entries(
         images,
         batch=started.number,

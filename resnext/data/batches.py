@@ -4,20 +4,19 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
+from torch.utils.data import DataLoader, Dataset
 
+from resnext.data.batch import Batch, Collation, Failure, Sample, Seconds
 from resnext.data.bombs import refuse_bombs
-from resnext.data.crop_sources import Sources
+from resnext.data.buffers import KEPT, BufferPool
 from resnext.data.image_set import ImageSet
 from resnext.data.images import Form, Picture
 from resnext.data.transforms import Source
@@ -40,74 +39,7 @@ DEAD_WORKER: Final = "DataLoader worker"
 SUFFIXES: Final = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """An image that could not be read, decoded or prepared.
-
-    Attributes:
-        position: in the image set.
-        reason: why, in one line that names the image.
-    """
-
-    position: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seconds:
-    """How long worker processes were busy, added up over them."""
-
-    reading: float = 0.0
-    decoding: float = 0.0
-    preparing: float = 0.0
-
-    def __add__(self, other: "Seconds") -> "Seconds":
-        return Seconds(
-            reading=self.reading + other.reading,
-            decoding=self.decoding + other.decoding,
-            preparing=self.preparing + other.preparing,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Batch:
-    """Some images in their order, as networks see them.
-
-    Attributes:
-        positions: (N,) int64, in the image set, of those that could be read.
-        inputs: what each way to prepare them gave: (N, 3, crop, crop) or (N, crops, 3, crop, crop)
-            float32, or what a device makes that of; empty where N is 0.
-        failures: of the other images of the batch.
-        forms: of pictures that are not ordinary: position -> what they are.
-        seconds: spent on this batch by the process that read it.
-    """
-
-    positions: NDArray[np.int64]
-    inputs: tuple[Tensor | Sources, ...]
-    failures: tuple[Failure, ...]
-    forms: Mapping[int, str]
-    seconds: Seconds
-
-    def tensor(self, way: int = 0) -> Tensor:
-        """Return what a way gave that prepares to the end."""
-        inputs = self.inputs[way]
-        assert isinstance(inputs, Tensor)
-        return inputs
-
-    def pin_memory(self) -> "Batch":
-        """Return the same in memory that a GPU can read by itself; the loader calls this."""
-        return replace(self, inputs=tuple(inputs.pin_memory() for inputs in self.inputs))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    position: int
-    inputs: tuple[NDArray[np.float32] | Source, ...]
-    form: str | None
-    seconds: Seconds
-
-
-class _Images(Dataset["_Sample | Failure"]):
+class _Images(Dataset[Sample | Failure]):
     """Images by position. Errors are values here: one that is raised in a worker would come back
     changed, and one bad image must not cost the others.
     """
@@ -116,7 +48,7 @@ class _Images(Dataset["_Sample | Failure"]):
         self.images = images
         self.prepares = prepares
 
-    def __getitem__(self, position: int) -> "_Sample | Failure":
+    def __getitem__(self, position: int) -> Sample | Failure:
         try:
             begin = time.perf_counter()
             data = self.images.reader.read(position)
@@ -131,7 +63,7 @@ class _Images(Dataset["_Sample | Failure"]):
         seconds = Seconds(
             reading=read - begin, decoding=decoded - read, preparing=prepared - decoded
         )
-        return _Sample(position, inputs, form_of(picture, self.images.ids[position]), seconds)
+        return Sample(position, inputs, form_of(picture, self.images.ids[position]), seconds)
 
 
 def form_of(picture: Picture, name: str) -> str | None:
@@ -151,7 +83,7 @@ class Reading(Iterator[Batch]):
     has ended the program, and they ignore its signals.
     """
 
-    def __init__(self, loader: "DataLoader[_Sample | Failure]") -> None:
+    def __init__(self, loader: "DataLoader[Sample | Failure]") -> None:
         self._found: Iterator[Batch] = iter(loader)
 
     def __next__(self) -> Batch:
@@ -177,6 +109,7 @@ def read_batches(
     *,
     workers: int,
     pinned: bool = False,
+    handed_back: bool = False,
 ) -> Reading:
     """Begin to read batches of images, each image once.
 
@@ -186,18 +119,23 @@ def read_batches(
         prepares: applied one by one to each decoded image.
         workers: processes that read ahead, no more than there are batches; 0 reads in this one.
         pinned: in memory that a GPU can read by itself while other work goes on.
+        handed_back: whoever takes a batch calls its `hand_back` once nobody looks at its inputs
+            any more; a pinned one was handed back before.
 
     Raises:
         DataError: not enough memory; see `memory_explained`.
     """
+    workers = min(workers, len(batches))
+    kept = KEPT if pinned or handed_back else 0
+    pools = tuple(BufferPool(kept) for _ in prepares if workers)
     with warnings.catch_warnings():
         # More workers than processors is a choice, not worth two lines on stderr.
         warnings.filterwarnings("ignore", message="This DataLoader will create")
-        loader: DataLoader[_Sample | Failure] = DataLoader(
+        loader: DataLoader[Sample | Failure] = DataLoader(
             _Images(images, prepares),
             batch_sampler=batches,
-            num_workers=min(workers, len(batches)),
-            collate_fn=_collate,
+            num_workers=workers,
+            collate_fn=Collation(pools),
             pin_memory=pinned,
             worker_init_fn=_begin_reading,
         )
@@ -242,40 +180,6 @@ def _killed() -> DataError:
         "a process that reads images was killed, probably for want of memory or of shared memory "
         "(/dev/shm); use a smaller --batch-size, or --workers 0"
     )
-
-
-def _collate(samples: "list[_Sample | Failure]") -> Batch:
-    good = [sample for sample in samples if isinstance(sample, _Sample)]
-    columns = zip(*(sample.inputs for sample in good), strict=True)
-    return Batch(
-        positions=np.array([sample.position for sample in good], np.int64),
-        inputs=tuple(map(_together, columns)),
-        failures=tuple(sample for sample in samples if isinstance(sample, Failure)),
-        forms={sample.position: sample.form for sample in good if sample.form},
-        seconds=sum((sample.seconds for sample in good), Seconds()),
-    )
-
-
-def _together(column: Sequence[NDArray[np.float32] | Source]) -> Tensor | Sources:
-    sources = [each for each in column if isinstance(each, Source)]
-    if sources:
-        if get_worker_info() is None:
-            return Sources.of(sources)
-        # All of it here, where what goes wrong is an error, and not a batch that never comes.
-        return Sources.of(sources, room=_shared_room).share_memory()
-    # Which puts them, in a process that reads, into shared memory at once.
-    inputs: Tensor = default_collate([torch.from_numpy(each) for each in column])
-    return inputs
-
-
-def _shared_room(count: int) -> Tensor:
-    """Return room for so many bytes where another process can read them.
-
-    Put elsewhere first they would be copied once more, into pages that are new each time.
-    """
-    # As PyTorch's own `default_collate` does.
-    storage = torch.UntypedStorage._new_shared(count)  # type: ignore[no-untyped-call]
-    return torch.empty(0, dtype=torch.uint8).set_(storage)
 
 
 def _begin_reading(worker: int) -> None:  # noqa: ARG001 - the loader passes it

@@ -12,10 +12,6 @@ from resnext.data.transforms import Source
 from resnext.preprocessing import Preprocessing
 
 
-def _private_room(count: int) -> Tensor:
-    return torch.empty(count, dtype=torch.uint8)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sources:
     """What the crops of N pictures read, as tensors that go to a device together.
@@ -38,18 +34,17 @@ class Sources:
     preprocessing: Preprocessing
 
     @classmethod
-    def of(
-        cls, sources: Sequence[Source], *, room: Callable[[int], Tensor] = _private_room
-    ) -> Self:
+    def of(cls, sources: Sequence[Source], flat: Tensor | None = None) -> Self:
         """Put one or more pictures of one preprocessing behind each other.
 
         Args:
             sources: the pictures.
-            room: returns where so many bytes are put, as (count,) uint8.
+            flat: (all bytes,) uint8, where they are put; None to allocate it.
         """
         shapes = np.array([each.pixels.shape[:2] for each in sources], np.int64)
         bytes_of = shapes.prod(axis=1) * 3
-        flat = room(int(bytes_of.sum()))
+        if flat is None:
+            flat = torch.empty(int(bytes_of.sum()), dtype=torch.uint8)
         np.concatenate([each.pixels.ravel() for each in sources], out=flat.numpy())
         taps = ([each.rows for each in sources], [each.columns for each in sources])
         firsts = np.array([[axis.first for axis in row] for row in taps], np.int64)
@@ -95,8 +90,8 @@ class Sources:
         for tensor in self._tensors():
             tensor.record_stream(stream)
 
-    def share_memory(self) -> Self:
-        """Return the same in memory that other processes can read."""
+    def share_memory_(self) -> Self:
+        """Return the same in memory that other processes can read; see Tensor's."""
         return self._each(Tensor.share_memory_)
 
     def pin_memory(self) -> Self:
