@@ -106,7 +106,7 @@ def _spent(images: ImageSet, ledger: Path, *, on_device: bool) -> tuple[float, f
     )
     silent = Watcher(
         note=lambda _: None,
-        progress=lambda _images, _done: nullcontext(lambda _: None),
+        progress=lambda *_: nullcontext(lambda *_: None),
         bar=lambda _: nullcontext(lambda _done, _total: None),
     )
     before, begin = _children(), time.process_time()

@@ -1,4 +1,4 @@
-"""Text from files, and the names of files, as a terminal or a page may show them."""
+"""Words for people: what a terminal or a page may show of files, and numbers as they are said."""
 
 import re
 from typing import Final
@@ -14,3 +14,16 @@ def printable(text: str) -> str:
     """Return a text from a file, or the name of one, as one line that UTF-8 and XML can hold."""
     shown = UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
     return shown.encode("utf-8", "backslashreplace").decode()
+
+
+def number(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where it is not one."""
+    return f"{count:,} {noun if count == 1 else f'{noun}s'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: "40 s", "12 min", "3 h 5 min"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

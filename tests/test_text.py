@@ -2,7 +2,7 @@
 
 import pytest
 
-from resnext.text import printable
+from resnext.text import duration, number, printable
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,18 @@ from resnext.text import printable
 )
 def test_printable_text_is_one_line_that_no_terminal_obeys(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps"), (50000, "50,000 steps")]
+)
+def test_number_is_said_with_its_noun(count: int, said: str) -> None:
+    assert number(count, "step") == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min"), (3569, "59 min"), (3600, "1 h 0 min")],
+)
+def test_duration_is_said_in_the_unit_that_fits(seconds: float, said: str) -> None:
+    assert duration(seconds) == said

@@ -22,7 +22,6 @@ from train.progress import Best, Progress
 from train.recipe import FINETUNE
 from train.report import render, settings, short_names
 from train.split import Images
-from train.terminal import lines
 from train.wording import closing_lines, epoch_line
 
 HOSTILE = '<script>alert("x")</script>'
@@ -236,15 +235,3 @@ def test_run_that_ended_early_says_so() -> None:
     assert closing_lines(early, progress)[0] == (
         "stopped after epoch 3: no better validation for 1 epoch"
     )
-
-
-def test_log_gets_a_line_a_minute() -> None:
-    found: list[str] = []
-    times = iter([0.0, 30.0, 61.0, 90.0, 130.0])
-    advance = lines("epoch 1/9", 1000, 100, write=found.append, clock=lambda: next(times))
-    for detail in ("loss 2", "loss 1.5", "loss 1.25", ""):
-        advance(100, detail)
-    assert found == [
-        "epoch 1/9: 300 of 1,000 images, loss 1.5, 3.3 images/s, 4 min left\n",
-        "epoch 1/9: 500 of 1,000 images, 3.1 images/s, 3 min left\n",
-    ]

@@ -251,7 +251,7 @@ def test_stop_while_images_are_looked_at_leaves_nothing_and_exits_with_2(
         os.kill(os.getpid(), number)
         yield
 
-    monkeypatch.setattr("train.terminal.progress", progress)
+    monkeypatch.setattr("resnext.image_bar.image_bar", progress)
     monkeypatch.chdir(root)
     torch.set_num_threads(1)
     with pytest.raises(SystemExit) as caught:
@@ -327,7 +327,7 @@ def test_run_that_ended_in_the_folder_meanwhile_keeps_its_results(
         yield lambda _more, _detail: None
 
     before: dict[str, bytes] = {}
-    monkeypatch.setattr("train.terminal.progress", progress)
+    monkeypatch.setattr("resnext.image_bar.image_bar", progress)
     monkeypatch.chdir(root)
     torch.set_num_threads(1)
     with pytest.raises(SystemExit) as caught:

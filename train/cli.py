@@ -154,7 +154,7 @@ def _watcher(job: "Job") -> "Watcher":
     from contextlib import nullcontext
 
     from resnext.download.bar import download_bar
-    from train.terminal import progress
+    from resnext.image_bar import image_bar
     from train.watcher import Watcher
     from train.wording import epoch_line
 
@@ -162,14 +162,14 @@ def _watcher(job: "Job") -> "Watcher":
         return Watcher(
             note=lambda _: None,
             plan=lambda _: None,
-            progress=lambda _text, _images, _done: nullcontext(lambda _more, _detail: None),
+            progress=lambda *_: nullcontext(lambda *_: None),
             epoch=lambda _row, _recipe: None,
             bar=lambda _: nullcontext(lambda _done, _total: None),
         )
     return Watcher(
         note=lambda text: say(PROG, text),
         plan=_print,
-        progress=progress,
+        progress=image_bar,
         epoch=lambda row, recipe: _print(epoch_line(row, recipe)),
         bar=download_bar,
     )

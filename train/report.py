@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from resnext.files import whole_file
 from resnext.machine import versions
+from resnext.text import duration
 from train.confusion import Counts, class_rows, confusion, worst_pairs
 from train.curves import Curve, Plot, plot
 from train.files import AVERAGE, BEST, REPORT, SPLIT, WEIGHTS
 from train.preparation import Task
 from train.progress import Progress
 from train.state import explained
-from train.wording import duration, percent
+from train.wording import percent
 
 if TYPE_CHECKING:
     import torch

@@ -16,6 +16,7 @@ from resnext.collectives import losses_explained
 from resnext.data.batches import read_batches
 from resnext.device.upload import upload_to
 from resnext.distributed import Job
+from resnext.image_bar import Advance
 from train import results
 from train.arrival import arriving
 from train.augment import TrainingView
@@ -31,7 +32,7 @@ from train.results import Scored
 from train.schedule import Moment, learning_rate
 from train.snapshot import shared_arrays, to_state
 from train.stop import Stop, Stopped
-from train.watcher import Advance, Watcher
+from train.watcher import Watcher
 from train.weights import total_weight
 from train.wording import cure, tally_text
 

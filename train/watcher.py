@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnext.download import Progress
+from resnext.image_bar import Advance
 from train.recipe import Recipe
-
-# Called with how many more images are done, and what there is to say of all so far.
-Advance = Callable[[int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from resnext.data.names import few
 from resnext.layout import layout
+from resnext.text import duration, number
 from train.batching import left_out, steps_of_epoch
 from train.files import AVERAGE, BEST, LAST, REPORT, WEIGHTS
 from train.preparation import Task
@@ -45,7 +46,7 @@ def plan(task: Task, *, device: str, processes: int, workers: int, threads: int)
         ("images", f"{train:,} to train on, {val:,} to validate with"),
         (
             "recipe",
-            f"{recipe.name}: {_several(recipe.epochs, 'epoch')} of {_several(steps, 'step')} of "
+            f"{recipe.name}: {number(recipe.epochs, 'epoch')} of {number(steps, 'step')} of "
             f"{recipe.batch_size} images" + _rest(left_out(train, recipe, processes=processes)),
         ),
         ("rate", f"{_rate(recipe)}, {_schedule(recipe.schedule)}"),
@@ -104,7 +105,7 @@ def closing_lines(task: Task, progress: Progress) -> list[str]:
     folder = task.config.output
     lines = []
     if progress.epoch <= task.recipe.epochs:
-        stale = _several(progress.stale, "epoch")
+        stale = number(progress.stale, "epoch")
         lines.append(f"stopped after epoch {last['epoch']}: no better validation for {stale}")
     which = " of the average" if best.weights == AVERAGE else ""
     final = _validation(last[WEIGHTS])
@@ -120,18 +121,6 @@ def closing_lines(task: Task, progress: Progress) -> list[str]:
 def percent(wrong: int, images: int) -> str:
     """Return an error rate as it is printed."""
     return f"{100 * wrong / images:.2f} %"
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it: "40 s", "12 min", "3 h 5 min"."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _several(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _validation(row: Mapping[str, Any]) -> str:
@@ -180,7 +169,7 @@ def _optimiser(recipe: Recipe) -> Iterator[str]:
     if recipe.ema:
         yield f"average of the weights that keeps {recipe.ema:g} a step"
     if recipe.patience:
-        yield f"ends after {_several(recipe.patience, 'epoch')} without a better validation"
+        yield f"ends after {number(recipe.patience, 'epoch')} without a better validation"
 
 
 def _augmentation(augmentation: Augmentation) -> str:
@@ -211,7 +200,7 @@ def _loss(recipe: Recipe) -> Iterator[str]:
 def _machine(recipe: Recipe, device: str, processes: int, workers: int, threads: int) -> str:
     parts = [device, recipe.precision]
     if device == "cpu":
-        parts.append(_several(threads, "thread"))
+        parts.append(number(threads, "thread"))
     if processes > 1:
         parts.append(f"{processes} processes")
     parts.append(f"{workers} reading" if workers else "reading in turn")

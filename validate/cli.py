@@ -187,16 +187,16 @@ def _measure(config: "Config", job: "Job") -> "Report | None":
     from contextlib import nullcontext
 
     from resnext.download.bar import download_bar
+    from resnext.image_bar import image_bar
     from validate.measurement import measure
-    from validate.terminal import progress
     from validate.watcher import Watcher
 
     if job.leads:
-        watcher = Watcher(note=lambda text: say(PROG, text), progress=progress, bar=download_bar)
+        watcher = Watcher(note=lambda text: say(PROG, text), progress=image_bar, bar=download_bar)
     else:
         watcher = Watcher(
             note=lambda _: None,
-            progress=lambda _images, _done: nullcontext(lambda _: None),
+            progress=lambda *_: nullcontext(lambda *_: None),
             bar=lambda _: nullcontext(lambda _done, _total: None),
         )
     return measure(config, job, watcher)

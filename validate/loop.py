@@ -82,7 +82,7 @@ def run(
     )
     spent = _Spent()
     begin = time.perf_counter()
-    with closing(outcomes), watcher.progress(len(plan), before) as advance:
+    with closing(outcomes), watcher.progress("measuring", len(plan), before) as advance:
         rounds = -(-(plan.batches - done) // job.size)
         for entries in _rounds(outcomes, rounds, job, spent):
             if ledger:

@@ -5,9 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from resnext.download import Progress
-
-# Called with how many more images are done.
-Advance = Callable[[int], None]
+from resnext.image_bar import Advance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +14,12 @@ class Watcher:
 
     Attributes:
         note: takes what the user should know before the measurement starts, a sentence each.
-        progress: takes how many images there are and how many of them are done, and shows that
-            while its block runs.
+        progress: takes what is being done, how many images that are and how many of them are done,
+            and shows that while its block runs.
         bar: takes the name of a file that is downloaded while its block runs; what it yields takes
             the bytes that have arrived, and those of the whole.
     """
 
     note: Callable[[str], None]
-    progress: Callable[[int, int], AbstractContextManager[Advance]]
+    progress: Callable[[str, int, int], AbstractContextManager[Advance]]
     bar: Callable[[str], AbstractContextManager[Progress]]

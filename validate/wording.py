@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from resnext.published import Claim, Metric
-from resnext.text import printable
+from resnext.text import number, printable
 from validate.claims import Judgement, Verdict
 from validate.comparison import Group, grouped
 from validate.pipelines import Pipeline
@@ -170,11 +170,6 @@ def changed_text(result: Result) -> str | None:
 def percent(value: Fraction | float | None) -> str:
     """Return a percentage as it is printed; a dash where nothing was measured."""
     return "-" if value is None else f"{float(value):.2f}"
-
-
-def number(count: int, noun: str) -> str:
-    """Return a count with its noun, in the plural where it is not one."""
-    return f"{count:,} {noun if count == 1 else f'{noun}s'}"
 
 
 def shown(value: object) -> str:

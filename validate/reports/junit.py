@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
 from resnext.published import Claim
-from resnext.text import printable
+from resnext.text import number, printable
 from validate.claims import Judgement, Verdict
 from validate.comparison import Group, grouped
 from validate.results import Report, Result
-from validate.wording import number, remark, shown
+from validate.wording import remark, shown
 
 
 def to_junit(report: Report) -> str:

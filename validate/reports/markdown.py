@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from resnext.text import printable
+from resnext.text import number, printable
 from validate.claims import Verdict
 from validate.comparison import Block, Group, Line, grouped
 from validate.reports.forest import signed
@@ -15,7 +15,6 @@ from validate.wording import (
     Outcome,
     cut,
     headline,
-    number,
     outcome,
     percent,
     remarks,

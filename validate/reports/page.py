@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from resnext.text import printable
+from resnext.text import number, printable
 from validate.comparison import grouped
 from validate.reports.classes import class_rows, classes_view
 from validate.reports.forest import VERDICT_MARKS, forest
@@ -17,7 +17,6 @@ from validate.wording import (
     EXIT_MEANINGS,
     cut,
     exit_code,
-    number,
     outcome,
     percent,
     sentences,

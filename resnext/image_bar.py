@@ -1,14 +1,13 @@
-"""What a person sees meanwhile: a live line on a terminal, a plain one now and then elsewhere."""
+"""What a person sees while images are read: a bar on a terminal, elsewhere a line now and then."""
 
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, Protocol
 
 from resnext.shell import tell
-from train.watcher import Advance
-from train.wording import duration
+from resnext.text import duration
 
 # Seconds between two lines where nobody sees a bar: often enough for a log, and no flood of lines.
 PAUSE: Final = 60.0
@@ -16,9 +15,19 @@ PAUSE: Final = 60.0
 WIDE: Final = 80
 
 
+class Advance(Protocol):
+    """Takes how many more images are done, and what else there is to say of all so far."""
+
+    def __call__(self, more: int, detail: str = "", /) -> None:
+        """Show it."""
+
+
 @contextmanager
-def progress(text: str, images: int, done: int = 0) -> Iterator[Advance]:
+def image_bar(text: str, images: int, done: int = 0) -> Iterator[Advance]:
     """Show how far something is while the block runs.
+
+    On a terminal that is a bar; elsewhere a line on stderr every minute. Where nobody sees either
+    any more, the work goes on.
 
     Args:
         text: what is being done.
@@ -40,11 +49,19 @@ def lines(
     write: Callable[[str], object],
     clock: Callable[[], float],
 ) -> Advance:
-    """Return a function that takes how many more images are done, and now and then says so."""
+    """Return a function that takes how many more images are done, and now and then says so.
+
+    Args:
+        text: what is being done.
+        images: how many there are.
+        done: of them, those that an earlier run has done.
+        write: takes a line with its end.
+        clock: tells the seconds.
+    """
     begin = said = clock()
     before = done
 
-    def advance(more: int, detail: str) -> None:
+    def advance(more: int, detail: str = "", /) -> None:
         nonlocal done, said
         done += more
         now = clock()
@@ -53,7 +70,8 @@ def lines(
             rate = (done - before) / (now - begin)
             parts = [f"{text}: {done:,} of {images:,} images"]
             parts += [detail] if detail else []
-            parts += [f"{rate:.1f} images/s", f"{duration((images - done) / rate)} left"]
+            parts += [f"{rate:.1f} images/s"]
+            parts += [f"{duration((images - done) / rate)} left" if rate else "none so far"]
             write(", ".join(parts) + "\n")
 
     return advance
@@ -99,8 +117,8 @@ def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
     )
     task = bar.add_task(text, total=images, completed=done, detail="")
 
-    def advance(more: int, detail: str) -> None:
-        with suppress(OSError):  # a terminal that is gone is no reason to end
+    def advance(more: int, detail: str = "", /) -> None:
+        with suppress(OSError):  # a terminal that is gone
             bar.update(task, advance=more, detail=detail, refresh=True)
 
     with suppress(OSError):
