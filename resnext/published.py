@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from resnext.errors import PublishedError, ResnextError
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import LONGEST, Preprocessing
 from resnext.spec import Spec
 
 
@@ -52,6 +52,8 @@ class Row:
         name: checkpoints of this name are judged by it.
         preprocessing: the protocol of its claims.
         spec: the architecture, where the table knows it.
+        weights_sha256: of the only weights that the claims are about, as reports state it; None
+            where the name decides.
         file, url, bytes: the original file's name, address and size.
         licence: of the weights.
         multiply_adds: in G, as printed.
@@ -61,6 +63,7 @@ class Row:
     preprocessing: Preprocessing
     claims: tuple[Claim, ...] = ()
     spec: Spec | None = None
+    weights_sha256: str | None = None
     file: str | None = None
     url: str | None = None
     bytes: int | None = None
@@ -112,7 +115,10 @@ def read_table(path: Path) -> tuple[Row, ...]:
 
 
 _ROW_TEXTS: Final = ("file", "url", "licence", "multiply_adds")
-_ROW_FIELDS: Final = {"name", "preprocessing", "claim", "spec", "bytes", *_ROW_TEXTS}
+_ROW_FIELDS: Final = {
+    *("name", "preprocessing", "claim", "spec", "bytes", "weights_sha256"),
+    *_ROW_TEXTS,
+}
 _CLAIM_FIELDS: Final = {"metric", "value", "images", "source", "crops", "scale", "crop"}
 
 
@@ -126,17 +132,31 @@ def _row(fields: object, where: str) -> Row:
     claims = fields.get("claim", [])
     if not isinstance(claims, list):
         raise PublishedError(f"{where}: [[network.claim]] tables expected")
+    found = tuple(_claim(claim, f"{where}, claim {n}") for n, claim in enumerate(claims, 1))
+    if len(set(found)) < len(found):
+        raise PublishedError(f"{where}: the same claim stands there twice; leave one of them out")
     spec = None
     if "spec" in fields:
         spec = Spec.from_fields(_table(fields["spec"], None, where), where)
     return Row(
         name=name,
         preprocessing=preprocessing,
-        claims=tuple(_claim(claim, f"{where}, claim {n}") for n, claim in enumerate(claims, 1)),
+        claims=found,
         spec=spec,
+        weights_sha256=_sha256(fields, where) if "weights_sha256" in fields else None,
         bytes=_typed(fields, "bytes", int, where) if "bytes" in fields else None,
         **{text: _typed(fields, text, str, where) for text in _ROW_TEXTS if text in fields},
     )
+
+
+def _sha256(fields: Mapping[str, object], where: str) -> str:
+    value = _typed(fields, "weights_sha256", str, where)
+    if not re.fullmatch("[0-9a-f]{64}", value):
+        raise PublishedError(
+            f"{where}: weights_sha256 must be 64 digits from 0 to f, as in report.json, "
+            f"found {value!r}"
+        )
+    return value
 
 
 def _claim(fields: object, where: str) -> Claim:
@@ -150,13 +170,17 @@ def _claim(fields: object, where: str) -> Claim:
     images = _typed(fields, "images", int, where)
     if crops not in (1, 10) or images < 1:
         raise PublishedError(f"{where}: crops 1 or 10 and images >= 1 expected")
+    sides = {key: _typed(fields, key, int, where) for key in ("scale", "crop") if key in fields}
+    for key, side in sides.items():
+        if not 1 <= side <= LONGEST:
+            raise PublishedError(f"{where}: {key} must be 1 to {LONGEST} pixels, found {side}")
     return Claim(
         metric=Metric(metric),
         value=value,
         images=images,
         source=_typed(fields, "source", str, where),
         crops=crops,
-        **{key: _typed(fields, key, int, where) for key in ("scale", "crop") if key in fields},
+        **sides,
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -31,15 +32,22 @@ class Command(click.Command):
             if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
                 stream.reconfigure(errors="backslashreplace")
         refuse_bombs()
+        try:
+            code = self._run(*args, **{**extra, "standalone_mode": False})
+        except Exception:  # noqa: BLE001 - a fault of ours: Python ends with 1, which is a verdict
+            traceback.print_exc()
+            code = BAD_INPUT
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def _run(self, *args: Any, **extra: Any) -> Any:
         with exit_on_error(str(self.name)):
             try:
-                code = super().main(*args, **{**extra, "standalone_mode": False})
+                return super().main(*args, **extra)
             except click.UsageError as error:
                 message = f"{error.format_message().rstrip('.')}; --help lists what there is"
                 after_the_first()
                 say(str(self.name), message)
                 sys.exit(BAD_INPUT)
-        sys.exit(code if isinstance(code, int) else 0)
 
     # Here, because click's own `main` around these two makes Ctrl-C another error, and of a reader
     # that went away exit code 1, which is a verdict.

@@ -112,4 +112,5 @@ def sample_report(*, gone: bool = True) -> Report:
         settings={"device": "cpu", "precision": "fp32", "tf32": False, "limit": None},
         versions={"python": "3.11.9"},
         command="resnext-validate --data pets/val '```' nets/x.t7",
+        notes=("pets/val: 2 entries ignored", "l: 3 of 6 images are <there> already"),
     )

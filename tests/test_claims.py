@@ -147,8 +147,9 @@ LARGER = replace(IMAGENET, scale=360, crop=320)
         ({}, {"pipeline": Pipeline.PIL}, "the torch7 pipeline"),
         ({}, {"preprocessing": LARGER}, "scale 256, crop 224"),
         ({"crop": 320}, {"preprocessing": replace(LARGER, crop=336)}, "crop 320"),
+        ({"crop": 224}, {"preprocessing": replace(IMAGENET, scale=257)}, "scale 256"),
     ],
-    ids=["ten", "crop", "scale", "all", "one", "pil", "overridden", "another crop"],
+    ids=["ten", "crop", "scale", "all", "one", "pil", "overridden", "another crop", "usual crop"],
 )
 def test_claim_under_another_protocol_is_not_judged(
     changes: dict[str, int], measured: dict[str, object], reason: str
@@ -198,6 +199,13 @@ def named(checkpoint: Checkpoint, name: str) -> Checkpoint:
 
 def row(name: str, value: str = "22.2") -> Row:
     return Row(name=name, preprocessing=SMALL, claims=(top1(value),))
+
+
+def test_row_may_pin_the_weights_that_its_claims_are_about(digits: Checkpoint) -> None:
+    pinned = replace(row("mine"), weights_sha256="ab" * 32)
+    path = Path("a/mine.safetensors")
+    assert choose(digits, path, own=[pinned], published=[]).weights_sha256 == "ab" * 32
+    assert choose(digits, path, own=[row("mine")], published=[]).weights_sha256 is None
 
 
 def test_own_row_of_the_files_name_is_the_protocol(digits: Checkpoint) -> None:

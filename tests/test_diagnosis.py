@@ -34,6 +34,11 @@ def judged(best: np.ndarray, claimed: str) -> Judgement:
     return judge(claim, counts, complete=True)
 
 
+# Classes 3 and 40, of whose hundred images sixty each are answered with the other.
+SWAPPED = np.where((LABELS == 3) & (np.arange(len(LABELS)) % 10 < 6), 40, LABELS)
+SWAPPED = np.where((LABELS == 40) & (np.arange(len(LABELS)) % 10 < 6), 3, SWAPPED)
+
+
 @pytest.mark.parametrize(
     ("best", "changes", "words"),
     [
@@ -41,13 +46,25 @@ def judged(best: np.ndarray, claimed: str) -> Judgement:
         (LABELS + 1, {}, "one class beside the label"),
         (np.maximum(LABELS - 1, 0), {}, "one class beside the label"),
         (np.random.default_rng(1).permutation(LABELS), {}, "labels are in another order"),
+        (SWAPPED, {}, "their folders or labels are swapped"),
         (answers(0.207), {"pipeline": Pipeline.PIL}, "the pixels differ from the original's"),
         (answers(0.2017), {"precision": "bf16"}, "a faster arithmetic"),
         (answers(0.207), {}, "scaled or encoded anew"),
         (answers(0.30), {}, "another preprocessing"),
         (answers(0.18), {}, "less is wrong than was printed"),
     ],
-    ids=["one class", "above", "below", "shuffled", "pil", "bf16", "some", "much", "better"],
+    ids=[
+        "one class",
+        "above",
+        "below",
+        "shuffled",
+        "swapped",
+        "pil",
+        "bf16",
+        "some",
+        "much",
+        "better",
+    ],
 )
 def test_known_mistake_is_recognised(
     best: np.ndarray, changes: dict[str, object], words: str
@@ -56,6 +73,23 @@ def test_known_mistake_is_recognised(
     failed = [judged(best, "20.00")]
     (found,) = diagnose(run, best.astype(np.int32), LABELS, classes=CLASSES, failed=failed)
     assert words in found
+
+
+def test_class_that_is_taken_for_another_and_not_the_other_way_is_not_swapped() -> None:
+    best = np.where((LABELS == 3) & (np.arange(len(LABELS)) % 10 < 6), 40, LABELS)
+    failed = [judged(best, "20.00")]
+    (found,) = diagnose(RUN, best.astype(np.int32), LABELS, classes=CLASSES, failed=failed)
+    assert "swapped" not in found
+
+
+@pytest.mark.parametrize(
+    ("claimed", "recognised"), [("82.00", True), ("82.07", False), ("18.07", False)]
+)
+def test_claim_that_states_what_is_right_is_recognised(claimed: str, recognised: bool) -> None:
+    best = answers(0.18)
+    failed = [judged(best, claimed)]
+    (found,) = diagnose(RUN, best.astype(np.int32), LABELS, classes=CLASSES, failed=failed)
+    assert ("a claim states the error" in found) is recognised
 
 
 PIL, BF16 = {"pipeline": Pipeline.PIL}, {"precision": "bf16"}

@@ -519,9 +519,16 @@ def test_counts_of_two_sets_add_up() -> None:
         {"top_five": ()},
         {"top_five": ((1, 2, 3, 4),)},
         {"top_five": ((1, 2, 3, 4, 10),)},
+        {"top_five": ((1, 2, 3, 4, 4),)},
         {"confidence": ()},
+        {"confidence": (float("nan"),)},
+        {"confidence": (1.5,)},
+        {"reference": (10,)},
     ],
-    ids=["image", "label", "no run", "four", "class", "confidence"],
+    ids=[
+        *("image", "label", "no run", "four", "class", "twice"),
+        *("confidence", "NaN", "above 1", "fp32"),
+    ],
 )
 def test_decisions_that_were_changed_are_not_taken_back(
     images: ImageSet, changes: dict[str, object]

@@ -28,8 +28,8 @@ def test_class_folder_that_is_replaced_meanwhile_costs_no_report(tmp_path: Path)
     data = first_of_each(tmp_path / "val")
 
     @contextmanager
-    def replaced(_images: int, _done: int) -> Iterator[Callable[[int], None]]:
-        yield lambda _: None
+    def replaced(_text: str, _images: int, _done: int) -> Iterator[Callable[..., None]]:
+        yield lambda *_: None
         shutil.rmtree(data / "3_three")
         (data / "3_three").touch()
 

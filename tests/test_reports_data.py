@@ -35,6 +35,8 @@ def test_json_has_verdicts_with_interval_and_difference() -> None:
             "source": "a README",
             "metric": "top1_error",
             "published": "20.0",
+            "images": 5,
+            "tolerance": 0.15,
             "verdict": "reproduced",
             "difference_points": 0.0,
             "difference_images": 0,
@@ -45,6 +47,8 @@ def test_json_has_verdicts_with_interval_and_difference() -> None:
             "source": "<b>another</b>",
             "metric": "top1_error",
             "published": "0.0",
+            "images": 5,
+            "tolerance": 0.15,
             "verdict": "not reproduced",
             "difference_points": 20.0,
             "difference_images": 1,
@@ -53,7 +57,14 @@ def test_json_has_verdicts_with_interval_and_difference() -> None:
         },
     ]
     assert first["claims_not_judged"] == [
-        {"source": "a README", "metric": "top5_error", "published": "1.5", "protocol": "10 crops"}
+        {
+            "source": "a README",
+            "metric": "top5_error",
+            "published": "1.5",
+            "images": 5,
+            "tolerance": 0.15,
+            "protocol": "10 crops",
+        }
     ]
     assert first["diagnoses"] == ["the labels may be shifted"]
     assert second["claims"] == []
@@ -109,6 +120,8 @@ def test_json_has_the_images_the_failures_and_the_rest() -> None:
         "hold. Under pil the top-1 error is 20.00 points (1 image) above that under torch7.",
         "exit_code": 2,
         "exit_meaning": "images could not be read, so the set is not whole",
+        "open": [],
+        "notes": ["pets/val: 2 entries ignored", "l: 3 of 6 images are <there> already"],
         "pipelines_compared": [
             {
                 "checkpoint": "nets/x.t7",
@@ -209,6 +222,24 @@ def test_junit_skips_a_claim_without_a_verdict() -> None:
         "top-1 error 20.00 has the 95 % interval 3.62 to 62.45, which holds the 20.0 of a README; "
         "no verdict, as this is not the whole set with every class"
     )
+
+
+def test_junit_fails_where_a_claim_is_left_open_and_that_is_not_let_pass() -> None:
+    report = replace(sample_report(gone=False), missing=("pets_b",))
+    case = ".//testcase[@name='every claim has a verdict']"
+    assert ET.fromstring(to_junit(report)).find(case) is None  # noqa: S314 - our own text
+    root = ET.fromstring(to_junit(replace(report, strict=True)))  # noqa: S314
+    (failure,) = root.findall(f"{case}/failure")
+    assert failure.get("message") == ("pets_b: no checkpoint that its claims apply to was measured")
+    closed = ET.fromstring(to_junit(replace(report, strict=True, missing=())))  # noqa: S314
+    assert len(closed.findall(case)) == 1
+    assert closed.findall(f"{case}/failure") == []
+
+
+def test_junit_tells_what_was_said_before_the_measurement() -> None:
+    root = ET.fromstring(to_junit(sample_report()))  # noqa: S314 - our own text
+    (text,) = root.findall("testsuite[@name='images']/system-out")
+    assert text.text == "pets/val: 2 entries ignored\nl: 3 of 6 images are <there> already"
 
 
 def test_junit_takes_names_that_xml_cannot_hold() -> None:

@@ -120,7 +120,7 @@ def test_page_tells_images_time_and_settings(page: Page) -> None:
     for part in (
         "c/gone.png: a whole image expected, found one that is truncated",
         "images 6, of which 6 were measured CMYK 1 gray 2",
-        "pets/val: 2 entries ignored",
+        "pets/val: 2 entries ignored l: 3 of 6 images are <there> already",
         "6 images in 2.0 s: 3.0 images/s",
         "decoding 1.0 166.67",
         "Settings device cpu precision fp32 tf32 false limit none Versions python 3.11.9",
@@ -196,7 +196,7 @@ def test_page_of_nothing_read_has_its_parts() -> None:
     result = replace(report.results[0], counts=Counts(), judgements=())
     timing = replace(report.timing, images=0, wall=0.0)
     page = Page(to_page(replace(report, results=(result,), decisions=empty, timing=timing)))
-    assert "Incomplete: 6 images could not be read. Measured; there is no claim" in page.text
+    assert "Incomplete: 6 images could not be read. Measured; 1 claim made in" in page.text
     assert "every decision came from the ledger" in page.text
 
 

@@ -150,9 +150,21 @@ def test_keys_that_shards_share_are_told_apart(tmp_path: Path) -> None:
     assert contents(images) == [("x-00/0", b"x-00", 1), ("x-01/0", b"x-01", 1)]
 
 
+def test_shard_that_is_there_under_two_names_is_refused(tmp_path: Path) -> None:
+    members = {"0.jpg": b"same", "0.cls": b"1"}
+    first = pack(tmp_path / "x-00.tar", members)
+    second = pack(tmp_path / "x-01.tar", {"1.jpg": b"one", "1.cls": b"1", **members})
+    with pytest.raises(DataError) as caught:
+        open_images(str(tmp_path / "x-{00..01}.tar"))
+    assert str(caught.value) == (
+        f"{second}: 0: another sample than in {first} expected, found the same name and picture; "
+        "give each shard once"
+    )
+
+
 def test_samples_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
     for folder in "ab":
-        pack(tmp_path / folder / "x.tar", {"0.jpg": b"x", "0.cls": b"1"})
+        pack(tmp_path / folder / "x.tar", {"0.jpg": folder.encode(), "0.cls": b"1"})
     with pytest.raises(DataError, match="one sample of each name expected, found several of x/0"):
         open_images(str(tmp_path / "*" / "x.tar"))
 
@@ -160,7 +172,7 @@ def test_samples_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
 def listed(path: Path, keys: list[str]) -> tuple[Path, Index]:
     """Return a shard and what a pass over it would find, each file of it one byte long."""
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"1")
+    path.write_bytes(b"1" if path.parent.name == "a" else b"2")
     count = 2 * len(keys)
     stretches = Stretches(
         paths=(str(path),),

@@ -41,6 +41,12 @@ def test_say_writes_one_line_that_no_terminal_obeys(capsys: pytest.CaptureFixtur
     assert capsys.readouterr() == ("", "prog: a b: \\x1b[2J\\udcff, é\n")
 
 
+def test_fault_of_the_command_itself_is_no_verdict() -> None:
+    done = run("1 / 0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

@@ -9,11 +9,12 @@ from resnext.metrics import Counts
 from resnext.preprocessing import IMAGENET
 from resnext.published import Claim, Metric
 from validate.claims import Judgement, Unjudged, Verdict
+from validate.open_claims import open_claims
 from validate.pipelines import Pipeline
 from validate.results import Changed, Result, Run
 from validate.table import to_table
 from validate.terminal import print_table
-from validate.wording import exit_code, headline, outcome, remarks
+from validate.wording import exit_code, exit_meaning, headline, outcome, remarks
 
 COUNTS = Counts(images=50000, top1_correct=38550, top5_correct=46490)
 RUN = Run(
@@ -37,6 +38,9 @@ FAILED = judgement(
 # The bounds for 81 of 263 are the roots of (x - p)^2 = z^2 x (1 - x) / n: 25.528852 and 36.620958.
 PART = judgement(
     "top1_error", "22.2", source="ResNeXt README", images=263, wrong=81, verdict="no verdict"
+)
+MORE = judgement(
+    "top1_error", "22.2", source="ResNeXt README", images=50001, wrong=81, verdict="no verdict"
 )
 TEN_CROPS = Unjudged(
     claim=Claim(metric=Metric.TOP1_ERROR, value="20.1", images=50000, source="a README", crops=10),
@@ -164,17 +168,70 @@ def test_headline_says_first_what_decides() -> None:
 @pytest.mark.parametrize(
     ("judgements", "text"),
     [
-        ((), "Measured; there is no claim to judge."),
+        ((), "Measured; 1 claim made in another way was not judged."),
         ((REPRODUCED,), "Reproduced: the claim holds."),
         ((REPRODUCED,) * 3, "Reproduced: all 3 claims hold."),
         ((REPRODUCED, PART), "Reproduced: the claim holds; no verdict on 1 more."),
         ((REPRODUCED, FAILED), "Not reproduced: 1 of 2 claims does not hold."),
         ((PART,), "No verdict: 1 claim measured on a part of the images."),
+        ((MORE,), "No verdict: 1 claim measured on other images than its own."),
     ],
 )
 def test_headline_counts_claims(judgements: tuple[Judgement, ...], text: str) -> None:
     report = replace(sample_report(gone=False), results=(result(*judgements),))
     assert headline(report) == text
+
+
+def test_headline_of_a_network_without_claims_says_so() -> None:
+    (only,) = (replace(result(), unjudged=()),)
+    report = replace(sample_report(gone=False), results=(only,))
+    assert headline(report) == "Measured; there is no claim to judge."
+
+
+@pytest.mark.parametrize(
+    ("judgements", "missing", "left"),
+    [
+        ((REPRODUCED,), (), ()),
+        ((REPRODUCED, PART), (), ("resnext_50_32x4d: no verdict on 1 claim",)),
+        ((), (), ("resnext_50_32x4d: no claim was judged",)),
+        ((REPRODUCED,), ("pets",), ("pets: no checkpoint that its claims apply to was measured",)),
+    ],
+    ids=["judged", "part", "another protocol", "row"],
+)
+def test_claims_left_open_are_named_and_fail_a_strict_run(
+    judgements: tuple[Judgement, ...], missing: tuple[str, ...], left: tuple[str, ...]
+) -> None:
+    report = replace(
+        sample_report(gone=False), results=(result(*judgements),), missing=missing, strict=True
+    )
+    assert open_claims(report) == left
+    assert exit_code(report) == (1 if left else 0)
+    assert exit_code(replace(report, strict=False)) == 0
+
+
+@pytest.mark.parametrize(
+    ("judgements", "strict", "meaning"),
+    [
+        ((REPRODUCED,), True, "every claim that was judged holds"),
+        ((PART,), False, "no claim was judged"),
+        ((PART,), True, "a claim has no verdict, which --strict does not let pass"),
+        ((FAILED, PART), True, "a claim that was judged does not hold"),
+    ],
+)
+def test_exit_code_is_explained(
+    judgements: tuple[Judgement, ...], strict: bool, meaning: str
+) -> None:
+    report = replace(sample_report(gone=False), results=(result(*judgements),), strict=strict)
+    assert exit_meaning(report) == meaning
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "39"])
+def test_terminal_too_narrow_for_anything_gets_the_table_all_the_same(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    print_table(sample_report())
+    assert "resnext_11_1x64d" in capsys.readouterr().out.splitlines()
 
 
 def test_headline_gives_the_range_of_what_a_pipeline_changes() -> None:

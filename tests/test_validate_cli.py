@@ -119,6 +119,46 @@ def test_part_of_the_images_gives_an_interval_and_no_verdict(run: Run, some: Pat
     assert done.returncode == 0
 
 
+def test_strict_run_fails_where_a_claim_is_left_open(run: Run, some: Path, tmp_path: Path) -> None:
+    words = ("--claims", CLAIMS, "--workers", "0", CHECKPOINT, "--strict")
+    done = run("--data", some, *words)
+    assert "no verdict" in done.stdout
+    assert (done.returncode, done.stderr) == (
+        1,
+        "resnext-validate: --strict: resnext_11_8x4d_digits: no verdict on 2 claims\n",
+    )
+    done = run("--data", "val", *words, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    claims = tmp_path / "claims.toml"
+    claims.write_text(CLAIMS.read_text() + CLAIMS.read_text().replace("_digits", "_digitz"))
+    done = run("--data", "val", *words, "--claims", claims, "--json")
+    printed = json.loads(done.stdout)
+    assert done.returncode == printed["exit_code"] == 1
+    assert printed["outcome"] == "reproduced"
+    assert printed["exit_meaning"] == "a claim has no verdict, which --strict does not let pass"
+    missing = "resnext_11_8x4d_digitz: no checkpoint that its claims apply to was measured"
+    assert printed["open"] == [missing]
+    assert done.stderr.splitlines() == [
+        f"resnext-validate: {printed['notes'][0]}",
+        f"resnext-validate: --strict: {missing}",
+    ]
+
+
+def test_claims_about_other_weights_are_refused(run: Run, tmp_path: Path) -> None:
+    wanted = convert.load(CHECKPOINT).digest()
+    for sha256, code in ((wanted, 0), ("0" * 64, 2)):
+        claims = tmp_path / "claims.toml"
+        pin = f'_digits"\nweights_sha256 = "{sha256}"'
+        claims.write_text(CLAIMS.read_text().replace('_digits"', pin))
+        done = run("--data", "val", "--claims", claims, "--workers", "0", CHECKPOINT)
+        assert done.returncode == code
+    assert_refused(
+        done,
+        f"{CHECKPOINT}: weights of sha256 000000000000... expected, as the row",
+        f"found {wanted[:12]}...: the claims are about another network",
+    )
+
+
 def folder_of_two(some: Path, folder: Path) -> Path:
     """Put a .t7 and its conversion into a folder, and images with a hidden file beside them."""
     shutil.copy(CHECKPOINT, folder / "digits.t7")

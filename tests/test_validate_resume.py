@@ -80,9 +80,26 @@ def test_finished_ledger_is_reported_without_measuring_again(tmp_path: Path) -> 
     written = (tmp_path / "l").read_bytes()
     code, output = run(tmp_path, *words)
     assert code == 0
-    assert json.loads(output.read_text())["results"] == json.loads(first)["results"]
+    printed = json.loads(output.read_text())
+    assert printed["results"] == json.loads(first)["results"]
+    assert printed["notes"][-1] == f"{tmp_path / 'l'}: 360 of 360 images are there already"
     assert (tmp_path / "l").read_bytes() == written
     assert "360 of 360 images are there already" in warm.errors(output)
+
+
+def test_ledger_that_other_versions_began_is_refused(tmp_path: Path) -> None:
+    ledger = tmp_path / "l"
+    run(tmp_path, "--ledger", ledger)
+    first, *rest = ledger.read_text().splitlines(keepends=True)
+    identity = json.loads(first)
+    here = identity["versions"]["torch"]
+    identity["versions"]["torch"] = "1.0"
+    before = json.dumps(identity) + "\n" + "".join(rest)
+    ledger.write_text(before)
+    code, output = run(tmp_path, "--ledger", ledger)
+    assert code == 2
+    assert f'versions torch is "1.0" there and "{here}" here' in warm.errors(output)
+    assert ledger.read_text() == before
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,12 @@ def wants_to_scale(config: "Config") -> bool:
 def _enter(name: str, path: Path, *, config: "Config", own: Sequence[Row]) -> Entrant:
     checkpoint = convert.load(path)
     protocol = choose(checkpoint, Path(name), own=own, published=published())
+    wanted = protocol.weights_sha256
+    if wanted is not None and (found := checkpoint.digest()) != wanted:
+        raise CheckpointError(
+            f"{name}: weights of sha256 {wanted[:12]}... expected, as the row {protocol.name!r} of "
+            f"the claims says, found {found[:12]}...: the claims are about another network"
+        )
     usual = protocol.preprocessing
     try:
         preprocessing = replace(

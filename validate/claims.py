@@ -174,12 +174,12 @@ def wilson_interval(wrong: int, images: int) -> tuple[float, float]:
 def _other_protocol(claim: Claim, conditions: Conditions) -> str | None:
     """Say how a claim was measured, where that differs from the measurement; None if nowhere.
 
-    A claim that states its crop but no scale, as fb.resnet.torch's of 320 pixels, was printed
-    without it: any scale will do.
+    A claim of another crop than usual that states no scale, as fb.resnet.torch's of 320 pixels, was
+    printed without it: any scale will do.
     """
     own, usual = conditions.preprocessing, conditions.usual
     crop = claim.crop or usual.crop
-    scale = claim.scale or (own.scale if claim.crop else usual.scale)
+    scale = claim.scale or (usual.scale if crop == usual.crop else own.scale)
     sides = (
         (conditions.pipeline is Pipeline.TORCH7, "the torch7 pipeline"),
         (claim.crops == conditions.crops, f"{claim.crops} crop{'s' * (claim.crops > 1)}"),

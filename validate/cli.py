@@ -43,6 +43,11 @@ SIDE: Final = click.IntRange(1, LONGEST)
     help="Your own networks: preprocessing and claims, in the form of the built-in table.",
 )
 @click.option(
+    "--strict",
+    is_flag=True,
+    help="End with 1 too where a network, or a row of --claims, got no verdict: for CI.",
+)
+@click.option(
     "--pipeline",
     "pipelines",
     multiple=True,
@@ -130,7 +135,8 @@ def main(*, output: Path | None, as_json: bool, **options: Any) -> int:
     beside its own conversion is left out), all in one pass over the images.
 
     The exit code is 0 if every claim that could be judged was reproduced, 1 if one was not, and 2
-    if something was wrong with the input; unreadable images are reported, with 2, at the end.
+    if something was wrong with the input; unreadable images are reported, with 2, at the end. A
+    claim that could not be judged (a part of the images, another crop) passes unless --strict.
     """
     config = _config(**options)
     if output is not None:
@@ -204,6 +210,7 @@ def _measure(config: "Config", job: "Job") -> "Report | None":
 
 def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
+    from validate.open_claims import open_claims
     from validate.reports import to_json, write_reports
     from validate.terminal import print_table
     from validate.wording import exit_code
@@ -221,6 +228,8 @@ def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
             PROG,
             f"{failed} of {len(report.decisions.positions)} images could not be read, as listed",
         )
+    for text in open_claims(report) if report.strict else ():
+        say(PROG, f"--strict: {text}")
     return exit_code(report)
 
 

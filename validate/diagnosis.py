@@ -6,12 +6,13 @@ answers the same class, another resize, images that were scaled or encoded befor
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from validate.claims import Judgement
+from validate.claims import Judgement, tolerance
 from validate.pipelines import Pipeline
 from validate.results import Run
 
@@ -25,7 +26,9 @@ class Symptoms:
         chance: what guessing would give, 1 / classes.
         favourite: share of the class that is answered most often.
         shifted: largest share of best classes that are one above, or one below, the label.
+        swapped: classes of whose images most are answered with another, and its with them.
         excess: measured minus claimed error in points; the largest of the claims concerned.
+        accuracy: a claim is what is right, and not what is wrong.
         run: how it was measured.
     """
 
@@ -33,7 +36,9 @@ class Symptoms:
     chance: float
     favourite: float
     shifted: float
+    swapped: int
     excess: float
+    accuracy: bool
     run: Run
 
 
@@ -53,6 +58,10 @@ class Cause:
 # In this order; the first that applies is said. What comes later is less specific.
 CAUSES: Final = (
     Cause(
+        applies=lambda s: s.accuracy,
+        text="the claim is what was measured as right: a claim states the error, 100 minus that",
+    ),
+    Cause(
         applies=lambda s: s.favourite > 0.5 and s.chance < 0.25,
         text="one class is answered for more than half of the images: the statistics of batch norm "
         "or the normalisation of the pictures are wrong; compare the checkpoint's preprocessing",
@@ -67,6 +76,11 @@ CAUSES: Final = (
         text="hardly more is right than by guessing: the labels are in another order (the "
         "devkit's ids are not the sorted order, numeric folders sort as strings), or this is "
         "another folder than meant",
+    ),
+    Cause(
+        applies=lambda s: s.swapped > 0,
+        text="most images of some classes are answered with one another's: their folders or labels "
+        "are swapped; the confusion matrix of the report names them",
     ),
     Cause(
         applies=lambda s: s.run.pipeline is Pipeline.PIL and 0.2 <= s.excess <= 1.5,
@@ -120,7 +134,27 @@ def diagnose(
         chance=1 / classes,
         favourite=float(np.bincount(answers, minlength=classes).max() / len(answers)),
         shifted=max(float((answers == labels + by).mean()) for by in (-1, 1)),
+        swapped=_swapped(answers, labels, classes),
+        accuracy=any(_is_accuracy(each) for each in failed),
         excess=max((float(each.points) for each in failed), key=abs),
         run=run,
     )
     return tuple(cause.text for cause in CAUSES if cause.applies(symptoms))[:1]
+
+
+def _swapped(answers: NDArray[np.int32], labels: NDArray[np.int64], classes: int) -> int:
+    """Count the classes that are taken for another in most of their images, and it for them."""
+    images = np.bincount(labels, minlength=classes)
+    wrong = answers != labels
+    pairs = np.stack([labels[wrong], answers[wrong]], axis=1)
+    found, counts = np.unique(pairs, axis=0, return_counts=True)
+    most = set(map(tuple, found[2 * counts > images[found[:, 0]]].tolist()))
+    return sum((other, label) in most for label, other in most)
+
+
+def _is_accuracy(judged: Judgement) -> bool:
+    """Tell whether 100 minus the claim would hold, and is no error that one might mean."""
+    value = Fraction(judged.claim.value)
+    return value > 50 > judged.measured and (
+        abs(100 - value - judged.measured) <= tolerance(judged.claim.value)
+    )

@@ -146,9 +146,13 @@ class Collection:
             return True
         runs, width = len(self.top_five), self.top_five[0].shape[1]
         columns = (entry.top_five, entry.confidence, entry.reference)
-        return all(len(column) == runs for column in columns) and all(
-            len(top) == width and min(top) >= 0 and max(top) < self.classes
-            for top in entry.top_five
+        classes = range(self.classes)
+        return (
+            all(len(column) == runs for column in columns)
+            and all(len(set(top)) == len(top) == width for top in entry.top_five)
+            and all(label in classes for top in entry.top_five for label in top)
+            and all(0 <= value <= 1 for value in entry.confidence)
+            and all(best is None or best in classes for best in entry.reference)
         )
 
     def counts(self) -> tuple[Counts, ...]:

@@ -43,4 +43,5 @@ def settings(config: Config, device: "torch.device", job: "Job") -> dict[str, ob
         "seed": config.seed,
         "compare_precision": config.compare_precision,
         "canary": config.canary,
+        "strict": config.strict,
     }

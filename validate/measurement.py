@@ -13,7 +13,7 @@ from resnext.data.alignment import aligned
 from resnext.data.image_set import ImageSet
 from resnext.data.sources import open_images
 from resnext.errors import DataError
-from resnext.machine import versions
+from resnext.machine import PACKAGES, versions
 from resnext.published import Row, read_table
 from validate.candidates import Entrant, candidates, enter, wants_to_scale
 from validate.claims import Conditions, Judgement, Verdict, assess
@@ -59,8 +59,16 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
     checkpoint = entrants[0].checkpoint
     found = open_images(config.data, labels=config.labels, cache=config.cache, progress=watcher.bar)
     images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)
-    for text in _notes(config, images, entrants, own):
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
         watcher.note(text)
+
+    claimed_of = [row for row in own if row.claims]
+    missing = unused(claimed_of, [entrant.protocol for entrant in entrants])
+    for text in _notes(config, images, entrants, own):
+        note(text)
 
     from resnext.data.batches import memory_explained
     from resnext.inference import Precision, check_precision, find_device, use_processors
@@ -71,7 +79,7 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
     if device.type == "cpu":
         use_processors(processes=job.local_size)
     for text in _slower(config, device):
-        watcher.note(text)
+        note(text)
     options = settings(config, device, job)
     batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
     plan = make_plan(len(images), limit=config.limit, seed=config.seed, batch_size=batch_size)
@@ -89,11 +97,12 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
             canary=config.canary,
         )
         sha256 = images.digest()
-        identity = _identity(subject, sha256, options)
+        made_with = versions(device)
+        identity = _identity(subject, sha256, options, made_with)
         job.agree(identity, "checkpoints, images or options")
         with _kept(config, job, identity, subject) as ledger:
             if ledger and ledger.batches:
-                watcher.note(_done_note(ledger, len(plan)))
+                note(_done_note(ledger, len(plan)))
             outcome = run(subject, job, ledger, watcher)
     if outcome is None:
         return None
@@ -107,8 +116,11 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         forms=dict(collected.forms),
         timing=timing,
         settings=options,
-        versions=versions(device),
+        versions=made_with,
         command=config.command,
+        notes=tuple(notes),
+        missing=missing,
+        strict=config.strict,
     )
 
 
@@ -153,12 +165,18 @@ def _slower(config: Config, device: "torch.device") -> Iterator[str]:
         yield from refusals(device)
 
 
-def _identity(subject: "Subject", sha256: str, options: dict[str, object]) -> dict[str, object]:
-    """Describe a measurement: a ledger goes on, and processes work together, only at the same."""
+def _identity(
+    subject: "Subject", sha256: str, options: dict[str, object], made_with: dict[str, str]
+) -> dict[str, object]:
+    """Describe a measurement: a ledger goes on, and processes work together, only at the same.
+
+    What a machine is belongs to it no more than its name does: a run may go on elsewhere.
+    """
     return {
         "data": {"images": len(subject.images), "sha256": sha256},
         "settings": {name: options[name] for name in KEPT_SETTINGS},
         "runs": [way.run.to_fields() for way in subject.candidates],
+        "versions": {package: made_with[package] for package in PACKAGES},
     }
 
 

@@ -30,6 +30,7 @@ class Config:
         seed: of that sample.
         ledger: file that keeps every decision, and from which a run goes on; or None.
         canary: stop where nearly everything is wrong.
+        strict: a claim without a verdict does not pass.
         checkpoints: files, folders and names of published networks; none stands for the current
             folder.
         command: as it was typed.
@@ -54,4 +55,5 @@ class Config:
     seed: int = 0
     ledger: Path | None = None
     canary: bool = True
+    strict: bool = False
     command: str = ""

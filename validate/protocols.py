@@ -20,12 +20,14 @@ class Protocol:
         preprocessing: what the images go through.
         claims: by which it is judged.
         note: what the user should know about this choice; None if it is the obvious one.
+        weights_sha256: of the only weights that the claims are about, where their row says so.
     """
 
     name: str
     preprocessing: Preprocessing
     claims: tuple[Claim, ...] = ()
     note: str | None = None
+    weights_sha256: str | None = None
 
 
 def choose(
@@ -55,6 +57,7 @@ def choose(
             preprocessing=row.preprocessing,
             claims=row.claims,
             note=_override(checkpoint, path, row),
+            weights_sha256=row.weights_sha256,
         )
     namesake = _named(published, path.stem)
     if header is None and namesake and namesake.spec == checkpoint.spec:

@@ -157,6 +157,9 @@ class Report:
             limit, seed, processes, flags of the arithmetic).
         versions: package -> version, and the machine's names.
         command: as it was typed.
+        notes: what was said before the measurement, a sentence each.
+        missing: names of the user's rows of claims that apply to nothing that was measured.
+        strict: a claim without a verdict does not pass.
     """
 
     results: tuple[Result, ...]
@@ -169,6 +172,9 @@ class Report:
     settings: Mapping[str, object]
     versions: Mapping[str, str]
     command: str
+    notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    strict: bool = False
 
     @property
     def claim_failed(self) -> bool:

@@ -15,6 +15,8 @@ from validate.wording import LABELS, percent
 HEADERS: Final = ("network", "correct", "error %", "claim %", "verdict", "source")
 NUMBERS: Final = ("correct", "error %", "claim %")
 GAP: Final = "  "
+# Columns that are used even where a terminal says that it has fewer, or none.
+LEAST: Final = 40
 # A source that does not fit goes on below itself, in no fewer columns than these.
 NARROWEST: Final = 12
 STYLES: Final = {

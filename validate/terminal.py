@@ -7,7 +7,7 @@ from rich.console import Console
 
 from resnext.text import number, printable
 from validate.results import Report
-from validate.table import to_table
+from validate.table import LEAST, to_table
 from validate.wording import remarks
 
 # Unreadable images that are listed; the reports name all of them.
@@ -25,6 +25,7 @@ class _Console(Console):
 def print_table(report: Report) -> None:
     """Print the results, and below them what there is to say about single claims and images."""
     console = _Console(markup=False, highlight=False, emoji=False)
+    console.width = max(console.width, LEAST)
     console.print(to_table(report.results, console))
     texts = [*remarks(report.results), *_failures(report)]
     if texts:

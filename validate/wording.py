@@ -10,18 +10,13 @@ from resnext.published import Claim, Metric
 from resnext.text import number, printable
 from validate.claims import Judgement, Verdict
 from validate.comparison import Group, grouped
+from validate.open_claims import open_claims
 from validate.pipelines import Pipeline
 from validate.results import Report, Result
 
 LABELS: Final = {Metric.TOP1_ERROR: "top-1", Metric.TOP5_ERROR: "top-5"}
 
-# What each exit code of the command says of a report.
-EXIT_MEANINGS: Final = {
-    0: "every claim that was judged holds",
-    1: "a claim that was judged does not hold",
-    2: "images could not be read, so the set is not whole",
-}
-
+DECIDED: Final = (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)
 HOLDING: Final = {1: "the claim holds", 2: "both claims hold"}
 
 
@@ -72,7 +67,21 @@ def exit_code(report: Report) -> int:
     """Return what the command ends with: 2 for images that failed, 1 for a claim that did."""
     if report.decisions.failures:
         return 2
-    return 1 if report.claim_failed else 0
+    return 1 if report.claim_failed or (report.strict and open_claims(report)) else 0
+
+
+def exit_meaning(report: Report) -> str:
+    """Return what the exit code says."""
+    judged = any(each.verdict in DECIDED for result in report.results for each in result.judgements)
+    match exit_code(report):
+        case 0:
+            return "every claim that was judged holds" if judged else "no claim was judged"
+        case 1 if report.claim_failed:
+            return "a claim that was judged does not hold"
+        case 1:
+            return "a claim has no verdict, which --strict does not let pass"
+        case _:
+            return "images could not be read, so the set is not whole"
 
 
 def outcome(report: Report) -> Outcome:
@@ -97,7 +106,10 @@ def sentences(report: Report) -> tuple[str, ...]:
     groups = grouped(report.results)
     return (
         *([f"Incomplete: {number(failed, 'image')} could not be read."] if failed else []),
-        _claims_text([each for result in report.results for each in result.judgements]),
+        _claims_text(
+            [each for result in report.results for each in result.judgements],
+            others=sum(len(group.unjudged()) for group in groups),
+        ),
         *_shifts_text([shift for group in groups for shift in shifts(group)]),
     )
 
@@ -184,16 +196,22 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}\u2026"
 
 
-def _claims_text(judgements: Sequence[Judgement]) -> str:
-    """Say how many claims hold: the first sentence of all."""
+def _claims_text(judgements: Sequence[Judgement], *, others: int) -> str:
+    """Say how many claims hold, of those that were not made in another way: the first sentence."""
     verdicts = [each.verdict for each in judgements]
     failed = verdicts.count(Verdict.NOT_REPRODUCED)
     judged = failed + verdicts.count(Verdict.REPRODUCED)
     undecided = verdicts.count(Verdict.NO_VERDICT)
+    if not verdicts and others:
+        return (
+            f"Measured; {number(others, 'claim')} made in another way {_were(others)} not judged."
+        )
     if not verdicts:
         return "Measured; there is no claim to judge."
     if not judged:
-        return f"No verdict: {number(undecided, 'claim')} measured on a part of the images."
+        part = all(each.images < each.claim.images for each in judgements)
+        of = "a part of the images" if part else "other images than its own"
+        return f"No verdict: {number(undecided, 'claim')} measured on {of}."
     rest = f"; no verdict on {undecided} more" if undecided else ""
     if failed:
         return (

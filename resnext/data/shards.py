@@ -128,7 +128,7 @@ def shard_images(indexes: Iterable[tuple[Path, Index]], root: str) -> ImageSet:
         raise DataError(f"{root}: samples of an image and a label expected, found none")
     return ImageSet(
         root=root,
-        ids=_ids(root, paths, keys),
+        ids=_ids(root, shards),
         labels=np.array([label for shard in shards for label in shard.labels], np.int64),
         classes=None,
         reader=Stretches(
@@ -217,13 +217,33 @@ def _label(extension: str, data: bytes) -> int | None:
     return value if type(value) is int and 0 <= value < 10**9 else None
 
 
-def _ids(root: str, paths: Sequence[Path], keys: Sequence[Sequence[str]]) -> Names:
+def _refuse_repeated(shards: Sequence[_Shard]) -> None:
+    """Refuse a sample that two shards hold: another would be missing, and the count still right.
+
+    Shards that count from zero each share names; only where the sizes are the same too are the
+    pictures compared.
+
+    Raises:
+        DataError: names the sample and its shards.
+    """
+    seen: dict[tuple[str, int], tuple[_Shard, int]] = {}
+    for shard in shards:
+        for place, sample in enumerate(zip(shard.keys, shard.images.sizes.tolist(), strict=True)):
+            other, there = seen.setdefault(sample, (shard, place))
+            if other is not shard and other.images.read(there) == shard.images.read(place):
+                raise DataError(
+                    f"{shard.path}: {sample[0]}: another sample than in {other.path} expected, "
+                    "found the same name and picture; give each shard once"
+                )
+
+
+def _ids(root: str, shards: Sequence[_Shard]) -> Names:
     """Name the samples by their keys; where shards share some, by shard and key."""
-    plain = [key for each in keys for key in each]
+    plain = [key for shard in shards for key in shard.keys]
     if len(set(plain)) == len(plain):
         return Names(plain)
-    pairs = zip(paths, keys, strict=True)
-    full = [f"{path.stem}/{key}" for path, each in pairs for key in each]
+    _refuse_repeated(shards)
+    full = [f"{shard.path.stem}/{key}" for shard in shards for key in shard.keys]
     if len(set(full)) < len(full):
         [(twice, _)] = Counter(full).most_common(1)
         raise DataError(f"{root}: one sample of each name expected, found several of {twice}")

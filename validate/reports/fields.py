@@ -5,12 +5,13 @@ from fractions import Fraction
 from typing import Final
 
 from resnext.published import Claim, Metric
-from validate.claims import Judgement, Unjudged
+from validate.claims import Judgement, Unjudged, tolerance
 from validate.comparison import grouped
 from validate.flips import exact_mcnemar
+from validate.open_claims import open_claims
 from validate.reports.statistics import Answers, answers, flips, macro
 from validate.results import Report, Result
-from validate.wording import EXIT_MEANINGS, exit_code, headline, outcome
+from validate.wording import exit_code, exit_meaning, headline, outcome
 
 # Rises when a field goes away or changes its meaning; new fields do not raise it.
 FORMAT: Final = 2
@@ -28,9 +29,11 @@ def to_json(report: Report) -> dict[str, object]:
         "outcome": outcome(report),
         "summary": headline(report),
         "exit_code": code,
-        "exit_meaning": EXIT_MEANINGS[code],
+        "exit_meaning": exit_meaning(report),
         "results": [_result(r, found, place) for place, r in enumerate(report.results)],
         "pipelines_compared": _comparisons(report, found),
+        "open": list(open_claims(report)),
+        "notes": list(report.notes),
         "failures": [
             {"image": report.images.ids[position], "reason": reason}
             for position, reason in sorted(report.decisions.failures.items())
@@ -93,7 +96,13 @@ def _unjudged(each: Unjudged) -> dict[str, object]:
 
 
 def _printed(claim: Claim) -> dict[str, object]:
-    return {"source": claim.source, "metric": claim.metric, "published": claim.value}
+    return {
+        "source": claim.source,
+        "metric": claim.metric,
+        "published": claim.value,
+        "images": claim.images,
+        "tolerance": float(tolerance(claim.value)),
+    }
 
 
 def _comparisons(report: Report, found: Answers) -> list[Mapping[str, object]]:

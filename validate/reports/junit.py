@@ -7,6 +7,7 @@ from resnext.published import Claim
 from resnext.text import number, printable
 from validate.claims import Judgement, Verdict
 from validate.comparison import Group, grouped
+from validate.open_claims import open_claims
 from validate.results import Report, Result
 from validate.wording import remark, shown
 
@@ -15,7 +16,8 @@ def to_junit(report: Report) -> str:
     """Return the report in the form that JUnit's consumers agree on.
 
     A claim that was not reproduced is a failure, one without a verdict is skipped, with the reason
-    in its message; images that could not be read are an error of a case of their own.
+    in its message; images that could not be read are an error of a case of their own, and claims
+    that are left open a failure of one where that is not let pass.
     """
     root = ET.Element("testsuites", name="resnext-validate")
     _images_suite(root, report)
@@ -39,6 +41,15 @@ def _images_suite(root: ET.Element, report: Report) -> None:
         message = f"{number(len(failures), 'image')} could not be read"
         error = ET.SubElement(case, "error", message=message, type="unreadable")
         error.text = "\n".join(printable(reason) for _, reason in sorted(failures.items()))
+    if report.strict:
+        case = ET.SubElement(
+            suite, "testcase", classname="claims", name="every claim has a verdict"
+        )
+        if texts := open_claims(report):
+            message = "; ".join(texts)
+            ET.SubElement(case, "failure", message=message, type="no verdict").text = message
+    if report.notes:
+        ET.SubElement(suite, "system-out").text = "\n".join(map(printable, report.notes))
 
 
 def _suite(root: ET.Element, group: Group) -> None:

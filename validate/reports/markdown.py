@@ -181,7 +181,7 @@ def _details(report: Report) -> list[str]:
         for run in (result.run for result in report.results)
     ]
     facts = [*report.settings.items(), *report.versions.items()]
-    notes = _list(_name(note) for note in report.images.notes)
+    notes = _list(_name(note) for note in report.notes)
     return [
         "<details><summary>How it was measured</summary>",
         "",

@@ -14,9 +14,9 @@ from validate.reports.mistakes import galleries
 from validate.reports.statistics import answers
 from validate.results import Report
 from validate.wording import (
-    EXIT_MEANINGS,
     cut,
     exit_code,
+    exit_meaning,
     outcome,
     percent,
     sentences,
@@ -46,7 +46,7 @@ def to_page(report: Report) -> str:
             sentences=sentences(report),
             chips=_chips(report),
             exit_code=exit_code(report),
-            exit_meaning=EXIT_MEANINGS[exit_code(report)],
+            exit_meaning=exit_meaning(report),
             forests=[forest(group, found) for group in groups],
             classes=[classes_view(report, found, group) for group in groups],
             class_rows=class_rows(report, found),

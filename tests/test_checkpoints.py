@@ -1,0 +1,72 @@
+"""Which files the names on a command line mean."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import convert
+from resnext.errors import CheckpointError
+from validate.checkpoints import find
+
+ORIGINAL = Path(__file__).parents[1] / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of an original and its conversion, which is newer."""
+    shutil.copy(ORIGINAL, tmp_path / "x.t7")
+    convert.load(tmp_path / "x.t7").save(tmp_path / "x.safetensors")
+    os.utime(tmp_path / "x.t7", (0, 0))
+    return tmp_path
+
+
+def touch(path: Path) -> None:
+    """Make a file newer than all others."""
+    os.utime(path, (4e9, 4e9))
+
+
+def test_original_beside_its_conversion_is_left_out(folder: Path) -> None:
+    assert find([str(folder)]) == (str(folder / "x.safetensors"),)
+    touch(folder / "x.t7")  # a copy of the same bytes
+    assert find([str(folder)]) == (str(folder / "x.safetensors"),)
+
+
+def test_conversion_of_another_original_than_lies_beside_it_is_refused(folder: Path) -> None:
+    data = bytearray((folder / "x.t7").read_bytes())
+    data[-100] ^= 1
+    (folder / "x.t7").write_bytes(data)
+    touch(folder / "x.t7")
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: converted from x\.t7 expected"):
+        find([str(folder)])
+    (folder / "x.t7").write_bytes(data[:-1])
+    os.utime(folder / "x.t7", (0, 0))
+    with pytest.raises(CheckpointError, match="convert it again, or name the one to validate"):
+        find([str(folder)])
+    assert find([str(folder / "x.t7")]) == (str(folder / "x.t7"),)
+
+
+def test_state_of_a_training_is_no_checkpoint_of_its_folder(folder: Path) -> None:
+    (folder / "x.t7").unlink()
+    state = folder / "state.safetensors"
+    save_file({"a": np.zeros(1)}, state, {"form": "resnext-train state 1"})
+    assert find([str(folder)]) == (str(folder / "x.safetensors"),)
+    assert find([str(state)]) == (str(state),)  # which is refused once it is loaded
+    for other in ({}, {"form": "something else"}):
+        save_file({"a": np.zeros(1)}, state, other)
+        assert find([str(folder)]) == (str(state), str(folder / "x.safetensors"))
+    state.write_bytes(b"damaged")
+    assert find([str(folder)]) == (str(state), str(folder / "x.safetensors"))
+
+
+def test_file_that_is_named_twice_is_measured_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    link = Path("link.t7")
+    link.symlink_to("x.t7")  # which is judged by its own name
+    names = ["x.t7", "./x.t7", str(folder / "x.t7"), str(link)]
+    assert find(names) == ("x.t7", "link.t7")
