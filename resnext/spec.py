@@ -58,8 +58,11 @@ MOST_BLOCKS: Final = 6000
 class Spec:
     """One network of the family.
 
+    Plain values are taken too, as files hold them: a list of blocks, the text of a `Stem`.
+
     Attributes:
         blocks: residual blocks per stage, three or four stages.
+        stem, block, norm, shortcut: one of `Stem`, `Block`, `Norm`, `Shortcut`.
         cardinality: groups of the 3x3 convolution (1 for a ResNet).
         base_width: channels of one group in the first stage, the 4 of "32x4d".
         planes: the width of the first stage; each later stage doubles it, as it doubles the
@@ -68,7 +71,8 @@ class Spec:
         classes: outputs of the classifier.
 
     Raises:
-        SpecError: the numbers contradict each other, or the original could not build them.
+        SpecError: a value of another type, numbers that contradict each other, or ones that the
+            original could not build.
     """
 
     blocks: tuple[int, ...]
@@ -83,6 +87,8 @@ class Spec:
     classes: int = 1000
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _value(field.name, getattr(self, field.name)))
         numbers = (self.cardinality, self.base_width, self.planes, self.stem_width, self.classes)
         if len(self.blocks) not in (3, 4) or min((*self.blocks, *numbers)) < 1:
             raise SpecError(f"three or four stages and whole numbers >= 1 expected, found {self}")
@@ -163,7 +169,11 @@ class Spec:
             raise SpecError(f"{where}: unknown field {unknown[0]!r}")
         if "blocks" not in values:
             raise SpecError(f"{where}: blocks is missing")
-        return cls(**{name: _field(name, value, where) for name, value in values.items()})
+        given: dict[str, Any] = dict(values)
+        try:
+            return cls(**given)
+        except SpecError as error:
+            raise SpecError(f"{where}: {error}") from error
 
 
 _CHOICES: Mapping[str, type[StrEnum]] = {
@@ -174,16 +184,16 @@ _CHOICES: Mapping[str, type[StrEnum]] = {
 }
 
 
-def _field(name: str, value: object, where: str) -> Any:
-    """Return one plain value as the attribute `name` takes it."""
+def _value(name: str, value: object) -> object:
+    """Return one value as the attribute `name` holds it: another type builds another network."""
     if choices := _CHOICES.get(name):
         if value not in list(choices):
-            raise SpecError(f"{where}: {name} is one of {', '.join(choices)}, found {value!r}")
+            raise SpecError(f"{name} is one of {', '.join(choices)}, found {value!r}")
         return choices(str(value))
     if name == "blocks":
-        if not isinstance(value, list) or not all(type(count) is int for count in value):
-            raise SpecError(f"{where}: blocks must be a list of whole numbers, found {value!r}")
+        if not isinstance(value, list | tuple) or not all(type(count) is int for count in value):
+            raise SpecError(f"blocks must be a list of whole numbers, found {value!r}")
         return tuple(value)
     if type(value) is not int:
-        raise SpecError(f"{where}: {name} must be a whole number, found {value!r}")
+        raise SpecError(f"{name} must be a whole number, found {value!r}")
     return value

@@ -101,6 +101,40 @@ def test_numbers_that_describe_no_network_are_refused(fields: dict[str, Any], me
         Spec(**{"blocks": (3, 4, 6, 3), **fields})
 
 
+def test_spec_of_plain_values_is_that_of_the_enumerations() -> None:
+    fields: dict[str, Any] = {
+        "blocks": [3, 4, 6, 3],
+        "stem": "imagenet",
+        "block": "basic",
+        "norm": "post",
+        "shortcut": "A",
+    }
+    spec = Spec(**fields)
+    assert spec.blocks == (3, 4, 6, 3)
+    assert spec.stem is Stem.IMAGENET
+    assert spec.block is Block.BASIC
+    assert spec.norm is Norm.POST
+    assert spec.shortcut is Shortcut.A
+    assert (spec.depth, spec.input_size) == (34, 224)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"stem": "bogus"}, "stem is one of imagenet, cifar, found 'bogus'"),
+        ({"block": Stem.CIFAR}, "block is one of basic, bottleneck, found <Stem.CIFAR"),
+        ({"blocks": "3463"}, "blocks must be a list of whole numbers, found '3463'"),
+        ({"blocks": (3, 4.0, 6, 3)}, "blocks must be a list of whole numbers"),
+        ({"classes": 1.5}, "classes must be a whole number, found 1.5"),
+        ({"cardinality": True}, "cardinality must be a whole number, found True"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_values_of_another_type_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        Spec(**{"blocks": (3, 4, 6, 3), **fields})
+
+
 @pytest.mark.parametrize("spec", [RESNET_18, RESNEXT_50, RESNET_200, CIFAR], ids=lambda s: s.name)
 def test_fields_survive_json(spec: Spec) -> None:
     assert Spec.from_fields(json.loads(json.dumps(spec.to_fields())), "here") == spec
@@ -139,7 +173,7 @@ def test_fields_that_are_left_out_have_their_defaults() -> None:
         ({"stem": "vgg"}, "here: stem is one of imagenet, cifar, found 'vgg'"),
         ({"norm": None}, "here: norm is one of post"),
         ({"shortcut": ["B"]}, "here: shortcut is one of A, B, C"),
-        ({"classes": 0}, "whole numbers >= 1"),
+        ({"classes": 0}, "here: three or four stages and whole numbers >= 1"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
