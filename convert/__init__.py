@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convert.errors import ConvertError
+
 if TYPE_CHECKING:
     from resnext.checkpoint import Checkpoint
 
-__all__ = ["load"]
+    __version__: str
+
+__all__ = ["ConvertError", "load"]
 
 
 def load(path: Path | str) -> "Checkpoint":
@@ -23,3 +27,17 @@ def load(path: Path | str) -> "Checkpoint":
     from convert.loading import load_checkpoint
 
     return load_checkpoint(Path(path))
+
+
+def __getattr__(name: str) -> object:
+    """Return the version of the distribution, which is looked up when it is first asked for."""
+    if name == "__version__":
+        import resnext
+
+        return resnext.__version__
+    raise AttributeError(f"module 'convert' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the version too."""
+    return sorted({*globals(), "__version__"})

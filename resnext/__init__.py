@@ -11,26 +11,36 @@ if TYPE_CHECKING:
     from resnext.errors import ResnextError
     from resnext.model import ResNeXt
     from resnext.preprocessing import Preprocessing
-    from resnext.spec import Spec
+    from resnext.spec import Block, Norm, Shortcut, Spec, Stem
+
+    __version__: str
 
 __all__ = [
+    "Block",
     "Checkpoint",
+    "Norm",
     "Preprocessing",
     "Provenance",
     "ResNeXt",
     "ResnextError",
+    "Shortcut",
     "Spec",
+    "Stem",
     "prepare",
     "prepare_ten",
 ]
 
 _HOMES = {
+    "Block": "resnext.spec",
     "Checkpoint": "resnext.checkpoint",
+    "Norm": "resnext.spec",
     "Preprocessing": "resnext.preprocessing",
     "Provenance": "resnext.checkpoint",
     "ResNeXt": "resnext.model",
     "ResnextError": "resnext.errors",
+    "Shortcut": "resnext.spec",
     "Spec": "resnext.spec",
+    "Stem": "resnext.spec",
     "prepare": "resnext.data.transforms",
     "prepare_ten": "resnext.data.transforms",
 }
@@ -38,8 +48,17 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for: `--help` must not wait for torch."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("resnext")
     if name not in _HOMES:
         raise AttributeError(f"module 'resnext' has no attribute {name!r}")
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names too, of which most are not imported yet: `help` shows what this has."""
+    return sorted({*globals(), *__all__, "__version__"})

@@ -1,7 +1,9 @@
 """What an import costs: torch only where a network is built or run."""
 
+import pydoc
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ CHECKPOINT = Path(__file__).parents[1] / "examples" / "digits" / "resnext_11_8x4
         "import resnext.data.sources, resnext.data.alignment",
         "import resnext.published; resnext.published.published()",
         "from resnext import Checkpoint, Spec, Preprocessing, Provenance, ResnextError",
+        "import resnext, convert; print(end='' * len(dir(resnext) + [convert.__version__]))",
         "import resnext.distributed as d; d.Job().device_name('cuda')",
         "import resnext.layout as l; l.layout(l.Spec(blocks=(3, 4, 6, 3))).parameters()",
     ],
@@ -62,8 +65,32 @@ def test_every_public_name_can_be_imported() -> None:
     assert {name for name in resnext.__all__ if getattr(resnext, name).__name__ != name} == set()
 
 
+def test_public_names_are_listed() -> None:
+    import convert
+    import resnext
+
+    assert {"prepare", "Checkpoint", "Stem", "__version__"} <= set(dir(resnext))
+    assert {"load", "ConvertError", "__version__"} <= set(dir(convert))
+    assert "prepare(data" in pydoc.plain(pydoc.render_doc(resnext))
+    assert "class ConvertError" in pydoc.plain(pydoc.render_doc(convert))
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    import convert
+    import resnext
+
+    assert (resnext.__version__, convert.__version__) == (version("resnext"),) * 2
+
+
 def test_name_that_does_not_exist_is_an_attribute_error() -> None:
     import resnext
 
     with pytest.raises(AttributeError, match="module 'resnext' has no attribute 'ResNet'"):
         resnext.ResNet  # noqa: B018
+
+
+def test_name_that_convert_does_not_have_is_an_attribute_error() -> None:
+    import convert
+
+    with pytest.raises(AttributeError, match="module 'convert' has no attribute 'dump'"):
+        convert.dump  # noqa: B018
