@@ -3,9 +3,8 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import isfinite
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from resnext.errors import PreprocessingError
 
@@ -23,6 +22,9 @@ class Preprocessing:
         std: divides per channel, in units of `white`, > 0.
         white: the value of a byte of 255. 1 for the ImageNet networks; 255 for those of CIFAR,
             whose mean and std are printed on the scale of bytes.
+
+    Raises:
+        PreprocessingError: a value of another type or out of bounds.
     """
 
     scale: int | None
@@ -32,13 +34,14 @@ class Preprocessing:
     white: int = 1
 
     def __post_init__(self) -> None:
+        for name in ("crop",) if self.scale is None else ("scale", "crop"):
+            _check_side(name, getattr(self, name))
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, _triple(name, getattr(self, name)))
         if self.scale is not None and self.scale < self.crop:
             raise PreprocessingError(f"scale {self.scale} is smaller than crop {self.crop}")
-        if (longest := max(self.scale or 0, self.crop)) > LONGEST:
-            raise PreprocessingError(f"sides of {LONGEST} pixels at most expected, found {longest}")
-        numbers = (*self.mean, *self.std)
-        if self.crop < 1 or self.white not in (1, 255) or not all(map(isfinite, numbers)):
-            raise PreprocessingError(f"crop >= 1, white 1 or 255, numbers expected, found {self}")
+        if type(self.white) is not int or self.white not in (1, 255):
+            raise PreprocessingError(f"white 1 or 255 expected, found {self.white!r}")
         if min(self.std) <= 0:
             raise PreprocessingError(f"std > 0 expected, found {self.std}")
 
@@ -56,12 +59,9 @@ class Preprocessing:
         unknown = sorted(set(fields) - {"scale", "crop", "mean", "std", "white"})
         if unknown:
             raise PreprocessingError(f"{where}: unknown field {unknown[0]!r}")
-        scale = None if fields.get("scale") is None else _whole(fields, "scale", where)
-        crop = _whole(fields, "crop", where)
-        mean, std = (_triple(fields, name, where) for name in ("mean", "std"))
-        white = _whole(fields, "white", where) if "white" in fields else 1
+        given: dict[str, Any] = dict.fromkeys(("scale", "crop", "mean", "std")) | dict(fields)
         try:
-            return cls(scale=scale, crop=crop, mean=mean, std=std, white=white)
+            return cls(**given)
         except PreprocessingError as error:
             raise PreprocessingError(f"{where}: {error}") from error
 
@@ -94,24 +94,25 @@ def read_preprocessing(path: Path) -> Preprocessing:
     return Preprocessing.from_fields(fields, str(path))
 
 
-MOST: Final = 1_000_000  # pixels, or a mean on the scale of bytes: nothing comes near
+MOST: Final = 1_000_000  # a mean on the scale of bytes: nothing comes near
 
 
-def _whole(fields: Mapping[str, object], name: str, where: str) -> int:
-    value = fields.get(name)
-    if type(value) is not int or not 0 < value < MOST:
-        raise PreprocessingError(f"{where}: {name} must be a whole number, found {value!r}")
-    return value
+def _check_side(name: str, value: object) -> None:
+    if type(value) is not int or not 0 < value <= LONGEST:
+        raise PreprocessingError(
+            f"{name} must be a whole number of pixels from 1 to {LONGEST}, found {value!r}"
+        )
 
 
-def _triple(fields: Mapping[str, object], name: str, where: str) -> tuple[float, float, float]:
-    value = fields.get(name)
+def _triple(name: str, value: object) -> tuple[float, float, float]:
     if (
         not isinstance(value, list | tuple)
         or len(value) != 3
         or not all(type(item) in (int, float) and abs(item) < MOST for item in value)
     ):
-        raise PreprocessingError(f"{where}: {name} must be three numbers, found {value!r}")
+        raise PreprocessingError(
+            f"{name} must be three numbers, finite and below {MOST:,}, found {value!r}"
+        )
     red, green, blue = value
     return (float(red), float(green), float(blue))
 

@@ -252,7 +252,7 @@ def test_bundled_claims_of_the_demo_are_read() -> None:
         ),
         ("[network.preprocessing]", "[network.prep]", "'?mine'?|network 1: unknown field 'prep'"),
         ("crop = 32", "crop = 40", "scale 36 is smaller than crop 40"),
-        ("scale = 36", "scale = 9460", "sides of 9459 pixels at most expected, found 9460"),
+        ("scale = 36", "scale = 9460", "scale must be .* from 1 to 9459, found 9460"),
         ("crop = 32", "crop = 0", "crop must be a whole number"),
         ("crop = 32", "crop = 32.0", "crop must be a whole number"),
         ("crop = 32", "crop = true", "crop must be a whole number"),

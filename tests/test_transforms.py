@@ -1,14 +1,16 @@
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from resnext.data.images import decode
 from resnext.data.transforms import prepare, prepare_pixels, prepare_ten, prepare_ten_pixels
-from resnext.errors import ImageError
+from resnext.errors import ImageError, PreprocessingError
 from resnext.preprocessing import CIFAR10, IMAGENET, Preprocessing
 
 IMAGES = Path(__file__).parent / "data" / "images"
@@ -107,3 +109,40 @@ def test_pixels_serve_two_preprocessings() -> None:
     assert sha256(prepare_pixels(pixels, small)) == sha256(prepare(data, small))
     expected = EXPECTED["odd_501x377.JPEG"]["sha256_float32_chw"]
     assert sha256(prepare_pixels(pixels, IMAGENET)) == expected
+
+
+both_doors = pytest.mark.parametrize("door", [prepare, prepare_ten], ids=["one", "ten"])
+
+
+@both_doors
+@pytest.mark.parametrize(
+    ("preprocessing", "message"),
+    [
+        (None, "no preprocessing is known for these weights; give a resnext.Preprocessing, or"),
+        ("imagenet", "a resnext.Preprocessing expected, found str; give the checkpoint's own"),
+    ],
+    ids=["none", "name"],
+)
+def test_preprocessing_that_is_none_is_refused(
+    door: Callable[..., np.ndarray], preprocessing: object, message: str
+) -> None:
+    with pytest.raises(PreprocessingError, match=message):
+        door(b"", preprocessing)
+
+
+@both_doors
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (IMAGES / "cat.jpg", "PosixPath"),
+        ("cat.jpg", "str"),
+        (Image.new("RGB", (2, 2)), "Image"),
+        (np.zeros((2, 2, 3), np.uint8), "ndarray"),
+    ],
+    ids=["path", "text", "picture", "pixels"],
+)
+def test_what_is_not_the_bytes_of_a_file_is_refused(
+    door: Callable[..., np.ndarray], data: object, kind: str
+) -> None:
+    with pytest.raises(ImageError, match=f"bytes of an image file expected, found {kind}; read"):
+        door(data, PLAIN)

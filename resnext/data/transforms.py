@@ -12,37 +12,62 @@ import numpy as np
 from resnext.data.bicubic import Levels, Taps, find_taps
 from resnext.data.images import check_size, decode
 from resnext.data.resample import Window, scale_planes, scaled_size
-from resnext.errors import ImageError
+from resnext.errors import ImageError, PreprocessingError
+from resnext.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resnext.preprocessing import Preprocessing
 
-
-def prepare(data: bytes, preprocessing: "Preprocessing") -> "NDArray[np.float32]":
+def prepare(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.float32]":
     """Return what the network sees of an image file: its single centre crop.
 
     Args:
         data: the whole file.
-        preprocessing: the row that belongs to the weights.
+        preprocessing: the row that belongs to the weights, as their checkpoint has it.
 
     Returns:
         (3, crop, crop) float32, C-contiguous.
 
     Raises:
         ImageError: not an image, or one smaller than the crop where nothing is scaled.
+        PreprocessingError: none is known.
     """
-    return prepare_pixels(decode(data), preprocessing)
+    row = _known(preprocessing)
+    return prepare_pixels(decode(_checked(data)), row)
 
 
-def prepare_ten(data: bytes, preprocessing: "Preprocessing") -> "NDArray[np.float32]":
+def prepare_ten(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.float32]":
     """Return the ten crops of an image file: `prepare_ten_pixels` of its pixels."""
-    return prepare_ten_pixels(decode(data), preprocessing)
+    row = _known(preprocessing)
+    return prepare_ten_pixels(decode(_checked(data)), row)
+
+
+def _known(preprocessing: object) -> Preprocessing:
+    if preprocessing is None:
+        raise PreprocessingError(
+            "no preprocessing is known for these weights; give a resnext.Preprocessing, or store "
+            "one with resnext-convert --preprocessing"
+        )
+    if not isinstance(preprocessing, Preprocessing):
+        raise PreprocessingError(
+            f"a resnext.Preprocessing expected, found {type(preprocessing).__name__}; give the "
+            "checkpoint's own"
+        )
+    return preprocessing
+
+
+def _checked(data: object) -> bytes:
+    if not isinstance(data, bytes | bytearray):
+        raise ImageError(
+            f"the bytes of an image file expected, found {type(data).__name__}; read the file "
+            "with Path(...).read_bytes()"
+        )
+    return bytes(data)
 
 
 def prepare_pixels(
-    pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing"
+    pixels: "NDArray[np.uint8]", preprocessing: Preprocessing
 ) -> "NDArray[np.float32]":
     """Return the single centre crop of a decoded picture, as `prepare` does of a file.
 
@@ -73,10 +98,10 @@ class Source:
     pixels: "NDArray[np.uint8]"
     rows: Taps
     columns: Taps
-    preprocessing: "Preprocessing"
+    preprocessing: Preprocessing
 
 
-def crop_source(pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing") -> Source:
+def crop_source(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> Source:
     """Return what the single centre crop reads, to be scaled elsewhere.
 
     Args:
@@ -99,7 +124,7 @@ def crop_source(pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing") -> 
 
 
 def prepare_ten_pixels(
-    pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing"
+    pixels: "NDArray[np.uint8]", preprocessing: Preprocessing
 ) -> "NDArray[np.float32]":
     """Return the ten crops of a decoded picture, over which the original sums the logits.
 
@@ -128,7 +153,7 @@ def prepare_ten_pixels(
     )
 
 
-def _size(pixels: "NDArray[np.uint8]", preprocessing: "Preprocessing") -> tuple[int, int]:
+def _size(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> tuple[int, int]:
     """Return (height, width) of the scaled picture, which holds the crop.
 
     Raises:
@@ -155,7 +180,7 @@ def _normalised_window(
     pixels: "NDArray[np.uint8]",
     size: tuple[int, int],
     window: Window,
-    preprocessing: "Preprocessing",
+    preprocessing: Preprocessing,
 ) -> "NDArray[np.float32]":
     """Return a window of the scaled picture as (3, height, width) float32, normalised."""
     levels = levels_of(preprocessing)
@@ -170,7 +195,7 @@ def _normalised_window(
 
 
 @lru_cache(maxsize=16)
-def levels_of(preprocessing: "Preprocessing") -> Levels:
+def levels_of(preprocessing: Preprocessing) -> Levels:
     """Return how the original turned bytes into numbers: - mean and std as float32, each."""
     return Levels(
         unit=np.float32(preprocessing.white / 255),

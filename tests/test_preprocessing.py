@@ -1,0 +1,63 @@
+"""A preprocessing is checked whoever states it: the program, a TOML file, a header."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resnext.errors import PreprocessingError
+from resnext.preprocessing import Preprocessing, read_preprocessing
+
+FIELDS: dict[str, Any] = {"scale": 256, "crop": 224, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+SIDE = "must be a whole number of pixels from 1 to 9459, found"
+TRIPLE = "must be three numbers, finite and below 1,000,000, found"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"crop": 224.0}, f"crop {SIDE} 224.0"),
+        ({"crop": "224"}, f"crop {SIDE} '224'"),
+        ({"crop": -32}, f"crop {SIDE} -32"),
+        ({"crop": 1_000_000}, f"crop {SIDE} 1000000"),
+        ({"crop": None}, f"crop {SIDE} None"),
+        ({"scale": "256"}, f"scale {SIDE} '256'"),
+        ({"scale": 0}, f"scale {SIDE} 0"),
+        ({"scale": 100}, "scale 100 is smaller than crop 224"),
+        ({"mean": (0.5, 0.5)}, f"mean {TRIPLE} (0.5, 0.5)"),
+        ({"mean": (0.5, 0.5, float("nan"))}, f"mean {TRIPLE} (0.5, 0.5, nan)"),
+        ({"mean": 0.5}, f"mean {TRIPLE} 0.5"),
+        ({"std": (0.5, 0.5, "a")}, f"std {TRIPLE} (0.5, 0.5, 'a')"),
+        ({"std": (0.5, 0.0, 0.5)}, "std > 0 expected, found (0.5, 0.0, 0.5)"),
+        ({"white": 2}, "white 1 or 255 expected, found 2"),
+        ({"white": True}, "white 1 or 255 expected, found True"),
+    ],
+    ids=str,
+)
+def test_value_that_cannot_be_applied_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(PreprocessingError) as caught:
+        Preprocessing(**{**FIELDS, **fields})
+    assert str(caught.value) == message
+
+
+def test_list_of_three_numbers_is_taken_and_can_be_a_key() -> None:
+    row = Preprocessing(**{**FIELDS, "mean": [0.5, 0.5, 0.5]})
+    assert {row: 1}[Preprocessing(**FIELDS)] == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("crop = 1000000", f"crop {SIDE} 1000000"),
+        ("crop = -32", f"crop {SIDE} -32"),
+        ("crop = 32\nmean = [0.5, 0.5, nan]", f"mean {TRIPLE} [0.5, 0.5, nan]"),
+        ("crop = 32", f"mean {TRIPLE} None"),
+        ("crop = 32\nzoom = 2", "unknown field 'zoom'"),
+    ],
+)
+def test_file_that_is_wrong_is_refused_by_name(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(line)
+    with pytest.raises(PreprocessingError) as caught:
+        read_preprocessing(path)
+    assert str(caught.value) == f"{path}: {message}"
