@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.errors import CheckpointError, ResnextError
+from resnext.errors import CheckpointError, PreprocessingError, SpecError
 from resnext.files import whole_file
 from resnext.header import Origin, Provenance, from_metadata, to_fields, to_metadata
 from resnext.layout import Layout, layout
@@ -168,9 +168,7 @@ class Checkpoint:
                 tensors = {name: _frozen(file.get_tensor(name)) for name in names}
         except (SafetensorError, TypeError, KeyError, AttributeError) as error:
             # The last three: element types that numpy does not have.
-            raise CheckpointError(
-                f"{path}: not a whole safetensors file ({error}); convert the original again"
-            ) from error
+            raise CheckpointError(f"{path}: {_unread(Path(path), error)}") from error
         if not names:
             raise CheckpointError(
                 f"{path}: no spec in its header, so resnext-convert did not write it; "
@@ -178,19 +176,21 @@ class Checkpoint:
             )
         try:
             return cls(tensors=tensors, **from_metadata(metadata))
-        except (
-            ResnextError,
-            ValueError,
-            KeyError,
-            TypeError,
-            RecursionError,
-            OverflowError,
-        ) as error:
-            raise CheckpointError(f"{path}: {_reason(error)}") from error
+        except (CheckpointError, SpecError, PreprocessingError) as error:
+            raise CheckpointError(f"{path}: {error}") from error
 
 
-def _reason(error: Exception) -> str:
-    return f"{error} is missing in its header" if isinstance(error, KeyError) else str(error)
+def _unread(path: Path, error: Exception) -> str:
+    """Say what a file is that is not read as safetensors: one not yet converted, or a damaged one.
+
+    Torch7's files begin with the tag of a table or an object, as an integer or as text.
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+    binary = head[:4] in (b"\3\0\0\0", b"\4\0\0\0") and any(head[4:])
+    if binary or head.startswith((b"3\n", b"4\n")):
+        return "a converted file expected, found an original .t7; resnext-convert converts it"
+    return f"not a whole safetensors file ({error}); convert the original again"
 
 
 def _frozen(array: Array) -> Array:

@@ -1,13 +1,15 @@
 """What a checkpoint's header says beside its tensors, as strings that safetensors takes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from math import inf
+from typing import Any, TypeVar
 
 from resnext.errors import CheckpointError
 from resnext.preprocessing import Preprocessing
+from resnext.published import published
 from resnext.spec import Spec
 
 # The part of a provenance that a network trained from nothing does not have.
@@ -85,46 +87,93 @@ def from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     """Return the arguments of `Checkpoint` that stand in a header.
 
     Raises:
-        ResnextError, ValueError, KeyError, TypeError, RecursionError, OverflowError: it is damaged.
+        CheckpointError, SpecError, PreprocessingError: it is damaged.
     """
+    spec = Spec.from_fields(_entry(metadata, "spec", _OBJECT), "spec")
     preprocessing = None
     if "preprocessing" in metadata:
-        fields = _object(metadata["preprocessing"])
+        fields = _entry(metadata, "preprocessing", _OBJECT)
         preprocessing = Preprocessing.from_fields(fields, "preprocessing")
     origin = metadata.get("preprocessing_origin")
     return {
-        "spec": Spec.from_fields(_object(metadata["spec"]), "spec"),
+        "spec": spec,
         "preprocessing": preprocessing,
-        "origin": None if origin is None else Origin(origin),
-        "provenance": _provenance(metadata),
-        "classes": _names(metadata["classes"]) if "classes" in metadata else None,
-        "training": _object(metadata["training"]) if "training" in metadata else None,
+        "origin": None if origin is None else _entry(metadata, "preprocessing_origin", _ORIGIN),
+        "provenance": _provenance(metadata, spec),
+        "classes": _entry(metadata, "classes", _TEXTS) if "classes" in metadata else None,
+        "training": _entry(metadata, "training", _OBJECT) if "training" in metadata else None,
     }
 
 
-def _provenance(metadata: Mapping[str, str]) -> Provenance:
+def _provenance(metadata: Mapping[str, str], spec: Spec) -> Provenance:
     sourceless = "training" in metadata and not any(key in metadata for key in SOURCE_FIELDS)
+    published_name = metadata.get("published_name")
+    _check_name(published_name, spec)
     return Provenance(
-        source_file=None if sourceless else metadata["source_file"],
-        source_sha256=None if sourceless else metadata["source_sha256"],
-        source_bytes=None if sourceless else int(metadata["source_bytes"]),
-        published_name=metadata.get("published_name"),
+        source_file=None if sourceless else _entry(metadata, "source_file", _TEXT),
+        source_sha256=None if sourceless else _entry(metadata, "source_sha256", _TEXT),
+        source_bytes=None if sourceless else _entry(metadata, "source_bytes", _COUNT),
+        published_name=published_name,
         licence=metadata.get("licence"),
-        converted_by=metadata["converted_by"],
-        conversions=tuple(str(item) for item in json.loads(metadata["conversions"])),
-        proof=float(metadata["proof"]) if "proof" in metadata else None,
+        converted_by=_entry(metadata, "converted_by", _TEXT),
+        conversions=_entry(metadata, "conversions", _TEXTS),
+        proof=_entry(metadata, "proof", _DIFFERENCE) if "proof" in metadata else None,
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _check_name(name: str | None, spec: Spec) -> None:
+    """Refuse the name of a published network of another spec: claims and licence follow it."""
+    rows = {row.name: row.spec for row in published()} if name else {}
+    expected = rows.get(name or "")
+    if expected is not None and expected != spec:
+        raise CheckpointError(
+            f"published_name in its header: the spec of {name} expected, found that of another "
+            f"{spec.name} with {spec.classes} classes; convert the original again"
+        )
+
+
+T = TypeVar("T")
+
+
+def _entry(metadata: Mapping[str, str], name: str, kind: tuple[str, Callable[[str], T]]) -> T:
+    """Return one entry of a header, read as its kind: what is expected, and how it is read."""
+    expected, read = kind
+    if name not in metadata:
+        raise CheckpointError(f"{name!r} is missing in its header")
+    text = metadata[name]
+    try:
+        return read(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{name} in its header: {expected} expected, found {text[:40]!r}; "
+            "convert the original again"
+        ) from error
+
+
+def _texts(text: str) -> tuple[str, ...]:
     value = json.loads(text)
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise CheckpointError(f"a list of class names expected in the header, found {text[:40]!r}")
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError
     return tuple(value)
 
 
 def _object(text: str) -> dict[str, object]:
     value = json.loads(text)
     if not isinstance(value, dict):
-        raise CheckpointError(f"an object expected in the header, found {text[:40]!r}")
+        raise TypeError
     return value
+
+
+def _difference(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < inf:
+        raise ValueError
+    return value
+
+
+_TEXT = ("a text", str)
+_TEXTS = ("a list of texts in JSON", _texts)
+_OBJECT = ("an object in JSON", _object)
+_COUNT = ("a whole number", int)
+_DIFFERENCE = ("a number from 0", _difference)
+_ORIGIN = (f"one of {', '.join(Origin)}", Origin)

@@ -34,7 +34,7 @@ SOURCE = Provenance(
     source_sha256="ab" * 32,
     source_bytes=200631353,
     converted_by="resnext 1.2.3",
-    published_name="resnext_50_32x4d",
+    published_name="resnext_11_2x3d",  # of no row of the table, which knows its networks' specs
     licence="CC BY-NC 4.0",
     conversions=("one thing (3 times)", "another, \u00fcber"),
 )
@@ -165,7 +165,7 @@ def test_header_holds_spec_preprocessing_and_provenance(tmp_path: Path) -> None:
         "source_file": "resnext_50_32x4d.t7",
         "source_sha256": "ab" * 32,
         "source_bytes": "200631353",
-        "published_name": "resnext_50_32x4d",
+        "published_name": "resnext_11_2x3d",
         "licence": "CC BY-NC 4.0",
         "converted_by": "resnext 1.2.3",
     }
@@ -200,7 +200,7 @@ def test_every_tensor_starts_at_a_multiple_of_its_element(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        (SOURCE, "resnext_50_32x4d"),
+        (SOURCE, "resnext_11_2x3d"),
         (replace(SOURCE, published_name=None, source_file="my.model_12.t7"), "my.model_12"),
     ],
     ids=["published", "file"],
@@ -402,6 +402,21 @@ def test_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
         Checkpoint.load(path)
 
 
+@pytest.mark.parametrize(
+    "head",
+    [b"\4\0\0\0\1\0\0\0", b"\3\0\0\0\1\0\0\0", b"4\n1\n3\nV 1"],
+    ids=["object", "table", "text"],
+)
+def test_original_file_is_said_to_be_one(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(head + bytes(100))
+    with pytest.raises(CheckpointError) as caught:
+        Checkpoint.load(path)
+    assert str(caught.value) == (
+        f"{path}: a converted file expected, found an original .t7; resnext-convert converts it"
+    )
+
+
 def test_file_without_metadata_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     safetensors_numpy.save_file(tensors_of(SPEC), path)
@@ -423,23 +438,36 @@ def rewritten(
 @pytest.mark.parametrize(
     ("entry", "value", "message"),
     [
-        ("spec", "{", "Expecting property name"),
-        ("spec", "[]", "an object expected in the header"),
+        ("spec", "{", "spec in its header: an object in JSON expected, found '{'; convert"),
+        ("spec", "[]", "spec in its header: an object in JSON expected"),
         ("spec", "{}", "spec: blocks is missing"),
         ("spec", '{"blocks": [1, 1, 1], "gates": 3}', "spec: unknown field 'gates'"),
         ("spec", '{"blocks": [1, 1, 1], "classes": -1}', "whole numbers >= 1"),
         ("spec", '{"blocks": [1, 1, 1]}', r"tensor .* expected, found"),
         ("spec", '{"blocks": [1000000000, 1, 1]}', "at most 6000 blocks"),
-        ("spec", "[" * 100_000, "recursion"),
-        ("preprocessing", "3", "an object expected in the header"),
+        ("spec", "[" * 100_000, "spec in its header: an object in JSON expected"),
+        ("preprocessing", "3", "preprocessing in its header: an object in JSON expected"),
         ("preprocessing", "{}", "preprocessing: crop must be a whole number"),
-        ("preprocessing_origin", "nowhere", "'nowhere' is not a valid Origin"),
-        ("source_bytes", "many", "invalid literal"),
+        (
+            "preprocessing_origin",
+            "xx",
+            "preprocessing_origin in its header: one of .* found 'xx'",
+        ),
+        (
+            "source_bytes",
+            "many",
+            "source_bytes in its header: a whole number expected, found 'm",
+        ),
         ("source_file", None, "'source_file' is missing in its header"),
         ("source_sha256", None, "'source_sha256' is missing in its header"),
         ("converted_by", None, "'converted_by' is missing in its header"),
-        ("conversions", "3", "not iterable"),
-        ("conversions", "", "Expecting value"),
+        ("conversions", "3", "conversions in its header: a list of texts in JSON expected"),
+        ("conversions", "", "conversions in its header: a list of texts in JSON expected"),
+        ("classes", "[1]", "classes in its header: a list of texts in JSON expected, found"),
+        ("proof", "abc", "proof in its header: a number from 0 expected, found 'abc'"),
+        ("proof", "-1", "proof in its header: a number from 0 expected, found '-1'"),
+        ("proof", "NaN", "proof in its header: a number from 0 expected, found 'NaN'"),
+        ("published_name", "resnext_50_32x4d", "spec of resnext_50_32x4d expected, found that of"),
     ],
     ids=lambda value: str(value)[:40],
 )
