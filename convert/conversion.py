@@ -98,14 +98,18 @@ def convert_source(text: str, config: Config) -> tuple[dict[str, object], list[s
 
 
 def _export(path: Path, target: Path, exporter: "Exporter", config: Config) -> "Conversion":
-    """Write a converted checkpoint in another format."""
+    """Write a converted checkpoint in another format, or with another preprocessing."""
+    from convert.loading import load_converted
     from convert.report import Conversion
-    from resnext.checkpoint import Checkpoint
 
-    if exporter.name == "safetensors":
-        raise SourceError("converted already; --info describes it, --to writes other formats")
+    # First: what is wrong with the file matters more than where its output goes.
+    checkpoint = _stored(load_converted(path), config)
+    if exporter.name == "safetensors" and config.preprocessing is None:
+        raise SourceError(
+            "converted already; --info describes it, --to writes other formats, --preprocessing "
+            "stores another preprocessing"
+        )
     exporter.require_room(target, replace=config.force)
-    checkpoint = _stored(Checkpoint.load(path), config)
     exporter.write(checkpoint, target)
     return Conversion(source=path, target=target, checkpoint=checkpoint, proof=None, original=False)
 

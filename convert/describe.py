@@ -10,10 +10,10 @@ from typing import Final
 from convert import t7
 from convert.errors import RefusedError
 from convert.graph import read_network
-from convert.loading import assumed_preprocessing, is_safetensors, naming
+from convert.loading import assumed_preprocessing, is_safetensors, load_converted, naming
 from convert.lua import Module, find_network, text
 from convert.objects import Function, Object, Storage, Table, Tensor
-from resnext.checkpoint import Checkpoint, Origin
+from resnext.checkpoint import Origin
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
 from resnext.published import published_row
@@ -89,7 +89,7 @@ def describe_file(path: Path) -> Description:
 
 
 def _describe_checkpoint(path: Path) -> Description:
-    checkpoint = Checkpoint.load(path)
+    checkpoint = load_converted(path)
     source = checkpoint.provenance
     return Description(
         file=str(path),

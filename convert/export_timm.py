@@ -211,6 +211,7 @@ def _swap(new: Path, path: Path) -> None:
 def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, object]:
     """Return timm's `pretrained_cfg`; it has no fields but those of timm's own class."""
     source = checkpoint.provenance
+    origin = f" ({checkpoint.origin})" if checkpoint.origin else ""
     origins = {known.name: known.url for known in published()}
     checksum = f", sha256 {source.source_sha256}" if source.source_sha256 else ""
     optional = {
@@ -229,7 +230,7 @@ def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, 
         "first_conv": "conv1",
         "classifier": "fc",
         "description": f"{checkpoint.name}: {checkpoint.history}{checksum}",
-        "notes": [NOTE, f"Preprocessing: {row.describe()} ({checkpoint.origin})."],
+        "notes": [NOTE, f"Preprocessing: {row.describe()}{origin}."],
         **{name: value for name, value in optional.items() if value is not None},
     }
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from convert import t7
 from convert.digest import start_sha256
 from convert.errors import ConvertError, OutputError
 from convert.graph import Network, read_network
 from convert.lua import Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance
+from resnext.errors import CheckpointError
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing
 from resnext.published import Row, published_row
 from resnext.spec import Spec
@@ -67,8 +70,30 @@ class Original:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Return the checkpoint in a file, as `convert.load` does."""
     if is_safetensors(path):
-        return Checkpoint.load(path)
+        return load_converted(path)
     return load_original(path, sha256=start_sha256(path)).checkpoint()
+
+
+def load_converted(path: Path) -> Checkpoint:
+    """Return a converted checkpoint, its values checked as those of an original are.
+
+    Raises:
+        CheckpointError: it is damaged or somebody else's.
+        OSError: it cannot be opened.
+    """
+    checkpoint = Checkpoint.load(path)
+    for name, array in checkpoint.tensors.items():
+        fault = None
+        if not np.isfinite(array).all():
+            fault = "NaN or infinity"
+        elif name.endswith("running_var") and np.less(array, 0).any():
+            fault = "a variance below zero"
+        if fault:
+            raise CheckpointError(
+                f"{path}: tensor {name} holds {fault}; the training diverged or the file is "
+                "damaged, convert the original again or take another checkpoint"
+            )
+    return checkpoint
 
 
 def load_original(path: Path, *, sha256: Future[str]) -> Original:

@@ -107,7 +107,9 @@ def _network_lines(network: NetworkFacts) -> Iterator[str]:
     if network.sha256:
         yield f"sha256 of the original: {network.sha256}"
     if network.sha256 and network.training is None:
-        proof = "not proven" if network.proof is None else f"proven to {network.proof:.1e}"
+        proof = "not proven"
+        if network.proof is not None:
+            proof = f"proven to {network.proof:.1e} when it was converted"
         yield f"conversion: {proof}"
 
 
@@ -160,7 +162,7 @@ def _preprocessing(row: Preprocessing | None, origin: Origin | None) -> Iterator
     if row is None:
         yield "preprocessing: not known; --preprocessing stores one"
     else:
-        yield f"preprocessing, {origin}:"
+        yield f"preprocessing, {origin}:" if origin else "preprocessing:"
         yield f"  {row.describe()}"
 
 

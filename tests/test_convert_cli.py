@@ -15,14 +15,17 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Golden
 from safetensors import safe_open
+from safetensors.numpy import save_file
 
 import convert
 from convert.cli import main
 from convert.errors import SourceError
 from convert.sources import find_source
+from resnext.preprocessing import CIFAR10, CIFAR100
 from resnext.published import Row, published
 from resnext.spec import Block, Spec
 
@@ -275,6 +278,57 @@ def test_preprocessing_file_is_stored_as_given(run: Run, place, tmp_path: Path):
         "std": [0.25, 0.25, 0.25],
         "white": 1,
     }
+
+
+def test_preprocessing_is_stored_in_a_copy_of_a_converted_file(
+    run: Run, place, tmp_path: Path
+) -> None:
+    place("cifar_c")
+    run("cifar_c.t7", "--no-verify")
+    arguments = ("cifar_c.safetensors", "--preprocessing", "cifar100")
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("resnext-convert: cifar_c.safetensors exists; --force overwrites")
+    done = run(*arguments, "-o", "y.safetensors")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  preprocessing, given at the conversion:" in done.stdout.splitlines()
+    old, new = (convert.load(tmp_path / f"{name}.safetensors") for name in ("cifar_c", "y"))
+    assert (old.preprocessing, new.preprocessing) == (CIFAR10, CIFAR100)
+    assert (new.provenance, new.digest()) == (old.provenance, old.digest())
+    assert run(*arguments, "--force").returncode == 0
+    assert convert.load(tmp_path / "cifar_c.safetensors").preprocessing == CIFAR100
+
+
+def test_converted_file_needs_something_to_do(run: Run, place) -> None:
+    place("cifar_c")
+    run("cifar_c.t7", "--no-verify")
+    done = run("cifar_c.safetensors")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "resnext-convert: cifar_c.safetensors: converted already; --info describes it, --to writes "
+        "other formats, --preprocessing stores another preprocessing\n"
+    )
+
+
+def test_converted_file_that_is_damaged_is_said_to_be(run: Run, place, tmp_path: Path) -> None:
+    place("cifar_c")
+    run("cifar_c.t7", "--no-verify")
+    path = tmp_path / "cifar_c.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    save_file({"a": np.zeros(2)}, tmp_path / "foreign.safetensors")
+    done = run("cifar_c.safetensors", "foreign.safetensors")
+    cut, foreign = done.stderr.splitlines()
+    assert cut.startswith("resnext-convert: cifar_c.safetensors: not a whole safetensors file (")
+    assert foreign.startswith("resnext-convert: foreign.safetensors: no spec in its header, so")
+
+
+def test_info_says_when_a_file_was_proven(run: Run, tmp_path: Path) -> None:
+    checkpoint = convert.load(DIGITS)
+    proven = replace(checkpoint.provenance, proof=3.2e-16)
+    replace(checkpoint, provenance=proven, origin=None).save(tmp_path / "x.safetensors")
+    lines = run("x.safetensors", "--info").stdout.splitlines()
+    assert "conversion: proven to 3.2e-16 when it was converted" in lines
+    assert "preprocessing:" in lines
 
 
 def test_full_disk_leaves_no_file(run: Run, place, tmp_path: Path):

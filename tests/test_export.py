@@ -384,6 +384,11 @@ def test_timm_config_mean_on_the_scale_of_bytes_is_brought_to_one() -> None:
     assert (config["crop_pct"], config["input_size"]) == (1.0, [3, 64, 64])
 
 
+def test_timm_config_preprocessing_of_unknown_origin_is_told_without() -> None:
+    config = timm_config(replace(trained_checkpoint(), origin=None))["pretrained_cfg"]
+    assert config["notes"][1].endswith(", std 0.229 0.224 0.225.")
+
+
 def test_timm_config_preprocessing_unknown_is_refused() -> None:
     with pytest.raises(PreprocessingError, match="--preprocessing stores one"):
         timm_config(checkpoint_of(NARROW, None))

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,30 @@ def test_file_that_is_neither_is_refused_by_name(
     with pytest.raises(error) as caught:
         convert.load(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("fc.bias", np.nan, "NaN or infinity"),
+        ("conv1.weight", -np.inf, "NaN or infinity"),
+        ("bn1.running_var", -1, "a variance below zero"),
+    ],
+    ids=["NaN", "infinity", "variance"],
+)
+def test_converted_file_of_impossible_values_is_refused_by_name(
+    golden: Callable[[str], Any], tmp_path: Path, name: str, value: float, fault: str
+) -> None:
+    checkpoint = convert.load(golden("cifar_c").path)
+    array = checkpoint.tensors[name].copy()
+    array.flat[-1] = value
+    path = tmp_path / "x.safetensors"
+    replace(checkpoint, tensors={**checkpoint.tensors, name: array}).save(path)
+    with pytest.raises(
+        CheckpointError, match=f"tensor {name} holds {fault}; the training"
+    ) as caught:
+        convert.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_missing_file_is_an_os_error(tmp_path: Path) -> None:
