@@ -148,6 +148,17 @@ class TopologyError(RefusedError):
     """A network that the chosen format, or the library that reads it, does not have."""
 
 
+class UnprovableError(ConvertError):
+    """The logits are the same for every picture, so that nothing shows in them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the logits are the same for every picture, so nothing can be proven; weights are "
+            "zero or nearly, as in a download with holes: download or copy it again (--no-verify "
+            "converts it as it is)"
+        )
+
+
 class ProofError(ConvertError):
     """The converted network does not answer what the original's own modules answer.
 

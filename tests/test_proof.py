@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lua_nets import net
-from t7_writer import Object, dumps
+from lua_nets import at, net, numbers_of
+from t7_writer import Object, Tensor, dumps, tensor
 
 from convert import t7
-from convert.errors import ProofError
+from convert.errors import ProofError, UnprovableError
 from convert.graph import read_network
 from convert.lua import Module, find_network
 from convert.proof import prove
@@ -201,6 +201,22 @@ def test_answer_that_is_no_number_is_refused() -> None:
     bias[0] = np.nan
     with pytest.raises(ProofError):
         prove(tree, tampered(checkpoint, **{"fc.bias": bias}))
+
+
+@pytest.mark.parametrize(
+    "zero",
+    [slice(1, 2), slice(-1, None), slice(None)],
+    ids=["stem", "classifier", "all"],
+)
+def test_logits_that_no_picture_changes_are_no_proof(zero: slice) -> None:
+    model = net()
+    for place in numbers_of(model)[zero]:
+        fields = at(model, *place).fields
+        for name in ("weight", "bias"):
+            if isinstance(old := fields.get(name), Tensor):
+                fields[name] = tensor(np.zeros(old.shape))
+    with pytest.raises(UnprovableError, match="the same for every picture, so nothing can be"):
+        prove(*written(model))
 
 
 def test_message_tells_the_difference_and_that_nothing_was_written() -> None:
