@@ -177,9 +177,23 @@ def whole_folder(path: Path) -> Iterator[Path]:
     folder that has the name already makes room last, and gets it back if that fails.
 
     Raises:
-        OSError: the parent is missing or read-only, or the disk is full.
+        OSError: the parent is missing or read-only, or the disk is full; names `path`. An error
+            over another file, raised in the block, keeps its name.
     """
-    new = Path(mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    prefix = f".{path.name}."
+    try:
+        with _hidden_folder(path, prefix) as new:
+            yield new
+    except OSError as error:
+        # The hidden name says nothing to a user.
+        if error.errno is not None and prefix in str(error.filename or prefix):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+@contextmanager
+def _hidden_folder(path: Path, prefix: str) -> Iterator[Path]:
+    new = Path(mkdtemp(dir=path.parent, prefix=prefix, suffix=".part"))
     try:
         yield new
         umask = os.umask(0)

@@ -496,8 +496,9 @@ def test_whole_folder_is_readable_by_the_same_people_as_any(tmp_path: Path) -> N
 
 
 def test_timm_folder_parent_missing_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as caught:
         write(checkpoint_of(NARROW), tmp_path / "none" / "some", "timm")
+    assert caught.value.filename == str(tmp_path / "none" / "some")
 
 
 def test_timm_folder_failing_halfway_leaves_nothing(
@@ -508,9 +509,30 @@ def test_timm_folder_failing_halfway_leaves_nothing(
 
     monkeypatch.setattr(export_timm, "whole_file", fail)  # config.json, behind the weights
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         write(checkpoint_of(NARROW), tmp_path / "some", "timm")
+    assert caught.value.filename == str(tmp_path / "some")
     assert names(tmp_path) == []
+
+
+def test_whole_folder_error_of_a_file_inside_names_the_folder(tmp_path: Path) -> None:
+    def failing() -> None:
+        with whole_folder(tmp_path / "some") as folder:
+            raise OSError(28, "No space left on device", str(folder / "model.safetensors"))
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        failing()
+    assert caught.value.filename == str(tmp_path / "some")
+
+
+def test_whole_folder_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
+    def failing() -> None:
+        with whole_folder(tmp_path / "some"):
+            (tmp_path / "other").open()
+
+    with pytest.raises(FileNotFoundError) as caught:
+        failing()
+    assert caught.value.filename == str(tmp_path / "other")
 
 
 # onnx
