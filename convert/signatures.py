@@ -5,7 +5,12 @@ from typing import Final
 
 # (pattern of the first bytes, what it is and the next step); the first that matches names the file.
 SIGNATURES: Final = (
-    (rb"PK\x03\x04", "a zip archive, such as PyTorch writes: it needs no conversion"),
+    # The first entry of what torch.save writes; its name stands behind 30 bytes.
+    (
+        rb"PK\x03\x04.{26}[^/]+/data\.pkl",
+        "a zip archive, as PyTorch writes it: it needs no conversion",
+    ),
+    (rb"PK\x03\x04", "a zip archive: if a .t7 file is in it, unpack it first (unzip)"),
     (
         rb"\x80[\x02-\x05]",
         "a Python pickle, such as old PyTorch wrote: it needs no conversion",

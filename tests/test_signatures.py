@@ -28,9 +28,16 @@ def zip_file() -> bytes:
     return buffer.getvalue()
 
 
+def npz_file() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, a=np.zeros(2))
+    return buffer.getvalue()
+
+
 KINDS = {
-    "zip": (zip_file, "a zip archive, such as PyTorch writes: it needs no conversion"),
-    "torch": (torch_file, "a zip archive, such as PyTorch writes"),
+    "zip": (zip_file, "a zip archive: if a .t7 file is in it, unpack it first (unzip)"),
+    "npz": (npz_file, "a zip archive: if a .t7 file is in it"),
+    "torch": (torch_file, "a zip archive, as PyTorch writes it: it needs no conversion"),
     "old torch": (
         lambda: torch_file(_use_new_zipfile_serialization=False),
         "a Python pickle, such as old PyTorch wrote",
