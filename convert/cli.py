@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from resnext.errors import ResnextError
 from resnext.shell import BAD_INPUT, Command, NamedPath, error_line, say
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from resnext.preprocessing import Preprocessing
 
 PROG: Final = "resnext-convert"
+
+# Parameter -> option, of those that only a conversion obeys.
+WRITING: Final = {
+    "output": "--output",
+    "format_": "--to",
+    "force": "--force",
+    "preprocessing": "--preprocessing",
+}
 
 
 class OutputPath(NamedPath):
@@ -99,7 +108,10 @@ def main(
         preprocessing=_preprocessing(preprocessing),
         cache=cache,
     )
-    check_output(config, sources)
+    if info:
+        _check_info(click.get_current_context())
+    else:
+        check_output(config, sources)
 
     def work(text: str) -> tuple[dict[str, object], list[str]]:
         return describe_source(text, config) if info else convert_source(text, config)
@@ -136,6 +148,13 @@ def _each(
             for line in lines:
                 click.echo(printable(line))
     return results, failures
+
+
+def _check_info(context: click.Context) -> None:
+    """Refuse what `--info` would pass over without a word."""
+    for name, option in WRITING.items():
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"{option} with --info, which writes nothing; give one of both")
 
 
 def _preprocessing(name: str | None) -> "Preprocessing | None":

@@ -1,8 +1,9 @@
 """One source to its output, or to its description: what the command does with each."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from convert.errors import OutputError, SourceError
 from convert.sources import fetch, find_source
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from convert.sources import Source
     from resnext.checkpoint import Checkpoint
     from resnext.preprocessing import Preprocessing
+
+# What a shell opens for a command: beside it stand devices.
+STREAM: Final = re.compile(r"/dev/(stdin|fd/\d+)|/proc/\w+/fd/\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,14 @@ def _export(path: Path, target: Path, exporter: "Exporter", config: Config) -> "
         )
     exporter.require_room(target, replace=config.force)
     exporter.write(checkpoint, target)
-    return Conversion(source=path, target=target, checkpoint=checkpoint, proof=None, original=False)
+    return Conversion(
+        source=path,
+        target=target,
+        checkpoint=checkpoint,
+        proof=None,
+        original=False,
+        usage=exporter.usage.format(target),
+    )
 
 
 def _convert(
@@ -142,7 +153,8 @@ def _convert(
         stored("0" * 64).save(target, final=stored)
     else:
         exporter.write(stored(), target)
-    return Conversion(source=path, target=target, checkpoint=stored(), proof=proof)
+    usage = exporter.usage.format(target)
+    return Conversion(source=path, target=target, checkpoint=stored(), proof=proof, usage=usage)
 
 
 def _stored(checkpoint: "Checkpoint", config: Config) -> "Checkpoint":
@@ -158,11 +170,13 @@ def _target(source: "Source", exporter: "Exporter", output: Path | None) -> Path
     """Return the file or folder to write.
 
     Raises:
-        OutputError: its name belongs to another format.
+        OutputError: its name belongs to another format, or a stream was given none.
     """
     from convert.export import EXPORTERS
 
     if output is None:
+        if STREAM.fullmatch(str(source.path)):
+            raise OutputError(f"{source.path} has no folder to write in; --output names the file")
         return exporter.target(source.output)
     if output.is_dir():
         return exporter.target(source.output, output)

@@ -37,6 +37,7 @@ class Exporter:
         suffix: of the file or folder, with its dot.
         write: puts a checkpoint at a path, whole or not at all, over whatever is there.
         files: what the folder holds; empty for a file.
+        usage: what loads it elsewhere, with the place of its path; empty where that is no news.
         packages: names of what the format needs beyond the project's own dependencies, to import
             and to install alike.
     """
@@ -45,6 +46,7 @@ class Exporter:
     suffix: str
     write: Callable[[Checkpoint, Path], None]
     files: tuple[str, ...] = ()
+    usage: str = ""
     packages: tuple[str, ...] = ()
 
     def target(self, source: Path, folder: Path | None = None) -> Path:
@@ -94,7 +96,14 @@ class Exporter:
 _ROWS: Final = (
     Exporter(name="safetensors", suffix=SUFFIX, write=Checkpoint.save),
     Exporter(name="pth", suffix=".pth", write=write_pth),
-    Exporter(name="timm", suffix=".timm", write=write_timm, files=FILES),
+    Exporter(
+        name="timm",
+        suffix=".timm",
+        write=write_timm,
+        files=FILES,
+        # Without the last argument timm takes random weights and says nothing.
+        usage='timm.create_model("local-dir:{}", pretrained=True)',
+    ),
     Exporter(
         name="onnx",
         suffix=".onnx",

@@ -23,6 +23,7 @@ class Conversion:
     Attributes:
         proof: None with --no-verify.
         original: the source is an original file, not a converted one.
+        usage: what loads the output elsewhere, where that is no news.
     """
 
     source: Path
@@ -30,6 +31,7 @@ class Conversion:
     checkpoint: Checkpoint
     proof: "Proof | None"
     original: bool = True
+    usage: str = ""
 
     @property
     def network(self) -> str:
@@ -52,6 +54,8 @@ def conversion_lines(conversion: Conversion) -> Iterator[str]:
     if provenance.licence:
         yield f"  licence of the weights: {provenance.licence}"
     yield f"{conversion.target}: {_bytes(conversion.target):,} bytes"
+    if conversion.usage:
+        yield f"  {conversion.usage}"
 
 
 def _bytes(path: Path) -> int:

@@ -1,5 +1,6 @@
 """What a user names as a source: a path, or a published network that is fetched first."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,18 +46,32 @@ def find_source(text: str, *, cache: Path | None) -> Source:
     if path.is_file() or text not in names:
         if path.exists() and not path.is_file():
             found = "a folder" if path.is_dir() else "something else"
+            if path.is_fifo():
+                found = "a pipe; save what it gives to a file first"
             raise SourceError(f"{text}: a file expected, found {found}")
         if path.is_symlink() and not path.exists():
             raise SourceError(f"{text}: a file expected, found a link that leads to none")
         if not path.exists():
-            known = ", ".join(name for name, row in names.items() if row.url)
-            also = "" if path.suffix or path.name != text else f"; published networks are {known}"
-            raise SourceError(f"{text}: no such file{also}")
+            raise SourceError(f"{text}: no such file{_published(text, names)}")
         return Source(path=path, output=path)
     row = names[text]
     if row.file is None:
         raise SourceError(f"{text}: no weights of it were published; a path always works")
     return Source(path=cache_folder(cache) / row.file, output=Path(f"{text}.t7"), row=row)
+
+
+def _published(text: str, names: Mapping[str, Row]) -> str:
+    """Say which published networks there are, to whoever seems to mean one: timm spells others."""
+    for name in names:
+        if _letters(name) == _letters(text):
+            return f"; did you mean {name}?"
+    if Path(text).suffix or Path(text).name != text:
+        return ""
+    return f"; published networks are {', '.join(name for name, row in names.items() if row.url)}"
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def fetch(source: Source, bar: "Bar") -> Path:

@@ -25,6 +25,7 @@ import convert
 from convert.cli import main
 from convert.errors import SourceError
 from convert.sources import find_source
+from resnext.layout import layout
 from resnext.preprocessing import CIFAR10, CIFAR100
 from resnext.published import Row, published
 from resnext.spec import Block, Spec
@@ -228,6 +229,11 @@ def test_info_on_latest_names_the_file_to_convert(run: Run, place):
         (("missing.t7",), "missing.t7: no such file"),
         (("",), "a file or the name of a published network expected, found an empty word"),
         (("resnext50",), "resnext50: no such file; published networks are resnext_50_32x4d"),
+        (("resnext50_32x4d",), "resnext50_32x4d: no such file; did you mean resnext_50_32x4d?"),
+        (("x.t7", "--info", "-o", "y"), "--output with --info, which writes nothing; give one"),
+        (("x.t7", "--info", "--to", "pth"), "--to with --info, which writes nothing"),
+        (("x.t7", "--info", "--force"), "--force with --info, which writes nothing"),
+        (("x.t7", "--info", "--preprocessing", "cifar10"), "--preprocessing with --info, which"),
         (("resnext_152_32x4d",), "resnext_152_32x4d: no weights of it were published"),
         (("x", "--preprocessing", "none"), "preprocessing none: imagenet, cifar10, cifar100 or"),
         (("a.t7", "b.t7", "-o", "c"), "c: an existing folder expected for several sources"),
@@ -241,6 +247,11 @@ def test_info_on_latest_names_the_file_to_convert(run: Run, place):
         "missing",
         "no name",
         "name",
+        "name as timm spells it",
+        "output of nothing",
+        "format of nothing",
+        "force for nothing",
+        "preprocessing of nothing",
         "unpublished",
         "preprocessing",
         "output",
@@ -254,6 +265,50 @@ def test_bad_usage_is_one_line_and_exit_2(run: Run, arguments: tuple[str, ...], 
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     assert line.startswith(f"resnext-convert: {message}")
+
+
+def test_pipe_is_called_one(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="a file expected, found a pipe; save what it gives"):
+        find_source(str(tmp_path / "pipe"), cache=None)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"])
+def test_stream_needs_a_name_for_its_output(run: Run, place, tmp_path: Path, name: str):
+    with place("cifar_c").open("rb") as stream:
+        done = run(name, "--no-verify", stdin=stream)
+        assert (done.returncode, done.stderr) == (
+            2,
+            f"resnext-convert: {name} has no folder to write in; --output names the file\n",
+        )
+        assert run(name, "--no-verify", "-o", "x.safetensors", stdin=stream).returncode == 0
+    assert convert.load(tmp_path / "x.safetensors").spec.name == "resnext_11_4x4d"
+
+
+def test_info_takes_sources_of_one_name(run: Run, place, tmp_path: Path):
+    place("cifar_c")
+    run("cifar_c.t7", "--no-verify")
+    (tmp_path / "other").mkdir()
+    shutil.copyfile(tmp_path / "cifar_c.t7", tmp_path / "other" / "cifar_c.t7")
+    done = run("--info", "cifar_c.t7", "cifar_c.t7", "cifar_c.safetensors", "other/cifar_c.t7")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "4 of 4 described"
+
+
+def test_timm_folder_is_written_with_the_line_that_loads_it(run: Run, place, tmp_path: Path):
+    shutil.copyfile(place("imagenet_basic18"), tmp_path / "x.t7")
+    source = convert.load(tmp_path / "x.t7")
+    wide = replace(source.spec, stem_width=64)  # the only one that timm has
+    tensors = {
+        name: np.zeros(shape, np.int64 if name.endswith("tracked") else np.float32)
+        for name, shape in layout(wide).tensors().items()
+    }
+    replace(source, spec=wide, tensors=tensors).save(tmp_path / "x.safetensors")
+    done = run("x.safetensors", "--to", "timm")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == (
+        '  timm.create_model("local-dir:x.timm", pretrained=True)'
+    )
 
 
 def test_link_in_a_circle_is_called_one(tmp_path: Path):
