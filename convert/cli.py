@@ -98,6 +98,8 @@ def main(
     """
     from convert.conversion import Config, check_output, convert_source, describe_source
 
+    if info:
+        _check_info(click.get_current_context())
     path, is_folder = output or (None, False)
     config = Config(
         output=path,
@@ -108,9 +110,7 @@ def main(
         preprocessing=_preprocessing(preprocessing),
         cache=cache,
     )
-    if info:
-        _check_info(click.get_current_context())
-    else:
+    if not info:
         check_output(config, sources)
 
     def work(text: str) -> tuple[dict[str, object], list[str]]:
