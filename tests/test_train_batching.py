@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from train.batching import check_batches, epoch_batches, left_out, shares, steps_of_epoch
+from train.batching import (
+    check_batches,
+    epoch_batches,
+    fitted,
+    left_out,
+    shares,
+    steps_of_epoch,
+)
 from train.errors import RecipeError
 from train.recipe import CIFAR_2017
 
@@ -56,7 +63,8 @@ def test_a_small_batch_is_cut_into_fewer_parts() -> None:
     ("changes", "images", "processes", "message"),
     [
         ({"batch_size": 3}, 100, 2, "--batch-size 3: at least 4 expected"),
-        ({"batch_size": 8, "accumulate": 3}, 100, 2, "at least 12 expected"),
+        ({"batch_size": 8, "accumulate": 3}, 100, 2, r"at least 12 expected.* \(2 x 3\)"),
+        ({"batch_size": 1}, 100, 1, "--batch-size 1: at least 2 .* batch norm learns nothing"),
         ({}, 3, 2, "3 images to train on: at least two for each of 2 processes"),
     ],
 )
@@ -65,3 +73,12 @@ def test_batches_too_small_are_refused(
 ) -> None:
     with pytest.raises(RecipeError, match=message):
         check_batches(images, replace(RECIPE, **changes), processes=processes)
+
+
+def test_a_batch_larger_than_the_set_is_the_set() -> None:
+    found = fitted(replace(CIFAR_2017, batch_size=256, accumulate=100), 72)
+    assert (found.batch_size, found.accumulate, found.scaled_rate) == (72, 72, 0.1 * 72 / 128)
+    check_batches(72, found, processes=2)
+    assert fitted(RECIPE, 8) == RECIPE
+    own = replace(CIFAR_2017, batch_size=256, rate=0.3, rate_batch=None)
+    assert fitted(own, 72).scaled_rate == 0.3

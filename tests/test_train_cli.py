@@ -86,6 +86,19 @@ def test_plan_is_printed_before_the_run(trained: Path) -> None:
     )
 
 
+def test_batch_larger_than_the_set_says_what_a_step_takes(root: Path) -> None:
+    done = run(root, *tiny("large", *ONE, "--batch-size", "1000"))
+    assert done.returncode == 0, done.stderr
+    assert "1 epoch of 1 step of 48 images" in done.stdout
+    assert "0.1 x 48/128 = 0.0375" in done.stdout
+    assert done.stderr.splitlines()[0] == (
+        "resnext-train: a batch of 1000 is more than the 48 images to train on: each step takes "
+        "all 48, and the learning rate is that of such a step"
+    )
+    again = run(root, *tiny("large", *ONE, "--batch-size", "1000", "--resume"))
+    assert "this run is done" in again.stderr
+
+
 def test_each_epoch_has_a_line_and_a_row(trained: Path) -> None:
     lines = (trained / "stdout.txt").read_text().splitlines()[10:13]
     rows = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]

@@ -1,5 +1,6 @@
 """Which images a step learns from, and which of them each process takes."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,19 @@ Positions = NDArray[np.int64]
 FEWEST: Final = 2
 
 
+def fitted(recipe: Recipe, images: int) -> Recipe:
+    """Return a recipe whose steps take no more images than there are.
+
+    What is printed, and a rate that grows with the batch, are then those of the steps.
+
+    Args:
+        recipe: as it was asked for.
+        images: to train on.
+    """
+    size = min(recipe.batch_size, images)
+    return replace(recipe, batch_size=size, accumulate=min(recipe.accumulate, size))
+
+
 def check_batches(images: int, recipe: Recipe, *, processes: int) -> None:
     """Check that every process gets something to learn from in every part of a step.
 
@@ -22,10 +36,12 @@ def check_batches(images: int, recipe: Recipe, *, processes: int) -> None:
         RecipeError: the batch is too small, or there are too few images.
     """
     fewest = FEWEST * processes * recipe.accumulate
-    if recipe.batch_size < fewest:
+    # A step of all images there are is cut into as many parts as they make.
+    if recipe.batch_size < min(fewest, images):
         raise RecipeError(
-            f"--batch-size {recipe.batch_size}: at least {fewest} expected, two images for each of "
-            f"{processes} processes and {recipe.accumulate} parts of a step"
+            f"--batch-size {recipe.batch_size}: at least {fewest} expected, two images for each "
+            f"process and part of a step ({processes} x {recipe.accumulate}), as batch norm learns "
+            "nothing from one"
         )
     if images < FEWEST * processes:
         raise RecipeError(

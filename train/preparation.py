@@ -12,6 +12,7 @@ from resnext.data.alignment import aligned
 from resnext.data.image_set import ImageSet
 from resnext.data.remote import Bar
 from resnext.preprocessing import PREPROCESSINGS
+from train.batching import fitted
 from train.beginning import Beginning, begin_anew, begin_with, check_network
 from train.conflicts import check_options, check_output
 from train.images import count_classes, digest, find_images
@@ -68,6 +69,7 @@ def prepare(config: Config, job: "Job", bar: Bar) -> Task:
     recipe = chosen_recipe(config)
     check_network(config, recipe)
     images, beginning = _in_turn(job, lambda: _find(config, recipe, bar))
+    images, recipe = _fitted(recipe, images)
     weights, recipe = _class_weights(config, recipe, images.train, beginning)
     preprocessing = beginning.checkpoint.preprocessing
     assert preprocessing is not None
@@ -121,6 +123,20 @@ def _find(config: Config, recipe: Recipe, bar: Bar) -> tuple[Images, Beginning]:
     )
     more = [text for text in val.notes if text not in images.val.notes]
     return replace(images, train=train, val=val, notes=(*images.notes, *more)), beginning
+
+
+def _fitted(recipe: Recipe, images: Images) -> tuple[Images, Recipe]:
+    """Return the recipe for so many images, and the images with a note where that is another."""
+    count = len(images.train)
+    fits = fitted(recipe, count)
+    if fits.batch_size == recipe.batch_size:
+        return images, recipe
+    rate = ", and the learning rate is that of such a step" if recipe.rate_batch else ""
+    note = (
+        f"a batch of {recipe.batch_size} is more than the {count} images to train on: each step "
+        f"takes all {count}{rate}"
+    )
+    return replace(images, notes=(*images.notes, note)), fits
 
 
 def _class_weights(
