@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -103,6 +104,15 @@ def test_processes_share_a_batch_with_the_result_of_one(
     (one,), (other,) = rows(folder), rows(alone)
     assert one["train"]["images"] == other["train"]["images"] == 80
     assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-5)
+
+
+def test_run_that_another_number_of_processes_goes_on_with_is_told(root: Path, alone: Path) -> None:
+    shutil.copytree(alone, root / "moved")
+    run_job(root, "moved", *TEN_STEPS, "--resume", processes=2)
+    assert warm.errors(root / "moved.0.txt").splitlines()[-2] == (
+        "resnext-train: moved/state.safetensors: saved by a job of 1, gone on with by one of 2: "
+        "the weights will not be, bit for bit, those that 1 would give"
+    )
 
 
 def test_batch_norm_over_all_processes_says_that_there_is_one(root: Path) -> None:

@@ -134,7 +134,7 @@ def test_sigterm_finishes_the_step_saves_and_exits_with_0(root: Path, whole: Pat
     assert process.exitcode == 0
     stderr = warm.errors(root / "stopped.stdout.txt")
     assert stderr.endswith(
-        "resnext-train: stopped; stopped holds all of it, and --resume goes on\n"
+        "resnext-train: stopped; stopped has the run up to here, and --resume goes on\n"
     )
     assert 4 <= steps_done(state) < STEPS
     done = run(root, *tiny("stopped", *OPTIONS, "--resume"))
@@ -283,7 +283,7 @@ def test_stop_before_a_run_goes_on_keeps_what_it_had(
         main(list(map(str, tiny("whole", *OPTIONS, "--resume"))))
     assert caught.value.code == code
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "resnext-train: stopped; whole holds all of it, and --resume goes on"
+        "resnext-train: stopped; whole has the run up to here, and --resume goes on"
     )
     assert (whole / "state.safetensors").read_bytes() == before
 
@@ -430,10 +430,10 @@ def test_run_that_is_there_is_not_overwritten(root: Path, whole: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (("--seed", "1"), "seed 1 expected, as this command has it, found 0"),
-        (("--lr", "0.5"), "recipe rate 0.5 expected"),
-        (("--val-data", "data/train"), "number of validation images 48 expected"),
-        (("--preprocessing", "other.toml"), "preprocessing std 1 0.5 expected"),
+        (("--seed", "1"), "the saved run has seed 0, this command 1 (--seed)"),
+        (("--lr", "0.5"), "the saved run has recipe rate 0.1, this command 0.5 (--lr)"),
+        (("--val-data", "data/train"), "number of validation images 21, this command 48"),
+        (("--preprocessing", "other.toml"), "preprocessing std 1 0.25, this command 0.5"),
         (("--init", "other.safetensors"), "first weights"),
     ],
     ids=["seed", "rate", "images", "preprocessing", "weights"],

@@ -218,7 +218,7 @@ def test_state_of_another_run_is_refused_by_the_first_difference(tmp_path: Path)
     other = {"seed": 1, "recipe": {"epochs": 3, "augmentation": {"flip": 0.0}}}
     with pytest.raises(
         StateError,
-        match=r"recipe augmentation flip 0\.0 expected, as this command has it, found 0\.5; give",
+        match=r"saved run has recipe augmentation flip 0\.5, this command 0\.0 \(--flip\); give",
     ):
         state().check(other, path)
 
@@ -227,8 +227,39 @@ def test_state_without_the_number_of_images_is_told_by_their_checksum(tmp_path: 
     path = tmp_path / "state.safetensors"
     before = replace(state(), identity={"training images": "ab12"})
     before.check({"number of training images": 40, "training images": "ab12"}, path)
-    with pytest.raises(StateError, match='training images "cd34" expected'):
+    with pytest.raises(StateError, match='training images "ab12", this command "cd34";'):
         before.check({"number of training images": 39, "training images": "cd34"}, path)
+
+
+@pytest.mark.parametrize(
+    ("field", "option"),
+    [
+        ("rate", "--lr"),
+        ("batch_size", "--batch-size"),
+        ("rate_batch", "--lr"),
+        ("name", "--recipe"),
+    ],
+)
+def test_difference_of_a_recipe_names_the_option(tmp_path: Path, field: str, option: str) -> None:
+    one, other = ({"recipe": {field: value}} for value in (1, 2))
+    with pytest.raises(StateError, match=rf"recipe {field} 1, this command 2 \({option}\);"):
+        replace(state(), identity=one).check(other, tmp_path / "state.safetensors")
+
+
+def test_other_number_of_processes_is_refused_where_the_steps_are_others(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    before = replace(state(), identity={"steps of an epoch": 2, "processes": 1})
+    before.check({"steps of an epoch": 2, "processes": 2}, path)
+    assert before.other_processes({"processes": 1}) is None
+    assert before.other_processes({"processes": 2}) == (
+        "saved by a job of 1, gone on with by one of 2: the weights will not be, bit for bit, "
+        "those that 1 would give"
+    )
+    with pytest.raises(StateError, match="the saved run has steps of an epoch 2, this command 1;"):
+        before.check({"steps of an epoch": 1, "processes": 2}, path)
+    older = replace(state(), identity={})
+    older.check({"steps of an epoch": 1, "processes": 2}, path)
+    assert older.other_processes({"processes": 2}) is None
 
 
 # What runs on a file system of a megabyte: a state that fits, then one that does not.

@@ -123,7 +123,7 @@ def _train(config: "Config", job: "Job") -> None:
         # A run that would have gone on is as it was, even if it came to no step.
         saved = stop.waits or (config.resume and (config.output / STATE).exists())
         if job.leads and saved:
-            say(PROG, f"stopped; {config.output} holds all of it, and --resume goes on")
+            say(PROG, f"stopped; {config.output} has the run up to here, and --resume goes on")
         elif job.leads:
             say(PROG, "stopped before the first step; nothing was written")
         if stop.by_hand or not saved:

@@ -12,13 +12,14 @@ from resnext.data.alignment import aligned
 from resnext.data.image_set import ImageSet
 from resnext.data.remote import Bar
 from resnext.preprocessing import PREPROCESSINGS
-from train.batching import fitted
+from train.batching import fitted, steps_of_epoch
 from train.beginning import Beginning, begin_anew, begin_with, check_network
 from train.conflicts import check_options, check_output
 from train.images import count_classes, digest, find_images
 from train.options import Config
 from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, RECIPES, Recipe, changed
 from train.split import Images, check_classes
+from train.state import PROCESSES
 from train.weights import balanced_weights, named_weights, read_weights
 
 if TYPE_CHECKING:
@@ -80,14 +81,16 @@ def prepare(config: Config, job: "Job", bar: Bar) -> Task:
         beginning=beginning,
         weights=weights,
         identity={
+            "number of training images": len(images.train),
+            "number of validation images": len(images.val),
             "recipe": recipe.to_fields(),
+            "steps of an epoch": steps_of_epoch(len(images.train), recipe, processes=job.size),
+            PROCESSES: job.size,
             "network": beginning.checkpoint.spec.to_fields(),
             "preprocessing": preprocessing.to_fields(),
             "seed": config.seed,
             "first weights": beginning.checkpoint.digest(),
             "classes": beginning.classes,
-            "number of training images": len(images.train),
-            "number of validation images": len(images.val),
             "training images": digest(images.train),
             "validation images": digest(images.val),
         },

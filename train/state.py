@@ -31,9 +31,25 @@ Arrays = Mapping[str, Array]
 # What stands in the header, so that no other file is taken for a state, nor one of another form.
 FORM: Final = "resnext-train state 1"
 SLASH: Final = "/"
-# What an identity says for people only, and did not in the beginning.
-LATER: Final = ("number of training images", "number of validation images")
+# What an identity did not say in the beginning, and a state of then is not asked for.
+LATER: Final = ("number of training images", "number of validation images", "steps of an epoch")
+# What it says too, and what may be another, with a note.
+PROCESSES: Final = "processes"
 
+# Values of a recipe whose options have other names.
+OPTIONS: Final = {
+    "name": "--recipe",
+    "stem": "--recipe",
+    "rate": "--lr",
+    "rate_batch": "--lr",
+    "curve": "--schedule",
+    "every": "--schedule",
+    "after": "--schedule",
+    "crop": "--crop-kind",
+    "area": "--min-area",
+}
+# Groups of them.
+INNER: Final = ("augmentation", "schedule")
 
 # What `torch.amp.GradScaler` remembers where it scales; else it has nothing to remember.
 SCALE: Final = {
@@ -156,12 +172,24 @@ class State:
         """
         known = {k: v for k, v in identity.items() if k in self.identity or k not in LATER}
         wanted = json.loads(json.dumps(known))  # tuples become lists, as in the file
-        if differs := first_difference(wanted, self.identity):
+        free = {PROCESSES: None}
+        if differs := first_difference(wanted | free, dict(self.identity) | free):
             raise StateError(
-                f"{path}: {differs.name} {differs.one} expected, as this command has it, found "
-                f"{differs.other}; give the same options and images, or another --output (--init "
-                f"{path.with_name(LAST)} begins with these weights)"
+                f"{path}: the saved run has {differs.name} {differs.other}, this command "
+                f"{differs.one}{_option(differs.name)}; give the same options, images and number "
+                f"of processes, or another --output (--init {path.with_name(LAST)} begins with "
+                "these weights)"
             )
+
+    def other_processes(self, identity: Mapping[str, Any]) -> str | None:
+        """Say that the run goes on in another number of processes, where it does."""
+        before, now = self.identity.get(PROCESSES), identity[PROCESSES]
+        if before in (None, now):
+            return None
+        return (
+            f"saved by a job of {before}, gone on with by one of {now}: the weights will not be, "
+            f"bit for bit, those that {before} would give"
+        )
 
 
 @contextmanager
@@ -180,6 +208,17 @@ def explained(path: Path) -> Iterator[None]:
         raise StateError(
             f"{path}: {error.strerror}{kept}; make room, then go on with --resume"
         ) from error
+
+
+def _option(name: str) -> str:
+    """Return the option that a field of an identity comes from, in brackets; "" for others."""
+    kind, *fields = name.split()
+    if kind == "seed":
+        return " (--seed)"
+    field = next((each for each in fields if each not in INNER), None)
+    if kind != "recipe" or field is None:
+        return ""
+    return f" ({OPTIONS.get(field) or '--' + field.replace('_', '-')})"
 
 
 def _of(kind: str, arrays: Arrays) -> dict[str, Array]:

@@ -176,6 +176,8 @@ def _resume(run: "Run", path: Path) -> None:
     state = State.load(path) if job.leads else None
     if state is not None:
         state.check(run.task.identity, path)
+        if text := state.other_processes(run.task.identity):
+            run.watcher.note(f"{path}: {text}")
         run.decisions = state.decisions
         run.progress = state.progress
     run.progress = Progress.from_fields(job.tell(run.progress.to_fields()))
