@@ -102,7 +102,11 @@ def test_hidden_and_other_members_are_ignored_and_said(tmp_path: Path) -> None:
     images = open_images(str(path))
     assert images.ids == ("a/1.jpg",)
     assert images.notes == (
-        f"{path}: 5 ignored, hidden or no images: a/._1.jpg, .git/2.jpg, a/notes.txt and 2 more",
+        (
+            f"{path}: 2 pictures not read, lying deeper or higher than the others: a/deep/3.jpg, "
+            "4.jpg; move them beside those"
+        ),
+        f"{path}: 3 ignored, hidden or no images: a/._1.jpg, .git/2.jpg, a/notes.txt",
     )
 
 

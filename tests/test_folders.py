@@ -69,7 +69,35 @@ def test_hidden_and_other_entries_are_ignored_and_counted(tmp_path: Path) -> Non
     assert found.ids == ("a/i.jpg",)
     assert found.classes == ("a",)
     assert found.notes == (
-        f"{tmp_path}: 5 ignored, hidden or no images: .git, list.txt, a/.i.jpg and 2 more",
+        (
+            f"{tmp_path}: 1 picture not read, lying deeper or higher than the others: a/deep/i.jpg; "
+            "move them beside those"
+        ),
+        f"{tmp_path}: 4 ignored, hidden or no images: .git, list.txt, a/.i.jpg and 1 more",
+    )
+
+
+def test_pictures_in_a_subfolder_are_counted_apart(tmp_path: Path) -> None:
+    names = [f"a/sub/x/{number}.jpg" for number in range(3)]
+    touch(tmp_path, "a/i.jpg", "a/sub/notes.txt", "a/sub/.h/i.jpg", "a/e/notes.txt", "j.jpg")
+    touch(tmp_path, *names)
+    assert class_folders(tmp_path).notes == (
+        (
+            f"{tmp_path}: 4 pictures not read, lying deeper or higher than the others: j.jpg, "
+            "a/sub/x/0.jpg, a/sub/x/1.jpg and 1 more; move them beside those"
+        ),
+        f"{tmp_path}: 1 ignored, hidden or no images: a/e",
+    )
+
+
+def test_pictures_of_other_formats_are_named_and_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "a/i.jpg", "a/1.HEIC", "a/2.heic", "a/3.avif", "a/._1.heic")
+    assert class_folders(tmp_path).notes == (
+        (
+            f"{tmp_path}: 3 pictures not read, of formats that are not taken here (2 HEIC, 1 AVIF): "
+            "a/1.HEIC, a/2.heic, a/3.avif; save them as JPEG or PNG"
+        ),
+        f"{tmp_path}: 1 ignored, hidden or no images: a/._1.heic",
     )
 
 
@@ -123,10 +151,11 @@ def test_class_called_val_is_a_class_like_any_other(tmp_path: Path) -> None:
         (["file.jpg"], "file.jpg", "expected, found a file"),
         (["set/i.jpg"], "set", "found images outside of folders; give a file"),
         (["set/a/notes.txt", "set/b/x"], "set", "found none in a, b; CLASS/FILE"),
+        (["set/a/x/1.jpg", "set/b/y/2.jpg"], "set", "found none in a, b, and 2 deeper"),
         (["set/val/a/notes.txt"], "set", "val: images in class folders expected, found none in a"),
         (["set/val/x.txt"], "set", "val: a folder for each class expected"),
     ],
-    ids=["missing", "file", "flat", "no images", "no images in val", "empty val"],
+    ids=["missing", "file", "flat", "no images", "deeper", "no images in val", "empty val"],
 )
 def test_set_without_images_is_refused(
     tmp_path: Path, names: list[str], root: str, message: str

@@ -148,11 +148,13 @@ def test_damaged_image_is_refused(data: bytes) -> None:
     [
         (b"", "empty file"),
         (b"hello there" * 100, "found 1100 bytes starting b'hello th'"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "found HEIC, .*; save it as JPEG or PNG"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1", "found AVIF"),
         (b"\xff\xd8", "found 2 bytes"),
         (b"\x89PNG\r\n\x1a\n", "PNG header expected"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n", "an image .* expected"),
     ],
-    ids=["empty", "text", "start of a jpeg", "start of a png", "postscript"],
+    ids=["empty", "text", "heic", "avif", "start of a jpeg", "start of a png", "postscript"],
 )
 def test_bytes_without_an_image_are_refused(data: bytes, message: str) -> None:
     with pytest.raises(ImageError, match=message):

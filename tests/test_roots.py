@@ -92,7 +92,7 @@ def test_flat_images_are_found_alike(tmp_path: Path, names: list[str], root: str
     ("names", "message"),
     [
         (["s/train/a/1.jpg"], "/s: a folder 'val' expected beside train, found none"),
-        (["a/x/1.jpg", "b/x/1.jpg"], "expected, found"),
+        (["a/x/1.jpg", "b/x/1.jpg"], "found none in a, b, and 2 deeper"),
         (["1.jpg", "d/a/1.jpg"], "found images outside of folders"),
     ],
     ids=["other split", "too deep", "images beside the only folder"],

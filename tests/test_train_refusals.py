@@ -48,7 +48,7 @@ def test_empty_class_is_refused(root: Path) -> None:
     for path in (root / "hole" / "train" / "bee").iterdir():
         path.unlink()
     done = run(root, *tiny("x"), "--data", "hole")
-    assert_refused(done, "hole/train", "found none of class 'bee'", "remove the empty folders")
+    assert_refused(done, "hole/train", "found none of class 'bee'", "directly into its folder")
     assert not (root / "x").exists()
 
 

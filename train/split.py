@@ -112,6 +112,6 @@ def check_classes(images: ImageSet, classes: int) -> None:
     empty = [class_name(images, int(label)) for label in np.flatnonzero(counts == 0)]
     if empty:
         raise DataError(
-            f"{images.root}: images of every class expected, found none of {few(empty)}; remove "
-            "the empty folders, or fill them"
+            f"{images.root}: images of every class expected, found none of {few(empty)}; "
+            "remove such a class, or put pictures directly into its folder (JPEG or PNG, say)"
         )

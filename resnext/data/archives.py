@@ -124,7 +124,7 @@ def _ignore_others(tree: Tree, root: Place, positions: list[int]) -> None:
     for place, files in tree.images.items():
         if place[: len(root)] == root:
             others = (file for file, position in files if position not in taken)
-            tree.ignored.extend("/".join((*place, file)) for file in others)
+            tree.ignored.extend("/".join((*place[len(root) :], file)) for file in others)
 
 
 def _with_parents(places: Iterable[Place]) -> set[Place]:

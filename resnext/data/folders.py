@@ -152,8 +152,19 @@ def _scan(root: Path) -> Listing:
                 found.names.append(f"{name}/{entry.name}")
                 found.labels.append(label)
             else:
-                found.ignored.append(f"{name}/{entry.name}")
+                found.ignored.extend(_below(root, f"{name}/{entry.name}", entry))
     return found
+
+
+def _below(root: Path, name: str, entry: "os.DirEntry[str]") -> list[str]:
+    """Return the names of the images in a folder of a class, which are not read, or its own."""
+    found: list[str] = []
+    if _is_class(entry):
+        for folder, names, files in os.walk(root / name):
+            names[:] = sorted(each for each in names if not each.startswith("."))
+            inner = Path(folder).relative_to(root).as_posix()
+            found += [f"{inner}/{file}" for file in sorted(files) if is_image(file)]
+    return found or [name]
 
 
 def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:

@@ -24,6 +24,9 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 # blue, there is no original to be equal to.
 FORMATS = ("PNG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
 
+# Brands of the container that phones write, behind "ftyp" at byte 4 -> the format.
+BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
+
 # A few kilobytes can declare gigabytes. This is Pillow's own default (256 MiB of RGB pixels).
 MAX_PIXELS = 1024 * 1024 * 1024 // 4 // 3
 
@@ -152,6 +155,11 @@ def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
             form = FORMS.get(image.mode, Form.RGB)
             return Picture(pixels=_channels(image), form=form, format=str(image.format))
     except UnidentifiedImageError as error:
+        if data[4:8] == b"ftyp" and (kind := BRANDS.get(data[8:12])):
+            raise ImageError(
+                f"an image (JPEG, {', '.join(FORMATS)}) expected, found {kind}, whatever its name; "
+                "save it as JPEG or PNG"
+            ) from error
         raise ImageError(
             f"an image (JPEG, {', '.join(FORMATS)}) expected, found {len(data)} bytes starting "
             f"{data[:8]!r}; the file is something else or damaged"

@@ -1,6 +1,7 @@
 """What is common to all places where labelled images lie: which names count, what is said."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,26 @@ import numpy as np
 from resnext.data.image_set import ImageSet, Reader
 from resnext.data.names import Names, few
 from resnext.errors import DataError, UnlabelledError
+from resnext.text import number
 
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+
+# Pictures that nothing here decodes, or that the original did not look for.
+OTHER_FORMATS: Final = {
+    ".heic": "HEIC",
+    ".heif": "HEIF",
+    ".avif": "AVIF",
+    ".jfif": "JFIF",
+    ".jxl": "JPEG XL",
+    ".jp2": "JPEG 2000",
+    ".pgm": "PGM",
+    ".psd": "Photoshop",
+    ".svg": "SVG",
+    ".dng": "camera raw",
+    ".cr2": "camera raw",
+    ".nef": "camera raw",
+    ".arw": "camera raw",
+}
 
 # The folders beside each other in a folder of a whole data set; "test" has no labels.
 SPLITS: Final = ("train", "val")
@@ -39,7 +58,7 @@ class Listing:
         classes: in their order.
         names: of the images, "CLASS/FILE", in their order.
         labels: of each, an index into `classes`.
-        ignored: names of what is hidden or no image.
+        ignored: names of what is hidden, no image, or an image that lies elsewhere.
     """
 
     root: str
@@ -59,16 +78,18 @@ class Listing:
             DataError: there are no class folders, or no images in them.
         """
         if not self.names:
-            loose = any(is_image(name) for name in self.ignored)
+            elsewhere = [name for name in self.ignored if _is_shown(name) and is_image(name)]
+            loose = any("/" not in name for name in elsewhere)
             if loose or not self.classes:
                 raise UnlabelledError(
                     f"{self.root}: a folder for each class expected, found "
                     f"{'images outside of folders' if loose else 'no folders'}",
                     "move the images into CLASS/FILE",
                 )
+            deep = f", and {len(elsewhere)} deeper ({few(elsewhere)})" if elsewhere else ""
             raise DataError(
                 f"{self.root}: images in class folders expected, found none in "
-                f"{few(self.classes)}; CLASS/FILE must end in one of {' '.join(SUFFIXES)}"
+                f"{few(self.classes)}{deep}; CLASS/FILE must end in one of {' '.join(SUFFIXES)}"
             )
         return ImageSet(
             root=self.root,
@@ -90,9 +111,37 @@ class Listing:
 
 
 def ignored_note(root: str, names: Sequence[str]) -> Iterator[str]:
-    """Say what was ignored, if anything was."""
-    if names:
-        yield f"{root}: {len(names)} ignored, hidden or no images: {few(names)}"
+    """Say what was ignored, if anything was: pictures apart, which somebody may miss."""
+    elsewhere, unknown, others = [], [], []
+    for name in names:
+        if _is_shown(name) and is_image(name):
+            elsewhere.append(name)
+        elif _is_shown(name) and _format(name) in OTHER_FORMATS:
+            unknown.append(name)
+        else:
+            others.append(name)
+    if elsewhere:
+        yield (
+            f"{root}: {number(len(elsewhere), 'picture')} not read, lying deeper or higher than "
+            f"the others: {few(elsewhere)}; move them beside those"
+        )
+    if unknown:
+        counts = Counter(OTHER_FORMATS[_format(name)] for name in unknown)
+        yield (
+            f"{root}: {number(len(unknown), 'picture')} not read, of formats that are not taken "
+            f"here ({', '.join(f'{count} {kind}' for kind, count in counts.items())}): "
+            f"{few(unknown)}; save them as JPEG or PNG"
+        )
+    if others:
+        yield f"{root}: {len(others)} ignored, hidden or no images: {few(others)}"
+
+
+def _is_shown(name: str) -> bool:
+    return not any(part.startswith(".") for part in name.split("/"))
+
+
+def _format(name: str) -> str:
+    return PurePath(name).suffix.lower()
 
 
 def of_split(paths: Sequence[Path], split: str, root: str) -> list[Path]:
