@@ -70,8 +70,8 @@ def test_hidden_and_other_entries_are_ignored_and_counted(tmp_path: Path) -> Non
     assert found.classes == ("a",)
     assert found.notes == (
         (
-            f"{tmp_path}: 1 picture not read, lying deeper or higher than the others: a/deep/i.jpg; "
-            "move them beside those"
+            f"{tmp_path}: 1 picture not read, lying deeper or higher than the others: "
+            "a/deep/i.jpg; move them beside those"
         ),
         f"{tmp_path}: 4 ignored, hidden or no images: .git, list.txt, a/.i.jpg and 1 more",
     )
@@ -94,7 +94,7 @@ def test_pictures_of_other_formats_are_named_and_counted(tmp_path: Path) -> None
     touch(tmp_path, "a/i.jpg", "a/1.HEIC", "a/2.heic", "a/3.avif", "a/._1.heic")
     assert class_folders(tmp_path).notes == (
         (
-            f"{tmp_path}: 3 pictures not read, of formats that are not taken here (2 HEIC, 1 AVIF): "
+            f"{tmp_path}: 3 pictures not read, of formats not taken here (2 HEIC, 1 AVIF): "
             "a/1.HEIC, a/2.heic, a/3.avif; save them as JPEG or PNG"
         ),
         f"{tmp_path}: 1 ignored, hidden or no images: a/._1.heic",

@@ -292,6 +292,15 @@ def test_validation_folder_that_is_left_alone_is_named(root: Path) -> None:
     assert not (root / "both" / "split.csv").exists()
 
 
+def test_images_that_are_trained_on_and_validated_with_are_told(root: Path) -> None:
+    shutil.copytree(root / "data" / "val", root / "copied")
+    for data in ("data/val", "copied"):
+        words = ("--data", "data/val", "--val-data", data)
+        done = run(root, *tiny(f"same_{Path(data).name}", *ONE, *words))
+        assert done.returncode == 0, done.stderr
+        assert f"{data}: the images to validate with are those to train on" in done.stderr
+
+
 def test_class_without_validation_images_is_named(root: Path) -> None:
     shutil.copytree(root / "data", root / "gap")
     shutil.rmtree(root / "gap" / "val" / "ant")

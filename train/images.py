@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from resnext.data.image_set import ImageSet
+from resnext.data.listing import SPLIT_FOLDERS
 from resnext.data.remote import Bar
 from resnext.data.sources import open_images
 from resnext.errors import DataError, UnlabelledError
@@ -61,8 +62,9 @@ def find_images(config: "Config", bar: Bar) -> Images:
 
 def _unused(config: "Config", train: ImageSet) -> Iterator[str]:
     """Say that a folder's own validation images are left alone."""
-    own = Path(config.data, "val")
-    if Path(train.root) != Path(config.data) and own.is_dir():
+    folders = (Path(config.data, name) for name in SPLIT_FOLDERS["val"])
+    own = next((folder for folder in folders if folder.is_dir()), None)
+    if own is not None and Path(train.root) != Path(config.data):
         yield f"{own}: not used, because --val-fraction is given"
 
 
@@ -79,4 +81,10 @@ def count_classes(images: ImageSet) -> int:
 
 
 def _notes(train: ImageSet, val: ImageSet) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*train.notes, *val.notes)))
+    notes = dict.fromkeys((*train.notes, *val.notes))
+    # A copy elsewhere is told by its names and sizes.
+    alike = len(train) == len(val) and tuple(train.ids) == tuple(val.ids)
+    if alike and train.reader.stamp() == val.reader.stamp():
+        note = "the images to validate with are those to train on, so that their error says nothing"
+        notes[f"{val.root}: {note} of other pictures"] = None
+    return tuple(notes)

@@ -36,7 +36,10 @@ OTHER_FORMATS: Final = {
 
 # The folders beside each other in a folder of a whole data set; "test" has no labels.
 SPLITS: Final = ("train", "val")
-NO_CLASSES: Final = (*SPLITS, "test")
+# What they are called, in the order in which they are taken.
+SPLIT_FOLDERS: Final = {"train": ("train",), "val": ("val", "validation", "valid")}
+OF_SPLITS: Final = tuple(name for names in SPLIT_FOLDERS.values() for name in names)
+NO_CLASSES: Final = (*OF_SPLITS, "test")
 
 # Words in the names of files -> the split that they hold.
 SPLIT_WORDS: Final = {
@@ -128,8 +131,8 @@ def ignored_note(root: str, names: Sequence[str]) -> Iterator[str]:
     if unknown:
         counts = Counter(OTHER_FORMATS[_format(name)] for name in unknown)
         yield (
-            f"{root}: {number(len(unknown), 'picture')} not read, of formats that are not taken "
-            f"here ({', '.join(f'{count} {kind}' for kind, count in counts.items())}): "
+            f"{root}: {number(len(unknown), 'picture')} not read, of formats not taken here "
+            f"({', '.join(f'{count} {kind}' for kind, count in counts.items())}): "
             f"{few(unknown)}; save them as JPEG or PNG"
         )
     if others:

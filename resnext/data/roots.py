@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from resnext.data.listing import NO_CLASSES, SPLITS
+from resnext.data.listing import NO_CLASSES, OF_SPLITS, SPLIT_FOLDERS
 from resnext.data.names import few
 from resnext.errors import DataError
 
@@ -43,15 +43,16 @@ def find_root(folders: Folders, split: str, *, flat: bool) -> Place:
     chosen = False
     while not (flat and folders.has_images(place)):
         names = folders.children(place)
-        there = [name for name in names if name in SPLITS]
+        there = [name for name in names if name in OF_SPLITS]
         others = [name for name in names if name not in NO_CLASSES]
         if there and not chosen and not _any_has_images(folders, place, others):
-            if split not in there:
+            own = next((name for name in SPLIT_FOLDERS[split] if name in there), None)
+            if own is None:
                 raise DataError(
                     f"{folders.named(place)}: a folder {split!r} expected beside {few(there)}, "
                     "found none"
                 )
-            place, chosen = (*place, split), True
+            place, chosen = (*place, own), True
             continue
         if folders.has_images(place) or (not flat and _any_has_images(folders, place, names)):
             break
