@@ -1,5 +1,6 @@
 """A run on disk: whole or as before, and never taken for another."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from train.errors import DivergedError, StateError
 from train.learner import Seen
 from train.progress import Best, Progress, Tally
 from train.results import epoch_row
-from train.state import State
+from train.state import State, explained
 
 SCORE = {"images": 10, "top1_correct": 5, "top5_correct": 9, "loss": 0.25}
 ROW = {
@@ -296,6 +297,15 @@ def test_full_disk_keeps_the_state_before(tmp_path: Path) -> None:
         "of before is kept; make room, then go on with --resume"
     )
     assert second == "2 1"
+
+
+def test_full_disk_before_the_first_state_says_that_nothing_is_saved(tmp_path: Path) -> None:
+    with pytest.raises(StateError) as caught, explained(tmp_path / "last.safetensors"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(caught.value) == (
+        f"{tmp_path}/last.safetensors: No space left on device; make room, then begin anew with "
+        "--force: no state is saved yet"
+    )
 
 
 def test_header_holds_json_and_no_pickle(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from resnext.files import whole_file
 from resnext.tensor_file import write_tensors
 from train.errors import DivergedError, StateError
 from train.fields import check_shape
-from train.files import LAST
+from train.files import LAST, STATE
 from train.progress import Progress
 
 Array = NDArray[np.generic]
@@ -205,9 +205,9 @@ def explained(path: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         kept = f"; the {path.name} of before is kept" if path.exists() else ""
-        raise StateError(
-            f"{path}: {error.strerror}{kept}; make room, then go on with --resume"
-        ) from error
+        saved = path.with_name(STATE).exists()
+        way = "go on with --resume" if saved else "begin anew with --force: no state is saved yet"
+        raise StateError(f"{path}: {error.strerror}{kept}; make room, then {way}") from error
 
 
 def _option(name: str) -> str:
