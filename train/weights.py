@@ -54,9 +54,14 @@ def read_weights(path: Path) -> tuple[tuple[str, float], ...]:
     """Read factors of classes from a TOML file of `"class name" = number` lines.
 
     Raises:
-        RecipeError: not TOML, or a factor that is no number above 0.
+        RecipeError: no file, not TOML, or a factor that is no number above 0.
         OSError: the file cannot be opened.
     """
+    if not path.exists():
+        raise RecipeError(
+            f"--class-weights {path}: balanced, or a TOML file of class names and factors, "
+            "expected, found no such file"
+        )
     try:
         rows = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
