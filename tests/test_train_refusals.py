@@ -142,7 +142,7 @@ def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
         (("--workers", "100000"), ("--workers", "100000 is not in the range 0<=x<=1024")),
         (("--compile", "--save-memory"), ("--compile or --save-memory",)),
         (("--warmup", "3"), ("--warmup 3", "less than the 3 --epochs")),
-        (("--class-weights", "gone.toml"), ("gone.toml", "No such file")),
+        (("--class-weights", "bal"), ("--class-weights bal: balanced, or a TOML file",)),
         (("--device", "cuda:7"), ("cuda:7",)),
         (("--recipe", "imagenet"), ("imagenet", "finetune")),
         (("--lr", "0"), ("--lr",)),
@@ -214,6 +214,25 @@ def test_results_whose_state_is_gone_are_not_overwritten(root: Path) -> None:
         done = run(root, *tiny("kept", "--epochs", "2", *words))
         assert_refused(done, "kept/best.safetensors", "--force starts anew", "another --output")
     assert {path.name: path.read_bytes() for path in (root / "kept").iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["training.html", "metrics.jsonl", "split.csv"])
+def test_file_of_somebody_else_is_not_overwritten(root: Path, name: str) -> None:
+    path = root / f"own_{name}" / name
+    path.parent.mkdir()
+    path.write_text("mine")
+    for words in ((), ("--resume",)):
+        done = run(root, *tiny(path.parent.name, *ONE, *words))
+        assert_refused(done, f"own_{name}/{name}", "--force replaces it", "another --output")
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("output", ["data/train", "data/train/ant/run", "data/val/run"])
+def test_run_among_the_images_is_refused(root: Path, output: str) -> None:
+    before = sorted((root / "data").rglob("*"))
+    done = run(root, *tiny(output, *ONE))
+    assert_refused(done, f"--output {output}: a folder outside of the images", "for a class")
+    assert sorted((root / "data").rglob("*")) == before
 
 
 @pytest.mark.parametrize("words", [(), ("--force",)])

@@ -7,8 +7,9 @@ from typing import Final
 
 from resnext.checkpoint import Checkpoint
 from train.errors import RecipeError, StateError
-from train.files import RESULTS, STATE
+from train.files import LOCK, METRICS, REPORT, RESULTS, SPLIT, STATE
 from train.options import Config
+from train.split import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ CLASHES: Final = (
     Clash("--val-data", "--val-fraction", "images to validate with are others, or part of these"),
     Clash("--preprocessing", "--claims", "each states what the network sees of a picture"),
 )
+# Results that are no networks.
+OTHERS: Final = (METRICS, REPORT, SPLIT)
 # Options that say what becomes of a checkpoint.
 NEED_INIT: Final = ("--claims", "--reset-classifier")
 
@@ -80,6 +83,13 @@ def check_output(config: Config) -> None:
             f"{config.init}: a checkpoint that this run does not replace expected; another "
             "--output keeps it"
         )
+    # What a run writes beside its networks. Where none was at work, it is somebody's own.
+    foreign = [path for path in (config.output / name for name in OTHERS) if path.exists()]
+    if foreign and not (config.force or (config.output / LOCK).exists()):
+        raise StateError(
+            f"{foreign[0]}: a run writes a file of this name, and this one is of none; --force "
+            "replaces it, another --output keeps it"
+        )
     # A run that was killed at the end of its first epoch has networks, and no state yet.
     begun = config.resume and all(map(_is_of_first_epoch, found))
     if found and not (begun or config.force):
@@ -87,6 +97,20 @@ def check_output(config: Config) -> None:
             f"{found[0]}: the result of a run whose {STATE} is gone; --force starts anew over it, "
             "another --output keeps it"
         )
+
+
+def check_place(output: Path, images: Images) -> None:
+    """Check that the folder of a run does not become a class of the images.
+
+    Raises:
+        StateError: it lies among them.
+    """
+    for root in dict.fromkeys((images.train.root, images.val.root)):
+        if output.resolve().is_relative_to(Path(root).resolve()):
+            raise StateError(
+                f"--output {output}: a folder outside of the images expected, found one in {root}, "
+                "where it would be taken for a class"
+            )
 
 
 def _given(config: Config) -> set[str]:

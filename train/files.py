@@ -11,6 +11,8 @@ RESULTS: Final = (BEST, LAST, LAST_AVERAGE)
 METRICS: Final = "metrics.jsonl"
 REPORT: Final = "training.html"
 SPLIT: Final = "split.csv"
+# Stays where a run has been at work.
+LOCK: Final = ".lock"
 # All that is written whole or not at all.
 WHOLE: Final = (STATE, *RESULTS, METRICS, REPORT, SPLIT)
 BOARD: Final = "tensorboard"

@@ -5,11 +5,9 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from train.errors import StateError
-
-FILE: Final = ".lock"
+from train.files import LOCK
 
 
 @contextmanager
@@ -27,7 +25,7 @@ def locked(folder: Path) -> Iterator[None]:
         OSError: the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / FILE).open("a") as file:
+    with (folder / LOCK).open("a") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -14,7 +14,7 @@ from resnext.data.remote import Bar
 from resnext.preprocessing import PREPROCESSINGS
 from train.batching import fitted, steps_of_epoch
 from train.beginning import Beginning, begin_anew, begin_with, check_network
-from train.conflicts import check_options, check_output
+from train.conflicts import check_options, check_output, check_place
 from train.images import count_classes, digest, find_images
 from train.options import Config
 from train.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, RECIPES, Recipe, changed
@@ -70,6 +70,7 @@ def prepare(config: Config, job: "Job", bar: Bar) -> Task:
     recipe = chosen_recipe(config)
     check_network(config, recipe)
     images, beginning = _in_turn(job, lambda: _find(config, recipe, bar))
+    check_place(config.output, images)
     images, recipe = _fitted(recipe, images)
     weights, recipe = _class_weights(config, recipe, images.train, beginning)
     preprocessing = beginning.checkpoint.preprocessing
