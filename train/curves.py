@@ -8,8 +8,6 @@ from typing import Final
 # The square is drawn as wide and high as there is room; a path needs no more digits than this.
 SIDE: Final = 1000
 MARKS: Final = 5
-# Half the width of what a single epoch is drawn as.
-DASH: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +100,7 @@ def plot(title: str, curves: Sequence[Curve], *, unit: str = "", best: int | Non
         lines.append(
             Line(
                 curve=curve,
-                path="M" + "L".join(points)
-                if len(points) > 1
-                else f"M{points[0]}m-{DASH} 0h{2 * DASH}",
+                path="M" + "L".join(points) + ("h0" if len(points) == 1 else ""),  # a dot
                 last=f"{number(curve.values[-1])}{unit}",
             )
         )

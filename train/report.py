@@ -135,7 +135,7 @@ def plots(progress: Progress) -> list[Plot]:
     return [
         plot("Error", errors, unit=" %", best=epoch),
         plot("Loss", losses, best=epoch),
-        plot("Learning rate", rates, best=epoch),
+        plot("Learning rate, last step of each epoch", rates, best=epoch),
     ]
 
 
