@@ -85,7 +85,8 @@ def check_output(config: Config) -> None:
         )
     # What a run writes beside its networks. Where none was at work, it is somebody's own.
     foreign = [path for path in (config.output / name for name in OTHERS) if path.exists()]
-    if foreign and not (config.force or (config.output / LOCK).exists()):
+    ours = any((config.output / name).exists() for name in (LOCK, STATE))
+    if foreign and not (config.force or ours):
         raise StateError(
             f"{foreign[0]}: a run writes a file of this name, and this one is of none; --force "
             "replaces it, another --output keeps it"

@@ -17,6 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.runs import Run
+from resnext import image_bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ def main(verb: str, words: Sequence[str]) -> None:
 
     sys.argv = [f"resnext-{verb}", *words]
     # What the command would show a person is where it says that a batch is done.
-    with patch.object(import_module(f"{verb}.terminal"), "progress", progress):
+    with patch.object(image_bar, "image_bar", progress):
         try:
             import_module(f"{verb}.cli").main()
         finally:
