@@ -154,7 +154,7 @@ class UnprovableError(ConvertError):
     def __init__(self) -> None:
         super().__init__(
             "the logits are the same for every picture, so nothing can be proven; weights are "
-            "zero or nearly, as in a download with holes: download or copy it again (--no-verify "
+            "zero, as in a download with holes, or too small to matter: get it again (--no-verify "
             "converts it as it is)"
         )
 

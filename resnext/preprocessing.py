@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -35,7 +36,7 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         for name in ("crop",) if self.scale is None else ("scale", "crop"):
-            _check_side(name, getattr(self, name))
+            object.__setattr__(self, name, _side(name, getattr(self, name)))
         for name in ("mean", "std"):
             object.__setattr__(self, name, _triple(name, getattr(self, name)))
         if self.scale is not None and self.scale < self.crop:
@@ -97,19 +98,22 @@ def read_preprocessing(path: Path) -> Preprocessing:
 MOST: Final = 1_000_000  # a mean on the scale of bytes: nothing comes near
 
 
-def _check_side(name: str, value: object) -> None:
-    if type(value) is not int or not 0 < value <= LONGEST:
+def _side(name: str, value: object) -> int:
+    side = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else 0
+    if not 0 < side <= LONGEST:
         raise PreprocessingError(
             f"{name} must be a whole number of pixels from 1 to {LONGEST}, found {value!r}"
         )
+    return side
+
+
+def _is_number(value: object) -> bool:
+    """Tell whether a value is a finite number, of NumPy's too."""
+    return isinstance(value, Real) and not isinstance(value, bool) and abs(float(value)) < MOST
 
 
 def _triple(name: str, value: object) -> tuple[float, float, float]:
-    if (
-        not isinstance(value, list | tuple)
-        or len(value) != 3
-        or not all(type(item) in (int, float) and abs(item) < MOST for item in value)
-    ):
+    if not isinstance(value, list | tuple) or len(value) != 3 or not all(map(_is_number, value)):
         raise PreprocessingError(
             f"{name} must be three numbers, finite and below {MOST:,}, found {value!r}"
         )

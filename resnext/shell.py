@@ -35,7 +35,7 @@ class Command(click.Command):
         try:
             code = self._run(*args, **{**extra, "standalone_mode": False})
         except Exception:  # noqa: BLE001 - a fault of ours: Python ends with 1, which is a verdict
-            traceback.print_exc()
+            tell(traceback.format_exc())
             code = BAD_INPUT
         sys.exit(code if isinstance(code, int) else 0)
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, Final, Self
+from numbers import Integral
+from typing import Any, Final, Self, TypeGuard
 
 from resnext.errors import SpecError
 
@@ -191,9 +192,14 @@ def _value(name: str, value: object) -> object:
             raise SpecError(f"{name} is one of {', '.join(choices)}, found {value!r}")
         return choices(str(value))
     if name == "blocks":
-        if not isinstance(value, list | tuple) or not all(type(count) is int for count in value):
+        if not isinstance(value, list | tuple) or not all(map(_is_whole, value)):
             raise SpecError(f"blocks must be a list of whole numbers, found {value!r}")
-        return tuple(value)
-    if type(value) is not int:
+        return tuple(map(int, value))
+    if not _is_whole(value):
         raise SpecError(f"{name} must be a whole number, found {value!r}")
-    return value
+    return int(value)
+
+
+def _is_whole(value: object) -> TypeGuard[Integral]:
+    """Tell whether a value is a whole number, of NumPy's too."""
+    return isinstance(value, Integral) and not isinstance(value, bool)

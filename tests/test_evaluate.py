@@ -156,9 +156,9 @@ def test_memory_of_a_batch_is_handed_back_once_all_its_logits_are_there(
     monkeypatch.setattr(
         Batch, "hand_back", lambda self: (done.append(f"batch {len(self.lent)}"), hand_back(self))
     )
-    both = [candidate(), candidate(precision=Precision.BF16, on_device=True)]
-    measure(images, both, plan=some(6), workers=1)
-    assert done == ["logits", "logits", "batch 2"] * 3
+    both = [candidate(), candidate(precision=Precision.BF16, compared=True, on_device=True)]
+    measure(images, both, plan=some(6), workers=1, compared=6)
+    assert done == ["logits", "logits", "logits", "batch 2"] * 3
 
 
 def test_networks_are_warmed_up_with_what_is_to_come(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from resnext.errors import PreprocessingError
@@ -61,3 +62,10 @@ def test_file_that_is_wrong_is_refused_by_name(tmp_path: Path, line: str, messag
     with pytest.raises(PreprocessingError) as caught:
         read_preprocessing(path)
     assert str(caught.value) == f"{path}: {message}"
+
+
+def test_numbers_of_numpy_are_taken_as_plain_ones() -> None:
+    third = (np.float32(0.5), np.float64(0.5), np.int64(1))
+    row = Preprocessing(scale=np.int64(256), crop=np.int32(224), mean=third, std=third)
+    assert row == Preprocessing(scale=256, crop=224, mean=(0.5, 0.5, 1.0), std=(0.5, 0.5, 1.0))
+    assert {type(row.crop), *map(type, row.mean)} == {int, float}

@@ -157,9 +157,25 @@ def test_shard_that_is_there_under_two_names_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         open_images(str(tmp_path / "x-{00..01}.tar"))
     assert str(caught.value) == (
-        f"{second}: 0: another sample than in {first} expected, found the same name and picture; "
-        "give each shard once"
+        f"{second}: other samples than in {first} expected, found 0 in both; give each shard once"
     )
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"0.cls": b"2"}, {"0.jpg": b"sane"}, {"1.jpg": b"two", "1.cls": b"1"}],
+    ids=["label", "picture", "another sample"],
+)
+def test_shards_that_share_a_picture_and_are_others_are_taken(
+    tmp_path: Path, others: dict[str, bytes]
+) -> None:
+    members = {"0.jpg": b"same", "0.cls": b"1", "1.jpg": b"one", "1.cls": b"1"}
+    pack(tmp_path / "x-00.tar", members)
+    members |= others
+    if "1.jpg" not in others:
+        del members["1.jpg"], members["1.cls"]
+    pack(tmp_path / "x-01.tar", members)
+    assert len(open_images(str(tmp_path / "x-{00..01}.tar"))) == 2 + len(members) // 2
 
 
 def test_samples_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:

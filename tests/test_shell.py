@@ -45,6 +45,14 @@ def test_fault_of_the_command_itself_is_no_verdict() -> None:
     done = run("1 / 0")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+    code = COMMAND.format(body="1 / 0")
+    for where in (">/dev/full", ">&-"):
+        shell = subprocess.run(
+            ["sh", "-c", f'"$0" -c "$1" 2{where}', sys.executable, code],
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        assert (shell.returncode, shell.stdout) == (2, b"")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from resnext.errors import SpecError
@@ -189,3 +190,9 @@ def test_fields_without_blocks_are_refused() -> None:
 
 def test_spec_can_be_a_key() -> None:
     assert {RESNEXT_50: 1}[Spec(**asdict(RESNEXT_50))] == 1
+
+
+def test_whole_numbers_of_numpy_are_taken_as_plain_ones() -> None:
+    spec = Spec(blocks=(np.int64(1), 1, 1, 1), classes=np.int32(10))  # type: ignore[arg-type]
+    assert spec == Spec(blocks=(1, 1, 1, 1), classes=10)
+    assert {type(spec.classes), *map(type, spec.blocks)} == {int}

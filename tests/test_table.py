@@ -209,6 +209,14 @@ def test_claims_left_open_are_named_and_fail_a_strict_run(
     assert exit_code(replace(report, strict=False)) == 0
 
 
+def test_every_claim_of_the_users_own_is_asked_for() -> None:
+    report = replace(sample_report(gone=False), results=(result(REPRODUCED),), strict=True)
+    assert open_claims(replace(report, own=("resnext_101_32x4d",))) == ()
+    own = replace(report, own=("resnext_50_32x4d",))
+    assert open_claims(own) == ("resnext_50_32x4d: 1 claim not judged",)
+    assert exit_code(own) == 1
+
+
 @pytest.mark.parametrize(
     ("judgements", "strict", "meaning"),
     [

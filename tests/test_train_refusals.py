@@ -9,9 +9,13 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
+from resnext.data.folders import class_folders
 from resnext.spec import Spec
 from tests.train_runs import assert_refused, run, tiny, write_data, write_pictures
 from train.cli import main
+from train.conflicts import check_place
+from train.errors import StateError
+from train.split import Images
 
 ONE = ("--epochs", "1")
 
@@ -231,7 +235,7 @@ def test_file_of_somebody_else_is_not_overwritten(root: Path, name: str) -> None
 def test_run_among_the_images_is_refused(root: Path, output: str) -> None:
     before = sorted((root / "data").rglob("*"))
     done = run(root, *tiny(output, *ONE))
-    assert_refused(done, f"--output {output}: a folder outside of the images", "for a class")
+    assert_refused(done, f"--output {output}: a folder outside of the images", "for images")
     assert sorted((root / "data").rglob("*")) == before
 
 
@@ -270,3 +274,11 @@ def test_picture_of_another_kind_is_read_by_its_content(root: Path) -> None:
     path = data / "train" / "ant" / "000.png"
     Image.open(path).save(path, "JPEG")
     assert run(root, *tiny("kinds", *ONE), "--data", "jpeg").returncode == 0
+
+
+def test_run_in_a_hidden_folder_among_the_images_is_taken(root: Path) -> None:
+    images = class_folders(root / "data" / "train")
+    both = Images(train=images, val=images)
+    check_place(root / "data" / "train" / ".runs" / "a", both)
+    with pytest.raises(StateError, match="outside of the images expected"):
+        check_place(root / "data" / "train" / "runs" / ".a", both)

@@ -101,16 +101,18 @@ def check_output(config: Config) -> None:
 
 
 def check_place(output: Path, images: Images) -> None:
-    """Check that the folder of a run does not become a class of the images.
+    """Check that the folder of a run does not become one of the images.
 
     Raises:
-        StateError: it lies among them.
+        StateError: it lies among them, and is not hidden from whoever lists them.
     """
-    for root in dict.fromkeys((images.train.root, images.val.root)):
-        if output.resolve().is_relative_to(Path(root).resolve()):
+    place = output.resolve()
+    for root in (Path(images.train.root).resolve(), Path(images.val.root).resolve()):
+        inner = place.relative_to(root).parts if place.is_relative_to(root) else (".",)
+        if not inner or not inner[0].startswith("."):
             raise StateError(
                 f"--output {output}: a folder outside of the images expected, found one in {root}, "
-                "where it would be taken for a class"
+                "where it would be taken for images"
             )
 
 

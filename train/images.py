@@ -85,6 +85,8 @@ def _notes(train: ImageSet, val: ImageSet) -> tuple[str, ...]:
     # A copy elsewhere is told by its names and sizes.
     alike = len(train) == len(val) and tuple(train.ids) == tuple(val.ids)
     if alike and train.reader.stamp() == val.reader.stamp():
-        note = "the images to validate with are those to train on, so that their error says nothing"
-        notes[f"{val.root}: {note} of other pictures"] = None
+        note = "the images to validate with have the names and sizes of those to train on"
+        notes[f"{val.root}: {note}: if they are the same, their error says nothing of others"] = (
+            None
+        )
     return tuple(notes)

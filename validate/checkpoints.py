@@ -1,13 +1,13 @@
 """The checkpoint files that a command line names."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from safetensors import SafetensorError, safe_open
 
-from resnext.checkpoint import SUFFIX, Checkpoint
+from resnext.checkpoint import SUFFIX
 from resnext.errors import CheckpointError
 
 ORIGINAL_SUFFIX: Final = ".t7"
@@ -44,45 +44,51 @@ def find(names: Sequence[str]) -> tuple[str, ...]:
 
 def _inside(folder: str) -> list[str]:
     files = [path for path in Path(folder).iterdir() if not path.name.startswith(".")]
-    converted = {path.stem for path in files if path.suffix == SUFFIX and not _is_state(path)}
-    originals = {path.stem for path in files if path.suffix == ORIGINAL_SUFFIX}
-    for stem in sorted(converted & originals):
-        _check_conversion(Path(folder, stem + SUFFIX), Path(folder, stem + ORIGINAL_SUFFIX))
-    names = [f"{stem}{SUFFIX}" for stem in converted]
-    names += [f"{stem}{ORIGINAL_SUFFIX}" for stem in originals - converted]
-    if not names:
+    converted = {path.stem: path for path in files if path.suffix == SUFFIX}
+    headers = {stem: _header(path) for stem, path in converted.items()}
+    originals = {path.stem: path for path in files if path.suffix == ORIGINAL_SUFFIX}
+    found = [path for stem, path in converted.items() if not _is_state(path, headers[stem])]
+    found += [
+        path
+        for stem, path in originals.items()
+        if stem not in converted or not _is_conversion(converted[stem], headers[stem], path)
+    ]
+    if not found:
         raise CheckpointError(
             f"{folder}: no {SUFFIX} or {ORIGINAL_SUFFIX} file in this folder; "
             "name the checkpoints to validate, or their folder"
         )
-    return [str(Path(folder) / name) for name in sorted(names)]
+    return [str(Path(folder) / path.name) for path in sorted(found)]
 
 
-def _is_state(path: Path) -> bool:
-    name, form = STATE
-    if path.name != name:
-        return False
+def _header(path: Path) -> Mapping[str, str]:
+    """Return what a header says; nothing of a file that has none, which its loading will say."""
     try:
         with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
+            return file.metadata() or {}
     except (SafetensorError, OSError):
-        return False  # which is said once it is loaded
-    return str(metadata.get("form", "")).startswith(form)
+        return {}
 
 
-def _check_conversion(converted: Path, original: Path) -> None:
-    """Refuse a conversion beside an original that it was not made from.
+def _is_state(path: Path, header: Mapping[str, str]) -> bool:
+    name, form = STATE
+    return path.name == name and header.get("form", "").startswith(form)
 
-    The original is only read where it is newer than the conversion: that takes a second.
+
+def _is_conversion(converted: Path, header: Mapping[str, str], original: Path) -> bool:
+    """Tell whether a file is the conversion of an original of its stem.
+
+    A trained network is none, although it names the file that its training began with.
+
+    Raises:
+        CheckpointError: it was converted from another file of that name.
     """
-    source = Checkpoint.load(converted).provenance
-    there, made = original.stat(), converted.stat()
-    if there.st_size == source.source_bytes:
-        if there.st_mtime_ns <= made.st_mtime_ns:
-            return
+    if not header or "training" in header:
+        return False
+    if header.get("source_bytes") == str(original.stat().st_size):
         with original.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() == source.source_sha256:
-                return
+            if hashlib.file_digest(file, "sha256").hexdigest() == header.get("source_sha256"):
+                return True
     raise CheckpointError(
         f"{converted}: converted from {original.name} expected, found that it was made from "
         "another; convert it again, or name the one to validate"

@@ -45,7 +45,7 @@ SIDE: Final = click.IntRange(1, LONGEST)
 @click.option(
     "--strict",
     is_flag=True,
-    help="End with 1 too where a network, or a row of --claims, got no verdict: for CI.",
+    help="End with 1 too where a network, or a claim of --claims, got no verdict: for CI.",
 )
 @click.option(
     "--pipeline",

@@ -26,7 +26,8 @@ class Symptoms:
         chance: what guessing would give, 1 / classes.
         favourite: share of the class that is answered most often.
         shifted: largest share of best classes that are one above, or one below, the label.
-        swapped: classes of whose images most are answered with another, and its with them.
+        swapped: classes, of `ENOUGH` images or more, of whose images most are answered with another
+            class, and its with them.
         excess: measured minus claimed error in points; the largest of the claims concerned.
         accuracy: a claim is what is right, and not what is wrong.
         run: how it was measured.
@@ -55,6 +56,9 @@ class Cause:
     text: str
 
 
+# Images of a class of which most are not wrong in one way by chance.
+ENOUGH: Final = 10
+
 # In this order; the first that applies is said. What comes later is less specific.
 CAUSES: Final = (
     Cause(
@@ -72,7 +76,7 @@ CAUSES: Final = (
         "folder is missing or one too many",
     ),
     Cause(
-        applies=lambda s: s.correct < max(3 * s.chance, 0.05),
+        applies=lambda s: s.correct < max(min(3 * s.chance, (1 + s.chance) / 2), 0.05),
         text="hardly more is right than by guessing: the labels are in another order (the "
         "devkit's ids are not the sorted order, numeric folders sort as strings), or this is "
         "another folder than meant",
@@ -148,7 +152,8 @@ def _swapped(answers: NDArray[np.int32], labels: NDArray[np.int64], classes: int
     wrong = answers != labels
     pairs = np.stack([labels[wrong], answers[wrong]], axis=1)
     found, counts = np.unique(pairs, axis=0, return_counts=True)
-    most = set(map(tuple, found[2 * counts > images[found[:, 0]]].tolist()))
+    of = images[found[:, 0]]
+    most = set(map(tuple, found[(2 * counts > of) & (of >= ENOUGH)].tolist()))
     return sum((other, label) in most for label, other in most)
 
 

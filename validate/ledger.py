@@ -160,9 +160,10 @@ def _continue(
         return (), 0
     here = json.loads(json.dumps(identity))  # tuples become lists, as in the file
     if differs := first_difference(here, stored.identity):
+        same = "versions" if differs.name.startswith("versions") else "arguments"
         raise LedgerError(
             f"{path}: a ledger of another measurement: {differs.name} is {differs.other} there and "
-            f"{differs.one} here; use the same arguments to go on, or another --ledger"
+            f"{differs.one} here; use the same {same} to go on, or another --ledger"
         )
     batches, whole = _whole_batches(stored.entries, plan, path)
     os.ftruncate(file, stored.ends[whole])

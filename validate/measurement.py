@@ -99,7 +99,7 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         sha256 = images.digest()
         made_with = versions(device)
         identity = _identity(subject, sha256, options, made_with)
-        job.agree(identity, "checkpoints, images or options")
+        job.agree(identity, "checkpoints, images, options or versions")
         with _kept(config, job, identity, subject) as ledger:
             if ledger and ledger.batches:
                 note(_done_note(ledger, len(plan)))
@@ -119,6 +119,7 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         versions=made_with,
         command=config.command,
         notes=tuple(notes),
+        own=tuple(row.name for row in own),
         missing=missing,
         strict=config.strict,
     )

@@ -9,9 +9,10 @@ from validate.results import Report
 
 
 def open_claims(report: Report) -> tuple[str, ...]:
-    """Return a sentence for each network and each row of claims without a verdict.
+    """Return a sentence for each network and each row whose claims are not all decided.
 
-    A claim of another protocol, such as ten crops, is not missed where others were judged.
+    Of the published table, which has claims of one crop and of ten, one judged claim is enough; of
+    the user's own every claim is asked for.
     """
     return tuple(_sentences(report))
 
@@ -24,5 +25,7 @@ def _sentences(report: Report) -> Iterator[str]:
             yield f"{printable(group.title)}: no claim was judged"
         elif undecided:
             yield f"{printable(group.title)}: no verdict on {number(len(undecided), 'claim')}"
+        elif group.results[0].run.network in report.own and (others := group.unjudged()):
+            yield f"{printable(group.title)}: {number(len(others), 'claim')} not judged"
     for name in report.missing:
         yield f"{printable(name)}: no checkpoint that its claims apply to was measured"

@@ -158,7 +158,8 @@ class Report:
         versions: package -> version, and the machine's names.
         command: as it was typed.
         notes: what was said before the measurement, a sentence each.
-        missing: names of the user's rows of claims that apply to nothing that was measured.
+        own: names of the user's rows of claims.
+        missing: of these, those that apply to nothing that was measured.
         strict: a claim without a verdict does not pass.
     """
 
@@ -173,6 +174,7 @@ class Report:
     versions: Mapping[str, str]
     command: str
     notes: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     strict: bool = False
 

@@ -218,23 +218,33 @@ def _label(extension: str, data: bytes) -> int | None:
 
 
 def _refuse_repeated(shards: Sequence[_Shard]) -> None:
-    """Refuse a sample that two shards hold: another would be missing, and the count still right.
+    """Refuse a shard that is there twice: another would be missing, and the count still right.
 
-    Shards that count from zero each share names; only where the sizes are the same too are the
-    pictures compared.
+    Shards that count from zero each share names too, but not their labels and pictures.
 
     Raises:
-        DataError: names the sample and its shards.
+        DataError: names both.
     """
-    seen: dict[tuple[str, int], tuple[_Shard, int]] = {}
-    for shard in shards:
-        for place, sample in enumerate(zip(shard.keys, shard.images.sizes.tolist(), strict=True)):
-            other, there = seen.setdefault(sample, (shard, place))
-            if other is not shard and other.images.read(there) == shard.images.read(place):
+    places = [dict(zip(shard.keys, range(len(shard.keys)), strict=True)) for shard in shards]
+    for second, shard in enumerate(shards):
+        for first, other in enumerate(shards[:second]):
+            common = [key for key in shard.keys if key in places[first]]
+            if common and all(
+                _same(other, places[first][key], shard, places[second][key]) for key in common
+            ):
                 raise DataError(
-                    f"{shard.path}: {sample[0]}: another sample than in {other.path} expected, "
-                    "found the same name and picture; give each shard once"
+                    f"{shard.path}: other samples than in {other.path} expected, found "
+                    f"{few(common)} in both; give each shard once"
                 )
+
+
+def _same(one: _Shard, place: int, other: _Shard, there: int) -> bool:
+    """Tell whether two samples have the same label and the same picture; read as late as can be."""
+    return (
+        one.labels[place] == other.labels[there]
+        and one.images.sizes[place] == other.images.sizes[there]
+        and one.images.read(place) == other.images.read(there)
+    )
 
 
 def _ids(root: str, shards: Sequence[_Shard]) -> Names:
