@@ -298,7 +298,10 @@ def test_images_that_are_trained_on_and_validated_with_are_told(root: Path) -> N
         words = ("--data", "data/val", "--val-data", data)
         done = run(root, *tiny(f"same_{Path(data).name}", *ONE, *words))
         assert done.returncode == 0, done.stderr
-        assert f"{data}: the images to validate with are those to train on" in done.stderr
+        assert (
+            f"{data}: the images to validate with have the names and sizes of those to train on"
+            in done.stderr
+        )
 
 
 def test_class_without_validation_images_is_named(root: Path) -> None:

@@ -115,7 +115,7 @@ def test_processes_with_other_images_are_refused(tmp_path: Path) -> None:
     for process, _ in started:
         process.join(timeout=60)
     assert started[0][0].exitcode == 2
-    assert "rank 1 has other checkpoints, images or options than rank 0" in warm.errors(
+    assert "rank 1 has other checkpoints, images, options or versions than rank 0" in warm.errors(
         started[0][1]
     )
 
