@@ -27,10 +27,10 @@ def answers(wrong: float) -> np.ndarray:
     return found
 
 
-def judged(best: np.ndarray, claimed: str) -> Judgement:
-    right = int((best == LABELS).sum())
-    claim = Claim(metric=Metric.TOP1_ERROR, value=claimed, images=len(LABELS), source="a README")
-    counts = Counts(images=len(LABELS), top1_correct=right, top5_correct=right)
+def judged(best: np.ndarray, claimed: str, labels: np.ndarray = LABELS) -> Judgement:
+    right = int((best == labels).sum())
+    claim = Claim(metric=Metric.TOP1_ERROR, value=claimed, images=len(labels), source="a README")
+    counts = Counts(images=len(labels), top1_correct=right, top5_correct=right)
     return judge(claim, counts, complete=True)
 
 
@@ -86,10 +86,7 @@ def test_class_that_is_taken_for_another_and_not_the_other_way_is_not_swapped() 
 def test_classes_of_few_images_are_not_called_swapped(each: int, said: bool) -> None:
     labels = np.repeat(np.arange(CLASSES), each)
     best = np.where(labels == 3, 40, np.where(labels == 40, 3, labels))
-    claim = Claim(metric=Metric.TOP1_ERROR, value="0.00", images=len(labels), source="a README")
-    right = int((best == labels).sum())
-    counts = Counts(images=len(labels), top1_correct=right, top5_correct=right)
-    failed = [judge(claim, counts, complete=True)]
+    failed = [judged(best, "0.00", labels)]
     (found,) = diagnose(RUN, best.astype(np.int32), labels, classes=CLASSES, failed=failed)
     assert ("swapped" in found) is said
 
@@ -103,10 +100,7 @@ def test_few_classes_are_guessed_half_way_to_all_at_most(
 ) -> None:
     labels = np.arange(3000) % classes
     best = np.where(np.arange(3000) < 3000 * right, labels, (labels + 1) % classes)
-    claim = Claim(metric=Metric.TOP1_ERROR, value="5.00", images=3000, source="a README")
-    count = int((best == labels).sum())
-    counts = Counts(images=3000, top1_correct=count, top5_correct=count)
-    failed = [judge(claim, counts, complete=True)]
+    failed = [judged(best, "5.00", labels)]
     (found,) = diagnose(RUN, best.astype(np.int32), labels, classes=classes, failed=failed)
     assert ("by guessing" in found) is said
 
