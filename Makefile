@@ -22,7 +22,7 @@ peers: setup
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt resnext/data/_bicubic.c
+$(STAMP): pyproject.toml constraints.txt resnext/pixels/_bicubic.c
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,onnx,parquet,tensorboard,webdataset]'
 	touch $(STAMP)
@@ -36,5 +36,5 @@ bench: peers
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv build *.egg-info resnext/data/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build *.egg-info resnext/pixels/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from benchmarks.networks import save
 from benchmarks.pictures import draw_pictures
-from resnext.data.transforms import prepare
 from resnext.model import ResNeXt
+from resnext.pixels.transforms import prepare
 from resnext.preprocessing import IMAGENET, Preprocessing
 from resnext.spec import Spec
 

@@ -17,11 +17,11 @@ from benchmarks.calibrated import write_calibrated
 from benchmarks.networks import RESNEXT_50
 from benchmarks.pictures import draw_pictures
 from benchmarks.runs import write_result
-from resnext.data.image_set import ImageSet
-from resnext.data.sources import open_images
-from resnext.data.transforms import prepare
-from resnext.inference import Precision, Predictor
+from resnext.images.image_set import ImageSet
+from resnext.images.opening import open_images
+from resnext.inference.predictor import Precision, Predictor
 from resnext.model import ResNeXt
+from resnext.pixels.transforms import prepare
 from resnext.preprocessing import IMAGENET, Preprocessing
 
 IMAGES = 1000

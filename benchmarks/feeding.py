@@ -18,20 +18,20 @@ import torch
 
 from benchmarks.pictures import write_pictures
 from benchmarks.runs import write_result
-from resnext.data.crop_sources import Sources
-from resnext.data.folders import class_folders
-from resnext.data.image_set import ImageSet
-from resnext.device.answer import Answer
-from resnext.distributed import Job
-from resnext.inference import Precision, Predictor
+from resnext.distributed.job import Job
+from resnext.images.folders import class_folders
+from resnext.images.image_set import ImageSet
+from resnext.inference.answer import Answer
+from resnext.inference.plan import make_plan
+from resnext.inference.predictor import Precision, Predictor
 from resnext.model import ResNeXt
+from resnext.pixels.raw_crops import Sources
 from resnext.preprocessing import IMAGENET
 from resnext.spec import Spec
 from validate.evaluate import Candidate
-from validate.ledger import Ledger
+from validate.ledger.ledger import Ledger
 from validate.loop import Subject, run
-from validate.plan import make_plan
-from validate.results import Run
+from validate.verdicts.results import Run
 from validate.watcher import Watcher
 
 IMAGES = 5120

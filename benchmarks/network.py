@@ -14,8 +14,8 @@ from torch import Tensor
 from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.runs import in_turn, write_result
 from resnext.checkpoint import Checkpoint
-from resnext.folding import folded
-from resnext.fusion import fused
+from resnext.inference.folding import folded
+from resnext.inference.fusion import fused
 from resnext.machine import keep_freed_memory
 from resnext.model import ResNeXt
 from resnext.preprocessing import IMAGENET

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resnext.data.imagenet import WNIDS
+from resnext.images.imagenet import WNIDS
 
 IMAGES = Path(__file__).parents[1] / "tests" / "data" / "images"
 PHOTOGRAPHS = ("large.JPEG", "portrait_444.JPEG", "odd_501x377.JPEG", "landscape_420.JPEG")

@@ -15,9 +15,9 @@ from PIL import Image
 from benchmarks.peers import import_timm
 from benchmarks.pictures import draw_pictures
 from benchmarks.runs import write_result
-from resnext.data import resample
-from resnext.data.images import decode
-from resnext.data.transforms import prepare_pixels, prepare_ten_pixels
+from resnext.pixels import resample
+from resnext.pixels.decoding import decode
+from resnext.pixels.transforms import prepare_pixels, prepare_ten_pixels
 from resnext.preprocessing import IMAGENET
 
 ROUNDS = 9

@@ -33,9 +33,9 @@ import sys, torch
 from resnext.machine import keep_freed_memory
 from resnext.model import ResNeXt
 from resnext.spec import Spec
-from train.learner import Learner, Machine, Part
-from train.loss import Objective
-from train.recipe import IMAGENET_2017
+from train.step.learner import Learner, Machine, Part
+from train.step.loss import Objective
+from train.recipe.recipe import IMAGENET_2017
 saves = sys.argv[1] == "saved"
 if not saves:
     keep_freed_memory()

@@ -10,8 +10,8 @@ import click
 from click.core import ParameterSource
 
 from resnext.errors import ResnextError
-from resnext.shell import BAD_INPUT, Command, NamedPath, error_line, say
-from resnext.text import printable
+from resnext.terminal.command import BAD_INPUT, Command, NamedPath, error_line, say
+from resnext.terminal.text import printable
 
 # `--help` must not wait for numpy or torch: whatever needs them is imported where it is used.
 if TYPE_CHECKING:

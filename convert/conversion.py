@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from convert.errors import OutputError, SourceError
-from convert.sources import fetch, find_source
+from convert.location import fetch, find_source
 from resnext.download.bar import download_bar
 
 # Imported where they are used: the checksum of a large file starts before numpy is imported.
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from convert.export import Exporter
+    from convert.export.formats import Exporter
+    from convert.location import Source
     from convert.report import Conversion
-    from convert.sources import Source
     from resnext.checkpoint import Checkpoint
     from resnext.preprocessing import Preprocessing
 
@@ -30,7 +30,7 @@ class Config:
     Attributes:
         output: file or folder to write; None is beside the source.
         is_folder: the output was spelt as a folder, with a slash at its end.
-        format: a name of `convert.export.EXPORTERS`.
+        format: a name of `convert.export.formats.EXPORTERS`.
         preprocessing: to store in place of the published or assumed one.
         cache: folder of downloads; None is the user's.
     """
@@ -60,7 +60,7 @@ def check_output(config: Config, sources: tuple[str, ...]) -> None:
     if len(sources) > 1:
         raise OutputError(f"{config.output}: an existing folder expected for several sources")
     if config.is_folder:
-        from convert.export import EXPORTERS
+        from convert.export.formats import EXPORTERS
 
         if not EXPORTERS[config.format].files:
             raise OutputError(f"{config.output}/: an existing folder expected, found none")
@@ -83,7 +83,7 @@ def convert_source(text: str, config: Config) -> tuple[dict[str, object], list[s
     # A file that is there, first: while its checksum is computed, the rest is imported too.
     sha256 = None if source.row else start_sha256(source.path)
 
-    from convert.export import EXPORTERS
+    from convert.export.formats import EXPORTERS
     from convert.loading import is_safetensors, naming
     from convert.report import conversion_fields, conversion_lines
 
@@ -172,7 +172,7 @@ def _target(source: "Source", exporter: "Exporter", output: Path | None) -> Path
     Raises:
         OutputError: its name belongs to another format, or a stream was given none.
     """
-    from convert.export import EXPORTERS
+    from convert.export.formats import EXPORTERS
 
     if output is None:
         if STREAM.fullmatch(str(source.path)):

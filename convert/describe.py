@@ -7,12 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from convert import t7
 from convert.errors import RefusedError
-from convert.graph import read_network
 from convert.loading import assumed_preprocessing, is_safetensors, load_converted, naming
-from convert.lua import Module, find_network, text
-from convert.objects import Function, Object, Storage, Table, Tensor
+from convert.torch7 import reader as t7
+from convert.torch7.mapping import read_network
+from convert.torch7.objects import Function, Object, Storage, Table, Tensor
+from convert.torch7.tree import Module, find_network, text
 from resnext.checkpoint import Origin
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing

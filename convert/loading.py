@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from convert import t7
 from convert.digest import start_sha256
 from convert.errors import ConvertError, OutputError
-from convert.graph import Network, read_network
-from convert.lua import Module, find_network
+from convert.torch7 import reader as t7
+from convert.torch7.mapping import Network, read_network
+from convert.torch7.tree import Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing

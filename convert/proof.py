@@ -6,8 +6,8 @@ from typing import Final
 import torch
 
 from convert.errors import ProofError, UnprovableError
-from convert.lua import Module
-from convert.oracle import run
+from convert.torch7.oracle import run
+from convert.torch7.tree import Module
 from resnext.checkpoint import Checkpoint
 
 # Where every value was kept only the order of float64 sums differs; conversions round to float32.

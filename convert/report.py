@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from convert.describe import Description, NetworkFacts
 from resnext.checkpoint import Checkpoint, Origin
-from resnext.data.names import few
+from resnext.images.names import few
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
 

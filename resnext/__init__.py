@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from resnext.checkpoint import Checkpoint, Provenance
-    from resnext.data.transforms import prepare, prepare_ten
     from resnext.errors import ResnextError
     from resnext.model import ResNeXt
+    from resnext.pixels.transforms import prepare, prepare_ten
     from resnext.preprocessing import Preprocessing
     from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 
@@ -41,8 +41,8 @@ _HOMES = {
     "Shortcut": "resnext.spec",
     "Spec": "resnext.spec",
     "Stem": "resnext.spec",
-    "prepare": "resnext.data.transforms",
-    "prepare_ten": "resnext.data.transforms",
+    "prepare": "resnext.pixels.transforms",
+    "prepare_ten": "resnext.pixels.transforms",
 }
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 import convert
-from tests import warm
-from tests.by_name import DIGITS, FILE, NAME
-from tests.test_validate_jobs import free_port
-from tests.train_runs import tiny, write_data
+from tests.support import warm
+from tests.support.by_name import DIGITS, FILE, NAME
+from tests.support.train_runs import tiny, write_data
+from tests.validate.test_jobs import free_port
 
 LINES = [f"{FILE}: downloading, 7854661 bytes", f"{FILE}: complete"]
 
@@ -63,7 +63,7 @@ def start(
 ) -> tuple[warm.BaseProcess, Path]:
     """Start a command in the folder; downloads go to `cache` in it."""
     process = warm.start(
-        "tests.by_name",
+        "tests.support.by_name",
         [*words, "--cache", "cache"],
         cwd=folder,
         output=folder / output,

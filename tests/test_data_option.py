@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import warm
-from image_forms import VAL, write_csv, write_parquet
+
+from tests.support import warm
+from tests.support.image_forms import VAL, write_csv, write_parquet
 
 CHECKPOINT = VAL.parent / "resnext_11_8x4d_digits.t7"
 

@@ -4,11 +4,12 @@ import pydoc
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 
-CHECKPOINT = Path(__file__).parents[1] / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
+from tests.support.golden import ROOT
+
+CHECKPOINT = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 
 
 @pytest.mark.parametrize(
@@ -17,13 +18,13 @@ CHECKPOINT = Path(__file__).parents[1] / "examples" / "digits" / "resnext_11_8x4
         "import resnext",
         "import convert",
         "import convert.loading",
-        "import convert.graph",
+        "import convert.torch7.mapping",
         "import resnext.checkpoint",
-        "import resnext.data.sources, resnext.data.alignment",
+        "import resnext.images.opening, resnext.images.alignment",
         "import resnext.published; resnext.published.published()",
         "from resnext import Checkpoint, Spec, Preprocessing, Provenance, ResnextError",
         "import resnext, convert; print(end='' * len(dir(resnext) + [convert.__version__]))",
-        "import resnext.distributed as d; d.Job().device_name('cuda')",
+        "import resnext.distributed.job as d; d.Job().device_name('cuda')",
         "import resnext.layout as l; l.layout(l.Spec(blocks=(3, 4, 6, 3))).parameters()",
     ],
 )

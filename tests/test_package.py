@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.support.golden import ROOT
+
+ROOT = ROOT
 PACKAGES = ("resnext", "convert", "validate", "train")
 KINDS = {".py", ".html", ".css", ".js", ".toml", ".csv", ".typed"}
 

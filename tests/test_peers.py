@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Golden
 from torch import Tensor, nn
 
 from convert import load
-from convert.export import EXPORTERS
-from convert.export_timm import ARCHITECTURES
+from convert.export.formats import EXPORTERS
+from convert.export.timm import ARCHITECTURES
 from resnext.checkpoint import Checkpoint, Provenance
-from resnext.data.images import decode
 from resnext.model import ResNeXt
+from resnext.pixels.decoding import decode
+from resnext.pixels.pil import prepare_pil, prepare_ten_pil
 from resnext.preprocessing import IMAGENET
 from resnext.spec import Block, Spec
-from validate.pil import prepare_pil, prepare_ten_pil
+from tests.support.golden import DATA, Golden
 
 pytestmark = [
     pytest.mark.peers,
@@ -32,7 +32,7 @@ pytestmark = [
     ),
 ]
 
-IMAGES = Path(__file__).parent / "data" / "images"
+IMAGES = DATA / "images"
 GoldenNetwork = Callable[[str], Golden]
 # torchvision and timm compute in this order of operations too; a sum may still be split otherwise.
 TOLERANCE = 2e-5

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.shell import BAD_INPUT, Command, say
-from resnext.text import printable
+from resnext.terminal.command import BAD_INPUT, Command, say
+from resnext.terminal.text import printable
 from train.flags import CHANGES, GROUPS, options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resnext.distributed import Job
-    from train.architecture import Architecture
-    from train.options import Config
+    from resnext.distributed.job import Job
+    from train.input.architecture import Architecture
+    from train.input.options import Config
     from train.training import Outcome
     from train.watcher import Watcher
 
@@ -58,7 +58,7 @@ def main(**arguments: Any) -> None:
     config = config_of(**arguments)
 
     # Here, because `--help` must not wait for torch.
-    from resnext.distributed import join, leave, restarts
+    from resnext.distributed.job import join, leave, restarts
 
     if restarts():
         config = replace(config, resume=True, force=False)
@@ -70,7 +70,7 @@ def main(**arguments: Any) -> None:
 def config_of(**arguments: Any) -> "Config":
     """Return what the options of the command ask for."""
     from resnext.download.address import shown
-    from train.options import Config
+    from train.input.options import Config
 
     changes = {name: arguments.pop(name) for name in CHANGES}
     output = arguments.pop("output") or default_output(arguments["data"])
@@ -93,7 +93,7 @@ def default_output(data: str) -> Path:
 
 def _changes(given: "Mapping[str, Any]") -> dict[str, Any]:
     """Return the values that were given, as the recipe takes them."""
-    from train.recipe import Crop, Curve
+    from train.recipe.recipe import Crop, Curve
 
     changes = {name: value for name, value in given.items() if value is not None}
     kinds = {"curve": Curve, "crop": Crop}
@@ -101,7 +101,7 @@ def _changes(given: "Mapping[str, Any]") -> dict[str, Any]:
 
 
 def _architecture(given: "Mapping[str, Any]") -> "Architecture | None":
-    from train.architecture import Architecture
+    from train.input.architecture import Architecture
 
     stated = {name: value for name, value in given.items() if value is not None}
     if stated and "depth" not in stated:
@@ -110,8 +110,8 @@ def _architecture(given: "Mapping[str, Any]") -> "Architecture | None":
 
 
 def _train(config: "Config", job: "Job") -> None:
-    from train.files import STATE
-    from train.stop import Stop, Stopped
+    from train.run.files import STATE
+    from train.run.stop import Stop, Stopped
     from train.training import train
 
     watcher = _watcher(job)
@@ -134,7 +134,7 @@ def _train(config: "Config", job: "Job") -> None:
 
 
 def _tell(outcome: "Outcome") -> None:
-    from train.wording import closing_lines
+    from train.run.wording import closing_lines
 
     for line in closing_lines(outcome.task, outcome.progress):
         _print(line)
@@ -154,9 +154,9 @@ def _watcher(job: "Job") -> "Watcher":
     from contextlib import nullcontext
 
     from resnext.download.bar import download_bar
-    from resnext.image_bar import image_bar
+    from resnext.terminal.image_bar import image_bar
+    from train.run.wording import epoch_line
     from train.watcher import Watcher
-    from train.wording import epoch_line
 
     if not job.leads:
         return Watcher(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from resnext.shell import NamedPath
+from resnext.terminal.command import NamedPath
 
 
 class Number(click.FloatRange):

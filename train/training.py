@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from train.conflicts import check_output
-from train.files import AVERAGE, BOARD, STATE, WEIGHTS, WHOLE
-from train.lock import locked
-from train.options import Config
-from train.preparation import Task, prepare
-from train.progress import Progress
-from train.state import State
+from train.input.conflicts import check_output
+from train.input.options import Config
+from train.input.task import Task, prepare
+from train.run.files import AVERAGE, BOARD, STATE, WEIGHTS, WHOLE
+from train.run.lock import locked
+from train.run.progress import Progress
+from train.run.state import State
+from train.run.wording import plan
 from train.watcher import Watcher
-from train.wording import plan
 
 if TYPE_CHECKING:
-    from resnext.distributed import Job
-    from train.learner import Learner
-    from train.run import Place, Run
-    from train.stop import Stop
+    from resnext.distributed.job import Job
+    from train.run.run import Place, Run
+    from train.run.stop import Stop
+    from train.step.learner import Learner
 
 # As many images are read once before the training, where nobody says otherwise: half a minute.
 FEW_IMAGES = 20_000
@@ -61,12 +61,12 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
     for text in _notes(task, place):
         watcher.note(text)
 
-    from resnext.collectives import losses_explained
-    from resnext.data.batches import memory_explained
+    from resnext.distributed.collectives import losses_explained
+    from resnext.loader.batches import memory_explained
     from resnext.machine import keep_freed_memory
-    from train.batching import check_batches
-    from train.report import write_report
-    from train.run import Run
+    from train.recipe.batching import check_batches
+    from train.report.page import write_report
+    from train.run.run import Run
 
     if place.device.type == "cpu" and not config.saves_memory:
         keep_freed_memory()
@@ -94,9 +94,9 @@ def train(config: Config, job: "Job", watcher: Watcher, stop: "Stop") -> Outcome
 
 
 def _place(task: Task, job: "Job") -> "Place":
-    from resnext.inference import Precision, check_precision, find_device
+    from resnext.inference.predictor import Precision, check_precision, find_device
     from resnext.machine import usual_workers
-    from train.run import Place
+    from train.run.run import Place
 
     config = task.config
     device = find_device(job.device_name(config.device))
@@ -109,9 +109,9 @@ def _place(task: Task, job: "Job") -> "Place":
 
 def _notes(task: Task, place: "Place") -> Iterator[str]:
     """Say what the user should know of the input, and of what it comes to here."""
-    from resnext.device.scaling import refusals
-    from resnext.fusion import refusal
-    from resnext.inference import DTYPES, Precision, precision_note
+    from resnext.inference.fusion import refusal
+    from resnext.inference.predictor import DTYPES, Precision, precision_note
+    from resnext.inference.scaling import refusals
 
     yield from task.images.notes
     yield from task.beginning.notes
@@ -147,8 +147,8 @@ def _begin(run: "Run") -> None:
     Raises:
         StateError: by now there are results of another run.
     """
-    from train.board import Board
-    from train.results import write_metrics, write_split
+    from train.run.board import Board
+    from train.run.results import write_metrics, write_split
 
     config, job = run.task.config, run.place.job
     if job.leads:
@@ -169,8 +169,8 @@ def _begin(run: "Run") -> None:
 
 
 def _resume(run: "Run", path: Path) -> None:
-    from train.results import write_missing
-    from train.snapshot import restore
+    from train.run.results import write_missing
+    from train.run.snapshot import restore
 
     job = run.place.job
     state = State.load(path) if job.leads else None
@@ -192,9 +192,9 @@ def _resume(run: "Run", path: Path) -> None:
 def _learner(task: Task, place: "Place") -> "Learner":
     import torch
 
-    from resnext.device.upload import upload_to
-    from train.learner import Learner, Machine
-    from train.loss import Objective
+    from resnext.loader.upload import upload_to
+    from train.step.learner import Learner, Machine
+    from train.step.loss import Objective
 
     config, recipe = task.config, task.recipe
     weights = None
@@ -217,9 +217,9 @@ def _learner(task: Task, place: "Place") -> "Learner":
 
 def _check_images(task: Task, place: "Place", watcher: Watcher) -> None:
     """Read every image once, together with the other processes, and name all that cannot be."""
-    from train.augment import TrainingView
-    from train.evaluation import ValidationView
-    from train.readable import unreadable, unreadable_images
+    from train.augmentation.view import TrainingView
+    from train.input.readable import unreadable, unreadable_images
+    from train.run.evaluation import ValidationView
 
     images, preprocessing = task.images, task.beginning.checkpoint.preprocessing
     assert preprocessing is not None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnext.download import Progress
-from resnext.image_bar import Advance
-from train.recipe import Recipe
+from resnext.terminal.image_bar import Advance
+from train.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from resnext.errors import DataError
-from resnext.metrics import Counts
+from resnext.inference.metrics import Counts
 
 # How many images it takes to say anything, and after how many nobody looks any more.
 IMAGES: Final = 200

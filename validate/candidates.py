@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import convert
-from convert.sources import fetch, find_source
+from convert.location import fetch, find_source
 from resnext.checkpoint import Checkpoint
 from resnext.errors import CheckpointError, PreprocessingError
+from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import Preprocessing
 from resnext.published import Row, published
 from validate.checkpoints import find
-from validate.pipelines import Pipeline
 from validate.protocols import Protocol, choose
 
 if TYPE_CHECKING:
     import torch
 
-    from resnext.data.remote import Bar
+    from resnext.images.remote import Bar
     from validate.evaluate import Candidate
     from validate.options import Config
 
@@ -74,9 +74,9 @@ def candidates(
     entrants: Sequence[Entrant], config: "Config", device: "torch.device"
 ) -> tuple["Candidate", ...]:
     """Return every way to measure every checkpoint, pipelines beside each other."""
-    from resnext.inference import Precision, Predictor
+    from resnext.inference.predictor import Precision, Predictor
     from validate.evaluate import Candidate
-    from validate.results import Run
+    from validate.verdicts.results import Run
 
     found = []
     on_device = may_scale(config, device)
@@ -116,7 +116,7 @@ def candidates(
 
 def may_scale(config: "Config", device: "torch.device") -> bool:
     """Tell whether a device scales in place of the processes that read, in some of the ways."""
-    from resnext.device.scaling import takes_over
+    from resnext.inference.scaling import takes_over
 
     return wants_to_scale(config) and takes_over(device)
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from resnext.preprocessing import LONGEST
-from resnext.shell import Command, NamedPath, say
+from resnext.terminal.command import Command, NamedPath, say
 
 if TYPE_CHECKING:
-    from resnext.distributed import Job
+    from resnext.distributed.job import Job
     from validate.options import Config
-    from validate.results import Report
+    from validate.verdicts.results import Report
 
 PROG: Final = "resnext-validate"
 PATH: Final = NamedPath()
@@ -143,7 +143,7 @@ def main(*, output: Path | None, as_json: bool, **options: Any) -> int:
         _check_writable(output)  # now, not after hours
 
     # Here, because `--help` must not wait for torch.
-    from resnext.distributed import join, leave
+    from resnext.distributed.job import join, leave
 
     with join() as job:
         report = _measure(config, job)
@@ -173,8 +173,8 @@ def _config(
     **options: Any,
 ) -> "Config":
     from resnext.download.address import shown
+    from resnext.pixels.pipelines import Pipeline
     from validate.options import Config
-    from validate.pipelines import Pipeline
 
     if compare_precision and options["precision"] == "fp32" and not options["compiled"]:
         raise click.UsageError(
@@ -193,7 +193,7 @@ def _measure(config: "Config", job: "Job") -> "Report | None":
     from contextlib import nullcontext
 
     from resnext.download.bar import download_bar
-    from resnext.image_bar import image_bar
+    from resnext.terminal.image_bar import image_bar
     from validate.measurement import measure
     from validate.watcher import Watcher
 
@@ -210,10 +210,10 @@ def _measure(config: "Config", job: "Job") -> "Report | None":
 
 def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
-    from validate.open_claims import open_claims
     from validate.reports import to_json, write_reports
-    from validate.terminal import print_table
-    from validate.wording import exit_code
+    from validate.reports.terminal import print_table
+    from validate.reports.wording import exit_code
+    from validate.verdicts.open_claims import open_claims
 
     try:  # a stdout that went away must not take the reports along, nor a full disk the table
         if as_json:

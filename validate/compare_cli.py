@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from resnext.shell import Command, NamedPath
-from resnext.text import printable
+from resnext.terminal.command import Command, NamedPath
+from resnext.terminal.text import printable
 
 if TYPE_CHECKING:
-    from validate.flips import Comparison
-    from validate.ledger import Stored
+    from validate.ledger.comparison import Comparison
+    from validate.ledger.ledger import Stored
 
 PROG: Final = "resnext-compare"
 PATH: Final = NamedPath()
@@ -45,7 +45,7 @@ def main(
 
     The exit code is 0 if they could be compared, and 2 if not.
     """
-    from validate.flips import compare, pairs, read_decided
+    from validate.ledger.comparison import compare, pairs, read_decided
 
     one = read_decided(first)
     two = read_decided(second) if second else one
@@ -61,7 +61,7 @@ def main(
 
 
 def _place(stored: "Stored", number: int | None) -> int:
-    from validate.flips import run_name
+    from validate.ledger.comparison import run_name
 
     runs = stored.identity["runs"]
     if number is not None and number <= len(runs):
@@ -73,7 +73,7 @@ def _place(stored: "Stored", number: int | None) -> int:
 
 
 def _lines(found: "Comparison", listed: int | None) -> Iterator[str]:
-    from validate.flips import difference, run_name
+    from validate.ledger.comparison import difference, run_name
 
     flips = found.flips
     yield f"A: {run_name(found.first)}"

@@ -3,23 +3,23 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from resnext.data.resample import engine
 from resnext.machine import usual_batch_size, usual_workers
+from resnext.pixels.resample import engine
 from validate.candidates import may_scale
 from validate.options import Config
 
 if TYPE_CHECKING:
     import torch
 
-    from resnext.distributed import Job
+    from resnext.distributed.job import Job
 
 
 def settings(config: Config, device: "torch.device", job: "Job") -> dict[str, object]:
     """Return every option as it is used, ready for JSON."""
     import torch
 
-    from resnext.device.scaling import choose
-    from resnext.inference import ARITHMETIC_FLAGS
+    from resnext.inference.predictor import ARITHMETIC_FLAGS
+    from resnext.inference.scaling import choose
 
     on_device = choose(device).engine if may_scale(config, device) else None
     usual = usual_workers(device, processes=job.local_size)

@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resnext.data.batch import Batch, Failure, Seconds
-from resnext.data.batches import read_batches
-from resnext.data.crop_sources import Sources
-from resnext.data.image_set import ImageSet
-from resnext.device.answer import Answer
 from resnext.errors import CheckpointError
-from resnext.inference import Predictor
-from resnext.metrics import top_five
-from validate.entries import Entry, to_entries
-from validate.pipelines import Preparation
-from validate.plan import Plan
-from validate.results import Run
+from resnext.images.image_set import ImageSet
+from resnext.inference.answer import Answer
+from resnext.inference.metrics import top_five
+from resnext.inference.plan import Plan
+from resnext.inference.predictor import Predictor
+from resnext.loader.batch import Batch, Failure, Seconds
+from resnext.loader.batches import read_batches
+from resnext.pixels.pipelines import Preparation
+from resnext.pixels.raw_crops import Sources
+from validate.ledger.entries import Entry, to_entries
+from validate.verdicts.results import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

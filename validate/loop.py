@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from resnext.data.image_set import ImageSet
-from resnext.distributed import Job
+from resnext.distributed.job import Job
+from resnext.images.image_set import ImageSet
+from resnext.inference.plan import Plan
 from validate import canary
-from validate.entries import Collection, Entry
 from validate.evaluate import Candidate, Outcome, evaluate
-from validate.ledger import Ledger
-from validate.plan import Plan
-from validate.results import Timing
+from validate.ledger.entries import Collection, Entry
+from validate.ledger.ledger import Ledger
+from validate.verdicts.results import Timing
 from validate.watcher import Watcher
 
 

@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resnext.data.alignment import aligned
-from resnext.data.image_set import ImageSet
-from resnext.data.sources import open_images
 from resnext.errors import DataError
+from resnext.images.alignment import aligned
+from resnext.images.image_set import ImageSet
+from resnext.images.opening import open_images
+from resnext.inference.plan import make_plan
 from resnext.machine import PACKAGES, versions
+from resnext.pixels.pipelines import Pipeline
 from resnext.published import Row, read_table
 from validate.candidates import Entrant, candidates, enter, wants_to_scale
-from validate.claims import Conditions, Judgement, Verdict, assess
-from validate.diagnosis import diagnose
 from validate.environment import settings
-from validate.ledger import Ledger
+from validate.ledger.ledger import Ledger
 from validate.options import Config
-from validate.pipelines import Pipeline
-from validate.plan import make_plan
 from validate.protocols import unused
-from validate.results import Changed, Report, Result, Run
+from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
+from validate.verdicts.diagnosis import diagnose
+from validate.verdicts.results import Changed, Report, Result, Run
 from validate.watcher import Watcher
 
 if TYPE_CHECKING:
     import torch
 
-    from resnext.distributed import Job
-    from resnext.metrics import Counts
-    from validate.entries import Collection
+    from resnext.distributed.job import Job
+    from resnext.inference.metrics import Counts
+    from validate.ledger.entries import Collection
     from validate.loop import Subject
 
 # What makes a ledger one of another measurement, beside images and networks.
@@ -70,8 +70,8 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
     for text in _notes(config, images, entrants, own):
         note(text)
 
-    from resnext.data.batches import memory_explained
-    from resnext.inference import Precision, check_precision, find_device, use_processors
+    from resnext.inference.predictor import Precision, check_precision, find_device, use_processors
+    from resnext.loader.batches import memory_explained
     from validate.loop import Subject, run
 
     device = find_device(job.device_name(config.device))
@@ -127,7 +127,7 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
 
 def titles(images: ImageSet) -> Sequence[str] | None:
     """Return what a person calls the classes: of ImageNet's, names in place of numbers."""
-    from resnext.data.imagenet import NAMES, WNIDS
+    from resnext.images.imagenet import NAMES, WNIDS
 
     if images.classes == WNIDS:
         return tuple(f"{name} ({wnid})" for wnid, name in zip(WNIDS, NAMES, strict=True))
@@ -153,9 +153,9 @@ def _notes(
 
 def _slower(config: Config, device: "torch.device") -> Iterator[str]:
     """Say what will take longer here than it might."""
-    from resnext.device.scaling import refusals
-    from resnext.fusion import refusal
-    from resnext.inference import DTYPES, Precision, precision_note
+    from resnext.inference.fusion import refusal
+    from resnext.inference.predictor import DTYPES, Precision, precision_note
+    from resnext.inference.scaling import refusals
 
     precision = Precision(config.precision)
     if text := precision_note(precision, device):

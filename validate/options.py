@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from validate.pipelines import Pipeline
+    from resnext.pixels.pipelines import Pipeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +13,7 @@ class Config:
     """One measurement, as it was asked for.
 
     Attributes:
-        data: where the images are; see `resnext.data.sources.open_images`.
+        data: where the images are; see `resnext.images.opening.open_images`.
         labels: file of labels, for images without class folders.
         cache: folder of downloads; None is the user's own.
         claims: table of the user's own, or None.

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from resnext.download import Progress
-from resnext.image_bar import Advance
+from resnext.terminal.image_bar import Advance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

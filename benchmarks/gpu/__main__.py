@@ -18,7 +18,11 @@ import click
 BF16 = ("--precision", "bf16")
 LARGE = ("--network", "resnext_101_64x4d")
 # Those that have tests for a GPU; others may import what such a machine does not have.
-TESTS = ("tests/test_folding.py", "tests/test_scaling.py", "tests/test_upload.py")
+TESTS = (
+    "tests/resnext/inference/test_folding.py",
+    "tests/resnext/inference/test_scaling.py",
+    "tests/resnext/loader/test_upload.py",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,7 @@ def _check_installation() -> None:
     Raises:
         ClickException: this project is not installed, or was without a C compiler.
     """
-    from resnext.data.resample import engine
+    from resnext.pixels.resample import engine
 
     way = "pip install --no-deps --no-build-isolation -e ."
     try:

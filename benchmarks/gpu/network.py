@@ -29,9 +29,9 @@ from benchmarks.gpu.machine import (
 )
 from benchmarks.gpu.ways import COMPARED, COMPILED, EAGER, WAYS, Compute, Subject, Way
 from benchmarks.pictures import draw_many
-from resnext.data.transforms import prepare
-from resnext.device.trial import FAILURES
-from resnext.inference import Precision, find_device
+from resnext.inference.predictor import Precision, find_device
+from resnext.inference.trial import FAILURES
+from resnext.pixels.transforms import prepare
 from resnext.preprocessing import IMAGENET
 
 BATCH_SIZE = 256

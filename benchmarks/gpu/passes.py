@@ -17,7 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.runs import Run
-from resnext import image_bar
+from resnext.terminal import image_bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

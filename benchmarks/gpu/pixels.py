@@ -13,13 +13,13 @@ from torch import Tensor
 
 from benchmarks.gpu.machine import Common, command, first_line, seconds_of
 from benchmarks.pictures import FORTY, draw_many
-from resnext.data.crop_sources import Sources
-from resnext.data.images import decode
-from resnext.data.transforms import crop_source, prepare_pixels
-from resnext.device import scaling
-from resnext.device.scaling import Engine, levels_on
-from resnext.device.trial import FAILURES
-from resnext.inference import find_device
+from resnext.inference import scaling
+from resnext.inference.predictor import find_device
+from resnext.inference.scaling import Engine, levels_on
+from resnext.inference.trial import FAILURES
+from resnext.pixels.decoding import decode
+from resnext.pixels.raw_crops import Sources
+from resnext.pixels.transforms import crop_source, prepare_pixels
 from resnext.preprocessing import IMAGENET
 
 BATCH_SIZE = 128

@@ -18,7 +18,7 @@ from benchmarks.gpu.timm_training import RATE
 from benchmarks.gpu.turns import turns
 from benchmarks.gpu.validation import DIFFERENT, TYPES, WORKERS, write_checkpoint, write_folder
 from benchmarks.runs import Run
-from convert.export_timm import timm_architecture
+from convert.export.timm import timm_architecture
 
 BATCH_SIZE = 256
 # While the first steps are slow the readers get ahead, each by two batches: what they have in hand

@@ -19,7 +19,7 @@ from benchmarks.gpu.passes import Pass, passes
 from benchmarks.gpu.turns import turns
 from benchmarks.pictures import write_pictures
 from benchmarks.runs import Run, run
-from convert.export_timm import timm_architecture
+from convert.export.timm import timm_architecture
 
 IMAGES = 50_000
 FEWEST = 10_000  # of a result that is kept

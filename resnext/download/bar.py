@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from resnext.download.transfer import Progress
-from resnext.shell import tell
-from resnext.text import printable
+from resnext.terminal.command import tell
+from resnext.terminal.text import printable
 
 
 @contextmanager

@@ -20,17 +20,15 @@ from pathlib import Path
 import atheris
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["convert", "resnext"]):
     import convert
     import convert.loading
     from resnext.errors import ResnextError
 
-import lua_nets  # noqa: E402
-import t7_writer  # noqa: E402
-
 from benchmarks.runs import write_result  # noqa: E402
+from tests.support import lua_nets, t7_writer  # noqa: E402
 
 FOLDER = Path(tempfile.mkdtemp())  # a TMPDIR in memory makes it faster
 STARTED = time.monotonic()

@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.text import printable
-from validate.comparison import Group
+from resnext.terminal.text import printable
 from validate.reports.plot import profile
 from validate.reports.statistics import Answers, PerClass, confusion, mistaken_for, per_class
-from validate.results import Report
-from validate.wording import cut, percent
+from validate.reports.wording import cut, percent
+from validate.verdicts.groups import Group
+from validate.verdicts.results import Report
 
 # Up to so many classes each has its bar and its cells; of more, the hardest have a bar.
 FEW: Final = 20

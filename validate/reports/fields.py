@@ -5,13 +5,13 @@ from fractions import Fraction
 from typing import Final
 
 from resnext.published import Claim, Metric
-from validate.claims import Judgement, Unjudged, tolerance
-from validate.comparison import grouped
-from validate.flips import exact_mcnemar
-from validate.open_claims import open_claims
+from validate.ledger.comparison import exact_mcnemar
 from validate.reports.statistics import Answers, answers, flips, macro
-from validate.results import Report, Result
-from validate.wording import exit_code, exit_meaning, headline, outcome
+from validate.reports.wording import exit_code, exit_meaning, headline, outcome
+from validate.verdicts.claims import Judgement, Unjudged, tolerance
+from validate.verdicts.groups import grouped
+from validate.verdicts.open_claims import open_claims
+from validate.verdicts.results import Report, Result
 
 # Rises when a field goes away or changes its meaning; new fields do not raise it.
 FORMAT: Final = 2

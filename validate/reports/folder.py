@@ -12,7 +12,7 @@ from validate.reports.junit import to_junit
 from validate.reports.markdown import to_markdown
 from validate.reports.page import to_page
 from validate.reports.predictions import write_predictions
-from validate.results import Report
+from validate.verdicts.results import Report
 
 
 def write_reports(report: Report, folder: Path) -> tuple[Path, ...]:

@@ -5,13 +5,13 @@ from fractions import Fraction
 from typing import Final
 
 from resnext.published import Claim
-from resnext.text import number, printable
-from validate.claims import Verdict, tolerance
-from validate.comparison import Block, Group, Line
-from validate.flips import exact_mcnemar
+from resnext.terminal.text import number, printable
+from validate.ledger.comparison import exact_mcnemar
 from validate.reports.plot import Axis, Mark, axis_of, mark_of
 from validate.reports.statistics import Answers, flips
-from validate.wording import LABELS, group_remarks, percent
+from validate.reports.wording import LABELS, group_remarks, percent
+from validate.verdicts.claims import Verdict, tolerance
+from validate.verdicts.groups import Block, Group, Line
 
 # What is said of a line that no claim was made about, and of one that is not its claim's protocol.
 UNCLAIMED: Final = ""

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
 from resnext.published import Claim
-from resnext.text import number, printable
-from validate.claims import Judgement, Verdict
-from validate.comparison import Group, grouped
-from validate.open_claims import open_claims
-from validate.results import Report, Result
-from validate.wording import remark, shown
+from resnext.terminal.text import number, printable
+from validate.reports.wording import remark, shown
+from validate.verdicts.claims import Judgement, Verdict
+from validate.verdicts.groups import Group, grouped
+from validate.verdicts.open_claims import open_claims
+from validate.verdicts.results import Report, Result
 
 
 def to_junit(report: Report) -> str:

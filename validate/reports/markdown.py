@@ -4,13 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from resnext.text import number, printable
-from validate.claims import Verdict
-from validate.comparison import Block, Group, Line, grouped
+from resnext.terminal.text import number, printable
 from validate.reports.forest import signed
 from validate.reports.statistics import Answers, answers, mistaken_for, per_class
-from validate.results import Report
-from validate.wording import (
+from validate.reports.wording import (
     LABELS,
     Outcome,
     cut,
@@ -20,6 +17,9 @@ from validate.wording import (
     remarks,
     shown,
 )
+from validate.verdicts.claims import Verdict
+from validate.verdicts.groups import Block, Group, Line, grouped
+from validate.verdicts.results import Report
 
 # GitHub takes 1 MiB for all summaries of a step.
 MOST_BYTES: Final = 200_000

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from resnext.data.image_set import ImageSet
-from resnext.text import printable
-from validate.comparison import Group
+from resnext.images.image_set import ImageSet
+from resnext.terminal.text import printable
 from validate.reports.classes import names_of
 from validate.reports.statistics import Answers, confident_mistakes
 from validate.reports.thumbnails import Thumbnail, thumbnail
-from validate.results import Report
-from validate.wording import cut
+from validate.reports.wording import cut
+from validate.verdicts.groups import Group
+from validate.verdicts.results import Report
 
 # Of one network, and of all together.
 EACH: Final = 12

@@ -6,14 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from resnext.text import number, printable
-from validate.comparison import grouped
+from resnext.terminal.text import number, printable
 from validate.reports.classes import class_rows, classes_view
 from validate.reports.forest import VERDICT_MARKS, forest
 from validate.reports.mistakes import galleries
 from validate.reports.statistics import answers
-from validate.results import Report
-from validate.wording import (
+from validate.reports.wording import (
     cut,
     exit_code,
     exit_meaning,
@@ -22,6 +20,8 @@ from validate.wording import (
     sentences,
     shown,
 )
+from validate.verdicts.groups import grouped
+from validate.verdicts.results import Report
 
 if TYPE_CHECKING:
     from jinja2 import Environment

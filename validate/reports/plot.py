@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from validate.claims import tolerance
-from validate.comparison import Line
+from validate.verdicts.claims import tolerance
+from validate.verdicts.groups import Line
 
 # Room beside the outermost of what is plotted, as a part of the whole.
 MARGIN: Final = 0.06

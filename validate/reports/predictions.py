@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from validate.reports.statistics import Answers, answers
-from validate.results import Report
+from validate.verdicts.results import Report
 
 HEADER: Final = (
     "image",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from validate.results import Report
+from validate.verdicts.results import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

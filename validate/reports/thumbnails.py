@@ -5,8 +5,8 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from resnext.data.image_set import ImageSet
 from resnext.errors import ResnextError
+from resnext.images.image_set import ImageSet
 
 if TYPE_CHECKING:
     from PIL.Image import Image

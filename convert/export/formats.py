@@ -1,0 +1,114 @@
+"""A checkpoint in other formats: one row a format."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from convert.errors import ConvertError, OutputError
+from convert.export.onnx import write_onnx
+from convert.export.pth import write_pth
+from convert.export.timm import FILES, write_timm
+from resnext.checkpoint import SUFFIX, Checkpoint
+
+
+class MissingExtraError(ConvertError):
+    """A format needs a package that is not installed.
+
+    Attributes:
+        packages: all that the format needs.
+    """
+
+    def __init__(self, name: str, package: str, packages: tuple[str, ...]) -> None:
+        super().__init__(
+            f"--to {name} needs {package}, which is not installed; "
+            f"`pip install {' '.join(packages)}` brings it"
+        )
+        self.packages = packages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exporter:
+    """One format.
+
+    Attributes:
+        name: as `--to` takes it.
+        suffix: of the file or folder, with its dot.
+        write: puts a checkpoint at a path, whole or not at all, over whatever is there.
+        files: what the folder holds; empty for a file.
+        usage: what loads it elsewhere, with the place of its path; empty where that is no news.
+        packages: names of what the format needs beyond the project's own dependencies, to import
+            and to install alike.
+    """
+
+    name: str
+    suffix: str
+    write: Callable[[Checkpoint, Path], None]
+    files: tuple[str, ...] = ()
+    usage: str = ""
+    packages: tuple[str, ...] = ()
+
+    def target(self, source: Path, folder: Path | None = None) -> Path:
+        """Return the default output of a source: beside it, or in `folder`."""
+        return (folder or source.parent) / f"{source.stem}{self.suffix}"
+
+    def require(self) -> None:
+        """Check, without importing them, that the packages of the format are installed.
+
+        Raises:
+            MissingExtraError: one is not.
+        """
+        for package in self.packages:
+            if find_spec(package) is None:
+                raise MissingExtraError(self.name, package, self.packages)
+
+    def require_room(self, path: Path, *, replace: bool) -> None:
+        """Check that the format may be written at `path`.
+
+        A folder is replaced only if all it holds is what this format writes: nobody's other files
+        are deleted.
+
+        Raises:
+            OutputError: something is in the way, or there is no folder to write in.
+        """
+        if not path.parent.is_dir():
+            raise OutputError(f"{path.parent}: an existing folder expected for the output")
+        if path.is_symlink():
+            raise OutputError(f"{path} is a link; --output names the file itself")
+        if not path.exists():
+            return
+        if not (path.is_file() or path.is_dir()):
+            raise OutputError(f"{path} is no regular file; --output names another")
+        if not replace:
+            raise OutputError(f"{path} exists; --force overwrites it, --output names another")
+        if path.is_dir() != bool(self.files):
+            kinds = ("a file", "a folder") if self.files else ("a folder", "a file")
+            raise OutputError(f"{path} is {kinds[0]}, --to {self.name} writes {kinds[1]}")
+        held = {item.name for item in path.iterdir()} if self.files else set()
+        others = sorted(held.difference(self.files))
+        if others:
+            raise OutputError(
+                f"{path} also holds {others[0]}, so it is not replaced; --output names another"
+            )
+
+
+_ROWS: Final = (
+    Exporter(name="safetensors", suffix=SUFFIX, write=Checkpoint.save),
+    Exporter(name="pth", suffix=".pth", write=write_pth),
+    Exporter(
+        name="timm",
+        suffix=".timm",
+        write=write_timm,
+        files=FILES,
+        # Without the last argument timm takes random weights and says nothing.
+        usage='timm.create_model("local-dir:{}", pretrained=True)',
+    ),
+    Exporter(
+        name="onnx",
+        suffix=".onnx",
+        write=write_onnx,
+        packages=("onnx", "onnxruntime"),
+    ),
+)
+EXPORTERS: Final[dict[str, Exporter]] = {row.name: row for row in _ROWS}

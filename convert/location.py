@@ -1,0 +1,93 @@
+"""What a user names as a source: a path, or a published network that is fetched first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convert.errors import SourceError
+from resnext.download import cache_folder, download
+from resnext.published import Row, published
+
+if TYPE_CHECKING:
+    from resnext.images.remote import Bar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One source.
+
+    Attributes:
+        path: of the file, which may not be there yet.
+        output: where an output goes by default: this path with another suffix.
+        row: the published network to fetch into `path`; None for a file of the user's own.
+    """
+
+    path: Path
+    output: Path
+    row: Row | None = None
+
+
+def find_source(text: str, *, cache: Path | None) -> Source:
+    """Return what a user means: an existing path first, else a published network's name.
+
+    Args:
+        text: as it was given.
+        cache: folder of downloads; None is the user's own.
+
+    Raises:
+        SourceError: neither, or a network of which no weights were published.
+        OSError: the folder of downloads cannot be created.
+    """
+    if not text:
+        raise SourceError("a file or the name of a published network expected, found an empty word")
+    path = Path(text)
+    names = {row.name: row for row in published()}
+    if path.is_file() or text not in names:
+        if path.exists() and not path.is_file():
+            found = "a folder" if path.is_dir() else "something else"
+            if path.is_fifo():
+                found = "a pipe; save what it gives to a file first"
+            raise SourceError(f"{text}: a file expected, found {found}")
+        if path.is_symlink() and not path.exists():
+            raise SourceError(f"{text}: a file expected, found a link that leads to none")
+        if not path.exists():
+            raise SourceError(f"{text}: no such file{_published(text, names)}")
+        return Source(path=path, output=path)
+    row = names[text]
+    if row.file is None:
+        raise SourceError(f"{text}: no weights of it were published; a path always works")
+    return Source(path=cache_folder(cache) / row.file, output=Path(f"{text}.t7"), row=row)
+
+
+def _published(text: str, names: Mapping[str, Row]) -> str:
+    """Say which published networks there are, to whoever seems to mean one: timm spells others."""
+    for name in names:
+        if _letters(name) == _letters(text):
+            return f"; did you mean {name}?"
+    if Path(text).suffix or Path(text).name != text:
+        return ""
+    return f"; published networks are {', '.join(name for name, row in names.items() if row.url)}"
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def fetch(source: Source, bar: "Bar") -> Path:
+    """Return the path of a source, whose file is there: a published network is downloaded once.
+
+    Any number of processes may ask for the same one: the first brings it, the others wait.
+
+    Args:
+        source: of `find_source`.
+        bar: shows a download.
+
+    Raises:
+        DownloadError: it cannot be had.
+        OSError: the folder of downloads cannot be written.
+    """
+    if source.row and source.row.url:
+        with bar(source.path.name) as progress:
+            download(source.row.url, source.path, size=source.row.bytes, progress=progress)
+    return source.path

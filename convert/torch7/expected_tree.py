@@ -1,0 +1,185 @@
+"""The module tree that the original's model files build for a spec, as data to compare with.
+
+Sources: models/resnext.lua of the ResNeXt release; models/resnet.lua and models/preresnet.lua of
+fb.resnet.torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from convert.torch7.kinds import AVERAGE_MODES
+from resnext.layout import BatchNorm, Convolution, Layout, Linear, Residual, layout
+from resnext.spec import Spec, Stem
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One module of the tree.
+
+    Attributes:
+        kind: of `kinds.KINDS`.
+        settings: what differs from the defaults of `kinds.SETTINGS`; a frozenset lists choices.
+        modules: the children.
+        layer: what its tensors become; parts of one layer (form B) follow each other.
+    """
+
+    kind: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+    modules: tuple["Expected", ...] = ()
+    layer: Convolution | BatchNorm | Linear | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a tree writes a spec, where the original's versions differ without changing the answers.
+
+    Attributes:
+        branches: form B, one branch a group, instead of form C, grouped convolutions.
+        wrapped: a projection stands in an nn.Sequential, as it does since it has a batch norm.
+        normed: a projection has the batch norm that the spec gives it. Those of the published
+            ResNet-18 and 34 have none (fb.resnet.torch, issue 49).
+    """
+
+    branches: bool = False
+    wrapped: bool = True
+    normed: bool = True
+
+
+RELU = Expected("ReLU")
+IDENTITY = Expected("Identity")
+ADD = Expected("CAddTable")
+
+
+def expected_tree(spec: Spec, form: Form) -> Expected:
+    """Return the tree that `th main.lua` builds.
+
+    Args:
+        spec: the network.
+        form: how the file writes it.
+    """
+    rows = layout(spec)
+    modules = [_convolution(rows.stem)]
+    if rows.stem_norm:
+        modules += [_norm(rows.stem_norm), RELU]
+    if spec.stem is Stem.IMAGENET:
+        modules.append(Expected("SpatialMaxPooling", _window(3, 2, 1)))
+    modules += [_sequential(*(_block(row, spec, form) for row in s)) for s in rows.stages]
+    if rows.last_norm:
+        modules += [_norm(rows.last_norm), RELU]
+    return _sequential(*modules, *_head(rows, spec))
+
+
+def _head(rows: Layout, spec: Spec) -> list[Expected]:
+    features = float(spec.features)
+    pool = {**_window(spec.pool, 1, 0), "mode": AVERAGE_MODES}
+    view = {
+        "size": (features,),
+        "numElements": features,
+        "numInputDims": frozenset({None, 3.0}),
+    }
+    return [
+        Expected("SpatialAveragePooling", pool),
+        Expected("View", view),
+        Expected("Linear", layer=rows.classifier),
+    ]
+
+
+def _block(row: Residual, spec: Spec, form: Form) -> Expected:
+    branch = _branch(row, spec, form)
+    shortcut = _shortcut(row, form)
+    if spec.norm.is_pre:
+        before = [_norm(norm), RELU] if (norm := row.norms[0]) else []
+        if row.shared_preactivation:
+            return _sequential(*before, _fork(_sequential(*branch), shortcut), ADD)
+        return _sequential(_fork(_sequential(*before, *branch), shortcut), ADD)
+    after = [_norm(row.norm_add)] if row.norm_add else []
+    return _sequential(_fork(_sequential(*branch), shortcut), ADD, *after, RELU)
+
+
+def _branch(row: Residual, spec: Spec, form: Form) -> list[Expected]:
+    """List what runs beside the shortcut; without the first batch norm if that stands before."""
+    # (what follows convolution k): the batch norm behind it, or the one before convolution k + 1
+    norms = (*row.norms[1:], None) if spec.norm.is_pre else row.norms
+    last = len(row.convolutions) - 1
+    modules: list[Expected] = []
+    for index, (convolution, norm) in enumerate(zip(row.convolutions, norms, strict=True)):
+        modules.append(_convolution(convolution))
+        modules += [_norm(norm)] if norm else []
+        modules += [RELU] if index < last else []
+    if not form.branches:
+        return modules
+    parts = _sequential(*(_part(module, spec.cardinality) for module in modules[:6]))
+    join = Expected("JoinTable", {"dimension": 2.0})
+    return [_fork(*[parts] * spec.cardinality), join, *modules[6:]]
+
+
+def _part(module: Expected, cardinality: int) -> Expected:
+    """Return one of form B's branches: the first convolution's outputs, one of the second's groups.
+
+    `layer` stays the whole layer: the parts are its slices along the outputs.
+    """
+    match module.layer:
+        case Convolution() as row:
+            whole = _convolution(
+                replace(
+                    row,
+                    inputs=row.inputs // row.groups,
+                    outputs=row.outputs // cardinality,
+                    groups=1,
+                )
+            )
+            return replace(whole, layer=row)
+        case _:
+            return module
+
+
+def _shortcut(row: Residual, form: Form) -> Expected:
+    if row.pads:
+        zeros = Expected("MulConstant", {"constant_scalar": 0.0})
+        pool = Expected(
+            # The sum of one pixel is its average.
+            "SpatialAveragePooling",
+            {
+                **_window(1, row.stride, 0),
+                "mode": AVERAGE_MODES,
+                "divide": frozenset({True, False}),
+            },
+        )
+        concat = Expected("Concat", {"dimension": 2.0}, (IDENTITY, zeros))
+        return _sequential(pool, concat)
+    if row.projection is None:
+        return IDENTITY
+    norm = [_norm(row.projection_norm)] if row.projection_norm and form.normed else []
+    if not form.wrapped:
+        return _convolution(row.projection)
+    return _sequential(_convolution(row.projection), *norm)
+
+
+def _sequential(*modules: Expected) -> Expected:
+    return Expected("Sequential", modules=modules)
+
+
+def _fork(*modules: Expected) -> Expected:
+    return Expected("ConcatTable", modules=modules)
+
+
+def _convolution(row: Convolution) -> Expected:
+    settings = {
+        **_window(row.kernel, row.stride, row.padding),
+        "nInputPlane": float(row.inputs),
+        "nOutputPlane": float(row.outputs),
+        "groups": float(row.groups),
+    }
+    return Expected("SpatialConvolution", settings, layer=row)
+
+
+def _norm(row: BatchNorm) -> Expected:
+    return Expected("SpatialBatchNormalization", {"eps": 1e-5}, layer=row)
+
+
+def _window(kernel: int, stride: int, padding: int) -> Mapping[str, object]:
+    sides = {"k": kernel, "d": stride, "pad": padding}
+    return MappingProxyType(
+        {name + axis: float(size) for name, size in sides.items() for axis in "WH"}
+    )

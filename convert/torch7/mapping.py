@@ -1,0 +1,176 @@
+"""The module tree to a spec and named tensors, or a refusal that names the place.
+
+Every module of the file is compared with the one that the original's model file would have built,
+and every tensor in it is either used once or on the list of what is left behind.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from convert.errors import StructureError, WeightError, first_of
+from convert.torch7.cursor import Array
+from convert.torch7.expected_tree import Expected, expected_tree
+from convert.torch7.kinds import (
+    CLASS_SETTINGS,
+    KINDS,
+    LEFT_BEHIND,
+    METHODS,
+    REQUIRED,
+    SETTINGS,
+    WEIGHTS,
+)
+from convert.torch7.objects import Object, Storage, Table, Tensor
+from convert.torch7.recognition import recognise
+from convert.torch7.tree import Module
+from convert.torch7.weights import Part, layer_tensors
+from resnext.layout import layout
+from resnext.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network read off a file.
+
+    Attributes:
+        spec: what it is.
+        tensors: by torchvision's names; views of the file where nothing was converted.
+        conversions: what was done to tensors, each named once; empty if every bit was kept.
+        form: how the blocks were written: "B" or "C" with groups, "" without.
+    """
+
+    spec: Spec
+    tensors: Mapping[str, Array]
+    conversions: tuple[str, ...]
+    form: str
+
+
+def read_network(network: Module) -> Network:
+    """Map a module tree to the spec and the tensors of the network.
+
+    Raises:
+        ForeignModuleError: a class that the family does not have.
+        StructureError: a module that is not what the original builds there.
+        WeightError: a tensor is missing, misshapen, unexpected, shared, not finite or impossible.
+    """
+    claim = recognise(network)
+    comparison = _Comparison()
+    comparison.compare(network, expected_tree(claim.spec, claim.form))
+    if comparison.faults:
+        raise StructureError(
+            f"{first_of(comparison.faults)}; no model file of the original builds this network, "
+            "and any other way to read it would be a guess: not converted"
+        )
+    if comparison.strays:
+        raise WeightError(first_of(comparison.strays))
+    tensors, conversions = layer_tensors(layout(claim.spec), claim.spec, comparison.parts)
+    form = "" if claim.spec.cardinality == 1 else "B" if claim.form.branches else "C"
+    return Network(claim.spec, tensors, conversions, form)
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """What a walk over both trees gathers.
+
+    Attributes:
+        faults: where they differ.
+        strays: tensors that nothing uses and no list names.
+        parts: the modules that hold each layer's tensors, in the order of its outputs.
+    """
+
+    faults: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    parts: dict[str, list[Part]] = field(default_factory=dict)
+
+    def compare(self, found: Module, expected: Expected) -> None:
+        """Compare one module, its settings and tensors, then its children."""
+        kind = KINDS[found.type]
+        if kind != expected.kind:
+            self.faults.append(f"{found.place}: {expected.kind} expected")
+            return
+        self.faults += _setting_faults(found, expected)
+        self.strays += _strays(found, kind)
+        if expected.layer is not None:
+            part = Part(found.place, {n: t for n in WEIGHTS[kind] if (t := found.tensor(n))})
+            self.parts.setdefault(expected.layer.name, []).append(part)
+        modules = found.modules
+        if kind == "Sequential":
+            modules = tuple(module for module in modules if not _hands_on(module))
+        if len(modules) != len(expected.modules):
+            kinds = ", ".join(KINDS[module.type] for module in modules)
+            self.faults.append(
+                f"{found.place}: {len(expected.modules)} modules "
+                f"({', '.join(module.kind for module in expected.modules)}) expected, "
+                f"found {len(modules)} ({kinds})"
+            )
+            return
+        for child, wanted in zip(modules, expected.modules, strict=True):
+            self.compare(child, wanted)
+
+
+def _hands_on(module: Module) -> bool:
+    """Tell whether a module is an nn.Copy of floats to floats, which changes nothing in a sequence.
+
+    fb.resnet.torch's first pre-activation networks have one.
+    """
+    output = module.fields.get("output")
+    floats = not isinstance(output, Tensor) or output.array.dtype.kind == "f"
+    return KINDS[module.type] == "Copy" and floats and not METHODS & module.fields.keys()
+
+
+def _setting_faults(found: Module, expected: Expected) -> Iterator[str]:
+    defaults = {**SETTINGS[expected.kind], **CLASS_SETTINGS.get(found.type, {})}
+    for name, default in defaults.items():
+        wanted = expected.settings.get(name, SETTINGS[expected.kind][name])
+        value = _plain(found.fields.get(name, default))
+        choices = wanted if isinstance(wanted, frozenset) else (wanted,)
+        if value is REQUIRED:
+            yield f"{found.place}: {name} is missing, {_show(choices)} expected"
+        elif not any(type(value) is type(choice) and value == choice for choice in choices):
+            yield f"{found.place}: {name} = {_show(choices)} expected, found {_show((value,))}"
+    for name in sorted(METHODS & found.fields.keys()):
+        yield f"{found.place}: a function of its own stands in for the class's {name}"
+
+
+def _plain(value: object) -> object:
+    """Return sizes (a LongStorage) as a tuple of floats, anything else as it is."""
+    if isinstance(value, Storage):
+        return tuple(float(size) for size in value.array[:16].tolist())
+    return value
+
+
+def _show(choices: frozenset[object] | tuple[object, ...]) -> str:
+    def text(value: object) -> str:
+        if isinstance(value, bytes):
+            return value.decode("ascii", "backslashreplace")
+        if isinstance(value, float):
+            return f"{value:g}"
+        plain = value is None or isinstance(value, bool | tuple)
+        return str(value) if plain else f"a {type(value).__name__}"
+
+    return " or ".join(sorted(text(value) for value in choices))
+
+
+def _strays(found: Module, kind: str) -> Iterator[str]:
+    """Yield the fields with tensors inside that are neither weights nor left behind knowingly."""
+    weights = WEIGHTS.get(kind, frozenset())
+    known = weights | LEFT_BEHIND.keys()
+    for name, value in found.fields.items():
+        if name in weights and not isinstance(value, Tensor | None) and value is not False:
+            yield f"{found.place}: {name} must be a tensor, found {type(value).__name__}"
+        elif name not in known and _holds_tensor(value):
+            yield (
+                f"{found.place}: field {name} holds a tensor that no layer of the family has; "
+                "not converted, because leaving it out might change the answers"
+            )
+
+
+def _holds_tensor(value: object) -> bool:
+    match value:
+        case Tensor() | Storage():
+            return bool(value.array.size)
+        case Table():
+            return any(
+                isinstance(item, Table | Object) or _holds_tensor(item) for item in value.values()
+            )
+        case _:
+            return isinstance(value, Object)

@@ -1,0 +1,253 @@
+"""The tensors of matched modules to the tensors of layers: checked, joined, folded."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from convert.errors import WeightError, first_of
+from convert.torch7.cursor import Array
+from convert.torch7.objects import Tensor
+from resnext.layout import BatchNorm, Convolution, Layout, Linear, Shape
+from resnext.spec import Spec
+
+Tensors = dict[str, Array]
+Parts = Mapping[str, list["Part"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One module's weights.
+
+    Attributes:
+        place: names the module in messages.
+        tensors: by Lua's names; empty ones are left out.
+    """
+
+    place: str
+    tensors: Mapping[str, Tensor]
+
+
+def layer_tensors(rows: Layout, spec: Spec, parts: Parts) -> tuple[Tensors, tuple[str, ...]]:
+    """Return the network's tensors by name, and what was done to their values.
+
+    Args:
+        rows: the layers.
+        spec: tells which batch norm follows which convolution.
+        parts: the modules that hold each layer's tensors; several are slices along the outputs.
+
+    Raises:
+        WeightError: a tensor is missing, misshapen, shared, not finite or impossible; all faults
+            are gathered, the first is named.
+    """
+    # Addresses first, then values: what shares memory could make a small file fill a large one.
+    _refuse(list(_overlaps(parts)))
+    collector = _Collector(parts, [], {})
+    for layer in rows.layers():
+        match layer:
+            case Convolution():
+                collector.convolution(layer)
+            case BatchNorm() if layer.name in parts:
+                collector.batch_norm(layer)
+            case Linear():
+                collector.linear(layer)
+    _refuse(collector.faults)
+    # Only now are the sizes that the file states those of tensors that it holds.
+    missing = [row for row in rows.layers() if isinstance(row, BatchNorm) and row.name not in parts]
+    for layer in missing:
+        collector.identity(layer)
+    folded = collector.fold(dict(_followers(rows, spec)))
+    _refuse(collector.faults)
+    converted = sum("running_std" in part.tensors for row in parts.values() for part in row)
+    conversions = (
+        (folded, "bias of a convolution folded into the batch norm behind it"),
+        (len(missing), "batch norm that changes nothing put behind a projection without one"),
+        (converted, "running_std of a batch norm of version 1 converted to a variance"),
+    )
+    texts = tuple(f"{text} ({count} times)" for count, text in conversions if count)
+    return collector.tensors, texts
+
+
+def _refuse(faults: Sequence[str]) -> None:
+    if faults:
+        raise WeightError(first_of(faults))
+
+
+def _followers(rows: Layout, spec: Spec) -> Iterator[tuple[str, str]]:
+    """Yield (convolution, batch norm that subtracts a constant from exactly its outputs)."""
+    if rows.stem_norm:
+        yield rows.stem.name, rows.stem_norm.name
+    for block in (block for stage in rows.stages for block in stage):
+        behind = (*block.norms[1:], None) if spec.norm.is_pre else block.norms
+        pairs = [*zip(block.convolutions, behind, strict=True)]
+        if block.projection:
+            pairs.append((block.projection, block.projection_norm))
+        for convolution, norm in pairs:
+            if norm := norm or block.norm_add:
+                yield convolution.name, norm.name
+
+
+@dataclass(slots=True)
+class _Collector:
+    parts: Parts
+    faults: list[str]
+    tensors: Tensors
+
+    def convolution(self, layer: Convolution) -> None:
+        [(name, shape)] = layer.tensors().items()
+        self._join(layer.name, "weight", name, shape)
+
+    def linear(self, layer: Linear) -> None:
+        for name, shape in layer.tensors().items():
+            self._join(layer.name, name.rsplit(".", 1)[1], name, shape)
+
+    def batch_norm(self, layer: BatchNorm) -> None:
+        for field in ("weight", "bias", "running_mean"):
+            self._join(layer.name, field, f"{layer.name}.{field}", (layer.width,))
+        variance = f"{layer.name}.running_var"
+        parts = self.parts[layer.name]
+        if all("running_var" in part.tensors for part in parts):
+            self._join(layer.name, "running_var", variance, (layer.width,))
+        else:  # version 1
+            self._join(layer.name, "running_std", variance, (layer.width,))
+            if variance in self.tensors:
+                self._convert(variance, parts[0].place)
+        if variance in self.tensors and np.less(self.tensors[variance], 0).any():
+            self.faults.append(f"{parts[0].place}: a variance below zero")
+        for part in parts:
+            if "running_var" in part.tensors and "running_std" in part.tensors:
+                self.faults.append(
+                    f"{part.place}: running_var and running_std, one of the two expected"
+                )
+        self.tensors[f"{layer.name}.num_batches_tracked"] = np.zeros((), np.int64)
+
+    def identity(self, layer: BatchNorm) -> None:
+        """Store a batch norm that the file does not have and that changes nothing."""
+        zeros, ones = np.zeros(layer.width, np.float32), np.ones(layer.width, np.float32)
+        self.tensors |= {
+            f"{layer.name}.weight": ones,
+            f"{layer.name}.bias": zeros,
+            f"{layer.name}.running_mean": zeros,
+            f"{layer.name}.running_var": ones - np.float32(EPS),
+            f"{layer.name}.num_batches_tracked": np.zeros((), np.int64),
+        }
+
+    def _convert(self, variance: str, place: str) -> None:
+        """Replace version 1's running_std, stored under the variance's name, by the variance."""
+        running_std = self.tensors[variance]
+        if np.less_equal(running_std, 0).any():
+            self.faults.append(f"{place}: a running_std that is not above zero")
+            return
+        self.tensors[variance] = _variance(running_std)
+        if not np.isfinite(self.tensors[variance]).all():
+            self.faults.append(f"{place}: a running_std too small, its variance is infinite")
+
+    def _join(self, layer: str, field: str, name: str, shape: Shape) -> None:
+        """Store a layer's tensor: the parts of one field, joined along the outputs."""
+        parts = self.parts[layer]
+        part_shape = (shape[0] // len(parts), *shape[1:])
+        arrays = [
+            array for part in parts if (array := self._array(part, field, part_shape)) is not None
+        ]
+        if len(arrays) == len(parts):
+            self.tensors[name] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+    def _array(self, part: Part, field: str, shape: Shape) -> Array | None:
+        """Return one field of one module in its shape, or note why not."""
+        tensor = part.tensors.get(field)
+        if tensor is None:
+            self.faults.append(f"{part.place}: {field} is missing, {shape} expected")
+            return None
+        array = tensor.array
+        if array.dtype.kind != "f":
+            self.faults.append(f"{part.place}: {field} is a {tensor.type}, floats expected")
+        elif array.shape != shape and array.shape != _flat(shape):
+            self.faults.append(f"{part.place}: {field} is {array.shape}, {shape} expected")
+        elif _reach(array) < array.nbytes:  # first, because it may look larger than memory
+            self.faults.append(f"{part.place}: {field} repeats elements of its storage")
+        elif not np.isfinite(array).all():
+            self.faults.append(
+                f"{part.place}: {field} holds NaN or infinity; the training diverged or the file "
+                "is damaged, convert an earlier checkpoint"
+            )
+        else:
+            return array.reshape(shape)
+        return None
+
+    def fold(self, followers: Mapping[str, str]) -> int:
+        """Subtract the biases of convolutions from the means of the batch norms behind them.
+
+        norm(x + b) has mean m where norm(x) has m - b: exact but for the rounding of one number.
+        """
+        count = 0
+        for layer, parts in self.parts.items():
+            weight = self.tensors.get(f"{layer}.weight")
+            if weight is None or weight.ndim != 4 or not any("bias" in p.tensors for p in parts):
+                continue
+            outputs = weight.shape[0] // len(parts)
+            biases = [self._array(part, "bias", (outputs,)) for part in parts]
+            arrays = [bias for bias in biases if bias is not None]
+            if len(arrays) != len(parts):
+                continue
+            bias, place = np.concatenate(arrays), parts[0].place
+            if norm := followers.get(layer):
+                self._subtract(norm, bias, place)
+                count += len(arrays)
+            elif bias.any():
+                self.faults.append(
+                    f"{place}: a bias that is not zero, with no batch norm behind to fold it into"
+                )
+        return count
+
+    def _subtract(self, norm: str, bias: Array, place: str) -> None:
+        name = f"{norm}.running_mean"
+        if name not in self.tensors:
+            return
+        mean = self.tensors[name]
+        with np.errstate(over="ignore"):
+            folded = np.subtract(mean, bias, dtype=np.float64).astype(_at_least_float32(mean))
+        if not np.isfinite(folded).all():
+            self.faults.append(f"{place}: a bias too large for the batch norm behind it")
+        self.tensors[name] = folded
+
+
+def _flat(shape: Shape) -> Shape:
+    """Return the 2-D shape in which nn.SpatialConvolutionMM keeps a kernel."""
+    return (shape[0], shape[1] * shape[2] * shape[3]) if len(shape) == 4 else shape
+
+
+def _variance(running_std: Array) -> Array:
+    """Return the variance of version 1's (variance + 1e-5) ** -0.5; rounding below zero is zero."""
+    with np.errstate(over="ignore"):
+        variance = np.power(running_std, -2.0, dtype=np.float64) - EPS
+        variance[(variance < 0) & (variance > -1e-6 * EPS)] = 0
+        return variance.astype(_at_least_float32(running_std))
+
+
+def _at_least_float32(array: Array) -> np.dtype[np.generic]:
+    """Return the type of a converted value: half precision would round it once more."""
+    return np.promote_types(array.dtype, np.float32)
+
+
+EPS = 1e-5
+
+
+def _reach(array: Array) -> int:
+    """Return the bytes from an array's first element to the end of its last."""
+    steps: int = sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True))
+    return steps + array.itemsize
+
+
+def _overlaps(parts: Parts) -> Iterator[str]:
+    """Yield the weights that share memory with another."""
+    spans = []
+    for part in (part for row in parts.values() for part in row):
+        for name, tensor in part.tensors.items():
+            array = tensor.array
+            start = array.__array_interface__["data"][0]
+            spans.append((start, start + _reach(array), f"{part.place}: {name}"))
+    spans.sort()
+    for (_, end, first), (start, _, second) in pairwise(spans):
+        if start < end:
+            yield f"{second} shares memory with {first}; no network of the family shares weights"

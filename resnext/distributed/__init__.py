@@ -1,0 +1,1 @@
+"""Distributed: the processes that share one piece of work."""

@@ -1,0 +1,227 @@
+"""The processes of one job, started by PyTorch's own launcher (`torchrun`), or a single one.
+
+They speak over gloo, on the CPU, whatever device their networks live on: what they tell each other
+is small. Only the gradients of a training go from GPU to GPU. torch is imported where there are
+several: a command with a mistyped path must not wait for it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from resnext.distributed.refusal import after_the_first
+from resnext.errors import JobError, ResnextError
+
+if TYPE_CHECKING:
+    import torch
+
+NUMBER: Final = re.compile(r"\d+", re.ASCII)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The place of this process among those of its job.
+
+    Attributes:
+        rank: 0 <= rank < size; 0 speaks for all.
+        size: processes of the job.
+        local_rank: rank among the processes of this machine, which chooses the device.
+        local_size: processes of the job on this machine.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Tell whether this process speaks for all."""
+        return self.rank == 0
+
+    def device_name(self, asked: str | None) -> str | None:
+        """Return the name of this process's device, each its own where the machine has GPUs.
+
+        Args:
+            asked: by the user; None stands for the best there is.
+        """
+        if self.local_size == 1 or asked not in (None, "cuda"):
+            return asked
+        import torch
+
+        return f"cuda:{self.local_rank}" if torch.cuda.is_available() else asked
+
+    def agree(self, value: Any, what: str) -> None:
+        """Check that all processes have the same value.
+
+        Args:
+            value: whatever JSON can hold.
+            what: names it in the message.
+
+        Raises:
+            JobError: one has another; raised on the process that leads.
+        """
+        digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+        found = self.gather(digest)
+        other = [rank for rank, each in enumerate(found or ()) if each != digest]
+        if other:
+            raise JobError(
+                f"rank {other[0]} has other {what} than rank 0; start all with the same "
+                "arguments, over the same files"
+            )
+
+    def gather(self, value: Any) -> list[Any] | None:
+        """Return the values of all ranks in their order on rank 0, None on the others.
+
+        Args:
+            value: whatever JSON can hold.
+
+        Raises:
+            JobError: another process has ended.
+        """
+        if self.size == 1:
+            return [value]
+        from resnext.distributed import collectives
+
+        return collectives.gather(value)
+
+    def tell(self, value: T) -> T:
+        """Return rank 0's value on every rank.
+
+        Args:
+            value: whatever JSON can hold; that of the other ranks does not matter.
+
+        Raises:
+            JobError: another process has ended.
+        """
+        if self.size == 1:
+            return value
+        from resnext.distributed import collectives
+
+        found: T = collectives.tell(value)
+        return found
+
+    def any(self, *, flag: bool) -> bool:
+        """Tell, on every rank, whether the flag of any rank is set; all wait for each other.
+
+        Raises:
+            JobError: another process has ended.
+        """
+        if self.size == 1:
+            return flag
+        from resnext.distributed import collectives
+
+        return collectives.any_of(flag=flag)
+
+    def long_wait(self) -> Callable[[], None]:
+        """Return what waits until all processes call it, for a day if need be.
+
+        It has connections of its own, which are made here: all processes ask for it at one time,
+        and do afterwards what may take one of them much longer than the others.
+
+        Raises:
+            JobError: another process has ended; raised by what is returned too.
+        """
+        if self.size == 1:
+            return lambda: None
+        from resnext.distributed import collectives
+
+        return collectives.long_wait()
+
+    def sum(self, numbers: Sequence[float]) -> list[float]:
+        """Return the sums of the numbers of all ranks, in float64, on every rank.
+
+        Raises:
+            JobError: another process has ended.
+        """
+        if self.size == 1:
+            return list(numbers)
+        from resnext.distributed import collectives
+
+        return collectives.sum_of(numbers)
+
+    def share(self, tensors: Iterable["torch.Tensor"]) -> None:
+        """Overwrite tensors on every rank with those of rank 0.
+
+        Args:
+            tensors: on the CPU, as many and of the same shapes and types on every rank.
+
+        Raises:
+            JobError: another process has ended.
+        """
+        if self.size == 1:
+            return
+        from resnext.distributed import collectives
+
+        collectives.share(tensors)
+
+
+@contextmanager
+def join(*, learns: bool = False) -> Iterator[Job]:
+    """Join the job that the environment describes, until the block ends.
+
+    Without `torchrun`'s variables this is a job of one, and nothing is initialised.
+
+    Args:
+        learns: the processes will exchange gradients too, over NCCL where they have GPUs.
+
+    Raises:
+        JobError: the environment is incomplete, or the other processes cannot be reached.
+    """
+    if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
+        yield Job()
+        return
+    for name in ("RANK", "WORLD_SIZE", "MASTER_PORT", "MASTER_ADDR"):
+        value = os.environ.get(name, "")
+        if not value or (name != "MASTER_ADDR" and not NUMBER.fullmatch(value)):
+            raise JobError(
+                f"{name} of a job of several processes expected in the environment, found "
+                f"{value!r}; start it with torchrun, or unset RANK"
+            )
+    from resnext.distributed import collectives
+
+    with collectives.connected(learns=learns, attempt=restarts()) as (rank, size):
+        try:
+            yield Job(
+                rank=rank,
+                size=size,
+                local_rank=int(os.environ.get("LOCAL_RANK", "0")),
+                local_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+            )
+        except JobError:
+            raise
+        except (ResnextError, OSError):
+            after_the_first()
+            raise
+
+
+def leave(job: Job, code: int = 0) -> None:
+    """End this process here if its job has several, once the job is done; else return.
+
+    A thread of gloo's may still be giving back the tensors of the last broadcast, for which it asks
+    for Python's lock. Where the interpreter is being taken down meanwhile, that thread is ended
+    instead, and the whole process with SIGABRT: torchrun then takes a finished job for a failed
+    one, as was seen now and then with two processes.
+
+    Args:
+        job: that was joined, and has ended.
+        code: of the exit.
+    """
+    if job.size > 1:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                stream.flush()
+        os._exit(code)
+
+
+def restarts() -> int:
+    """Count how often `torchrun` has started this job again."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))

@@ -1,0 +1,121 @@
+"""Labels as a network has them: which of its classes each class of an image set is."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from resnext.errors import DataError
+from resnext.images import imagenet
+from resnext.images.image_set import ImageSet
+from resnext.images.names import few
+
+NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
+
+
+def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) -> ImageSet:
+    """Return an image set with the labels that its classes have in a network.
+
+    By the names of the network's classes, where it has them. The original's networks have none:
+    there, folders that are named by WordNet ids of the thousand of ILSVRC2012 are these classes,
+    and folders that are named by numbers are those numbers (some of a thousand, or all from 0 up);
+    else the order counts, if there are as many classes.
+
+    Args:
+        images: labelled in its own order.
+        classes: how many the network has.
+        names: of these, or None.
+
+    Raises:
+        DataError: its classes are not those of the network.
+    """
+    if images.classes is None:
+        return _by_number(images, classes)
+    if names is not None:
+        return images if images.classes == names else _by_name(images, names)
+    if classes == len(imagenet.WNIDS):
+        strangers = sorted(set(images.classes) - set(imagenet.WNIDS))
+        if not strangers:
+            return _by_name(images, imagenet.WNIDS)
+        if len(strangers) < len(images.classes):
+            raise DataError(
+                f"{images.root}: classes named by the wnids of ILSVRC2012 expected, as "
+                f"{few(sorted(set(images.classes) - set(strangers)))}, found {few(strangers)}; "
+                "move the others away"
+            )
+        if _are_numbers(images.classes):
+            return _by_numeric_names(images, classes)
+    if len(images.classes) != classes:
+        raise DataError(
+            f"{images.root}: {classes} classes expected, as the network has, found "
+            f"{len(images.classes)} ({few(images.classes)}); give the images it was trained for"
+        )
+    return _by_numeric_names(images, classes) if _are_all_labels(images.classes) else images
+
+
+def in_order_of_labels(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of all classes as a network without names has them.
+
+    Args:
+        names: in their own order; numbers from 0 up get the order of the numbers.
+    """
+    return tuple(sorted(names, key=int)) if _are_all_labels(names) else names
+
+
+def _are_numbers(names: tuple[str, ...]) -> bool:
+    return all(NUMBER.fullmatch(name) for name in names)
+
+
+def _are_all_labels(names: tuple[str, ...]) -> bool:
+    return _are_numbers(names) and sorted(map(int, names)) == list(range(len(names)))
+
+
+def _by_number(images: ImageSet, classes: int) -> ImageSet:
+    highest = int(images.labels.max(initial=-1))
+    if highest >= classes:
+        image = images.ids[int(images.labels.argmax())]
+        raise DataError(
+            f"{images.root}: labels from 0 to {classes - 1} expected, as the network has {classes} "
+            f"classes, found {highest} ({image}); do the labels count from 1, or is it another "
+            "set?"
+        )
+    return images
+
+
+def _by_numeric_names(images: ImageSet, classes: int) -> ImageSet:
+    """Take the names of the classes as labels: as texts, "10" would stand before "2"."""
+    assert images.classes is not None
+    numbers = [int(name) for name in images.classes]
+    outside = [name for name in images.classes if int(name) >= classes]
+    if outside or len(set(numbers)) < len(numbers):
+        fault = outside or ["two of the same number"]
+        raise DataError(
+            f"{images.root}: classes named by numbers from 0 to {classes - 1} expected, as the "
+            f"network has {classes}, found {few(fault)}"
+        )
+    note = f"{images.root}: the names of its {len(numbers)} classes are taken as the labels"
+    labels = np.array(numbers, np.int64)[images.labels]
+    names = tuple(str(number) for number in range(classes))
+    return replace(images, labels=labels, classes=names, notes=(*images.notes, note))
+
+
+def _by_name(images: ImageSet, names: tuple[str, ...]) -> ImageSet:
+    """Take the labels by name, and say which classes of the network an image set does not have."""
+    for owner in (images.classes or (), names):
+        if twice := sorted(name for name, times in Counter(owner).items() if times > 1):
+            raise DataError(
+                f"{images.root}: names that tell the {len(names)} classes of the network apart "
+                f"expected, found several classes called {few(twice)}"
+            )
+    found = images.renamed(names)
+    there = set(images.classes or ())
+    missing = [name for name in names if name not in there]
+    if not missing:
+        return found
+    note = (
+        f"{images.root}: {len(there)} of the {len(names)} classes of the network; missing are "
+        f"{few(missing)}"
+    )
+    return replace(found, notes=(*found.notes, note))

@@ -1,0 +1,194 @@
+"""Images on disk as files of their own: a folder for each class, or one folder and labels."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from resnext.errors import DataError
+from resnext.images.image_set import ImageSet
+from resnext.images.labels import Labels
+from resnext.images.listing import Listing, ignored_note, is_image, reading
+from resnext.images.names import Names
+from resnext.images.roots import Place, find_root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Images that are files of their own.
+
+    Attributes:
+        root: the folder that their names start from.
+        names: relative to it.
+    """
+
+    root: str
+    names: Sequence[str]
+
+    def read(self, position: int) -> bytes:
+        """Return the bytes of a file.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        path = os.path.join(self.root, self.names[position])  # noqa: PTH118 - a million names
+        with reading(), open(path, "rb") as file:  # noqa: PTH123
+            return file.read()
+
+    def stamp(self) -> str:
+        """Return a checksum of the sizes: pictures that were scaled or encoded anew have others.
+
+        Raises:
+            DataError: a folder cannot be read.
+        """
+        with reading():
+            paths = (os.path.join(self.root, name) for name in self.names)  # noqa: PTH118
+            sizes = [_size(path) for path in paths]
+        return hashlib.sha256(np.array(sizes, "<i8").data).hexdigest()
+
+
+def class_folders(root: Path, *, split: str = "val") -> ImageSet:
+    """List the images below a folder of class folders.
+
+    Labels follow the order of the names as strings of bytes, as in the original, whatever the
+    locale: "10" stands before "2", and "Z" before "a". A class folder without images keeps its
+    label.
+
+    Args:
+        root: holds the class folders, or folders that do; see `find_root`.
+        split: "val" or "train", where there are both.
+
+    Raises:
+        DataError: no such folder, one that cannot be read, or one without images.
+    """
+    with reading():
+        found = _scan(_found(root, split, flat=False))
+    names = Names(found.names)
+    return found.images(names, Files(root=found.root, names=names))
+
+
+def flat_folder(root: Path, labels: Labels, *, split: str = "val") -> ImageSet:
+    """List the images that lie directly in a folder, labelled by a file.
+
+    Args:
+        root: holds the images, or a folder that does; see `find_root`.
+        labels: by the names of the files.
+        split: "val" or "train", where there are both.
+
+    Raises:
+        DataError: no images there, or images without a label.
+    """
+    with reading():
+        root = _found(root, split, flat=True)
+        entries = list(_entries(root))
+        names = Names(entry.name for entry in entries if _is_image(entry))
+    if not len(names):
+        raise DataError(
+            f"{root}: images directly in the folder expected, as {labels.source} labels them, "
+            "found none; folders for classes are labels of their own, and take no --labels"
+        )
+    numbers, notes = labels.assign(names, str(root))
+    ignored = [entry.name for entry in entries if not _is_image(entry)]
+    return ImageSet(
+        root=str(root),
+        ids=names,
+        labels=numbers,
+        classes=labels.classes,
+        reader=Files(root=str(root), names=names),
+        notes=(*ignored_note(str(root), ignored), *notes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The folders below a folder on disk."""
+
+    root: Path
+
+    def children(self, place: Place) -> list[str]:
+        return [entry.name for entry in _entries(self.root.joinpath(*place)) if _is_class(entry)]
+
+    def has_images(self, place: Place) -> bool:
+        with os.scandir(self.root.joinpath(*place)) as entries:
+            return any(_is_image(entry) for entry in entries)
+
+    def holds_images(self, place: Place) -> bool:
+        pending, seen = [place], set[str]()
+        while pending:
+            each = pending.pop()
+            path = os.path.realpath(self.root.joinpath(*each))
+            if path in seen:  # links may lead in circles
+                continue
+            seen.add(path)
+            if self.has_images(each):
+                return True
+            pending += [(*each, name) for name in self.children(each)]
+        return False
+
+    def named(self, place: Place) -> str:
+        return str(self.root.joinpath(*place))
+
+
+def _found(root: Path, split: str, *, flat: bool) -> Path:
+    if not root.is_dir():
+        found = "a file" if root.exists() else "nothing there"
+        raise DataError(f"{root}: a folder of class folders expected, found {found}")
+    return root.joinpath(*find_root(_Tree(root), split, flat=flat))
+
+
+def _scan(root: Path) -> Listing:
+    entries = list(_entries(root))
+    found = Listing(
+        root=str(root),
+        classes=tuple(entry.name for entry in entries if _is_class(entry)),
+        ignored=[entry.name for entry in entries if not _is_class(entry)],
+    )
+    for label, name in enumerate(found.classes):
+        for entry in _entries(root / name):
+            if _is_image(entry):
+                found.names.append(f"{name}/{entry.name}")
+                found.labels.append(label)
+            else:
+                found.ignored.extend(_below(root, f"{name}/{entry.name}", entry))
+    return found
+
+
+def _below(root: Path, name: str, entry: "os.DirEntry[str]") -> list[str]:
+    """Return the names of the images in a folder of a class, which are not read, or its own."""
+    found: list[str] = []
+    if _is_class(entry):
+        for folder, names, files in os.walk(root / name):
+            names[:] = sorted(each for each in names if not each.startswith("."))
+            inner = Path(folder).relative_to(root).as_posix()
+            found += [f"{inner}/{file}" for file in sorted(files) if is_image(file)]
+    return found or [name]
+
+
+def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    # scandir, unlike Path.iterdir, knows files from folders without asking for each.
+    with os.scandir(folder) as entries:
+        yield from sorted(entries, key=lambda entry: os.fsencode(entry.name))
+
+
+def _is_class(entry: "os.DirEntry[str]") -> bool:
+    return not entry.name.startswith(".") and entry.is_dir()
+
+
+def _is_image(entry: "os.DirEntry[str]") -> bool:
+    """Tell whether an entry is an image, or a link to one that is gone, which must be missed."""
+    return is_image(entry.name) and (entry.is_file() or _is_broken(entry))
+
+
+def _is_broken(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110
+
+
+def _size(path: str) -> int:
+    """Return the size of a file; -1 where it is gone, which shows when it is read."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except FileNotFoundError:
+        return -1

@@ -1,0 +1,80 @@
+"""Labelled images in a fixed order, wherever their bytes lie."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.errors import DataError
+from resnext.images.names import few
+from resnext.pixels.decoding import Picture, decode_picture
+
+
+class Reader(Protocol):
+    """Where the bytes of the images lie; picklable, and usable in a forked process.
+
+    `read` returns the stored bytes of the image at a position and raises `DataError` where they
+    cannot be had. `stamp` returns a short text that changes when the stored bytes change; it may
+    look at names, sizes and times, but need not read the images.
+    """
+
+    def read(self, position: int) -> bytes: ...
+    def stamp(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageSet:
+    """Labelled images in a fixed order.
+
+    Attributes:
+        root: what was asked for, or the folder inside it that holds the images.
+        ids: (N) unique names, the same on every system.
+        labels: (N,) int64 class indices from 0.
+        classes: what the source calls the labels, in their order, those without images included;
+            None where it has numbers only.
+        reader: gives the bytes by position.
+        decode: the bytes to pixels; picklable.
+        notes: what a user should know about how the set was read, a sentence each.
+    """
+
+    root: str
+    ids: Sequence[str]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...] | None
+    reader: Reader
+    decode: Callable[[bytes], Picture] = decode_picture
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def digest(self) -> str:
+        """Return the sha256 of ids, labels and the reader's stamp, hexadecimal."""
+        total = hashlib.sha256("\0".join(self.ids).encode("utf-8", "surrogateescape"))
+        total.update(np.ascontiguousarray(self.labels, "<i8").data)
+        total.update(self.reader.stamp().encode("utf-8", "surrogateescape"))
+        return total.hexdigest()
+
+    def renamed(self, names: Sequence[str]) -> Self:
+        """Return the set with the labels that its class names have in another list of names.
+
+        Args:
+            names: of all classes, in the order of the labels that are wanted.
+
+        Raises:
+            DataError: a class of the set is not among them, or the set knows no names.
+        """
+        if self.classes is None:
+            raise DataError(f"{self.root}: class names expected, found numbers only")
+        places = {name: label for label, name in enumerate(names)}
+        unknown = [name for name in self.classes if name not in places]
+        if unknown:
+            raise DataError(
+                f"{self.root}: the {len(places)} classes of the network expected, {few(names)}, "
+                f"found others: {few(unknown)}"
+            )
+        table = np.array([places[name] for name in self.classes], np.int64)
+        return replace(self, labels=table[self.labels], classes=tuple(names))

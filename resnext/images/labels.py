@@ -1,0 +1,183 @@
+"""Labels in a file of their own, for images that lie in one folder: CSV, or ImageNet's devkit."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.errors import DataError
+from resnext.images.devkit import is_devkit, read_devkit
+from resnext.images.listing import SUFFIXES, reading
+from resnext.images.names import few
+
+# What the first cell of a line of titles may say, in small letters.
+TITLES: Final = frozenset(
+    {"file", "filename", "file_name", "path", "image", "img", "imageid", "image_id", "name", "id"}
+)
+WNID: Final = re.compile(r"n\d{8}", re.ASCII)
+NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
+NUMERAL: Final = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """The labels of some files.
+
+    Attributes:
+        source: the file that they come from.
+        numbers: a file's name, without folders and perhaps without its suffix -> label.
+        classes: what the labels mean, in their order; None where the file has numbers only.
+    """
+
+    source: str
+    numbers: Mapping[str, int]
+    classes: tuple[str, ...] | None
+
+    def assign(self, names: Sequence[str], root: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """Return the labels (N,) of some images, and what is worth knowing about them.
+
+        Args:
+            names: of N files, without folders.
+            root: where they lie, for messages.
+
+        Raises:
+            DataError: a file has no label.
+        """
+        keys = [name if name in self.numbers else name.rpartition(".")[0] for name in names]
+        missing = [name for name, key in zip(names, keys, strict=True) if key not in self.numbers]
+        if missing:
+            raise DataError(
+                f"{self.source}: a label for each of the {len(names)} images in {root} expected, "
+                f"found none for {few(missing)}; its first line labels {next(iter(self.numbers))}"
+            )
+        numbers = np.fromiter((self.numbers[key] for key in keys), np.int64, len(keys))
+        others = len(self.numbers) - len(set(keys))
+        note = f"{self.source}: {others} labels are of images that are not in {root}"
+        return numbers, (note,) if others else ()
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a file of labels.
+
+    It is a table of two columns, file and class, separated by commas, semicolons, tabs or spaces,
+    with or without a line of titles; or ImageNet's devkit, packed or unpacked. Classes that are
+    all whole numbers are labels, counted from 0; other classes get theirs by the order of their
+    names as bytes, as class folders do.
+
+    Raises:
+        DataError: it cannot be read, or is neither; the line is named.
+    """
+    with reading():
+        if not path.exists():
+            raise DataError(f"{path}: a file of labels expected, found nothing there")
+        if is_devkit(path):
+            numbers, wnids = read_devkit(path)
+            return Labels(source=str(path), numbers=numbers, classes=wnids)
+        if path.is_dir():
+            raise DataError(
+                f"{path}: a CSV of file and class or ImageNet's devkit expected, found "
+                "another folder"
+            )
+        data = path.read_bytes()
+    if b"\0" in data[:4096]:
+        raise DataError(f"{path}: a CSV of file and class, in UTF-8, expected, found no text")
+    # Names of files need not be UTF-8, and are escaped in the same way where folders are listed.
+    text = data.decode("utf-8-sig", "surrogateescape")
+    return _from_rows(path, list(_rows(path, text)))
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield (line, file, class) of each line that is not empty."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = next((mark for mark in "\t,;" if mark in first), " ")
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    try:
+        for row in table:
+            cells = [cell.strip() for cell in row]
+            while cells and not cells[-1]:
+                cells.pop()
+            if not cells:
+                continue
+            if len(cells) == 1 and NUMBER.fullmatch(cells[0]):
+                raise DataError(
+                    f"{path}: line {table.line_num}: file and class expected, found a number "
+                    "alone; if this is the devkit's ground truth: its ids are not the order of "
+                    "the wnids, and only the whole ILSVRC2012_devkit_t12.tar.gz says what they "
+                    "mean, so give that"
+                )
+            if len(cells) != 2 or not all(cells):
+                raise DataError(
+                    f"{path}: line {table.line_num}: file and class expected, found "
+                    f"{len(cells)} cells: {separator.join(cells)[:60]!r}"
+                )
+            yield table.line_num, cells[0], _class_of(cells[1])
+    except csv.Error as error:
+        raise DataError(f"{path}: line {table.line_num}: not a CSV: {error}") from error
+
+
+def _class_of(cell: str) -> str:
+    """Return the class, without the boxes of objects that Kaggle's LOC_val_solution.csv adds."""
+    first, _, rest = cell.partition(" ")
+    return first if rest and WNID.fullmatch(first) else cell
+
+
+def _from_rows(path: Path, rows: list[tuple[int, str, str]]) -> Labels:
+    if len(rows) > 1 and _has_titles(rows):
+        rows = rows[1:]
+    if not rows:
+        raise DataError(f"{path}: lines of file and class expected, found none")
+    files: dict[str, tuple[int, str]] = {}
+    for line, name, found in rows:
+        key = PurePosixPath(name.replace("\\", "/")).name
+        before, _ = files.setdefault(key, (line, found))
+        if before != line:
+            raise DataError(f"{path}: line {line}: {key} has a label already, in line {before}")
+    _check_kinds(path, list(files.values()))
+    if all(NUMBER.fullmatch(found) for _, found in files.values()):
+        numbers = {name: int(found) for name, (_, found) in files.items()}
+        return Labels(source=str(path), numbers=numbers, classes=None)
+    classes = sorted({found for _, found in files.values()}, key=_bytes)
+    places = {name: label for label, name in enumerate(classes)}
+    numbers = {name: places[found] for name, (_, found) in files.items()}
+    return Labels(source=str(path), numbers=numbers, classes=tuple(classes))
+
+
+def _check_kinds(path: Path, rows: list[tuple[int, str]]) -> None:
+    """Refuse a table with numbers as well as names for classes, or with others than labels."""
+    expected = bool(NUMBER.fullmatch(rows[0][1]))
+    # A class may be called -1 where no other is a label.
+    numeric = NUMERAL.fullmatch(rows[0][1]) and any(NUMBER.fullmatch(found) for _, found in rows)
+    for line, found in rows:
+        if numeric and not NUMBER.fullmatch(found) and NUMERAL.fullmatch(found):
+            raise DataError(
+                f"{path}: line {line}: a whole number from 0 for the class expected, "
+                f"found {found!r}"
+            )
+        if bool(NUMBER.fullmatch(found)) != expected:
+            kind = "a number" if expected else "a name"
+            raise DataError(
+                f"{path}: line {line}: {kind} for the class expected, as in the lines before, "
+                f"found {found!r}"
+            )
+
+
+def _has_titles(rows: list[tuple[int, str, str]]) -> bool:
+    """Tell whether the first line is none of file and class: by what it says, or by the others."""
+    (_, name, found), others = rows[0], rows[1:]
+    if name.lower() in TITLES:
+        return True
+    if name.lower().endswith(SUFFIXES) or NUMERAL.fullmatch(found) or WNID.fullmatch(found):
+        return False
+    return others[0][1].lower().endswith(SUFFIXES) or any(
+        all(kind.fullmatch(other) for _, _, other in others) for kind in (NUMBER, WNID)
+    )
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

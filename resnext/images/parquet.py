@@ -1,0 +1,208 @@
+"""Images in Parquet files, as Hugging Face stores its data sets; extra [parquet]."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.errors import DataError
+from resnext.images.image_set import ImageSet
+from resnext.images.names import Names, few
+from resnext.images.parquet_rows import Rows, explained
+from resnext.images.remote import extra
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+IMAGE: Final = ("image", "img")
+LABEL: Final = ("label", "fine_label")
+
+
+def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
+    """Return the images of some files, in the order of the files and their rows.
+
+    Args:
+        paths: of the files, one or more.
+        root: what was asked for.
+
+    Raises:
+        DataError: the extra is missing, or a file is none of Parquet, damaged, or has no column of
+            images and one of labels.
+    """
+    with extra("pyarrow", needs=f"{root}: reading Parquet takes pyarrow"):
+        import pyarrow.parquet  # noqa: F401
+    tables = [_Table.read(path) for path in paths]
+    first = tables[0]
+    for table in tables[1:]:
+        if (table.column, table.classes) != (first.column, first.classes):
+            raise DataError(
+                f"{table.path}: the columns and classes of {first.path} expected, found others; "
+                "a pattern names the files that belong together"
+            )
+    labels = np.concatenate([table.labels for table in tables])
+    if not len(labels):
+        raise DataError(f"{root}: rows with images expected, found none")
+    total = hashlib.sha256()
+    for table in tables:
+        total.update(table.footer)
+    return ImageSet(
+        root=root,
+        ids=_ids(tables),
+        labels=labels,
+        classes=first.classes,
+        reader=Rows(
+            [str(path) for path in paths], first.column, _groups(tables), total.hexdigest()
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Table:
+    """What is read of a file beforehand.
+
+    Attributes:
+        path: of the file.
+        column: of the bytes of the images.
+        classes: names of the labels, if the file has them.
+        labels: (N,) int64.
+        names: (N) of the images, as far as the file has them.
+        rows: of each row group.
+        footer: the file's size and table of contents, in bytes.
+    """
+
+    path: Path
+    column: str
+    classes: tuple[str, ...] | None
+    labels: NDArray[np.int64]
+    names: list[str | None]
+    rows: list[int]
+    footer: bytes
+
+    @classmethod
+    def read(cls, path: Path) -> "_Table":
+        from pyarrow.parquet import ParquetFile
+
+        with explained(str(path)), ParquetFile(path, pre_buffer=False) as file:
+            image, label, named = _columns(path, file.schema_arrow)
+            wanted = [label, f"{image}.path"] if named else [label]
+            table = file.read(columns=wanted, use_threads=False)
+            names = table.column(image).combine_chunks().field("path").to_pylist() if named else []
+            classes = _classes(file.schema_arrow.metadata, label)
+            metadata = file.metadata
+            rows = [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
+            labels = _labels(path, table.column(label), classes)
+            column = f"{image}.bytes" if _is_struct(file.schema_arrow, image) else image
+        return cls(
+            path=path,
+            column=column,
+            classes=classes,
+            labels=labels,
+            names=names,
+            rows=rows,
+            footer=_footer(path),
+        )
+
+
+def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
+    """Return the columns of images and of labels, and whether images have names."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    image = next((name for name in IMAGE if name in schema.names), None)
+    label = next((name for name in LABEL if name in schema.names), None)
+    if image is None or label is None:
+        raise DataError(
+            f"{path}: columns {IMAGE[0]} and {LABEL[0]} expected, found {few(schema.names)}"
+        )
+    kind = schema.field(image).type
+    parts = {kind.field(n).name: kind.field(n).type for n in range(kind.num_fields)}
+    stored = parts.get("bytes") if types.is_struct(kind) else kind
+    if stored is None or not (types.is_binary(stored) or types.is_large_binary(stored)):
+        raise DataError(
+            f"{path}: column {image}: bytes of image files, alone or as `bytes` beside `path`, "
+            f"expected, found {kind}"
+        )
+    if not types.is_integer(schema.field(label).type):
+        raise DataError(
+            f"{path}: column {label}: whole numbers expected, found {schema.field(label).type}"
+        )
+    path_type = parts.get("path", pa.null())
+    named = types.is_string(path_type) or types.is_large_string(path_type)
+    return image, label, named
+
+
+def _labels(
+    path: Path, column: "pa.ChunkedArray", classes: tuple[str, ...] | None
+) -> NDArray[np.int64]:
+    if column.null_count:
+        raise DataError(f"{path}: a label in each row expected, found {column.null_count} without")
+    labels: NDArray[np.int64] = column.to_numpy().astype(np.int64)
+    limit = len(classes) if classes is not None else None
+    wrong = (labels < 0) | (labels >= limit) if limit is not None else labels < 0
+    if wrong.any():
+        most = "" if limit is None else f" and below {limit}, the number of class names,"
+        raise DataError(
+            f"{path}: labels from 0{most} expected, found {labels[wrong][0]} in row "
+            f"{wrong.argmax()}; -1 stands for no label, as in a test set"
+        )
+    return labels
+
+
+def _classes(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...] | None:
+    """Return the names of the labels that Hugging Face stores beside the schema."""
+    try:
+        names = json.loads((metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names)
+
+
+def _ids(tables: Sequence[_Table]) -> Names:
+    """Name the images by their files, if each has a name of its own; else by their rows."""
+    names = [name for table in tables for name in table.names]
+    count = sum(len(table.labels) for table in tables)
+    given = [name for name in names if name]
+    if len(given) == count == len(set(given)):
+        return Names(given)
+    stems = [table.path.stem for table in tables]
+    if len(set(stems)) < len(stems):
+        stems = [f"{number}/{stem}" for number, stem in enumerate(stems)]
+    return Names(
+        f"{stem}/{row:06d}"
+        for stem, table in zip(stems, tables, strict=True)
+        for row in range(len(table.labels))
+    )
+
+
+def _groups(tables: Sequence[_Table]) -> NDArray[np.int64]:
+    groups: list[tuple[int, int, int]] = []
+    first = 0
+    for number, table in enumerate(tables):
+        for place, rows in enumerate(table.rows):
+            if rows:
+                groups.append((first, number, place))
+            first += rows
+    return np.array(groups, np.int64)
+
+
+def _is_struct(schema: "pa.Schema", column: str) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_struct(schema.field(column).type))
+
+
+def _footer(path: Path) -> bytes:
+    """Return a file's size and its table of contents, which tells where everything lies."""
+    with path.open("rb") as file:
+        size = file.seek(-8, os.SEEK_END) + 8
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(-8 - length, os.SEEK_END)
+        return size.to_bytes(8, "little") + file.read(length)

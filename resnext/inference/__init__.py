@@ -1,0 +1,1 @@
+"""Inference: batches to logits and decisions, on any device and in any precision."""

@@ -1,0 +1,189 @@
+"""Networks whose convolutions take over what follows them: what memory passes cost is spared.
+
+What computes them is no public interface of PyTorch, or a kernel of our own. It is tried first, and
+where it does not answer as expected the network stays as it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Final, Protocol, Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resnext.inference.trial import FAILURES, first_words, numbered
+from resnext.model import PostActivation, ResNeXt
+
+# How far (relatively and absolutely) an answer may be from the plain one's, by type of weights.
+NEAR: Final = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
+
+
+class FusedConvolution(Protocol):
+    """A convolution with what follows it."""
+
+    def rectified(self, x: Tensor) -> Tensor:
+        """Return relu(convolution of x)."""
+
+    def added(self, x: Tensor, other: Tensor, through: Self | None) -> Tensor:
+        """Return relu(convolution of x + other), or of the other's convolution `through` that.
+
+        The other may be overwritten where nothing is between.
+        """
+
+
+Fuse = Callable[[nn.Conv2d], FusedConvolution]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What came of trying what a device has.
+
+    Attributes:
+        fuse: makes a fused convolution; None where the plain ones stay.
+        refused: why, in a line; or None.
+    """
+
+    fuse: Fuse | None = None
+    refused: str | None = None
+
+
+# By kind of device: for a report, module and class, and the types that it computes.
+ENGINES: Final = {
+    "cpu": (
+        "oneDNN",
+        "resnext.inference.onednn",
+        "PackedConvolution",
+        (torch.float32, torch.bfloat16),
+    ),
+    "cuda": (
+        "Triton",
+        "resnext.inference.triton_convolution",
+        "FinishedConvolution",
+        tuple(NEAR),
+    ),
+}
+
+
+def fused(network: ResNeXt) -> ResNeXt:
+    """Return a folded network whose convolutions take over the additions and ReLUs behind them.
+
+    Blocks of the usual order (convolution, batch norm, ReLU) are replaced, those of other orders
+    stay. The logits are those of the folded network up to the order of a sum.
+
+    Args:
+        network: folded, in evaluation mode, on its device, of any type; it is changed.
+    """
+    weight = network.conv1.weight
+    fuse = choose(weight.device, weight.dtype).fuse
+    if fuse is None:
+        return network
+    for name in network.stage_names:
+        stage = network.get_submodule(name)
+        for place, block in stage.named_children():
+            if isinstance(block, PostActivation) and _is_folded(block):
+                stage.set_submodule(place, FusedBlock(block, fuse))
+    if isinstance(network.bn1, nn.Identity):
+        network.conv1 = Rectified(network.conv1, fuse)
+        network.bn1 = None  # and with it the ReLU
+    return network
+
+
+class Rectified(nn.Module):
+    """A convolution and its ReLU."""
+
+    def __init__(self, convolution: nn.Conv2d, fuse: Fuse) -> None:
+        super().__init__()
+        self.convolution = fuse(convolution)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what comes out of the ReLU."""
+        return self.convolution.rectified(x)
+
+
+class FusedBlock(nn.Module):
+    """A residual block in as many passes over memory as it has convolutions."""
+
+    def __init__(self, block: PostActivation, fuse: Fuse) -> None:
+        super().__init__()
+        convolutions = [
+            block.get_submodule(f"conv{number}") for number in range(1, block.count + 1)
+        ]
+        self.convolutions = [fuse(cast("nn.Conv2d", each)) for each in convolutions]
+        self.projection = self.padding = None
+        if isinstance(block.downsample, nn.Sequential):
+            self.projection = fuse(cast("nn.Conv2d", block.downsample[0]))
+        else:
+            self.padding = block.downsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, outputs, H / stride, W / stride); x may be overwritten."""
+        *inner, last = self.convolutions
+        y = x
+        for convolution in inner:
+            y = convolution.rectified(y)
+        if self.padding is not None:
+            x = self.padding(x)
+        return last.added(y, x, self.projection)
+
+
+def _is_folded(block: PostActivation) -> bool:
+    return not any(isinstance(module, nn.BatchNorm2d) for module in block.modules())
+
+
+def refusal(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Say why the convolutions of a GPU stay plain, where they do; of other devices nothing."""
+    return choose(device, dtype).refused if device.type == "cuda" else None
+
+
+def choose(device: torch.device, dtype: torch.dtype) -> Choice:
+    """Try what a device has for a type, once."""
+    return _chosen(numbered(device), dtype)
+
+
+@cache
+def _chosen(device: torch.device, dtype: torch.dtype) -> Choice:
+    name, module, kind, types = ENGINES.get(device.type, ("", "", "", ()))
+    if dtype not in types:
+        return Choice()
+    try:
+        fuse: Fuse = getattr(import_module(module), kind)
+        if agrees(fuse, device, dtype):
+            return Choice(fuse=fuse)
+        reason = "its answers are not the plain ones"
+    except FAILURES as error:
+        reason = first_words(error)
+    return Choice(refused=f"{name} does not add and rectify on {device}: {reason}")
+
+
+def agrees(fuse: Fuse, device: torch.device, dtype: torch.dtype) -> bool:
+    """Tell whether fused convolutions answer what plain ones do.
+
+    Builds of torch differ, and processors do: bfloat16 wants AVX-512, say.
+    """
+    plain, projection = (
+        nn.Conv2d(32, 32, 3, padding=1, groups=groups, device=device, dtype=dtype)
+        for groups in (8, 4)
+    )
+    with torch.inference_mode():
+        for parameter in (*plain.parameters(), *projection.parameters()):
+            values = torch.linspace(0, parameter.numel(), parameter.numel()).sin() / 10
+            parameter.copy_(values.view_as(parameter))
+        x = torch.linspace(0, 1600, 2 * 32 * 25).cos().view(2, 32, 5, 5)
+        x = x.to(device, dtype).contiguous(memory_format=torch.channels_last)
+        expected = (
+            F.relu(plain(x)),
+            F.relu(plain(x) + x),
+            F.relu(plain(x) + projection(x)),
+        )
+        quick, beside = fuse(plain), fuse(projection)
+        found = (
+            quick.rectified(x),
+            quick.added(x, x.clone(), None),
+            quick.added(x, x.clone(), beside),
+        )
+        near = NEAR[dtype]
+        pairs = zip(found, expected, strict=True)
+        return all(torch.allclose(one, two, rtol=near, atol=near) for one, two in pairs)

@@ -1,0 +1,137 @@
+"""Bytes to network input on a device, by what has shown there that its bits are the CPU's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from resnext.errors import DeviceError
+from resnext.inference.trial import FAILURES, first_words, numbered
+from resnext.pixels.raw_crops import Sources
+from resnext.pixels.transforms import crop_source, levels_of, prepare_pixels
+from resnext.preprocessing import Preprocessing
+
+# Of sources, unit, shift and divisor: see `scale_plainly`.
+Scale = Callable[[Sources, float, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What scales on a device.
+
+    Attributes:
+        name: for a report.
+        place: module and function; a module is imported when it is asked.
+        devices: kinds of devices that it is asked on.
+    """
+
+    name: str
+    place: tuple[str, str]
+    devices: tuple[str, ...]
+
+    def load(self) -> Scale:
+        """Return the function."""
+        module, function = self.place
+        scale: Scale = getattr(import_module(module), function)
+        return scale
+
+
+# The fastest first.
+ENGINES: Final = (
+    Engine(
+        name="Triton",
+        place=("resnext.inference.triton_scaling", "scale_with_triton"),
+        devices=("cuda",),
+    ),
+    Engine(
+        name="PyTorch",
+        place=("resnext.inference.torch_scaling", "scale_plainly"),
+        devices=("cuda", "cpu"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What came of asking the engines of a device.
+
+    Attributes:
+        engine: the first that gives the CPU's bits; None where none does.
+        refused: why those before it are not used, a line each.
+    """
+
+    engine: Engine | None
+    refused: tuple[str, ...]
+
+
+def scale_sources(sources: Sources) -> Tensor:
+    """Return the crops of pictures (N, 3, n, n) float32, on the device of the sources.
+
+    Raises:
+        DeviceError: nothing gives the CPU's bits there.
+    """
+    device = sources.device
+    engine = choose(device).engine
+    if engine is None:
+        raise DeviceError(f"{device}: an engine with the CPU's bits expected; scale on the CPU")
+    return engine.load()(sources, *levels_on(sources.preprocessing, device))
+
+
+def takes_over(device: torch.device) -> bool:
+    """Tell whether a device is a GPU that scales in place of the processes that read."""
+    return device.type == "cuda" and choose(device).engine is not None
+
+
+def refusals(device: torch.device) -> tuple[str, ...]:
+    """Say what a GPU does not scale with, and why, a line each; of other devices nothing."""
+    return choose(device).refused if device.type == "cuda" else ()
+
+
+def choose(device: torch.device) -> Choice:
+    """Ask the engines of a device, once, until one gives the CPU's bits."""
+    return _chosen(numbered(device))
+
+
+@cache
+def _chosen(device: torch.device) -> Choice:
+    refused: list[str] = []
+    for engine in ENGINES:
+        if device.type not in engine.devices:
+            continue
+        try:
+            if agrees(engine.load(), device):
+                return Choice(engine=engine, refused=tuple(refused))
+            reason = "its bits are not the CPU's"
+        except FAILURES as error:
+            reason = first_words(error)
+        refused.append(f"{engine.name} does not scale on {device}: {reason}")
+    return Choice(engine=None, refused=tuple(refused))
+
+
+def agrees(scale: Scale, device: torch.device) -> bool:
+    """Tell whether a way to scale has the CPU's bits, for some small and busy pictures."""
+    thirds = Preprocessing(scale=40, crop=37, mean=(1 / 3,) * 3, std=(1 / 3,) * 3)
+    pictures = [
+        (np.arange(height * width * 3) ** 2 % 251).astype(np.uint8).reshape(height, width, 3)
+        for height, width in ((40, 53), (31, 90), (97, 41), (3, 2), (1, 5))
+    ]
+    sources = Sources.of([crop_source(each, thirds) for each in pictures]).to(device)
+    with torch.inference_mode():
+        found = scale(sources, *levels_on(thirds, device)).cpu().contiguous().numpy()
+    expected = np.stack([prepare_pixels(each, thirds) for each in pictures])
+    return found.tobytes() == expected.tobytes()
+
+
+@cache
+def levels_on(preprocessing: Preprocessing, device: torch.device) -> tuple[float, Tensor, Tensor]:
+    """Return unit, shift and divisor for a device: small copies, for which a GPU is waited for."""
+    levels = levels_of(preprocessing)
+    shift, divisor = (
+        torch.from_numpy(values).to(device) for values in (levels.shift, levels.divisor)
+    )
+    return float(levels.unit), shift, divisor

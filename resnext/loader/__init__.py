@@ -1,0 +1,1 @@
+"""Loading: pictures of an image set to batches on a device."""

@@ -1,0 +1,149 @@
+"""What worker processes make of labelled images: batches of network input."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from resnext.loader.buffers import BufferPool
+from resnext.pixels.raw_crops import Sources
+from resnext.pixels.transforms import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An image that could not be read, decoded or prepared.
+
+    Attributes:
+        position: in the image set.
+        reason: why, in one line that names the image.
+    """
+
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seconds:
+    """How long worker processes were busy, added up over them."""
+
+    reading: float = 0.0
+    decoding: float = 0.0
+    preparing: float = 0.0
+
+    def __add__(self, other: "Seconds") -> "Seconds":
+        return Seconds(
+            reading=self.reading + other.reading,
+            decoding=self.decoding + other.decoding,
+            preparing=self.preparing + other.preparing,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """Some images in their order, as networks see them.
+
+    Attributes:
+        positions: (N,) int64, in the image set, of those that could be read.
+        inputs: what each way to prepare them gave: (N, 3, crop, crop) or (N, crops, 3, crop, crop)
+            float32, or what a device makes that of; empty where N is 0.
+        failures: of the other images of the batch.
+        forms: of pictures that are not ordinary: position -> what they are.
+        seconds: spent on this batch by the process that read it.
+        lent: the `taken` of the buffers that hold the inputs, where they are to be handed back.
+    """
+
+    positions: NDArray[np.int64]
+    inputs: tuple[Tensor | Sources, ...]
+    failures: tuple[Failure, ...]
+    forms: Mapping[int, str]
+    seconds: Seconds
+    lent: tuple[Tensor, ...] = ()
+
+    def tensor(self, way: int = 0) -> Tensor:
+        """Return what a way gave that prepares to the end."""
+        inputs = self.inputs[way]
+        assert isinstance(inputs, Tensor)
+        return inputs
+
+    def pin_memory(self) -> "Batch":
+        """Return the same in memory that a GPU can read by itself; the loader calls this."""
+        pinned = tuple(inputs.pin_memory() for inputs in self.inputs)
+        self.hand_back()
+        return replace(self, inputs=pinned, lent=())
+
+    def hand_back(self) -> None:
+        """Let the process that read the batch write others where its inputs were."""
+        for taken in self.lent:
+            taken.fill_(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image, prepared.
+
+    Attributes:
+        position: in the image set.
+        inputs: what each way to prepare it gave, float32 where that is an array.
+        form: what is not ordinary about it.
+        seconds: spent on it.
+    """
+
+    position: int
+    inputs: tuple[NDArray[np.float32] | Source, ...]
+    form: str | None
+    seconds: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Collation:
+    """Puts what was made of images together to a batch.
+
+    Attributes:
+        pools: of the buffers for what each way to prepare gives; none where the batch stays in the
+            process that reads it.
+    """
+
+    pools: tuple[BufferPool, ...] = ()
+
+    def __call__(self, images: Sequence[Sample | Failure]) -> Batch:
+        """Return the batch of one or more images."""
+        good = [image for image in images if isinstance(image, Sample)]
+        inputs: list[Tensor | Sources] = []
+        lent: list[Tensor] = []
+        for way, column in enumerate(zip(*(sample.inputs for sample in good), strict=True)):
+            size = _size(column)
+            if self.pools:
+                buffer = self.pools[way].take(size)
+                lent.append(buffer.taken)
+                # All of it now: what goes wrong later is no error, but a batch that never comes.
+                inputs.append(_together(column, buffer.data).share_memory_())
+            else:
+                inputs.append(_together(column, torch.empty(size, dtype=torch.uint8)))
+        return Batch(
+            positions=np.array([sample.position for sample in good], np.int64),
+            inputs=tuple(inputs),
+            failures=tuple(image for image in images if isinstance(image, Failure)),
+            forms={sample.position: sample.form for sample in good if sample.form},
+            seconds=sum((sample.seconds for sample in good), Seconds()),
+            lent=tuple(lent),
+        )
+
+
+def _size(column: Sequence[NDArray[np.float32] | Source]) -> int:
+    """Return the bytes of what goes into a buffer."""
+    arrays = (each.pixels if isinstance(each, Source) else each for each in column)
+    return sum(array.nbytes for array in arrays)
+
+
+def _together(column: Sequence[NDArray[np.float32] | Source], flat: Tensor) -> Tensor | Sources:
+    sources = [each for each in column if isinstance(each, Source)]
+    if sources:
+        return Sources.of(sources, flat)
+    arrays = [each for each in column if isinstance(each, np.ndarray)]
+    inputs = flat.view(torch.float32).view(len(arrays), *arrays[0].shape)
+    np.stack(arrays, out=inputs.numpy())
+    return inputs

@@ -1,0 +1,1 @@
+"""Pixels: from a file's bytes to what a network sees, equal to the original in every bit."""

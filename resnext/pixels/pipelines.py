@@ -1,0 +1,53 @@
+"""The ways from decoded pixels to network input that can be measured side by side."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.pixels.pil import prepare_pil, prepare_ten_pil
+from resnext.pixels.transforms import Source, crop_source, prepare_pixels, prepare_ten_pixels
+from resnext.preprocessing import Preprocessing
+
+
+class Pipeline(StrEnum):
+    """Whose arithmetic scales and crops."""
+
+    TORCH7 = "torch7"
+    PIL = "pil"
+
+
+PREPARES = {
+    (Pipeline.TORCH7, 1): prepare_pixels,
+    (Pipeline.TORCH7, 10): prepare_ten_pixels,
+    (Pipeline.PIL, 1): prepare_pil,
+    (Pipeline.PIL, 10): prepare_ten_pil,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """From pixels (H, W, 3) uint8 to network input float32; equal ones give equal bits.
+
+    It returns (3, crop, crop) for 1 crop, and (10, 3, crop, crop) for 10; or only what a device
+    makes such an input of.
+
+    Attributes:
+        pipeline: whose arithmetic.
+        crops: 1 or 10.
+        preprocessing: the row that belongs to the weights.
+        on_device: the device scales; of the original's single crop only.
+    """
+
+    pipeline: Pipeline
+    crops: int
+    preprocessing: Preprocessing
+    on_device: bool = False
+
+    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32] | Source:
+        """Return the network's input; the position of the image changes nothing."""
+        del position
+        if self.on_device and (self.pipeline, self.crops) == (Pipeline.TORCH7, 1):
+            return crop_source(pixels, self.preprocessing)
+        return PREPARES[self.pipeline, self.crops](pixels, self.preprocessing)

@@ -1,0 +1,117 @@
+"""Torch7's bicubic `image.scale`, equal in every bit, for just the window that a crop needs.
+
+The function differs from those of PIL, OpenCV and PyTorch in each of its decisions: the corners of
+source and target are aligned, nothing is smoothed before a reduction, pixels beyond the border are
+extrapolated along a straight line, and nothing is clamped or rounded to bytes. Source: `image`
+5aa1881, generic/image.c.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resnext.pixels.bicubic import Levels, find_taps, scale_with_numpy
+from resnext.pixels.compiled_bicubic import Kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A rectangle of a picture, in whole pixels.
+
+    Attributes:
+        top: its first row, >= 0.
+        left: its first column, >= 0.
+        height: rows, >= 1.
+        width: columns, >= 1.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def scaled_size(height: int, width: int, scale: int) -> tuple[int, int]:
+    """Return (height, width) of a picture once its shorter side is `scale` pixels.
+
+    The longer side is rounded down, from float64 in exactly this order of operations. Source:
+    `Scale` in datasets/transforms.lua of the original.
+    """
+    if min(height, width) == scale:
+        return height, width
+    if width < height:
+        return int(height / width * scale), scale
+    return scale, int(width / height * scale)
+
+
+def scale_window(
+    pixels: "NDArray[np.uint8]", size: tuple[int, int], window: Window, *, unit: np.float32
+) -> "NDArray[np.float32]":
+    """Scale a picture and return a window of the result.
+
+    Only the pixels that the window reads are touched; the bits are those of the whole picture.
+
+    Args:
+        pixels: (H, W, C) uint8, any strides.
+        size: (height, width) of the whole scaled picture.
+        window: what to return of it; lies inside.
+        unit: the value of one gray level; the original multiplies bytes by float32(1/255).
+
+    Returns:
+        (window.height, window.width, C) float32, not clamped; in memory channel by channel.
+    """
+    # Adding -0 and dividing by 1 leave every bit as it is; adding 0 would turn -0 into 0.
+    shift = np.full(pixels.shape[2], -0.0, np.float32)
+    levels = Levels(unit=unit, shift=shift, divisor=np.ones_like(shift))
+    return scale_planes(pixels, size, window, levels).transpose(1, 2, 0)
+
+
+def scale_planes(
+    pixels: "NDArray[np.uint8 | np.float32]", size: tuple[int, int], window: Window, levels: Levels
+) -> "NDArray[np.float32]":
+    """Scale and normalise a picture and return a window of the result, channel by channel.
+
+    Args:
+        pixels: (H, W, C) uint8, any strides; or float32, for which there is no compiled kernel.
+        size: (height, width) of the whole scaled picture.
+        window: what to return of it; lies inside.
+        levels: how gray levels become numbers.
+
+    Returns:
+        (C, window.height, window.width) float32, C-contiguous.
+    """
+    rows = find_taps(pixels.shape[0], size[0], range(window.top, window.top + window.height))
+    columns = find_taps(pixels.shape[1], size[1], range(window.left, window.left + window.width))
+    source: NDArray[Any] = pixels[rows.start : rows.stop, columns.start : columns.stop]
+    kernel = trusted_kernel() if pixels.dtype == np.uint8 else None
+    return (kernel or scale_with_numpy)(source, rows, columns, levels)
+
+
+def engine() -> str:
+    """Say what scales here, for a report; the bits are the same."""
+    return "compiled" if trusted_kernel() else "NumPy"
+
+
+@cache
+def trusted_kernel() -> Kernel | None:
+    """Return the compiled kernel, once it has shown that its bits are NumPy's; else None.
+
+    Whatever compiler and flags were at hand built it, so it is asked before it is used.
+    """
+    kernel = Kernel.installed()
+    return kernel if kernel and agrees(kernel) else None
+
+
+def agrees(kernel: Kernel) -> bool:
+    """Tell whether a kernel has NumPy's bits, for one small and busy picture."""
+    pixels = (np.arange(40 * 50 * 3) ** 2 % 251).astype(np.uint8).reshape(40, 50, 3)
+    thirds = np.full(3, 1 / 3, np.float32)
+    levels = Levels(unit=np.float32(1 / 255), shift=thirds, divisor=thirds)
+    lines = find_taps(40, 27, range(27)), find_taps(50, 63, range(63))
+    expected = scale_with_numpy(pixels, *lines, levels)
+    return kernel(pixels, *lines, levels).tobytes() == expected.tobytes()

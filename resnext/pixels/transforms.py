@@ -1,0 +1,204 @@
+"""The original's validation pipeline: decode, scale, normalise, crop.
+
+Source: datasets/transforms.lua and datasets/imagenet.lua of the original release.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from resnext.errors import ImageError, PreprocessingError
+from resnext.pixels.bicubic import Levels, Taps, find_taps
+from resnext.pixels.decoding import check_size, decode
+from resnext.pixels.resample import Window, scale_planes, scaled_size
+from resnext.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def prepare(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.float32]":
+    """Return what the network sees of an image file: its single centre crop.
+
+    Args:
+        data: the whole file.
+        preprocessing: the row that belongs to the weights, as their checkpoint has it.
+
+    Returns:
+        (3, crop, crop) float32, C-contiguous.
+
+    Raises:
+        ImageError: not an image, or one smaller than the crop where nothing is scaled.
+        PreprocessingError: none is known.
+    """
+    row = _known(preprocessing)
+    return prepare_pixels(decode(_checked(data)), row)
+
+
+def prepare_ten(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.float32]":
+    """Return the ten crops of an image file: `prepare_ten_pixels` of its pixels."""
+    row = _known(preprocessing)
+    return prepare_ten_pixels(decode(_checked(data)), row)
+
+
+def _known(preprocessing: object) -> Preprocessing:
+    if preprocessing is None:
+        raise PreprocessingError(
+            "no preprocessing is known for these weights; give a resnext.Preprocessing, or store "
+            "one with resnext-convert --preprocessing"
+        )
+    if not isinstance(preprocessing, Preprocessing):
+        raise PreprocessingError(
+            f"a resnext.Preprocessing expected, found {type(preprocessing).__name__}; give the "
+            "checkpoint's own"
+        )
+    return preprocessing
+
+
+def _checked(data: object) -> bytes:
+    if not isinstance(data, bytes | bytearray):
+        raise ImageError(
+            f"the bytes of an image file expected, found {type(data).__name__}; read the file "
+            "with Path(...).read_bytes()"
+        )
+    return bytes(data)
+
+
+def prepare_pixels(
+    pixels: "NDArray[np.uint8]", preprocessing: Preprocessing
+) -> "NDArray[np.float32]":
+    """Return the single centre crop of a decoded picture, as `prepare` does of a file.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        preprocessing: the row that belongs to the weights.
+
+    Returns:
+        (3, crop, crop) float32, C-contiguous.
+    """
+    height, width = _size(pixels, preprocessing)
+    crop = preprocessing.crop
+    window = Window(top=_centre(height, crop), left=_centre(width, crop), height=crop, width=crop)
+    return _normalised_window(pixels, (height, width), window, preprocessing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """What the centre crop of a picture reads, not yet scaled.
+
+    Attributes:
+        pixels: (H, W, 3) uint8, C-contiguous: only the rows and columns that are read.
+        rows: where the rows of the crop read.
+        columns: where its columns read.
+        preprocessing: of which this is the first half.
+    """
+
+    pixels: "NDArray[np.uint8]"
+    rows: Taps
+    columns: Taps
+    preprocessing: Preprocessing
+
+
+def crop_source(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> Source:
+    """Return what the single centre crop reads, to be scaled elsewhere.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        preprocessing: the row that belongs to the weights.
+    """
+    size, crop = _size(pixels, preprocessing), preprocessing.crop
+    starts = [_centre(side, crop) for side in size]
+    rows, columns = (
+        find_taps(source, target, range(start, start + crop))
+        for source, target, start in zip(pixels.shape[:2], size, starts, strict=True)
+    )
+    read = pixels[rows.start : rows.stop, columns.start : columns.stop]
+    return Source(
+        pixels=np.ascontiguousarray(read),
+        rows=rows,
+        columns=columns,
+        preprocessing=preprocessing,
+    )
+
+
+def prepare_ten_pixels(
+    pixels: "NDArray[np.uint8]", preprocessing: Preprocessing
+) -> "NDArray[np.float32]":
+    """Return the ten crops of a decoded picture, over which the original sums the logits.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        preprocessing: the row that belongs to the weights.
+
+    Returns:
+        (10, 3, crop, crop) float32, C-contiguous: centre, top left, top right, bottom left, bottom
+        right, then the same of the mirror image. The centre of the mirror image is not always
+        the mirror image of the centre: an odd margin is rounded up in both.
+    """
+    height, width = _size(pixels, preprocessing)
+    crop = preprocessing.crop
+    whole = Window(top=0, left=0, height=height, width=width)
+    upright = _normalised_window(pixels, (height, width), whole, preprocessing)
+    bottom, right = height - crop, width - crop
+    corners = [(0, 0), (0, right), (bottom, 0), (bottom, right)]
+    places = [(_centre(height, crop), _centre(width, crop)), *corners]
+    return np.stack(
+        [
+            picture[:, top : top + crop, left : left + crop]
+            for picture in (upright, upright[:, :, ::-1])
+            for top, left in places
+        ]
+    )
+
+
+def _size(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> tuple[int, int]:
+    """Return (height, width) of the scaled picture, which holds the crop.
+
+    Raises:
+        ImageError: smaller than the crop, or so narrow that the scaled picture is absurdly long.
+    """
+    height, width, _ = pixels.shape
+    if preprocessing.scale is not None:
+        height, width = scaled_size(height, width, preprocessing.scale)
+        check_size(height, width)
+    if min(height, width) < preprocessing.crop:
+        raise ImageError(
+            f"at least {preprocessing.crop} x {preprocessing.crop} pixels expected, found "
+            f"{width} x {height}; use a preprocessing that scales, or larger images"
+        )
+    return height, width
+
+
+def _centre(side: int, crop: int) -> int:
+    """Return where a centre crop starts: ceil((side - crop) / 2)."""
+    return (side - crop + 1) // 2
+
+
+def _normalised_window(
+    pixels: "NDArray[np.uint8]",
+    size: tuple[int, int],
+    window: Window,
+    preprocessing: Preprocessing,
+) -> "NDArray[np.float32]":
+    """Return a window of the scaled picture as (3, height, width) float32, normalised."""
+    levels = levels_of(preprocessing)
+    if size != pixels.shape[:2]:
+        return scale_planes(pixels, size, window, levels)
+    rows = slice(window.top, window.top + window.height)
+    columns = slice(window.left, window.left + window.width)
+    planes = np.multiply(pixels[rows, columns].transpose(2, 0, 1), levels.unit, order="C")
+    planes += levels.shift[:, None, None]
+    planes /= levels.divisor[:, None, None]
+    return planes
+
+
+@lru_cache(maxsize=16)
+def levels_of(preprocessing: Preprocessing) -> Levels:
+    """Return how the original turned bytes into numbers: - mean and std as float32, each."""
+    return Levels(
+        unit=np.float32(preprocessing.white / 255),
+        shift=(-np.array(preprocessing.mean)).astype(np.float32),
+        divisor=np.array(preprocessing.std, np.float32),
+    )

@@ -1,0 +1,1 @@
+"""Terminal: what all commands share, from exit codes to progress bars."""

@@ -1,0 +1,129 @@
+"""How every command ends when something is wrong: one line on stderr, exit code 2."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from resnext.distributed.refusal import after_the_first
+from resnext.errors import ResnextError
+from resnext.pixels.bombs import refuse_bombs
+from resnext.terminal.text import printable
+
+# 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
+BAD_INPUT: Final = 2
+
+
+class Command(click.Command):
+    """A click command that ends with one line and exit code 2, whatever a user can cause.
+
+    The function that it wraps returns the exit code, or None for 0.
+    """
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command and end the process."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
+                stream.reconfigure(errors="backslashreplace")
+        refuse_bombs()
+        try:
+            code = self._run(*args, **{**extra, "standalone_mode": False})
+        except Exception:  # noqa: BLE001 - a fault of ours: Python ends with 1, which is a verdict
+            tell(traceback.format_exc())
+            code = BAD_INPUT
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def _run(self, *args: Any, **extra: Any) -> Any:
+        with exit_on_error(str(self.name)):
+            try:
+                return super().main(*args, **extra)
+            except click.UsageError as error:
+                message = f"{error.format_message().rstrip('.')}; --help lists what there is"
+                after_the_first()
+                say(str(self.name), message)
+                sys.exit(BAD_INPUT)
+
+    # Here, because click's own `main` around these two makes Ctrl-C another error, and of a reader
+    # that went away exit code 1, which is a verdict.
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments."""
+        with exit_on_error(str(self.name)):
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do what the arguments ask for."""
+        with exit_on_error(str(self.name)):
+            return super().invoke(ctx)
+
+
+class NamedPath(click.Path):
+    """A path that has a name: `pathlib` takes "", a variable that is not set, for this folder."""
+
+    def __init__(self, *, file_okay: bool = True) -> None:
+        """Take any path, or with `file_okay` false none of a file that is there."""
+        super().__init__(path_type=Path, file_okay=file_okay)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if value == "":
+            self.fail("a path expected, found an empty text.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+@contextmanager
+def exit_on_error(prog: str) -> Iterator[None]:
+    """Turn whatever a user can cause inside the block into one line on stderr and exit code 2.
+
+    That is `ResnextError`, `OSError` and Ctrl-C. A reader of stdout that went away (`| head`)
+    gets the exit code alone. Stdout is flushed here, so that its errors are seen here too.
+
+    Args:
+        prog: the command's name, which starts the line.
+
+    Raises:
+        SystemExit: with code 2, in place of the error.
+    """
+    try:
+        yield
+        if sys.stdout is not None:  # closed by whoever started the command
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more when it ends; that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        say(prog, "interrupted")
+    except (OSError, ResnextError, MemoryError) as error:
+        say(prog, error_line(error))
+    else:
+        return
+    raise SystemExit(BAD_INPUT)
+
+
+def say(prog: str, text: str) -> None:
+    """Write one line on stderr."""
+    tell(f"{prog}: {printable(' '.join(text.split()))}\n")
+
+
+def tell(text: str) -> None:
+    """Write a text on stderr; where nobody reads that any more, the work goes on all the same."""
+    with suppress(OSError):
+        if sys.stderr is not None:  # closed by whoever started the command
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def error_line(error: OSError | ResnextError | MemoryError) -> str:
+    """Say what is wrong; of a file, which and why, without Python's `[Errno 2]`."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, ResnextError):
+        return str(error)
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason

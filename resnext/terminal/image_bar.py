@@ -1,0 +1,130 @@
+"""What a person sees while images are read: a bar on a terminal, elsewhere a line now and then."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, Protocol
+
+from resnext.terminal.command import tell
+from resnext.terminal.text import duration
+
+# Seconds between two lines where nobody sees a bar: often enough for a log, and no flood of lines.
+PAUSE: Final = 60.0
+# Columns of a terminal that has room for a bar and the speed beside what has to be seen.
+WIDE: Final = 80
+
+
+class Advance(Protocol):
+    """Takes how many more images are done, and what else there is to say of all so far."""
+
+    def __call__(self, more: int, detail: str = "", /) -> None:
+        """Show it."""
+
+
+@contextmanager
+def image_bar(text: str, images: int, done: int = 0) -> Iterator[Advance]:
+    """Show how far something is while the block runs.
+
+    On a terminal that is a bar; elsewhere a line on stderr every minute. Where nobody sees either
+    any more, the work goes on.
+
+    Args:
+        text: what is being done.
+        images: how many there are.
+        done: of them, those that an earlier run has done; the speed does not count them.
+    """
+    if sys.stderr is not None and sys.stderr.isatty():
+        with _bar(text, images, done) as advance:
+            yield advance
+    else:
+        yield lines(text, images, done, write=tell, clock=time.monotonic)
+
+
+def lines(
+    text: str,
+    images: int,
+    done: int,
+    *,
+    write: Callable[[str], object],
+    clock: Callable[[], float],
+) -> Advance:
+    """Return a function that takes how many more images are done, and now and then says so.
+
+    Args:
+        text: what is being done.
+        images: how many there are.
+        done: of them, those that an earlier run has done.
+        write: takes a line with its end.
+        clock: tells the seconds.
+    """
+    begin = said = clock()
+    before = done
+
+    def advance(more: int, detail: str = "", /) -> None:
+        nonlocal done, said
+        done += more
+        now = clock()
+        if now - said >= PAUSE and done < images:
+            said = now
+            rate = (done - before) / (now - begin)
+            parts = [f"{text}: {done:,} of {images:,} images"]
+            parts += [detail] if detail else []
+            parts += [f"{rate:.1f} images/s"]
+            parts += [f"{duration((images - done) / rate)} left" if rate else "none so far"]
+            write(", ".join(parts) + "\n")
+
+    return advance
+
+
+@contextmanager
+def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.table import Column
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        """Images a second, of late."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            if speed is None:
+                return Text("")
+            return Text(f"{speed:,.{0 if speed >= 100 else 1}f} images/s")
+
+    console = Console(stderr=True)
+    wide = console.width >= WIDE
+    # Refreshed by hand, for want of a thread: reading processes are forked while the bar is shown.
+    bar = Progress(
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        *([BarColumn(bar_width=None)] if wide else []),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[detail]}", markup=False, table_column=Column(no_wrap=True)),
+        *([Speed(table_column=Column(no_wrap=True))] if wide else []),
+        TimeRemainingColumn(),
+        console=console,
+        auto_refresh=False,
+        transient=True,
+    )
+    task = bar.add_task(text, total=images, completed=done, detail="")
+
+    def advance(more: int, detail: str = "", /) -> None:
+        with suppress(OSError):  # a terminal that is gone
+            bar.update(task, advance=more, detail=detail, refresh=True)
+
+    with suppress(OSError):
+        bar.start()
+    try:
+        yield advance
+    finally:
+        with suppress(OSError):
+            bar.stop()

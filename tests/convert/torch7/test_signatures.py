@@ -1,0 +1,81 @@
+"""Files of other kinds are said to be what they are, with the next step."""
+
+import io
+import lzma
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save
+
+from convert.errors import NotT7Error
+from convert.torch7 import reader as t7
+from convert.torch7.signatures import describe
+
+
+def torch_file(**options: bool) -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"weight": torch.zeros(2)}, buffer, **options)
+    return buffer.getvalue()
+
+
+def zip_file() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a", "b")
+    return buffer.getvalue()
+
+
+def npz_file() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, a=np.zeros(2))
+    return buffer.getvalue()
+
+
+KINDS = {
+    "zip": (zip_file, "a zip archive: if a .t7 file is in it, unpack it first (unzip)"),
+    "npz": (npz_file, "a zip archive: if a .t7 file is in it"),
+    "torch": (torch_file, "a zip archive, as PyTorch writes it: it needs no conversion"),
+    "old torch": (
+        lambda: torch_file(_use_new_zipfile_serialization=False),
+        "a Python pickle, such as old PyTorch wrote",
+    ),
+    "pickle": (lambda: pickle.dumps({}), "a Python pickle"),
+    "safetensors": (lambda: save({"a": np.zeros(2)}), "a safetensors file: it needs no conversion"),
+    "gzip": (lambda: b"\x1f\x8b\x08\0\0\0\0\0", "a gzip archive: unpack it first"),
+    "xz": (lambda: lzma.compress(b"x"), "an xz archive: unpack it first"),
+    "bzip2": (lambda: b"BZh91AY&SY", "a bzip2 archive: unpack it first"),
+    "hdf5": (lambda: b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    "lfs": (
+        lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+        "a Git LFS pointer: fetch the file itself",
+    ),
+    "web page": (
+        lambda: b"<!DOCTYPE html><html><body>403 Forbidden</body></html>",
+        "a web page: the download failed",
+    ),
+    "error of a server": (
+        lambda: b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+        "a web page: the download failed",
+    ),
+    "text": (lambda: b"Not found\n", "a text file"),
+    "source": (lambda: b"import torch\n" * 100, "a text file"),
+    "noise": (lambda: bytes(range(200, 250)), "unknown bytes c8 c9 ca cb cc cd ce cf"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_other_kind_of_file_is_named(name: str) -> None:
+    make, description = KINDS[name]
+    assert describe(make()[:512]).startswith(description)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_other_kind_of_file_is_refused_by_the_reader(name: str) -> None:
+    make, description = KINDS[name]
+    with pytest.raises(NotT7Error, match="a Torch7 file expected, found ") as caught:
+        t7.loads(make())
+    assert caught.value.found.startswith(description)
+    assert caught.value.offset == 0

@@ -1,0 +1,340 @@
+"""Labels in a file of their own: CSV in its many spellings, and ImageNet's devkit."""
+
+import gzip
+import io
+import struct
+import tarfile
+import zlib
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resnext.errors import DataError
+from resnext.images.imagenet import NAMES, WNIDS
+from resnext.images.labels import read_labels
+from resnext.images.matlab import read_structs
+from resnext.images.opening import open_images
+from tests.support.golden import DATA
+
+DEVKIT = DATA / "devkit"
+WNID_A, WNID_B = "n01440764", "n15075141"  # the first and the last of the thousand
+
+
+def labels_of(path: Path, text: str | bytes) -> tuple[dict[str, int], tuple[str, ...] | None]:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    found = read_labels(path)
+    return dict(found.numbers), found.classes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.JPEG,1\nb.JPEG,0\n",
+        "file,label\na.JPEG,1\nb.JPEG,0\n",
+        "whatever,number\na.JPEG,1\nb.JPEG,0\n",
+        '"a.JPEG","1"\r\n"b.JPEG","0"\r\n',
+        "a.JPEG;1\nb.JPEG;0\n",
+        "a.JPEG\t1\n\nb.JPEG\t0",
+        "val/a.JPEG 1\nval/b.JPEG 0\n",
+        "C:\\val\\a.JPEG,1\nC:\\val\\b.JPEG,0\n",
+        "\ufefffilename, class\na.JPEG, 1\nb.JPEG, 0,\n",
+    ],
+    ids=[
+        "plain",
+        "titles",
+        "other titles",
+        "quoted",
+        "semicolons",
+        "tabs",
+        "spaces",
+        "backslashes",
+        "mark and blanks",
+    ],
+)
+def test_numbers_are_labels_in_every_spelling(tmp_path: Path, text: str) -> None:
+    assert labels_of(tmp_path / "x.csv", text) == ({"a.JPEG": 1, "b.JPEG": 0}, None)
+
+
+def test_classes_get_labels_by_the_order_of_their_bytes(tmp_path: Path) -> None:
+    numbers, classes = labels_of(tmp_path / "x.csv", "1.png,b\n2.png,é\n3.png,Z\n4.png,b\n")
+    assert classes == ("Z", "b", "é")
+    assert numbers == {"1.png": 1, "2.png": 2, "3.png": 0, "4.png": 1}
+
+
+def test_table_of_kaggle_is_read(tmp_path: Path) -> None:
+    text = f"ImageId,PredictionString\nval_1,{WNID_B} 85 1 499 272 \nval_2,{WNID_A} 1 2 3 4\n"
+    assert labels_of(tmp_path / "x.csv", text) == (
+        {"val_1": 1, "val_2": 0},
+        (WNID_A, WNID_B),
+    )
+
+
+def test_first_line_that_labels_an_image_is_no_title(tmp_path: Path) -> None:
+    numbers, classes = labels_of(tmp_path / "x.csv", "1.png,label\n2.png,n01440764\n")
+    assert (len(numbers), classes) == (2, ("label", WNID_A))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "x.csv: lines of file and class expected, found none"),
+        (
+            "490\n361\n171\n",
+            "line 1: file and class expected, found a number alone; if this is the",
+        ),
+        ("a.png\n", "line 1: file and class expected, found 1 cells: 'a.png'"),
+        ("a.png,1\nb.png\n", "line 2: file and class expected, found 1 cells: 'b.png'"),
+        ("a.png,1,2\n", "line 1: file and class expected, found 3 cells: 'a.png,1,2'"),
+        ("a.png,1\nx/a.png,2\n", "line 2: a.png has a label already, in line 1"),
+        ("a.png,1\nb.png,cat\n", "line 2: a number for the class expected, as in .* found 'cat'"),
+        ("a.png,cat\nb.png,1\n", "line 2: a name for the class expected, as in .* found '1'"),
+        ("a.png,-1\nb.png,1\n", "line 1: a whole number from 0 for the class ex.* found '-1'"),
+        ("val_1,-1\nval_2,1\n", "line 1: a whole number from 0 for the class ex.* found '-1'"),
+        ("a.png,0.0\nb.png,1\n", "line 1: a whole number from 0 for the class ex.* found '0.0'"),
+        ("a.png,1\nb.png,99999999999\n", "line 2: a whole number from 0 .* found '99999999999'"),
+        (b"\x89PNG\0\0\0", "x.csv: a CSV of file and class, in UTF-8, expected, found no"),
+        ('"' + "a" * 200_000, "line 1: not a CSV: field larger than field limit"),
+    ],
+    ids=[
+        "empty",
+        "ground truth alone",
+        "one column",
+        "a cell short",
+        "three columns",
+        "twice",
+        "name among numbers",
+        "number among names",
+        "negative",
+        "negative without suffix",
+        "fraction",
+        "too large",
+        "no text",
+        "endless",
+    ],
+)
+def test_file_that_labels_nothing_is_refused(
+    tmp_path: Path, text: str | bytes, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        labels_of(tmp_path / "x.csv", text)
+
+
+def test_ground_truth_alone_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"only the whole ILSVRC2012_devkit_t12\.tar\.gz says"):
+        labels_of(tmp_path / "ILSVRC2012_validation_ground_truth.txt", "490\n361\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("none.csv", "none.csv: a file of labels expected"), (".", "devkit expected, found another")],
+)
+def test_labels_that_are_no_file_are_refused(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_labels(tmp_path / name)
+
+
+# Images and labels together
+
+
+def flat(root: Path, *names: str) -> str:
+    root.mkdir()
+    for name in names:
+        (root / name).write_bytes(b"x")
+    return str(root)
+
+
+def test_images_are_labelled_by_name_with_or_without_suffix(tmp_path: Path) -> None:
+    data = flat(tmp_path / "val", "b.JPEG", "a.JPEG", "._a.JPEG", "notes.txt")
+    (tmp_path / "x.csv").write_text("a,7\nb.JPEG,9\nc.JPEG,1\nd.JPEG,2\n")
+    images = open_images(data, labels=tmp_path / "x.csv")
+    assert images.ids == ("a.JPEG", "b.JPEG")
+    assert images.labels.tolist() == [7, 9]
+    assert images.notes == (
+        f"{data}: 2 ignored, hidden or no images: ._a.JPEG, notes.txt",
+        f"{tmp_path / 'x.csv'}: 2 labels are of images that are not in {data}",
+    )
+
+
+@pytest.mark.parametrize("above", [False, True], ids=["itself", "above"])
+def test_flat_folder_of_a_split_is_found(tmp_path: Path, above: bool) -> None:
+    (tmp_path / "set" / "train" / "n1").mkdir(parents=True)
+    (tmp_path / "set" / "train" / "n1" / "t.jpg").touch()
+    data = flat(tmp_path / "set" / "val", "a.jpg")
+    (tmp_path / "x.csv").write_text("a.jpg,3")
+    images = open_images(str(tmp_path / "set") if above else data, labels=tmp_path / "x.csv")
+    assert (images.root, images.labels.tolist()) == (data, [3])
+
+
+def test_image_without_a_label_is_refused(tmp_path: Path) -> None:
+    data = flat(tmp_path / "val", "a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")
+    (tmp_path / "x.csv").write_text("c.jpg,1")
+    message = "each of the 5 images in .*/val expected, found none for a.jpg, b.jpg, d.jpg and 1 mo"
+    with pytest.raises(DataError, match=message):
+        open_images(data, labels=tmp_path / "x.csv")
+
+
+def test_flat_folder_without_labels_says_what_to_give(tmp_path: Path) -> None:
+    data = flat(tmp_path / "val", "a.jpg")
+    with pytest.raises(DataError, match="found images outside of folders; give a file of labels"):
+        open_images(data)
+
+
+def test_class_folders_with_labels_are_refused(tmp_path: Path) -> None:
+    data = flat(tmp_path / "val")
+    for name in ("cat", "dog"):
+        flat(tmp_path / "val" / name, "a.jpg")
+    (tmp_path / "x.csv").write_text("a.jpg,1")
+    with pytest.raises(DataError, match="folders for classes are labels of their own, and take no"):
+        open_images(data, labels=tmp_path / "x.csv")
+
+
+# The devkit. Its ids in tests/data/devkit are made up: label k has id (7 k + 3) % 1000 + 1.
+
+
+def pack(path: Path, files: dict[str, bytes], *, mode: str = "w:gz") -> Path:
+    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return path
+
+
+def kit(**replaced: bytes) -> dict[str, bytes]:
+    files = {
+        "meta.mat": (DEVKIT / "meta.mat").read_bytes(),
+        "ILSVRC2012_validation_ground_truth.txt": b"4\n11\n997\n",
+        **replaced,
+    }
+    return {f"ILSVRC2012_devkit_t12/data/{name}": data for name, data in files.items()}
+
+
+def test_devkit_maps_its_ids_to_wnids_in_sorted_order(tmp_path: Path) -> None:
+    found = read_labels(pack(tmp_path / "ILSVRC2012_devkit_t12.tar.gz", kit()))
+    assert found.classes == WNIDS
+    assert found.numbers == {
+        "ILSVRC2012_val_00000001.JPEG": 0,
+        "ILSVRC2012_val_00000002.JPEG": 1,
+        "ILSVRC2012_val_00000003.JPEG": 999,
+    }
+
+
+def test_devkit_may_be_unpacked(tmp_path: Path) -> None:
+    with tarfile.open(pack(tmp_path / "kit.tar", kit(), mode="w")) as tar:
+        tar.extractall(tmp_path, filter="data")
+    for path in (tmp_path / "kit.tar", tmp_path / "ILSVRC2012_devkit_t12"):
+        assert list(read_labels(path).numbers.values()) == [0, 1, 999]
+
+
+def truth(text: bytes) -> dict[str, bytes]:
+    return kit(**{"ILSVRC2012_validation_ground_truth.txt": text})
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a/readme.txt": b"x"}, "an archive with meta.mat and ILSVRC2012_validation_ground_truth"),
+        (truth(b"4\n0\n"), "numbers from 1 to 1000 expected, found 0"),
+        (truth(b"4\nx\n"), "numbers from 1 to 1000 expected, found invalid literal"),
+        (kit(**{"meta.mat": b"x" * 500}), "meta.mat: a MATLAB file of level 5 expected"),
+        (
+            kit(**{"meta.mat": (DEVKIT / "meta.mat").read_bytes()[:9000]}),
+            "meta.mat: a whole MATLAB file expected, found a damaged one",
+        ),
+        (
+            kit(**{"meta.mat": (DEVKIT / "plain.mat").read_bytes()}),
+            "meta.mat: a struct array 'synsets' expected, found none; fetch the kit again",
+        ),
+    ],
+    ids=["another archive", "id 0", "no number", "no MATLAB file", "cut short", "other variables"],
+)
+def test_devkit_that_is_not_one_is_refused(
+    tmp_path: Path, files: dict[str, bytes], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read_labels(pack(tmp_path / "kit.tar.gz", files))
+
+
+def test_devkit_of_other_classes_is_refused(tmp_path: Path) -> None:
+    data = (DEVKIT / "meta.mat").read_bytes()
+    table = zlib.decompress(data[136:])
+    assert table.count(b"n01440764") == 1
+    table = table.replace(b"n01440764", b"n00000000")
+    packed = zlib.compress(table)
+    other = data[:128] + struct.pack("<II", 15, len(packed)) + packed
+    with pytest.raises(DataError, match="ids 1 to 1000 of the classes of ILSVRC2012 expected, fou"):
+        read_labels(pack(tmp_path / "kit.tar.gz", kit(**{"meta.mat": other})))
+
+
+def test_devkit_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path / "kit.tar.gz", kit())
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(DataError, match="found a damaged archive or none"):
+        read_labels(path)
+
+
+def test_gzip_of_anything_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"a.jpg,1"))
+    with pytest.raises(DataError, match="found a damaged archive or none"):
+        read_labels(tmp_path / "x.csv.gz")
+
+
+def test_structs_of_an_uncompressed_file_are_read() -> None:
+    data = (DEVKIT / "plain.mat").read_bytes()
+    assert read_structs(data, "table", ("name", "id")) == [("one", 1), ("zwei, ä", 70000)]
+
+
+def test_structs_of_a_big_endian_file_are_read() -> None:
+    def element(kind: int, data: bytes) -> bytes:
+        return struct.pack(">II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+    def array(kind: int, *parts: bytes, name: bytes = b"") -> bytes:
+        flags = element(6, struct.pack(">II", kind, 0)) + element(5, struct.pack(">ii", 1, 1))
+        return element(14, flags + element(1, name) + b"".join(parts))
+
+    small = struct.pack(">HHH2x", 2, 3, 300)  # two bytes of int16 in the tag itself
+    table = array(
+        2,
+        struct.pack(">HHi", 4, 5, 8),
+        element(1, b"id\0\0\0\0\0\0name\0\0\0\0"),
+        array(6, small),
+        array(4, element(17, "né".encode("utf-16-be"))),
+        name=b"t",
+    )
+    header = b"MATLAB 5.0".ljust(124) + b"\x01\x00MI"
+    assert read_structs(header + table, "t", ("id", "name")) == [(300, "né")]
+
+
+def test_every_cut_and_every_flipped_byte_of_a_table_is_an_error_or_an_answer() -> None:
+    data = (DEVKIT / "plain.mat").read_bytes()
+    for place in range(len(data)):
+        for damaged in (
+            data[:place],
+            data[:place] + bytes([data[place] ^ 0x5A]) + data[place + 1 :],
+        ):
+            try:
+                read_structs(damaged, "table", ("name", "id"))
+            except DataError:
+                continue
+    with pytest.raises(DataError):
+        read_structs(data[:-1], "table", ("name", "id"))
+
+
+def test_thousand_classes_are_those_of_ilsvrc2012() -> None:
+    assert (len(WNIDS), len(set(WNIDS)), sorted(WNIDS)) == (1000, 1000, list(WNIDS))
+    assert (WNIDS[0], WNIDS[999]) == (WNID_A, WNID_B)
+    assert [label for label, name in enumerate(NAMES) if name == "crane"] == [134, 517]
+
+
+@given(st.text(st.sampled_from("a1n.,;\t \n\"'/\\\r\ufeff\udc80é-")) | st.text())
+def test_any_text_is_labels_or_refused(text: str) -> None:
+    with NamedTemporaryFile(suffix=".csv") as file:
+        Path(file.name).write_bytes(text.encode("utf-8", "surrogatepass"))
+        try:
+            found = read_labels(Path(file.name))
+        except DataError:
+            return
+        assert all(number >= 0 for number in found.numbers.values())

@@ -1,0 +1,233 @@
+"""Images in Parquet files, as Hugging Face stores them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from resnext.errors import DataError
+from resnext.images.image_set import ImageSet
+from resnext.images.opening import open_images
+from tests.support.image_forms import write_parquet
+
+
+def rows(*names: str, label: object = 0) -> list[dict[str, object]]:
+    return [{"image": {"bytes": name.encode(), "path": name}, "label": label} for name in names]
+
+
+def contents(images: ImageSet) -> list[tuple[str, bytes]]:
+    return [(name, images.reader.read(place)) for place, name in enumerate(images.ids)]
+
+
+def test_rows_of_several_files_and_groups_are_read_in_any_order(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in range(250)]
+    for number, part in enumerate((names[:100], [], names[100:])):
+        write_parquet(tmp_path / f"{number}.parquet", rows(*part), row_group_size=40)
+    images = open_images(str(tmp_path))
+    assert contents(images) == [(name, name.encode()) for name in names]
+    for place in (249, 0, 99, 100, 39, 40, 38, 139, 140, 7):
+        assert images.reader.read(place) == f"{place}.jpg".encode()
+
+
+def test_names_of_classes_are_those_that_hugging_face_stores(tmp_path: Path) -> None:
+    path = write_parquet(
+        tmp_path / "x.parquet", rows("1.jpg", label=1), names=["cat", "dog, hound"]
+    )
+    images = open_images(str(path))
+    assert (images.classes, images.labels.tolist()) == (("cat", "dog, hound"), [1])
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [b"no json", b"{}", b'{"info": {"features": {"label": {"names": {"0": "cat"}}}}}', b"[" * 9999],
+    ids=["no json", "empty", "other form", "deep"],
+)
+def test_names_that_are_not_understood_leave_numbers(tmp_path: Path, stored: bytes) -> None:
+    path = write_parquet(tmp_path / "x.parquet", rows("1.jpg"))
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({b"huggingface": stored}), path)
+    assert open_images(str(path)).classes is None
+
+
+@pytest.mark.parametrize(
+    "paths", [["a.jpg", "a.jpg"], ["a.jpg", None], [None, None]], ids=["same", "some", "none"]
+)
+def test_images_without_names_of_their_own_are_named_by_rows(
+    tmp_path: Path, paths: list[str | None]
+) -> None:
+    stored = [{"image": {"bytes": b"x", "path": path}, "label": 0} for path in paths]
+    path = write_parquet(tmp_path / "x.parquet", stored)
+    assert open_images(str(path)).ids == ("x/000000", "x/000001")
+
+
+def test_names_that_are_no_text_are_not_taken(tmp_path: Path) -> None:
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.binary())])
+    stored = [{"image": {"bytes": b"x", "path": b"\xff"}, "label": 0}]
+    assert open_images(str(write_parquet(tmp_path / "x.parquet", stored, image=image))).ids == (
+        "x/000000",
+    )
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    for folder in "ab":
+        stored = [{"image": folder.encode(), "label": 0}]
+        write_parquet(tmp_path / folder / "x.parquet", stored, image=pa.binary())
+    images = open_images(str(tmp_path / "*" / "x.parquet"))
+    assert contents(images) == [("0/x/000000", b"a"), ("1/x/000000", b"b")]
+
+
+@pytest.mark.parametrize(
+    ("stored", "image", "label", "message"),
+    [
+        (
+            rows("a", label=None),
+            None,
+            None,
+            "x.parquet: a label in each row expected, found 1 with",
+        ),
+        (
+            rows("a", label=-1),
+            None,
+            None,
+            "labels from 0 expected, found -1 in row 0; -1 stands for",
+        ),
+        (
+            rows("a", label="cat"),
+            None,
+            pa.string(),
+            "column label: whole numbers expected, found st",
+        ),
+        (
+            [{"image": "a", "label": 0}],
+            pa.string(),
+            None,
+            "column image: bytes of image files, .* f",
+        ),
+        (
+            [{"image": {"url": "a"}, "label": 0}],
+            pa.struct([("url", pa.string())]),
+            None,
+            "struct<url",
+        ),
+        ([], None, None, "x.parquet: rows with images expected, found none"),
+    ],
+    ids=["null", "test set", "texts", "image of text", "no bytes", "no rows"],
+)
+def test_columns_that_hold_no_images_and_labels_are_refused(
+    tmp_path: Path,
+    stored: list[dict[str, object]],
+    image: pa.DataType | None,
+    label: pa.DataType | None,
+    message: str,
+) -> None:
+    path = write_parquet(tmp_path / "x.parquet", stored, image=image, label=label)
+    with pytest.raises(DataError, match=message):
+        open_images(str(path))
+
+
+def test_label_beyond_the_names_is_refused(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "x.parquet", rows("a", label=2), names=["cat", "dog"])
+    with pytest.raises(
+        DataError, match="labels from 0 and below 2, the number of class names, exp"
+    ):
+        open_images(str(path))
+
+
+def test_other_columns_are_named(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1], "y": [2]}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="columns image and label expected, found x, y"):
+        open_images(str(tmp_path / "x.parquet"))
+
+
+def test_files_of_different_classes_are_refused(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", rows("a"), names=["cat"])
+    write_parquet(tmp_path / "b.parquet", rows("b"), names=["dog"])
+    with pytest.raises(DataError, match=r"b\.parquet: the columns and classes of .*a\.parquet exp"):
+        open_images(str(tmp_path))
+
+
+def test_row_without_bytes_is_named_when_it_is_read(tmp_path: Path) -> None:
+    stored = [*rows("a"), {"image": {"bytes": None, "path": "http://elsewhere"}, "label": 0}]
+    images = open_images(str(write_parquet(tmp_path / "x.parquet", stored)))
+    with pytest.raises(
+        DataError, match=r"x\.parquet: bytes of the image in row 1 of row group 0 e"
+    ):
+        images.reader.read(1)
+    assert images.reader.read(0) == b"a"
+
+
+@pytest.mark.parametrize("size", [4, 40, 800], ids=["magic alone", "header", "most"])
+def test_file_that_is_cut_short_is_refused(tmp_path: Path, size: int) -> None:
+    path = write_parquet(tmp_path / "x.parquet", rows(*"abcdefgh"))
+    assert path.stat().st_size > 800
+    os.truncate(path, size)
+    with pytest.raises(
+        DataError, match=r"x\.parquet: a whole Parquet file expected, found none or"
+    ):
+        open_images(str(path))
+
+
+def test_damage_among_the_rows_is_found_when_they_are_read(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "x.parquet", rows(*(f"{n:0500d}" for n in range(40))))
+    images = open_images(str(path))
+    data = bytearray(path.read_bytes())
+    data[4:60] = bytes(56)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"x\.parquet: a whole Parquet file expected"):
+        [images.reader.read(place) for place in range(40)]
+
+
+def test_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "x.parquet", rows("a"))
+    images = open_images(str(path))
+    path.unlink()
+    with pytest.raises(DataError, match=r"x\.parquet: .*No such file"):
+        images.reader.read(0)
+
+
+def test_stamp_changes_with_what_is_stored(tmp_path: Path) -> None:
+    stamps = {
+        open_images(str(write_parquet(tmp_path / "x.parquet", rows(*names)))).reader.stamp()
+        for names in (["a", "b"], ["a", "c"], ["a", "b", "c"], ["a", "b"])
+    }
+    assert len(stamps) == 3
+
+
+def test_memory_is_that_of_a_page_not_of_a_file(tmp_path: Path) -> None:
+    big = [{"image": os.urandom(1 << 20), "label": 0} for _ in range(96)]
+    schema = pa.schema([("image", pa.binary()), ("label", pa.int64())])
+    path = tmp_path / "x.parquet"
+    with pq.ParquetWriter(path, schema, write_batch_size=4) as writer:
+        writer.write_table(pa.Table.from_pylist(big, schema=schema))
+    assert pq.ParquetFile(path).num_row_groups == 1
+    code = f"""
+import pyarrow, resource
+from resnext.images.opening import open_images
+images = open_images({str(path)!r})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for place in range(96):
+    assert len(images.reader.read(place)) == 1 << 20
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 90_000  # kilobytes, of a file of 96 MiB
+
+
+def test_missing_extra_is_named(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "x.parquet", rows("a"))
+    (tmp_path / "pyarrow.py").write_text("raise ImportError('not here')")
+    code = f"from resnext.images.opening import open_images; open_images({str(path)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1] == (
+        f"resnext.errors.DataError: {path}: reading Parquet takes pyarrow, which cannot be "
+        "imported (not here); `pip install pyarrow` brings it"
+    )

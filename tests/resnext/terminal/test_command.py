@@ -1,0 +1,89 @@
+"""How a command speaks, and how it ends when something is wrong."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from resnext.terminal.command import say
+
+# Commands of the shortest kind, which guard themselves against nothing.
+COMMAND = """
+import os, signal
+import click
+from resnext.errors import ResnextError
+from resnext.terminal.command import Command
+
+@click.command("prog", cls=Command)
+@click.version_option("1", prog_name="prog")
+def main():
+    {body}
+
+main()
+"""
+
+
+def run(body: str, *words: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """Run a command of one line in a process of its own."""
+    code = COMMAND.format(body=body)
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+def test_say_writes_one_line_that_no_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    say("prog", "a\n  b: \x1b[2J\udcff, é")
+    assert capsys.readouterr() == ("", "prog: a b: \\x1b[2J\\udcff, é\n")
+
+
+def test_fault_of_the_command_itself_is_no_verdict() -> None:
+    done = run("1 / 0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+    code = COMMAND.format(body="1 / 0")
+    for where in (">/dev/full", ">&-"):
+        shell = subprocess.run(
+            ["sh", "-c", f'"$0" -c "$1" 2{where}', sys.executable, code],
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        assert (shell.returncode, shell.stdout) == (2, b"")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("os.kill(os.getpid(), signal.SIGINT)", "interrupted"),
+        ("raise ResnextError('no network')", "no network"),
+        ("open('none')", "none: No such file or directory"),
+        ("raise MemoryError", "out of memory"),
+        ("raise click.UsageError('wrong.')", "wrong; --help lists what there is"),
+    ],
+    ids=["Ctrl-C", "input", "file", "memory", "usage"],
+)
+def test_command_ends_with_one_line_and_2(body: str, message: str) -> None:
+    done = run(body)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"prog: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [("click.echo('x')", []), ("print('x')", []), ("pass", ["--help"]), ("pass", ["--version"])],
+    ids=["click", "print", "help", "version"],
+)
+def test_stdout_that_nobody_reads_is_no_verdict(body: str, words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run(body, *words, stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+@pytest.mark.parametrize(("body", "code"), [("return 1", 1), ("sys.exit(3)", 3), ("pass", 0)])
+def test_command_ends_with_the_code_that_it_returns(body: str, code: int) -> None:
+    assert run(f"import sys; {body}").returncode == code

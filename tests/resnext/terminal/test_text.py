@@ -1,0 +1,34 @@
+"""Text from files, as a terminal or a page may show it."""
+
+import pytest
+
+from resnext.terminal.text import duration, number, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb\x1b[31m\udcff\u2028é", r"a\nb\x1b[31m\udcff\u2028é"),
+        ("gepj.\u202etxt", r"gepj.\u202etxt"),
+        ("\x9b31m", r"\x9b31m"),
+        ("名前 a\u3000b", "名前 a\u3000b"),
+    ],
+    ids=["one line", "direction", "8-bit control", "other writing"],
+)
+def test_printable_text_is_one_line_that_no_terminal_obeys(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps"), (50000, "50,000 steps")]
+)
+def test_number_is_said_with_its_noun(count: int, said: str) -> None:
+    assert number(count, "step") == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min"), (3569, "59 min"), (3600, "1 h 0 min")],
+)
+def test_duration_is_said_in_the_unit_that_fits(seconds: float, said: str) -> None:
+    assert duration(seconds) == said

@@ -1,0 +1,313 @@
+"""The published table, claim by claim as printed, and tables of users that are wrong."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from resnext.errors import PublishedError
+from resnext.preprocessing import Preprocessing, read_preprocessing
+from resnext.published import Claim, Metric, published, published_row, read_table
+from resnext.spec import Block, Norm, Spec
+from tests.support.golden import ROOT
+
+ROWS = {row.name: row for row in published()}
+RESNEXT, RESNET = "ResNeXt README", "fb.resnet.torch README"
+
+# (network, source, crops, crop, top-1 error, top-5 error) as the two READMEs print them
+CLAIMS = [
+    ("resnext_50_32x4d", RESNEXT, 1, None, "22.2", None),
+    ("resnext_101_32x4d", RESNEXT, 1, None, "21.2", None),
+    ("resnext_101_64x4d", RESNEXT, 1, None, "20.4", None),
+    ("resnet_50", RESNEXT, 1, None, "23.9", None),
+    ("resnet_101", RESNEXT, 1, None, "22.0", None),
+    ("resnet_18", RESNET, 1, None, "30.43", "10.76"),
+    ("resnet_18", RESNET, 10, None, "28.22", "9.42"),
+    ("resnet_34", RESNET, 1, None, "26.73", "8.74"),
+    ("resnet_34", RESNET, 10, None, "24.76", "7.35"),
+    ("resnet_50", RESNET, 1, None, "24.01", "7.02"),
+    ("resnet_50", RESNET, 10, None, "22.24", "6.08"),
+    ("resnet_101", RESNET, 1, None, "22.44", "6.21"),
+    ("resnet_101", RESNET, 10, None, "21.08", "5.35"),
+    ("resnet_152", RESNET, 1, None, "22.16", "6.16"),
+    ("resnet_152", RESNET, 10, None, "20.69", "5.21"),
+    ("resnet_200", RESNET, 1, None, "21.66", "5.79"),
+    ("resnet_200", RESNET, 10, None, "20.15", "4.93"),
+    ("resnet_200", RESNET, 1, 320, "20.1", "4.8"),
+]
+
+
+def test_claims_are_those_of_the_two_readmes_and_no_others() -> None:
+    expected = {
+        (network, source, crops, crop, metric, value)
+        for network, source, crops, crop, top1, top5 in CLAIMS
+        for metric, value in (("top1_error", top1), ("top5_error", top5))
+        if value is not None
+    }
+    found = [
+        (row.name, claim.source, claim.crops, claim.crop, str(claim.metric), claim.value)
+        for row in published()
+        for claim in row.claims
+    ]
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+def test_claims_are_about_the_whole_validation_set() -> None:
+    assert {claim.images for row in published() for claim in row.claims} == {50000}
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "printed"),
+    [
+        ("resnext_50_32x4d", 200_631_353, "~4.1"),
+        ("resnext_101_32x4d", 354_222_426, "~7.8"),
+        ("resnext_101_64x4d", 668_703_066, "~15.6"),
+    ],
+)
+def test_resnexts_have_file_address_size_and_licence(name: str, size: int, printed: str) -> None:
+    row = ROWS[name]
+    assert (row.file, row.bytes, row.multiply_adds) == (f"{name}.t7", size, printed)
+    assert row.url == f"https://dl.fbaipublicfiles.com/resnext/imagenet_models/{name}.t7"
+    assert row.licence == "CC BY-NC 4.0"
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152, 200])
+def test_resnets_have_file_and_address(depth: int) -> None:
+    row = ROWS[f"resnet_{depth}"]
+    assert row.file == f"resnet-{depth}.t7"
+    assert row.url == f"https://d2j0dndfm35trm.cloudfront.net/resnet-{depth}.t7"
+
+
+RESNET_50 = Spec(blocks=(3, 4, 6, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        ("resnext_50_32x4d", replace(RESNET_50, cardinality=32, base_width=4)),
+        (
+            "resnext_101_64x4d",
+            replace(RESNET_50, blocks=(3, 4, 23, 3), cardinality=64, base_width=4),
+        ),
+        (
+            "resnext_152_32x4d",
+            replace(RESNET_50, blocks=(3, 8, 36, 3), cardinality=32, base_width=4),
+        ),
+        ("resnet_34", replace(RESNET_50, block=Block.BASIC)),
+        ("resnet_50", replace(RESNET_50, norm=Norm.AFTER_ADD)),
+        ("resnet_101", replace(RESNET_50, blocks=(3, 4, 23, 3))),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_row_has_the_architecture_of_its_name(name: str, spec: Spec) -> None:
+    assert ROWS[name].spec == spec
+
+
+def test_rows_are_named_as_their_specs_are() -> None:
+    assert {row.name: row.spec.name for row in published() if row.spec} == {
+        name: name for name in ROWS
+    }
+
+
+def test_all_networks_see_the_pictures_of_the_original_pipeline() -> None:
+    assert {row.preprocessing for row in published()} == {
+        Preprocessing(scale=256, crop=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    }
+
+
+# Which published network a file is
+
+SPEC = replace(RESNET_50, cardinality=32, base_width=4)
+
+
+@pytest.mark.parametrize(
+    ("spec", "file", "size", "name"),
+    [
+        (SPEC, "resnext_50_32x4d.t7", 200_631_353, "resnext_50_32x4d"),
+        (SPEC, "resnext_50_32x4d.t7", 200_631_354, None),
+        (SPEC, "model_12.t7", 200_631_353, None),
+        (SPEC, "resnext_50_32x4d.T7", 200_631_353, None),
+        (replace(SPEC, classes=10), "resnext_50_32x4d.t7", 200_631_353, None),
+        (RESNET_50, "resnext_50_32x4d.t7", 200_631_353, None),
+        (replace(RESNET_50, blocks=(3, 8, 36, 3)), "resnet-152.t7", 1, "resnet_152"),
+        (RESNET_50, "resnet-50.t7", 1, None),  # torchvision's; the published one is another
+    ],
+    ids=[
+        "published",
+        "other size",
+        "other name",
+        "other case",
+        "other classes",
+        "other network",
+        "size not known",
+        "other batch norm",
+    ],
+)
+def test_file_is_published_by_name_architecture_and_size(
+    spec: Spec, file: str, size: int, name: str | None
+) -> None:
+    row = published_row(spec, file=file, size=size)
+    assert (row and row.name) == name
+
+
+# Tables of users
+
+TABLE = """
+[[network]]
+name = "mine"
+[network.preprocessing]
+scale = 36
+crop = 32
+mean = [0.485, 0.456, 0.406]
+std = [0.229, 0.224, 0.225]
+[[network.claim]]
+metric = "top1_error"
+crops = 1
+value = "4.17"
+images = 360
+source = "Torch7, as trained"
+"""
+
+
+def table(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "claims.toml"
+    path.write_text(text)
+    return path
+
+
+def test_table_of_a_user_is_read(tmp_path: Path) -> None:
+    [row] = read_table(table(tmp_path, TABLE))
+    assert row.name == "mine"
+    assert (row.preprocessing.scale, row.preprocessing.crop) == (36, 32)
+    assert (row.spec, row.file, row.url, row.bytes, row.licence) == (None,) * 5
+    assert row.claims == (
+        Claim(
+            metric=Metric.TOP1_ERROR,
+            value="4.17",
+            images=360,
+            source="Torch7, as trained",
+            crops=1,
+            scale=None,
+            crop=None,
+        ),
+    )
+
+
+def test_mark_of_windows_before_a_file_is_no_part_of_it(tmp_path: Path) -> None:
+    [row] = read_table(table(tmp_path, f"\ufeff{TABLE}"))
+    fields = "crop = 8\nmean = [0, 0, 0]\nstd = [1, 1, 1]"
+    found = read_preprocessing(table(tmp_path, f"\ufeff{fields}"))
+    assert (row.name, found.crop) == ("mine", 8)
+
+
+def test_claim_is_of_a_single_crop_unless_it_says_otherwise(tmp_path: Path) -> None:
+    [row] = read_table(table(tmp_path, TABLE.replace("crops = 1\n", "")))
+    assert row.claims[0].crops == 1
+
+
+def test_claim_can_be_of_one_image_and_ten_crops(tmp_path: Path) -> None:
+    text = TABLE.replace("images = 360", "images = 1").replace("crops = 1", "crops = 10")
+    [row] = read_table(table(tmp_path, text))
+    assert (row.claims[0].images, row.claims[0].crops) == (1, 10)
+
+
+def test_network_without_claims_is_read(tmp_path: Path) -> None:
+    [row] = read_table(table(tmp_path, TABLE.split("[[network.claim]]")[0]))
+    assert row.claims == ()
+
+
+@pytest.mark.parametrize("value", ["0", "0.0", "100", "22", "22.20", "100.00"])
+def test_value_keeps_its_digits(tmp_path: Path, value: str) -> None:
+    [row] = read_table(table(tmp_path, TABLE.replace("4.17", value)))
+    assert row.claims[0].value == value
+
+
+def test_bundled_claims_of_the_demo_are_read() -> None:
+    path = ROOT / "examples" / "digits" / "claims.toml"
+    [row] = read_table(path)
+    assert row.name == "resnext_11_8x4d_digits"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (TABLE, "= nonsense", "not a TOML file"),
+        (TABLE, "", r"\[\[network\]\] tables expected"),
+        (TABLE, "network = 3", r"\[\[network\]\] tables expected"),
+        (TABLE, "network = [3]", "network 1: a table expected, found 3"),
+        (TABLE, "[network]\nname = 'x'", r"\[\[network\]\] tables expected"),
+        (TABLE, TABLE + "[other]\n", r"\[\[network\]\] tables expected"),
+        (TABLE, TABLE + TABLE, "two networks of the name 'mine'"),
+        ('name = "mine"', "", "network 1: name must be a text, found None"),
+        ('name = "mine"', "name = 3", "network 1: name must be a text, found 3"),
+        ('name = "mine"', 'nam = "mine"', "network 1: unknown field 'nam'"),
+        ('name = "mine"', 'name = "mine"\nbytes = "3"', "'mine': bytes must be a whole number"),
+        ('name = "mine"', 'name = "mine"\nlicence = 3', "'mine': licence must be a text"),
+        ('name = "mine"', 'name = "mine"\nspec = 3', "'mine': a table expected, found 3"),
+        ('name = "mine"', 'name = "mine"\nspec = {}', "'mine': blocks is missing"),
+        (
+            'name = "mine"',
+            'name = "mine"\nspec = { blocks = [1, 1] }',
+            "three or four stages",
+        ),
+        ("[network.preprocessing]", "[network.prep]", "'?mine'?|network 1: unknown field 'prep'"),
+        ("crop = 32", "crop = 40", "scale 36 is smaller than crop 40"),
+        ("scale = 36", "scale = 9460", "scale must be .* from 1 to 9459, found 9460"),
+        ("crop = 32", "crop = 0", "crop must be a whole number"),
+        ("crop = 32", "crop = 32.0", "crop must be a whole number"),
+        ("crop = 32", "crop = true", "crop must be a whole number"),
+        ("crop = 32", "crop = 32\nsize = 3", "unknown field 'size'"),
+        ("mean = [0.485, 0.456, 0.406]", "mean = [0.5, 0.5]", "mean must be three numbers"),
+        ("mean = [0.485, 0.456, 0.406]", 'mean = ["a", 0, 0]', "mean must be three numbers"),
+        ("std = [0.229, 0.224, 0.225]", "std = [0.2, 0.0, 0.2]", "'mine': std > 0"),
+        ("[[network.claim]]", "[network.claim]", r"\[\[network.claim\]\] tables expected"),
+        ('"top1_error"', '"top1"', "metric is one of top1_error, top5_error, found 'top1'"),
+        ('metric = "top1_error"', "", "claim 1: metric must be a text, found None"),
+        ('"4.17"', "4.17", r"claim 1: value must be a text, found 4\.17"),
+        ('"4.17"', '"4,17"', "value must be a percentage such as"),
+        ('"4.17"', '""', "value must be a percentage such as"),
+        ('"4.17"', '"-1"', "value must be a percentage such as"),
+        ('"4.17"', '"100.01"', "value must be a percentage such as"),
+        ('"4.17"', '"nan"', "value must be a percentage such as"),
+        ('"4.17"', '"sNaN"', "value must be a percentage such as"),
+        ('"4.17"', '"inf"', "value must be a percentage such as"),
+        ("images = 360", "images = 0", "images >= 1"),
+        ("images = 360", "images = 3.5", "images must be a whole number"),
+        ("images = 360", "", "images must be a whole number, found None"),
+        ("crops = 1", "crops = 5", "crops 1 or 10"),
+        ("crops = 1", "crops = 1\nscale = 0", "scale must be 1 to 9459 pixels, found 0"),
+        ("crops = 1", "crops = 1\ncrop = -1", "crop must be 1 to 9459 pixels, found -1"),
+        ("crops = 1", "crops = true", "crops must be a whole number"),
+        ("crops = 1", 'crops = 1\ncrop = "320"', "crop must be a whole number"),
+        ("crops = 1", "crops = 1\nweight = 3", "claim 1: unknown field 'weight'"),
+        ('source = "Torch7, as trained"', "", "source must be a text"),
+        (TABLE, TABLE + TABLE[TABLE.index("[[network.claim]]") :], "the same claim stands there"),
+        ('name = "mine"', 'name = "mine"\nweights_sha256 = 3', "weights_sha256 must be a text"),
+        (
+            'name = "mine"',
+            'name = "mine"\nweights_sha256 = "ABC"',
+            "weights_sha256 must be 64 digits from 0 to f, as in report.json, found 'ABC'",
+        ),
+    ],
+    ids=lambda value: str(value)[:30].strip(),
+)
+def test_table_that_is_wrong_is_refused_by_place(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = table(tmp_path, TABLE.replace(old, new))
+    with pytest.raises(PublishedError, match=message) as caught:
+        read_table(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(b"\xff\xfe[[network]]")
+    with pytest.raises(PublishedError, match="not a TOML file"):
+        read_table(path)
+
+
+def test_missing_table_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_table(tmp_path / "none.toml")

@@ -1,0 +1,73 @@
+"""What the tests of whole trainings share: tiny pictures, a tiny network, the command."""
+
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+from PIL import Image
+from safetensors.numpy import load_file
+
+from tests.support import warm
+from tests.support.golden import DATA, unpack
+
+CLASSES = ("ant", "bee", "cat")
+PREPROCESSING = "crop = 8\nmean = [0.5, 0.5, 0.5]\nstd = [0.25, 0.25, 0.25]\n"
+
+
+def write_pictures(folder: Path, *, each: int, classes: tuple[str, ...] = CLASSES) -> Path:
+    """Write `each` small pictures of every class: noise, brighter in one channel by class."""
+    generator = np.random.default_rng(each)
+    for label, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            pixels = generator.integers(0, 128, (8, 8, 3), dtype=np.uint8)
+            pixels[:, :, label % 3] += 100
+            Image.fromarray(pixels).save(folder / name / f"{number:03d}.png")
+    return folder
+
+
+def write_data(root: Path, *, train: int = 16, val: int = 7) -> Path:
+    """Write into a folder `data` with train/ and val/, the preprocessing and a network of Torch7.
+
+    The network has ten classes and an eighth of the published widths: some milliseconds a step.
+
+    Args:
+        root: an empty folder.
+        train, val: pictures of each class.
+    """
+    write_pictures(root / "data" / "train", each=train)
+    write_pictures(root / "data" / "val", each=val)
+    (root / "tiny.toml").write_text(PREPROCESSING)
+    unpack(DATA / "sgd" / "before.t7.xz", root)
+    return root
+
+
+def tiny(output: str | Path, *words: str | Path) -> list[str | Path]:
+    """Return the arguments of a training of three epochs of six steps, in a folder of its data."""
+    return [
+        *("--data", "data", "--output", output, "--init", "before.t7"),
+        *("--preprocessing", "tiny.toml", "--workers", "0"),
+        *("--recipe", "cifar-2017", "--epochs", "3", "--batch-size", "8"),
+        *words,
+    ]
+
+
+def run(root: Path, *words: str | Path) -> CompletedProcess[str]:
+    """Run the command in a folder to its end; warnings are errors in it."""
+    return warm.run("train.cli", words, cwd=root, output=root / "stdout.txt")
+
+
+def assert_same_tensors(found: Path, expected: Path) -> None:
+    """Check that two safetensors files hold the same tensors in every bit."""
+    one, other = load_file(found), load_file(expected)
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name].tobytes() != other[name].tobytes()] == []
+
+
+def assert_refused(done: CompletedProcess[str], *parts: str | Path) -> None:
+    """Check exit code 2 and a last line on stderr, without a traceback, that holds the parts."""
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 2, done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("resnext-train: "), done.stderr
+    assert [part for part in parts if str(part) not in line] == [], line

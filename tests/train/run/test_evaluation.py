@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import convert
+from resnext.distributed.job import Job
+from resnext.images.folders import class_folders
+from resnext.inference.answer import Answer
+from resnext.inference.predictor import Predictor
+from resnext.loader.batch import Batch
+from resnext.preprocessing import Preprocessing
+from tests.support.golden import ROOT
+from train.run.evaluation import Score, evaluate
+
+DIGITS = ROOT / "examples" / "digits"
+SCALED = Preprocessing(scale=36, crop=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 40])
+def test_digits_are_counted_as_torch7_did_however_many_batches_are_ahead(
+    monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    started: list[int] = []
+    waiting: list[int] = []
+    handed_back: list[int] = []
+    start, wait, hand_back = Predictor.start, Answer.wait, Batch.hand_back
+
+    def begin(self: Predictor, inputs: torch.Tensor) -> Answer:
+        started.append(len(inputs))
+        return start(self, inputs)
+
+    def finish(self: Answer) -> np.ndarray:
+        waiting.append(len(started))
+        return wait(self)
+
+    def end(self: Batch) -> None:
+        handed_back.append(len(waiting))
+        hand_back(self)
+
+    monkeypatch.setattr(Predictor, "start", begin)
+    monkeypatch.setattr(Answer, "wait", finish)
+    monkeypatch.setattr(Batch, "hand_back", end)
+    fixed = property(lambda _: ahead, lambda *_: None)
+    monkeypatch.setattr(Predictor, "ahead", fixed, raising=False)
+    loaded = convert.load(DIGITS / "resnext_11_8x4d_digits.t7")
+    checkpoint = replace(loaded, preprocessing=SCALED)
+    seen: list[int] = []
+    score = evaluate(
+        checkpoint,
+        class_folders(DIGITS / "val"),
+        device=torch.device("cpu"),
+        workers=0,
+        job=Job(),
+        pause=seen.append,
+    )
+    assert isinstance(score, Score)
+    assert (score.wrong, score.counts.top5_correct, score.counts.images) == (15, 359, 360)
+    assert seen == [16] * 22 + [8]
+    assert waiting == [min(number + ahead, 23) for number in range(1, 24)]
+    assert handed_back == list(range(1, 24))

@@ -1,0 +1,41 @@
+"""What is promised of the digits, by the very commands that the benchmark measures."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.train import FINETUNE, IMAGES
+from tests.support import warm
+from tests.support.train_runs import run
+
+
+def rows(folder: Path) -> list[dict[str, dict[str, int]]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_digits_are_learnt_from_a_tar_and_validated_from_a_folder(tmp_path: Path) -> None:
+    # One step on the whole: the tar is read, the classes found, the original's answers kept.
+    words = ("--epochs", "1", "--batch-size", "1437", "--accumulate", "90", "--lr", "1e-30")
+    words += ("--output", "out", "--warmup", "0", "--freeze", "layer3", "--no-check")
+    done = run(tmp_path, *IMAGES, *FINETUNE, *words)
+    assert done.returncode == 0, done.stderr
+    assert "1,437 to train on, 360 to validate with" in done.stdout
+    assert "the classifier stays: the checkpoint has 10 classes without names" in done.stderr
+    (row,) = rows(tmp_path / "out")
+    # As Torch7 measured it: see examples/digits.
+    assert (row["weights"]["top1_correct"], row["weights"]["top5_correct"]) == (345, 359)
+
+
+@pytest.mark.slow
+def test_fine_tuned_digits_reach_two_percent(tmp_path: Path) -> None:
+    done = run(tmp_path, *IMAGES, *FINETUNE, "--output", "out")
+    assert done.returncode == 0, done.stderr
+    last = rows(tmp_path / "out")[-1]["weights"]
+    assert last["images"] == 360
+    assert last["images"] - last["top1_correct"] <= 7  # 2.0 %
+    path = tmp_path / "out" / "last.safetensors"
+    words = ["--data", IMAGES[3], "--json", path]
+    validated = warm.run("validate.cli", words, cwd=tmp_path, output=tmp_path / "validated.txt")
+    (result,) = json.loads(validated.stdout)["results"]
+    assert result["top1_correct"] == last["top1_correct"]

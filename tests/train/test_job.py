@@ -1,0 +1,311 @@
+"""Trainings that several processes share: the arithmetic of one, and a job that comes back."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from torch.distributed import distributed_c10d
+
+from resnext.distributed.job import join
+from resnext.images.remote import quiet
+from tests.support import warm
+from tests.support.train_runs import assert_same_tensors, run, tiny, write_data, write_pictures
+from train.cli import config_of
+from train.cli import main as command
+from train.input.task import prepare
+
+# 81 pictures are ten steps of eight, and one that is left out.
+TEN_STEPS = ("--epochs", "1", "--sync-bn")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("jobs"), train=27, val=7)
+
+
+@pytest.fixture(scope="module")
+def alone(root: Path) -> Path:
+    """Return the folder of a run of one process."""
+    done = run(root, *tiny("alone", *TEN_STEPS))
+    assert done.returncode == 0, done.stderr
+    return root / "alone"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def start(
+    root: Path, output: str, *words: str, processes: int, module: str = "train.cli"
+) -> list[warm.BaseProcess]:
+    """Start the processes of a job, in the environment that torchrun gives them."""
+    job = {
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "PYTHONWARNINGS": "error",
+    }
+    return [
+        warm.start(
+            module,
+            tiny(output, *words),
+            cwd=root,
+            output=root / f"{output}.{rank}.txt",
+            environment={**job, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(processes)
+    ]
+
+
+def run_job(
+    root: Path, output: str, *words: str, processes: int, module: str = "train.cli"
+) -> Path:
+    started = start(root, output, *words, processes=processes, module=module)
+    for process in started:
+        process.join()
+    errors = [warm.errors(root / f"{output}.{rank}.txt") for rank in range(processes)]
+    assert [process.exitcode for process in started] == [0] * processes, errors
+    return root / output
+
+
+def rows(folder: Path) -> list[dict[str, dict[str, float]]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_share_a_batch_with_the_result_of_one(
+    root: Path, alone: Path, processes: int
+) -> None:
+    folder = run_job(root, f"shared{processes}", *TEN_STEPS, processes=processes)
+    assert "--sync-bn" not in warm.errors(root / f"shared{processes}.0.txt")
+    found, expected = (load_file(each / "last.safetensors") for each in (folder, alone))
+    assert int(found["bn1.num_batches_tracked"]) == 10
+    for name, tensor in expected.items():
+        np.testing.assert_allclose(found[name], tensor, rtol=1e-5, atol=1e-5, err_msg=name)
+    (one,), (other,) = rows(folder), rows(alone)
+    assert one["train"]["images"] == other["train"]["images"] == 80
+    assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-5)
+
+
+def test_run_that_another_number_of_processes_goes_on_with_is_told(root: Path, alone: Path) -> None:
+    shutil.copytree(alone, root / "moved")
+    run_job(root, "moved", *TEN_STEPS, "--resume", processes=2)
+    assert warm.errors(root / "moved.0.txt").splitlines()[-2] == (
+        "resnext-train: moved/state.safetensors: saved by a job of 1, gone on with by one of 2: "
+        "the weights will not be, bit for bit, those that 1 would give"
+    )
+
+
+def test_batch_norm_over_all_processes_says_that_there_is_one(root: Path) -> None:
+    done = run(root, *tiny("single", *TEN_STEPS))
+    assert done.stderr.splitlines()[-1] == (
+        "resnext-train: --sync-bn changes nothing in a single process; torchrun starts several"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--batch-size", "12", "--accumulate", "2", "--clip", "1"),
+        ("--class-weights", "balanced", "--label-smoothing", "0.1"),
+        ("--freeze", "layer1", "--layer-decay", "0.7"),
+        ("--save-memory", "--channels-last"),
+    ],
+    ids=["parts", "weights", "freeze", "memory"],
+)
+def test_options_mean_the_same_in_a_job(root: Path, words: tuple[str, ...]) -> None:
+    # 72 images, of which no batch and no number of processes leaves a rest.
+    write = ("--epochs", "1", "--sync-bn", "--val-data", "data/val", "--data", "even", *words)
+    if not (root / "even").exists():
+        write_pictures(root / "even", each=24)
+    name = words[0].strip("-")
+    done = run(root, *tiny(f"{name}1", *write))
+    assert done.returncode == 0, done.stderr
+    expected = load_file(root / f"{name}1" / "last.safetensors")
+    for processes in (2, 3):
+        folder = run_job(root, f"{name}{processes}", *write, processes=processes)
+        for key, tensor in load_file(folder / "last.safetensors").items():
+            np.testing.assert_allclose(tensor, expected[key], rtol=1e-5, atol=1e-5, err_msg=key)
+
+
+def test_recipe_for_fine_tuning_warns_of_nothing(root: Path) -> None:
+    # Its pictures have their channels last, of which PyTorch warned every process.
+    words = ("--recipe", "finetune", "--epochs", "1", "--batch-size", "16")
+    folder = run_job(root, "tuned", *words, processes=2)
+    assert warm.errors(root / "tuned.1.txt") == ""
+    assert rows(folder)[0]["weights"]["images"] == 21
+
+
+def test_validation_of_a_job_counts_every_image_once(root: Path) -> None:
+    folder = run_job(root, "counted", "--epochs", "1", "--ema", "0.9", processes=2)
+    (row,) = rows(folder)
+    assert row["weights"]["images"] == row["average"]["images"] == 21
+    for name, kind in (("last", "weights"), ("last_average", "average")):
+        done = warm.run(
+            "validate.cli",
+            ["--data", "data/val", "--json", folder / f"{name}.safetensors"],
+            cwd=root,
+            output=root / "validated.txt",
+        )
+        (result,) = json.loads(done.stdout)["results"]
+        counts = {key: row[kind][key] for key in ("images", "top1_correct", "top5_correct")}
+        assert {key: result[key] for key in counts} == counts
+
+
+def test_process_that_is_killed_ends_the_others_with_a_word(root: Path) -> None:
+    first, second = start(root, "broken", "--epochs", "100", processes=2)
+    state = root / "broken" / "state.safetensors"
+    deadline = time.monotonic() + 60
+    while not state.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    second.kill()
+    first.join()
+    second.join()
+    stderr = warm.errors(root / "broken.0.txt")
+    assert "Traceback" not in stderr
+    assert "rank 0: another process of this job has ended" in stderr.splitlines()[-1]
+    assert first.exitcode == 2
+
+
+def test_sigterm_to_all_processes_saves_and_exits_with_0(root: Path) -> None:
+    started = start(root, "stopped", "--epochs", "100", "--workers", "1", processes=2)
+    state = root / "stopped" / "state.safetensors"
+    deadline = time.monotonic() + 60
+    while not state.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.join(30)
+    assert [process.exitcode for process in started] == [0, 0]
+    assert warm.errors(root / "stopped.0.txt").endswith("and --resume goes on\n")
+    assert warm.errors(root / "stopped.1.txt") == ""
+
+
+class Slow(ThreadingHTTPServer):
+    """A server that thinks for a second about each file that it is asked for.
+
+    Attributes:
+        content: of every file.
+        asked: by name, in order.
+    """
+
+    content: bytes
+    asked: list[str]
+
+    class Handler(BaseHTTPRequestHandler):
+        server: "Slow"
+
+        def do_GET(self) -> None:
+            self.server.asked.append(self.path)
+            time.sleep(1)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.server.content)))
+            with suppress(ConnectionError):  # whoever asked was killed
+                self.end_headers()
+                self.wfile.write(self.server.content)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+
+@pytest.fixture
+def slow(root: Path) -> Iterator[Slow]:
+    """Serve the pictures as a tar."""
+    with tarfile.open(root / "pictures.tar", "w") as tar:
+        tar.add(root / "data", "data")
+    with Slow(("127.0.0.1", 0), Slow.Handler) as server:
+        server.content, server.asked = (root / "pictures.tar").read_bytes(), []
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def main(words: list[str]) -> None:
+    """Prepare a training as one process of a job, whose patience with the others is short."""
+    with command.make_context("resnext-train", words) as context:
+        config = config_of(**context.params)
+    with join() as job:
+        distributed_c10d._set_pg_timeout(timedelta(seconds=0.2))
+        task = prepare(config, job, quiet)
+    print(len(task.images.train), len(task.images.val))
+
+
+def test_download_that_takes_longer_than_a_job_waits_is_waited_for(root: Path, slow: Slow) -> None:
+    words = ("--data", f"http://127.0.0.1:{slow.server_port}/pictures.tar", "--cache", "cache")
+    run_job(root, "fetched", *words, processes=2, module="tests.train.test_job")
+    assert [(root / f"fetched.{rank}.txt").read_text() for rank in (0, 1)] == ["81 21\n"] * 2
+    assert slow.asked == ["/pictures.tar"]
+
+
+def test_process_that_is_killed_in_a_download_ends_the_others(root: Path, slow: Slow) -> None:
+    words = ("--data", f"http://127.0.0.1:{slow.server_port}/pictures.tar", "--cache", "other")
+    first, second = start(root, "unfetched", *words, processes=2)
+    deadline = time.monotonic() + 60
+    while not slow.asked:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    first.kill()
+    first.join()
+    second.join(30)
+    assert second.exitcode == 2
+    assert "rank 1: another process of this job has ended" in warm.errors(root / "unfetched.1.txt")
+
+
+@pytest.mark.slow
+def test_torchrun_starts_a_killed_job_again_and_no_bit_differs(root: Path) -> None:
+    whole = run_job(root, "whole", "--epochs", "4", processes=2)
+    words = tiny("elastic", "--epochs", "4", "--save-every", "1")
+    script = Path(sys.executable).with_name("resnext-train")
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"]
+    command = [sys.executable, *launcher, "--master-port", str(free_port()), "--no-python", script]
+    with subprocess.Popen(
+        [*map(str, command), *map(str, words)],
+        cwd=root,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as launcher:
+        state = root / "elastic" / "state.safetensors"
+        deadline = time.monotonic() + 120
+        while not state.exists():
+            assert launcher.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+        workers = [
+            int(child)
+            for child in children
+            if b"resnext-train" in Path(f"/proc/{child}/cmdline").read_bytes()
+        ]
+        os.kill(workers[1], signal.SIGKILL)
+        _, stderr = launcher.communicate(timeout=180)
+    assert launcher.returncode == 0, stderr
+    assert "elastic/state.safetensors: goes on in epoch" in stderr
+    for name in ("last.safetensors", "best.safetensors"):
+        assert_same_tensors(root / "elastic" / name, whole / name)

@@ -1,0 +1,151 @@
+import json
+from math import comb
+from pathlib import Path
+
+import pytest
+
+from validate.ledger.comparison import compare, difference, exact_mcnemar, pairs, read_decided
+from validate.ledger.entries import Entry
+from validate.ledger.ledger import FORMAT, LedgerError, Stored, read_ledger
+
+RUN = {
+    "network": "n",
+    "weights_sha256": "ab",
+    "preprocessing": {"scale": 256, "crop": 224},
+    "pipeline": "torch7",
+    "crops": 1,
+    "precision": "fp32",
+}
+Rows = list[tuple[str, int, tuple[int, ...]]]
+
+
+def ledger(path: Path, rows: Rows, *, runs: tuple[str, ...] = ("torch7",)) -> Stored:
+    """Write a ledger by hand: (image, label, best class of each run); -1 is a failure."""
+    described = [{**RUN, "pipeline": name} for name in runs]
+    lines = [json.dumps({"ledger": FORMAT, "runs": described})]
+    for image, label, best in rows:
+        fields: dict[str, object] = {"batch": 0, "image": image, "label": label}
+        if best[0] < 0:
+            fields["failure"] = "cut short"
+        else:
+            fields |= {"top5": [[each, 7] for each in best], "confidence": [0.5] * len(best)}
+        lines.append(json.dumps(fields))
+    path.write_text("\n".join(lines) + "\n")
+    stored = read_ledger(path)
+    assert stored is not None
+    return stored
+
+
+def test_flips_are_counted_both_ways(tmp_path: Path) -> None:
+    one = ledger(
+        tmp_path / "a",
+        [("p", 1, (1,)), ("q", 1, (1,)), ("r", 1, (2,)), ("s", 1, (2,)), ("t", 1, (2,))],
+    )
+    two = ledger(
+        tmp_path / "b",
+        [("t", 1, (2,)), ("s", 1, (3,)), ("r", 1, (1,)), ("q", 1, (1,)), ("p", 1, (2,))],
+    )
+    found = compare(one, two, runs=(0, 0))
+    assert (found.images, found.both_right, found.lost, found.gained) == (5, 1, 1, 1)
+    assert [(flip.image, flip.kind) for flip in found.flips] == [
+        ("p", "first"),
+        ("r", "second"),
+        ("s", "neither"),
+    ]
+
+
+def test_images_of_one_ledger_only_and_failures_are_not_compared(tmp_path: Path) -> None:
+    one = ledger(tmp_path / "a", [("p", 1, (1,)), ("q", 1, (1,)), ("r", 1, (-1,))])
+    two = ledger(tmp_path / "b", [("p", 1, (1,)), ("r", 1, (1,)), ("s", 1, (1,)), ("q", 1, (-1,))])
+    found = compare(one, two, runs=(0, 0))
+    assert (found.images, found.only_first, found.only_second) == (1, 1, 2)
+
+
+def test_labels_that_differ_are_refused(tmp_path: Path) -> None:
+    one, two = (ledger(tmp_path / f"{n}", [("p", n, (1,))]) for n in (1, 2))
+    with pytest.raises(LedgerError, match=r"found 2 in place of 1 for p; they are of different"):
+        compare(one, two, runs=(0, 0))
+
+
+def test_ledgers_without_a_common_image_are_refused(tmp_path: Path) -> None:
+    one, two = (ledger(tmp_path / name, [(name, 1, (1,))]) for name in "ab")
+    with pytest.raises(LedgerError, match="found none in common"):
+        compare(one, two, runs=(0, 0))
+
+
+def test_runs_are_paired_by_what_they_are(tmp_path: Path) -> None:
+    one = ledger(tmp_path / "a", [("p", 1, (1, 2))], runs=("torch7", "pil"))
+    two = ledger(tmp_path / "b", [("p", 1, (2, 1))], runs=("pil", "torch7"))
+    assert pairs(one, two) == ((0, 1), (1, 0))
+    assert pairs(one, one) == ((0, 1),)
+
+
+def test_runs_of_one_name_are_paired_in_their_order(tmp_path: Path) -> None:
+    one = ledger(tmp_path / "a", [("p", 1, (1, 2))], runs=("pil", "pil"))
+    two = ledger(tmp_path / "b", [("p", 1, (2, 1, 3))], runs=("pil", "torch7", "pil"))
+    assert pairs(one, two) == ((0, 0), (1, 2))
+
+
+def test_what_names_do_not_tell_of_two_runs_is_said() -> None:
+    other = {**RUN, "weights_sha256": "cd", "preprocessing": {"scale": None, "crop": 224}}
+    assert difference(RUN, other) == "weights, scale 256 and none"
+    assert difference(RUN, {**RUN}) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"runs": [{', '"runs": 5, "x": [{', "line 1: a description of each run expected"),
+        ('"pipeline"', '"pipe"', "line 1: a description of each run expected"),
+        ('{"scale": 256, "crop": 224}', "3", "line 1: a description of each run expected"),
+        ("[[2, 7]]", "[[2, 7], [2, 7]]", "line 3: the classes of 1 runs"),
+        ("[[2, 7]]", "[[]]", "line 3: the classes of 1 runs"),
+        ('"q"', '"p"', "line 3: the classes of 1 runs for an image, once"),
+    ],
+    ids=["no runs", "no pipeline", "no preprocessing", "too many", "no class", "twice"],
+)
+def test_ledger_that_was_changed_by_hand_is_not_compared(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "a"
+    ledger(path, [("p", 1, (1,)), ("q", 1, (2,))])
+    assert len(read_decided(path).entries) == 2
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(LedgerError, match=message):
+        read_decided(path)
+
+
+def test_one_ledger_with_one_run_has_nothing_to_compare(tmp_path: Path) -> None:
+    one = ledger(tmp_path / "a", [("p", 1, (1,))])
+    with pytest.raises(LedgerError, match="one run only; name a second ledger"):
+        pairs(one, one)
+
+
+# Source of 0.125 and 0.0215: the binomial distribution's table, n = 4 and n = 10, p = 1/2.
+@pytest.mark.parametrize(
+    ("lost", "gained", "p"),
+    [(0, 0, 1.0), (0, 1, 1.0), (4, 0, 0.125), (1, 9, 0.021484375), (5, 5, 1.0), (6, 5, 1.0)],
+)
+def test_exact_mcnemar_equals_the_table(lost: int, gained: int, p: float) -> None:
+    assert exact_mcnemar(lost, gained) == p
+    assert exact_mcnemar(gained, lost) == p
+
+
+def test_exact_mcnemar_of_many_images_equals_the_plain_sum() -> None:
+    tail = sum(comb(1500, k) for k in range(701))
+    assert exact_mcnemar(700, 800) == 2 * tail / 2**1500
+
+
+def test_entry_keeps_what_it_says_on_its_way_through_json() -> None:
+    entry = Entry(
+        batch=3,
+        image="n01/a.JPEG",
+        label=4,
+        top_five=((4, 1), (1, 4)),
+        confidence=(0.5, 0.25),
+        reference=(4, None),
+        form="CMYK",
+    )
+    assert Entry.from_fields(json.loads(json.dumps(entry.to_fields()))) == entry

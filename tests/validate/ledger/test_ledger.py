@@ -1,0 +1,239 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resnext.inference.plan import Plan, make_plan
+from tests.support.golden import ROOT
+from validate.ledger.entries import Entry
+from validate.ledger.ledger import Ledger, LedgerError, read_ledger
+
+IDENTITY = {"data": {"sha256": "ab"}, "runs": [{"network": "n", "crops": 1}], "settings": {}}
+PLAN = make_plan(5, limit=None, seed=0, batch_size=2)
+
+
+def batch(number: int, plan: Plan = PLAN) -> list[Entry]:
+    return [
+        Entry(
+            batch=number,
+            image=f"é{place}",
+            label=place,
+            top_five=((place, 9),),
+            confidence=(0.5,),
+            reference=(None,),
+        )
+        for place in plan.batch(number).tolist()
+    ]
+
+
+def write(path: Path, *numbers: int) -> None:
+    with Ledger.open(path, IDENTITY, PLAN) as ledger:
+        for number in numbers:
+            ledger.append(batch(number))
+
+
+def refused(path: Path, identity: dict[str, object], plan: Plan = PLAN) -> str:
+    before = path.read_bytes()
+    with pytest.raises(LedgerError) as caught, Ledger.open(path, identity, plan):
+        pass
+    assert path.read_bytes() == before
+    return str(caught.value)
+
+
+def test_ledger_goes_on_where_it_ended(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    write(path, 0)
+    with Ledger.open(path, IDENTITY, PLAN) as ledger:
+        assert (ledger.done, ledger.batches) == (tuple(batch(0)), 1)
+        ledger.append([*batch(1), *batch(2)])
+    stored = read_ledger(path)
+    assert stored is not None
+    assert stored.identity == IDENTITY
+    assert stored.entries == (*batch(0), *batch(1), *batch(2))
+
+
+def test_batch_is_on_the_disk_before_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, sizes, fsync = tmp_path / "l", [], os.fsync
+
+    def recorded(file: int) -> None:
+        fsync(file)
+        sizes.append(os.fstat(file).st_size)
+
+    with Ledger.open(path, IDENTITY, PLAN) as ledger:
+        monkeypatch.setattr(os, "fsync", recorded)
+        for number in range(PLAN.batches):
+            ledger.append(batch(number))
+            assert sizes.pop() == path.stat().st_size
+            assert sizes == []
+
+
+def test_file_is_one_json_object_a_line(tmp_path: Path) -> None:
+    write(tmp_path / "l", 0)
+    head, first, _ = map(json.loads, (tmp_path / "l").read_text().splitlines())
+    assert head["ledger"] == "resnext ledger 1"
+    assert first == {"batch": 0, "image": "é0", "label": 0, "top5": [[0, 9]], "confidence": [0.5]}
+
+
+def test_file_cut_at_any_byte_goes_on_from_its_last_whole_batch(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    write(path, 0, 1, 2)
+    whole = path.read_bytes()
+    ends = [position + 1 for position, byte in enumerate(whole) if byte == ord("\n")]
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        lines = sum(end <= length for end in ends) - 1
+        with Ledger.open(path, IDENTITY, PLAN) as ledger:
+            assert ledger.batches == max(lines // 2, 0)  # two, two, one
+            for number in range(ledger.batches, 3):
+                ledger.append(batch(number))
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": {"sha256": "cd"}}, 'data sha256 is "ab" there and "cd" here'),
+        ({"runs": [{"network": "n", "crops": 10}]}, "runs 1 crops is 1 there and 10 here"),
+        ({"runs": []}, 'runs 1 is {"network": "n", "crops": 1} there and null here'),
+        (
+            {"runs": [{"network": "m", "crops": 1}, {"network": "n", "crops": 1}]},
+            'runs 1 network is "n" there and "m" here',
+        ),
+        ({"settings": {"limit": 3}}, "settings limit is null there and 3 here"),
+    ],
+    ids=["data", "run", "runs", "more runs", "setting"],
+)
+def test_ledger_of_another_measurement_is_refused(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    write(tmp_path / "l", 0)
+    assert message in refused(tmp_path / "l", {**IDENTITY, **change})
+
+
+def test_long_values_are_cut_to_what_differs(tmp_path: Path) -> None:
+    folder = "/a/folder/of/checkpoints/with/a/long/name/"
+    runs = [{"network": f"{folder}{name}.safetensors", "crops": 1} for name in ("one", "two")]
+    with Ledger.open(tmp_path / "l", {**IDENTITY, "runs": runs[:1]}, PLAN):
+        pass
+    message = refused(tmp_path / "l", {**IDENTITY, "runs": runs[1:]})
+    assert 'network is ...long/name/one.safetensors" there and ...long/name/two.saf' in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"x", b'{"a": 1}\n', b"[1]\n", b"\0\0\0", b'{"ledger": "resnext ledger 2"}\n', b"\n"],
+)
+def test_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "l"
+    path.write_bytes(content)
+    assert "a ledger of resnext-validate expected" in refused(path, IDENTITY)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{}",
+        b"[]",
+        b'{"batch": 0}',
+        b'{"batch": "x", "top5": [[1]]}',
+        b'{"batch": 0, "image": "x", "label": 1e999, "top5": [[1]]}',
+        b'{"batch": Infinity, "image": "x", "label": 1, "top5": [[1]]}',
+    ],
+)
+def test_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "l"
+    write(path, 0)
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    assert "line 4: an image's decisions expected" in refused(path, IDENTITY)
+
+
+def test_batches_in_another_order_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    write(path, 1)
+    assert "batch 0 expected from line 2 on" in refused(path, IDENTITY)
+
+
+# A process of its own: a process may open what it has locked itself.
+HOLD = """
+import sys
+from pathlib import Path
+from tests.validate.ledger.test_ledger import IDENTITY, PLAN
+from validate.ledger.ledger import Ledger
+with Ledger.open(Path(sys.argv[1]), IDENTITY, PLAN):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_ledger_that_is_being_written_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    write(path, 0)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)],
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        assert "another run is writing this ledger" in refused(path, IDENTITY)
+        other.kill()
+    write(path, 1)
+
+
+def test_file_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        read_ledger(Path("/proc/self/mem"))
+    assert caught.value.filename == "/proc/self/mem"
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full", "/dev/null"])
+def test_device_is_no_ledger(device: str) -> None:
+    with pytest.raises(LedgerError) as caught, Ledger.open(Path(device), IDENTITY, PLAN):
+        pass
+    assert str(caught.value).startswith(f"{device}: an ordinary file expected, found a device")
+
+
+def test_pipe_is_no_ledger(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "l")
+    with (
+        pytest.raises(LedgerError, match="found a device or a pipe"),
+        Ledger.open(tmp_path / "l", IDENTITY, PLAN),
+    ):
+        pass
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "l"
+    with (
+        pytest.raises(LedgerError, match=f"^{path}: the folder {path.parent} is missing"),
+        Ledger.open(path, IDENTITY, PLAN),
+    ):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_full_disk_keeps_the_batches_that_were_written(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("no permission to mount")
+    try:
+        plan = make_plan(1000, limit=None, seed=0, batch_size=50)
+        path = disk / "l"
+        with Ledger.open(path, IDENTITY, plan) as ledger:
+            ledger.append(batch(0, plan))
+            with pytest.raises(OSError, match="No space left") as caught:
+                ledger.append([entry for n in range(1, 20) for entry in batch(n, plan)])
+        assert caught.value.filename == str(path)
+        with Ledger.open(path, IDENTITY, plan) as ledger:
+            assert ledger.batches >= 1
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -1,0 +1,430 @@
+"""report.html: parsed, and opened in a real browser."""
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resnext.images.image_set import ImageSet
+from resnext.inference.metrics import Counts
+from resnext.pixels.decoding import Picture
+from tests.support.sample_report import CLASSES, IDS, sample_report
+from validate.reports.mistakes import MOST_BYTES, Album
+from validate.reports.page import to_page
+from validate.reports.plot import axis_of, mark_of, profile
+from validate.reports.thumbnails import thumbnail
+from validate.verdicts.groups import Line
+from validate.verdicts.results import Decisions, Report
+
+VOID = {"meta", "link", "br", "img", "input"}
+# In SVG inside HTML these close themselves.
+SHAPES = {"circle", "path", "rect", "line"}
+
+
+class Page(HTMLParser):
+    """What a page holds; raises where its tags do not nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"{tag} has an attribute twice"
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in SHAPES, f"<{tag}/> does not close itself"
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script", "title"):
+            self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return to_page(sample_report())
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_page_says_the_verdict_first(page: Page) -> None:
+    assert page.text.startswith(
+        "incomplete Incomplete: 1 image could not be read. "
+        "Not reproduced: 1 of 2 claims does not hold. "
+        "Under pil the top-1 error is 20.00 points (1 image) above that under torch7."
+    )
+
+
+def test_page_shows_claims_with_both_pipelines(page: Page) -> None:
+    assert (
+        "top-1 error, published 0.0 by <b>another</b>, within 0.15 points "
+        "torch7 4/5 20.00 3.62 to 62.45"
+    ) in page.text
+    assert "+20.00 +1 ✗ not reproduced pil 3/5 40.00 11.76 to 76.93" in page.text
+    assert "1 image right under torch7 alone, 0 under pil alone" in page.text
+    assert "top-5 error 1.5 (a README) is not judged: it was measured with 10 crops" in page.text
+
+
+def test_page_plots_each_line_and_says_what_it_shows(page: Page) -> None:
+    labels = [svg.get("aria-label") for svg in page.all("svg") if svg.get("role") == "img"]
+    assert labels == [
+        f"{pipeline}: measured {error} %, 95 % interval {interval}, {points} points from the "
+        "published error"
+        for points in (("0.00", "+20.00"), ("+20.00", "+40.00"))
+        for pipeline, error, interval, points in (
+            ("torch7", "20.00", "3.62 to 62.45", points[0]),
+            ("pil", "40.00", "11.76 to 76.93", points[1]),
+        )
+    ]
+
+
+def test_page_has_classes_confusion_and_mistakes(page: Page) -> None:
+    assert f"cat {CLASSES[1]} (1)" in page.text
+    assert f"cat 1 1 0 {CLASSES[1]} 0 2 0" in page.text
+    assert f"{CLASSES[1]} 75.0 % label: cat {IDS[1]}" in page.text
+
+
+def test_page_tells_images_time_and_settings(page: Page) -> None:
+    for part in (
+        "c/gone.png: a whole image expected, found one that is truncated",
+        "images 6, of which 6 were measured CMYK 1 gray 2",
+        "pets/val: 2 entries ignored l: 3 of 6 images are <there> already",
+        "6 images in 2.0 s: 3.0 images/s",
+        "decoding 1.0 166.67",
+        "Settings device cpu precision fp32 tf32 false limit none Versions python 3.11.9",
+        "resnext-validate --data pets/val '```' nets/x.t7",
+        "It ended with exit code 2: images could not be read",
+        "scale 256, crop 224, mean 0.485 0.456 0.406, std 0.229 0.224 0.225 " + "ab" * 32,
+    ):
+        assert part in page.text
+
+
+def test_page_escapes_names(html: str, page: Page) -> None:
+    assert "<script>alert" not in html
+    assert "<b>another" not in html
+    assert len(page.all("script")) == 1
+    assert r"c/new\nline|`*.png" not in html  # decided rightly, so not shown
+    html.encode("utf-8")
+
+
+def test_page_loads_nothing(html: str, page: Page) -> None:
+    assert re.findall(r"https?:|//[a-z]|url\(|@import", html) == []
+    places = [tag[key] for _, tag in page.tags for key in ("src", "href") if key in tag]
+    assert len(places) > 5
+    assert [place for place in places if not re.match(r"#|data:", str(place))] == []
+
+
+def test_page_allows_its_own_script_alone(html: str, page: Page) -> None:
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = (meta["content"] for meta in page.all("meta") if "http-equiv" in meta)
+    assert policy == (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_page_can_be_heard(page: Page) -> None:
+    assert page.all("html") == [{"lang": "en"}]
+    assert all(image.get("alt") for image in page.all("img"))
+    assert all("scope" in head for head in page.all("th"))
+    targets = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert {str(link["href"])[1:] for link in page.all("a")} <= targets
+
+
+def test_page_shows_pictures_of_the_images(page: Page) -> None:
+    (image,) = page.all("img")
+    kind, data = str(image["src"]).split(";base64,")
+    assert kind == "data:image/png"
+    with Image.open(BytesIO(base64.b64decode(data))) as picture:
+        assert (picture.size, picture.convert("RGB").getpixel((0, 0))) == ((40, 30), (40, 100, 200))
+    assert image["alt"] == f"{IDS[1]}: a cat, taken for {CLASSES[1]}"
+
+
+def test_page_without_class_names_numbers_them() -> None:
+    assert (
+        "class 1 75.0 % label: class 0"
+        in Page(to_page(replace(sample_report(), classes=None))).text
+    )
+
+
+def test_page_tells_two_classes_of_one_name_apart() -> None:
+    report = replace(sample_report(), classes=("crane", "crane", "maillot"))
+    assert "crane [1] 75.0 % label: crane [0]" in Page(to_page(report)).text
+
+
+def test_page_of_nothing_read_has_its_parts() -> None:
+    report = sample_report()
+    empty = Decisions(
+        positions=np.arange(6),
+        top_five=(np.full((6, 3), -1, np.int32),),
+        confidences=(np.full(6, np.nan, np.float32),),
+        failures={n: f"image {n} is gone" for n in range(6)},
+    )
+    result = replace(report.results[0], counts=Counts(), judgements=())
+    timing = replace(report.timing, images=0, wall=0.0)
+    page = Page(to_page(replace(report, results=(result,), decisions=empty, timing=timing)))
+    assert "Incomplete: 6 images could not be read. Measured; 1 claim made in" in page.text
+    assert "every decision came from the ledger" in page.text
+
+
+def test_picture_that_is_gone_is_said() -> None:
+    report = sample_report(gone=False)
+    tops = tuple(np.array([[1, 0, 2]], np.int32) for _ in range(2))
+    decisions = Decisions(
+        positions=np.array([5]),
+        top_five=tops,
+        confidences=tuple(np.array([0.5], np.float32) for _ in range(2)),
+    )
+    assert "no picture" in Page(to_page(replace(report, decisions=decisions))).text
+
+
+class Noise:
+    """Pictures that no format makes small."""
+
+    def read(self, position: int) -> bytes:
+        return position.to_bytes(4, "big")
+
+    def stamp(self) -> str:
+        return "noise"
+
+
+def noise(data: bytes) -> Picture:
+    generator = np.random.default_rng(int.from_bytes(data, "big"))
+    return Picture(pixels=generator.integers(0, 256, (400, 600, 3), np.uint8))
+
+
+def noisy(count: int) -> ImageSet:
+    return ImageSet(
+        root="noise",
+        ids=tuple(map(str, range(count))),
+        labels=np.zeros(count, np.int64),
+        classes=None,
+        reader=Noise(),
+        decode=noise,
+    )
+
+
+def test_thumbnail_is_small_in_pixels_and_bytes() -> None:
+    found = thumbnail(noisy(1), 0)
+    assert found is not None
+    assert (found.width, found.height, found.small) == (160, 107, False)
+    assert found.uri.startswith("data:image/jpeg;base64,")
+    assert len(found.uri) < 16_000
+
+
+def test_album_stops_when_it_is_full() -> None:
+    album = Album(noisy(200))
+    shown = [album.picture(position) for position in range(200)]
+    total = sum(len(picture.uri) for picture in shown if picture)
+    assert 0.9 * MOST_BYTES < total <= MOST_BYTES
+    assert shown[-1] is None
+
+
+def large_report(images: int, classes: int, networks: int) -> Report:
+    """Return a report of random decisions of networks under both pipelines."""
+    report = sample_report(gone=False)
+    generator = np.random.default_rng(0)
+    labels = np.arange(images) % classes
+    positions = generator.permutation(images)
+    results, tops = [], []
+    for network in range(networks):
+        for result in report.results:
+            top = (labels[:, None] + np.arange(5)) % classes
+            wrong = generator.random(images) < 0.01 + 0.5 * labels / classes
+            top[wrong, 0] = generator.integers(0, classes, int(wrong.sum()))
+            right = int((top[:, 0] == labels).sum())
+            counts = Counts(images=images, top1_correct=right, top5_correct=images)
+            run = replace(result.run, network=f"network {network}", checkpoint=f"{network}.t7")
+            results.append(replace(result, run=run, counts=counts, judgements=(), unjudged=()))
+            tops.append(top[positions].astype(np.int32))
+    return replace(
+        report,
+        results=tuple(results),
+        images=replace(noisy(images), labels=labels),
+        classes=tuple(f"a rather long name of class number {n}" for n in range(classes)),
+        decisions=Decisions(
+            positions=positions,
+            top_five=tuple(tops),
+            confidences=tuple(generator.random(images, np.float32) for _ in tops),
+        ),
+    )
+
+
+def test_page_of_imagenet_is_less_than_two_megabytes() -> None:
+    html = to_page(large_report(50_000, 1000, 3))
+    assert len(html.encode()) < 2_000_000
+    page = Page(html)
+    assert "All 1,000 classes" in page.text
+    assert len(page.all("img")) == 36
+
+
+def test_page_of_very_many_classes_and_networks_is_bounded() -> None:
+    html = to_page(large_report(30_000, 21_841, 20))
+    assert len(html.encode()) < 3_000_000
+    assert "21,091 more are in predictions.csv" in html
+
+
+def line(value: str, wrong: int, images: int) -> Line:
+    first = sample_report().results[0]
+    claim = replace(first.judgements[0].claim, value=value)
+    counts = Counts(images=images, top1_correct=images - wrong, top5_correct=images)
+    return Line(result=replace(first, counts=counts), metric=claim.metric, claim=claim)
+
+
+def test_axis_has_round_ticks_around_what_it_shows() -> None:
+    axis = axis_of([line("22.2", 11100, 50000), line("22.2", 11450, 50000)])
+    assert axis is not None
+    assert [tick.text for tick in axis.ticks] == ["0", "+0.5", "+1"]
+    # From 21.84 to 23.27 (Wilson's intervals by hand: 22.2 -0.362 and 22.9 +0.370), and 6 % more.
+    assert (round(axis.low, 2), round(axis.high, 2)) == (-0.45, 1.16)
+
+
+def test_mark_stands_in_percent_of_the_axis() -> None:
+    one = line("22.2", 11100, 50000)
+    axis = axis_of([one])
+    mark = mark_of(one, axis)
+    assert mark is not None
+    assert mark.at == mark.zero == pytest.approx(50, abs=0.5)
+    assert mark.low == pytest.approx(5.4, abs=0.1)  # 0.06 / 1.12
+    assert mark.band_high - mark.zero == pytest.approx(100 * 0.15 / (0.7283 * 1.12), abs=0.1)
+
+
+def test_axis_without_claims_is_none() -> None:
+    assert axis_of([replace(line("22.2", 1, 5), claim=None)]) is None
+
+
+@pytest.mark.parametrize(
+    ("errors", "path"),
+    [
+        ([100.0, 50.0, 50.0, 0.0], "M0 0H25V50H75V100H100"),
+        ([0.0, 0.0], "M0 100H100"),
+        ([12.5], "M0 87.5H100"),
+    ],
+)
+def test_profile_has_a_step_for_each_other_error(errors: list[float], path: str) -> None:
+    assert profile(errors) == path
+
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--allow-file-access-from-files",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=5000",
+    "--window-size=1700,1200",
+)
+# Looks at the page from outside, as its own policy allows no other script in it.
+FRAME = """<!DOCTYPE html><body><script>
+const widths = [360, 800, 1600], found = {};
+for (const width of widths) {
+  const frame = document.createElement("iframe");
+  frame.style.width = `${width}px`;
+  frame.style.height = "800px";
+  frame.onload = () => {
+    const page = frame.contentDocument, root = page.documentElement;
+    const box = (node) => node.getBoundingClientRect();
+    const head = page.querySelectorAll("table.sortable th button")[3];
+    if (head) { head.click(); head.click(); }
+    const body = page.querySelector("table.sortable tbody");
+    found[width] = {
+      overflow: root.scrollWidth - root.clientWidth,
+      plots: [...page.querySelectorAll(".forest svg[role=img]")].map((svg) => box(svg).width),
+      broken: [...page.images].filter((image) => !image.naturalWidth).length,
+      first: body && body.rows[0].cells[3].textContent,
+    };
+    if (Object.keys(found).length === widths.length)
+      document.body.textContent = JSON.stringify(found);
+  };
+  frame.src = "report.html";
+  document.body.append(frame);
+}
+</script></body>
+"""
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Path:
+    if CHROMIUM is None:
+        pytest.skip("no chromium is installed")
+    return tmp_path
+
+
+def look(folder: Path, html: str) -> dict[str, dict[str, object]]:
+    (folder / "report.html").write_text(html, encoding="utf-8")
+    (folder / "frame.html").write_text(FRAME)
+    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
+    done = subprocess.run(
+        [*command, f"file://{folder}/frame.html"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert not re.search(r"Refused|Content Security Policy|Uncaught", done.stderr), done.stderr
+    (text,) = re.findall(r"<body>(\{.*\})</body>", done.stdout)
+    seen: dict[str, dict[str, object]] = json.loads(text)
+    return seen
+
+
+@pytest.mark.slow
+def test_page_fits_every_width_in_a_browser(browser: Path, html: str) -> None:
+    seen = look(browser, html)
+    assert {width: found["overflow"] for width, found in seen.items()} == dict.fromkeys(
+        ("360", "800", "1600"), 0
+    )
+    for found in seen.values():
+        widths = found["plots"]
+        assert isinstance(widths, list)
+        assert len(widths) == 4
+        assert min(widths) > 190
+        assert found["broken"] == 0
+
+
+@pytest.mark.slow
+def test_page_of_imagenet_fits_and_sorts_in_a_browser(browser: Path) -> None:
+    seen = look(browser, to_page(large_report(10_000, 1000, 2)))
+    assert [found["overflow"] for found in seen.values()] == [0, 0, 0]
+    assert [found["broken"] for found in seen.values()] == [0, 0, 0]
+    # Sorted twice by the first run's error: the easiest class stands first.
+    assert {found["first"] for found in seen.values()} == {"0.0"}

@@ -1,0 +1,71 @@
+"""Which files the names on a command line mean."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import convert
+from resnext.errors import CheckpointError
+from tests.support.golden import ROOT
+from validate.checkpoints import find
+
+ORIGINAL = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of an original and its conversion."""
+    shutil.copy(ORIGINAL, tmp_path / "x.t7")
+    convert.load(tmp_path / "x.t7").save(tmp_path / "x.safetensors")
+    return tmp_path
+
+
+def test_original_beside_its_conversion_is_left_out(folder: Path) -> None:
+    assert find([str(folder)]) == (str(folder / "x.safetensors"),)
+
+
+def test_original_beside_a_network_trained_from_it_is_another(folder: Path) -> None:
+    checkpoint = convert.load(folder / "x.t7")
+    replace(checkpoint, training={"epochs": 1}).save(folder / "x.safetensors")
+    assert find([str(folder)]) == (str(folder / "x.safetensors"), str(folder / "x.t7"))
+
+
+def test_conversion_of_another_original_than_lies_beside_it_is_refused(folder: Path) -> None:
+    data = bytearray((folder / "x.t7").read_bytes())
+    data[-100] ^= 1
+    (folder / "x.t7").write_bytes(data)  # of one architecture all have one size
+    os.utime(folder / "x.t7", (0, 0))
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: converted from x\.t7 expected"):
+        find([str(folder)])
+    (folder / "x.t7").write_bytes(data[:-1])
+    with pytest.raises(CheckpointError, match="convert it again, or name the one to validate"):
+        find([str(folder)])
+    assert find([str(folder / "x.t7")]) == (str(folder / "x.t7"),)
+
+
+def test_state_of_a_training_is_no_checkpoint_of_its_folder(folder: Path) -> None:
+    (folder / "x.t7").unlink()
+    state = folder / "state.safetensors"
+    save_file({"a": np.zeros(1)}, state, {"form": "resnext-train state 1"})
+    assert find([str(folder)]) == (str(folder / "x.safetensors"),)
+    assert find([str(state)]) == (str(state),)  # which is refused once it is loaded
+    for other in ({}, {"form": "something else"}):
+        save_file({"a": np.zeros(1)}, state, other)
+        assert find([str(folder)]) == (str(state), str(folder / "x.safetensors"))
+    state.write_bytes(b"damaged")
+    assert find([str(folder)]) == (str(state), str(folder / "x.safetensors"))
+
+
+def test_file_that_is_named_twice_is_measured_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    link = Path("link.t7")
+    link.symlink_to("x.t7")  # which is judged by its own name
+    names = ["x.t7", "./x.t7", str(folder / "x.t7"), str(link)]
+    assert find(names) == ("x.t7", "link.t7")

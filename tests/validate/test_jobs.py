@@ -1,0 +1,198 @@
+"""Several processes count what one counts, and a dead one ends the job."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from resnext.distributed.job import join
+from resnext.errors import JobError
+from tests.support import warm
+from tests.support.golden import ROOT
+from validate.cli import main
+
+DIGITS = ROOT / "examples" / "digits"
+CHECKPOINT = "resnext_11_8x4d_digits.t7"
+WORDS = ["--data", "val", "--claims", "claims.toml", "--json"]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def job(
+    folder: Path, size: int, *words: str | Path, data: tuple[str, ...] = ()
+) -> list[tuple[warm.BaseProcess, Path]]:
+    """Start the processes of a job, as torchrun would."""
+    port = str(free_port())
+    started = []
+    for rank in range(size):
+        environment = {
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
+            "WORLD_SIZE": str(size),
+            "LOCAL_WORLD_SIZE": str(size),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port,
+        }
+        own = [*WORDS, *words, CHECKPOINT]
+        if data:
+            own[1] = data[rank]
+        output = folder / f"{size}.{rank}.out"
+        process = warm.start(
+            "validate.cli", own, cwd=DIGITS, output=output, environment=environment
+        )
+        started.append((process, output))
+    return started
+
+
+def test_one_to_four_processes_write_the_same_decisions(tmp_path: Path) -> None:
+    ledgers, results = [], []
+    for size in (1, 2, 3, 4):
+        ledger = tmp_path / f"{size}.ledger"
+        started = job(tmp_path, size, "--ledger", ledger, "--batch-size", "7")
+        for process, output in started:
+            process.join()
+            assert process.exitcode == 0, warm.errors(output)
+        ledgers.append(ledger.read_bytes())
+        results.append(json.loads(started[0][1].read_text())["results"])
+        assert [output.read_text() for _, output in started[1:]] == [""] * (size - 1)
+    assert ledgers[1:] == ledgers[:1] * 3
+    assert results[1:] == results[:1] * 3
+    assert (results[0][0]["top1_correct"], results[0][0]["top5_correct"]) == (345, 359)
+
+
+def test_more_processes_than_batches_are_idle(tmp_path: Path) -> None:
+    started = job(tmp_path, 3, "--batch-size", "200")
+    for process, output in started:
+        process.join()
+        assert process.exitcode == 0, warm.errors(output)
+    assert json.loads(started[0][1].read_text())["results"][0]["top1_correct"] == 345
+
+
+def test_job_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
+    ledger = tmp_path / "l"
+    for process, _ in job(tmp_path, 1, "--ledger", ledger):
+        process.join()
+    whole = ledger.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    ledger.write_bytes(b"".join(lines[:101]) + b'{"batch"')
+    for process, _ in job(tmp_path, 2, "--ledger", ledger):
+        process.join()
+        assert process.exitcode == 0
+    assert ledger.read_bytes() == whole
+
+
+@pytest.mark.parametrize("dead", [0, 1])
+def test_dead_process_ends_the_job_with_a_message(tmp_path: Path, dead: int) -> None:
+    ledger = tmp_path / "l"
+    started = job(tmp_path, 2, "--ledger", ledger, "--batch-size", "1")
+    deadline = time.monotonic() + 60
+    while not ledger.exists() or ledger.read_bytes().count(b"\n") < 20:
+        assert time.monotonic() < deadline
+    started[dead][0].kill()
+    survivor, output = started[1 - dead]
+    survivor.join(timeout=30)
+    assert survivor.exitcode == 2
+    assert f"rank {1 - dead}: another process of this job has ended" in warm.errors(output)
+    assert warm.errors(output).count("\n") == 1
+
+
+def test_processes_with_other_images_are_refused(tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    for folder in (DIGITS / "val").iterdir():
+        (few / folder.name).mkdir(parents=True)
+        picture = min(folder.iterdir())
+        (few / folder.name / picture.name).write_bytes(picture.read_bytes())
+    started = job(tmp_path, 2, data=("val", str(few)))
+    for process, _ in started:
+        process.join(timeout=60)
+    assert started[0][0].exitcode == 2
+    assert "rank 1 has other checkpoints, images, options or versions than rank 0" in warm.errors(
+        started[0][1]
+    )
+
+
+@pytest.mark.slow
+def test_torchrun_starts_it_and_one_report_comes(tmp_path: Path) -> None:
+    scripts = Path(sys.executable).parent
+    command = [scripts / "torchrun", "--nproc-per-node", "2", "--no-python"]
+    command += [scripts / "resnext-validate", *WORDS, "--output", tmp_path / "out", CHECKPOINT]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=DIGITS, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["results"][0]["top1_correct"] == 345
+    assert report["settings"]["processes"] == 2
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == report
+
+
+@pytest.mark.slow
+def test_what_all_processes_of_torchrun_find_wrong_is_said_once() -> None:
+    command = [Path(sys.executable).parent / "torchrun", "--nproc-per-node", "2", "-m"]
+    command += ["validate.cli", "--data", "nowhere", CHECKPOINT]
+    done = subprocess.run(command, cwd=DIGITS, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.count("nowhere: no such file or folder") == 1
+
+
+@pytest.mark.parametrize(("rank", "pauses"), [("0", []), ("1", [2.0])])
+def test_wrong_option_is_said_once_the_first_process_could_have_said_it(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    rank: str,
+    pauses: list[float],
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with pytest.raises(SystemExit):
+        main(["--nothing"])
+    assert (slept, capsys.readouterr().err.count("No such option")) == (pauses, 1)
+
+
+@pytest.mark.slow
+def test_torchrun_ends_when_one_of_its_processes_is_killed(tmp_path: Path) -> None:
+    scripts = Path(sys.executable).parent
+    ledger = tmp_path / "l"
+    command = [scripts / "torchrun", "--nproc-per-node", "2", "--no-python"]
+    command += [scripts / "resnext-validate", *WORDS, "--batch-size", "1", "--ledger", ledger]
+    with subprocess.Popen(
+        [*command, CHECKPOINT], cwd=DIGITS, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not ledger.exists() or ledger.read_bytes().count(b"\n") < 20:
+            assert time.monotonic() < deadline
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[-1]), signal.SIGKILL)
+        _, text = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Signal 9" in text or "-9" in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        ({"WORLD_SIZE": "2"}, "MASTER_PORT of .*, found ''; start it with torchrun"),
+        ({"WORLD_SIZE": "2", "MASTER_PORT": "1"}, "MASTER_ADDR of .*, found ''"),
+        ({"WORLD_SIZE": "x"}, "WORLD_SIZE of .*, found 'x'"),
+    ],
+    ids=["no port", "no address", "no number"],
+)
+def test_environment_of_half_a_job_is_refused(
+    environment: dict[str, str], found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"RANK": "0", **environment}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(JobError, match=found), join():
+        pass

@@ -1,0 +1,132 @@
+"""A measurement that is killed and started again counts what an uninterrupted one counts."""
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support import warm
+from tests.support.golden import ROOT
+
+DIGITS = ROOT / "examples" / "digits"
+WORDS = ["--data", "val", "--claims", "claims.toml", "--json", "resnext_11_8x4d_digits.t7"]
+COUNTS = {"images": 360, "top1_correct": 345, "top5_correct": 359}
+
+
+def counts(output: Path) -> dict[str, int]:
+    (result,) = json.loads(output.read_text())["results"]
+    return {name: result[name] for name in COUNTS}
+
+
+def run(folder: Path, *words: str | Path) -> tuple[int | None, Path]:
+    output = folder / "out"
+    process = warm.start("validate.cli", [*WORDS, *words], cwd=DIGITS, output=output)
+    process.join()
+    return process.exitcode, output
+
+
+def killed_at(process: warm.BaseProcess, ledger: Path, size: int, delay: float) -> bool:
+    """Kill a process once the ledger has grown to a size; tell whether it was still running.
+
+    Args:
+        delay: seconds to wait then, or the end of an append would be the only place to be cut at.
+    """
+    deadline = time.monotonic() + 120
+    while not ledger.exists() or ledger.stat().st_size < size:
+        if process.exitcode is not None:
+            return False
+        assert time.monotonic() < deadline
+    time.sleep(delay)
+    process.kill()
+    process.join()
+    return process.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("kills", "workers"),
+    [
+        pytest.param(8, 0, id="few"),
+        pytest.param(50, 0, id="fifty", marks=pytest.mark.slow),
+        pytest.param(50, 1, id="fifty, with a worker", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_at_random_it_ends_with_the_counts_of_an_uninterrupted_run(
+    tmp_path: Path, kills: int, workers: int
+) -> None:
+    code, output = run(tmp_path, "--ledger", tmp_path / "whole", "--batch-size", "3")
+    assert (code, counts(output)) == (0, COUNTS)
+    whole = (tmp_path / "whole").read_bytes()
+    chance = random.Random(workers)  # noqa: S311
+    ledger, done = tmp_path / "cut", 0
+    words = [*WORDS, "--ledger", ledger, "--batch-size", "3", "--workers", str(workers)]
+    while done < kills:
+        size = ledger.stat().st_size if ledger.exists() else 0
+        process = warm.start("validate.cli", words, cwd=DIGITS, output=tmp_path / "cut.out")
+        target = size + chance.randrange(1, len(whole) // 10)
+        if killed_at(process, ledger, target, delay=chance.uniform(0, 0.02)):
+            done += 1
+        else:
+            assert ledger.read_bytes() == whole, warm.errors(tmp_path / "cut.out")
+            ledger.unlink()
+    code, output = run(tmp_path, *words[len(WORDS) :])
+    assert (code, counts(output)) == (0, COUNTS)
+    assert ledger.read_bytes() == whole
+
+
+def test_finished_ledger_is_reported_without_measuring_again(tmp_path: Path) -> None:
+    words = ("--ledger", tmp_path / "l")
+    first = run(tmp_path, *words)[1].read_text()
+    written = (tmp_path / "l").read_bytes()
+    code, output = run(tmp_path, *words)
+    assert code == 0
+    printed = json.loads(output.read_text())
+    assert printed["results"] == json.loads(first)["results"]
+    assert printed["notes"][-1] == f"{tmp_path / 'l'}: 360 of 360 images are there already"
+    assert (tmp_path / "l").read_bytes() == written
+    assert "360 of 360 images are there already" in warm.errors(output)
+
+
+def test_ledger_that_other_versions_began_is_refused(tmp_path: Path) -> None:
+    ledger = tmp_path / "l"
+    run(tmp_path, "--ledger", ledger)
+    first, *rest = ledger.read_text().splitlines(keepends=True)
+    identity = json.loads(first)
+    here = identity["versions"]["torch"]
+    identity["versions"]["torch"] = "1.0"
+    before = json.dumps(identity) + "\n" + "".join(rest)
+    ledger.write_text(before)
+    code, output = run(tmp_path, "--ledger", ledger)
+    assert code == 2
+    assert f'versions torch is "1.0" there and "{here}" here' in warm.errors(output)
+    assert ledger.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "difference"),
+    [
+        (["--limit", "50"], "settings limit is null there and 50 here"),
+        (["--pipeline", "pil"], 'runs 1 pipeline is "torch7" there and "pil" here'),
+        (["--batch-size", "8"], "settings batch_size is 16 there and 8 here"),
+        (["--data", "other"], "data.sha256 is"),
+    ],
+    ids=["limit", "pipeline", "batch size", "data"],
+)
+def test_other_arguments_make_it_refuse(tmp_path: Path, words: list[str], difference: str) -> None:
+    ledger = tmp_path / "l"
+    run(tmp_path, "--ledger", ledger)
+    before = ledger.read_bytes()
+    if words[0] == "--data":
+        words = ["--data", str(tmp_path / "val")]
+        (tmp_path / "val").mkdir()
+        for folder in sorted((DIGITS / "val").iterdir()):
+            (tmp_path / "val" / folder.name).mkdir()
+            picture = min(folder.iterdir())
+            (tmp_path / "val" / folder.name / picture.name).write_bytes(picture.read_bytes())
+        difference = "data images is 360 there and 10 here"
+    code, output = run(tmp_path, "--ledger", ledger, *words)
+    assert code == 2
+    assert f"{ledger}: a ledger of another measurement: {difference}" in warm.errors(output)
+    assert ledger.read_bytes() == before

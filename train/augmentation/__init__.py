@@ -1,0 +1,1 @@
+"""Augmentation: the random changes of 2017 to a training picture."""

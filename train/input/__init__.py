@@ -1,0 +1,1 @@
+"""Input: what is trained on what, found and checked before the first step."""

@@ -1,0 +1,1 @@
+"""Report: a training as one HTML page."""

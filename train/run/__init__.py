@@ -1,0 +1,1 @@
+"""Run: a training from its first step to its end, and its files."""

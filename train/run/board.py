@@ -1,0 +1,50 @@
+"""The history of a run for TensorBoard."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from train.run.files import AVERAGE, BOARD, WEIGHTS
+
+
+class Board:
+    """Writes curves where TensorBoard finds them."""
+
+    def __init__(self, folder: Path, epoch: int) -> None:
+        """Open the curves of a run.
+
+        Args:
+            folder: of the run.
+            epoch: that comes next; curves that go further are cut off there.
+        """
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder / BOARD), purge_step=epoch if epoch > 1 else None)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Write an epoch's row of the history."""
+        for name, value in scalars(row).items():
+            self._writer.add_scalar(name, value, row["epoch"])
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close()
+
+
+def scalars(row: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of an epoch by the names of their curves."""
+    train = row["train"]
+    found = {
+        "error/training": 100 * train["wrong"] / train["images"],
+        "loss/training": train["loss"],
+        "gradient norm": train["gradient_norm"],
+        "learning rate": row["rate"],
+        "images per second": row["images_per_second"],
+    }
+    for kind, name in ((WEIGHTS, "validation"), (AVERAGE, "validation of the average")):
+        if kind in row:
+            scored = row[kind]
+            found[f"error/{name}"] = 100 * (1 - scored["top1_correct"] / scored["images"])
+            found[f"loss/{name}"] = scored["loss"]
+    return found

@@ -1,0 +1,175 @@
+"""The files of a run: checkpoints that anybody can use, and what was measured."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.checkpoint import Checkpoint
+from resnext.files import whole_file
+from train.errors import StateError
+from train.input.task import Task
+from train.run.evaluation import Score
+from train.run.files import AVERAGE, BEST, LAST, LAST_AVERAGE, METRICS, SPLIT, WEIGHTS
+from train.run.progress import Best, Progress
+from train.run.state import explained
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+FILES: Final = {WEIGHTS: LAST, AVERAGE: LAST_AVERAGE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scored:
+    """A network after an epoch, and how good it is.
+
+    Attributes:
+        weights: `WEIGHTS` or `AVERAGE`.
+        checkpoint: as it is written.
+        score: over the validation images.
+    """
+
+    weights: str
+    checkpoint: Checkpoint
+    score: Score
+
+    def as_best(self, epoch: int) -> Best:
+        """Return what is compared with other epochs."""
+        score = self.score
+        return Best(epoch=epoch, weights=self.weights, wrong=score.wrong, loss=score.loss)
+
+
+def trained_checkpoint(task: Task, arrays: Arrays) -> Checkpoint:
+    """Return a network of this run as a checkpoint, without what is not known yet."""
+    first = task.beginning.checkpoint
+    # In one order, so that a network of a state makes the same file.
+    return replace(first, tensors={name: arrays[name] for name in first.tensors})
+
+
+def documented(scored: Scored, task: Task, epoch: int) -> Scored:
+    """Return a network whose header says how it was trained, and how good it was found to be."""
+    training = _training(task, epoch, scored.weights, scored.score.to_fields())
+    return replace(scored, checkpoint=replace(scored.checkpoint, training=training))
+
+
+def _training(
+    task: Task, epoch: int, weights: str, validation: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "epoch": epoch,
+        "weights": weights,
+        "began_with": task.beginning.source,
+        "recipe": task.recipe.to_fields(),
+        "seed": task.config.seed,
+        "training_images": len(task.images.train),
+        "validation": validation,
+    }
+
+
+def write_missing(task: Task, progress: Progress, networks: Mapping[str, Arrays]) -> None:
+    """Write what is gone of the files that a run had when its state was saved.
+
+    Args:
+        task: what is trained.
+        progress: of the state.
+        networks: of the state, as `WEIGHTS` and `AVERAGE`.
+
+    Raises:
+        StateError: the best network is gone and is none of these, or the disk is full.
+    """
+    folder, best = task.config.output, progress.best
+    write_metrics(folder, progress)
+    if best is None:
+        return
+    if progress.step == 0:  # the networks are as they were validated
+        row = progress.history[-1]
+        for kind, arrays in networks.items():
+            training = _training(task, row["epoch"], kind, row[kind])
+            checkpoint = replace(trained_checkpoint(task, arrays), training=training)
+            is_best = (best.epoch, best.weights) == (row["epoch"], kind)
+            for path in (folder / name for name in (FILES[kind], *([BEST] if is_best else []))):
+                if not path.exists():
+                    with explained(path):
+                        checkpoint.save(path)
+    if not (folder / BEST).exists():
+        raise StateError(
+            f"{folder / BEST}: the network of epoch {best.epoch} expected, the best so far, found "
+            "nothing there, and the state has later weights; put it back, or start anew with "
+            "--force"
+        )
+
+
+def write_checkpoints(folder: Path, all_scored: list[Scored], best: Scored | None) -> None:
+    """Write the last networks, and the best if it is a new one.
+
+    Raises:
+        StateError: the disk is full.
+    """
+    wanted = [(FILES[scored.weights], scored) for scored in all_scored]
+    if best is not None:
+        wanted.append((BEST, best))
+    for name, scored in wanted:
+        with explained(folder / name):
+            scored.checkpoint.save(folder / name)
+
+
+def write_metrics(folder: Path, progress: Progress) -> None:
+    """Write a line of JSON for each epoch that is done; no line is ever there twice.
+
+    Raises:
+        StateError: the disk is full.
+    """
+    path = folder / METRICS
+    with explained(path), whole_file(path) as file:
+        for row in progress.history:
+            file.write((json.dumps(row) + "\n").encode())
+
+
+def write_split(task: Task) -> None:
+    """Write which images are learnt from and which are measured, where one set was split.
+
+    Three columns, image, class and part; names of files that are no UTF-8 keep their bytes.
+
+    Raises:
+        StateError: the disk is full.
+    """
+    if not task.images.is_split:
+        return
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("image", "class", "part"))
+    for part, images in (("training", task.images.train), ("validation", task.images.val)):
+        names = (task.names[label] for label in images.labels.tolist())
+        table.writerows((image, name, part) for image, name in zip(images.ids, names, strict=True))
+    path = task.config.output / SPLIT
+    with explained(path), whole_file(path) as file:
+        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def epoch_row(progress: Progress, *, rate: float, seconds: float) -> dict[str, Any]:
+    """Return what an epoch of training was like, before it is validated.
+
+    Args:
+        progress: at the end of the epoch.
+        rate: of its last step.
+        seconds: of the epoch, validation included.
+    """
+    tally = progress.tally
+    return {
+        "epoch": progress.epoch,
+        "rate": rate,
+        "train": {
+            "images": tally.images,
+            "loss": tally.loss / tally.images,
+            "wrong": tally.wrong,
+            "gradient_norm": tally.norms / max(tally.steps - tally.skipped, 1),
+        },
+        "seconds": round(seconds, 3),
+        "images_per_second": round(tally.images / tally.seconds, 2),
+    }

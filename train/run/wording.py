@@ -1,0 +1,209 @@
+"""What a training says, in words: the plan before it starts, a line for each epoch, the end."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from resnext.images.names import few
+from resnext.layout import layout
+from resnext.terminal.text import duration, number
+from train.input.task import Task
+from train.recipe.batching import left_out, steps_of_epoch
+from train.recipe.recipe import Augmentation, Crop, Curve, Recipe, Schedule
+from train.run.files import AVERAGE, BEST, LAST, REPORT, WEIGHTS
+from train.run.progress import Progress, Tally
+
+CROPS = {
+    Crop.SIZED: "a rectangle of random size and shape",
+    Crop.PADDED: "a random square of the padded picture",
+    Crop.SHIFTED: "a random square",
+}
+
+
+def plan(task: Task, *, device: str, processes: int, workers: int, threads: int) -> list[str]:
+    """Return what is about to happen, a line for each side of it.
+
+    Args:
+        task: what is trained.
+        device: of this process.
+        processes: of the job.
+        workers: processes that read, for each of these.
+        threads: of a network on the CPU.
+    """
+    recipe = task.recipe
+    checkpoint = task.beginning.checkpoint
+    preprocessing = checkpoint.preprocessing
+    assert preprocessing is not None
+    train, val = len(task.images.train), len(task.images.val)
+    source = task.beginning.source
+    steps = steps_of_epoch(train, recipe, processes=processes)
+    rows = (
+        (
+            "network",
+            f"{checkpoint.spec.name}, {layout(checkpoint.spec).parameters():,} parameters, "
+            + (f"from {source['file']}" if source else "new"),
+        ),
+        ("classes", f"{checkpoint.spec.classes}: {few(task.names)}"),
+        ("images", f"{train:,} to train on, {val:,} to validate with"),
+        (
+            "recipe",
+            f"{recipe.name}: {number(recipe.epochs, 'epoch')} of {number(steps, 'step')} of "
+            f"{recipe.batch_size} images" + _rest(left_out(train, recipe, processes=processes)),
+        ),
+        ("rate", f"{_rate(recipe)}, {_schedule(recipe.schedule)}"),
+        ("SGD", ", ".join(_optimiser(recipe))),
+        ("pictures", f"{_augmentation(recipe.augmentation)}; {preprocessing.describe()}"),
+        ("loss", ", ".join(_loss(recipe))),
+        ("machine", _machine(recipe, device, processes, workers, threads)),
+        ("output", str(task.config.output)),
+    )
+    return [f"{name:<9} {text}" for name, text in rows if text]
+
+
+def cure(recipe: Recipe) -> str:
+    """Return what to try where a loss or a weight is not finite."""
+    clip = "" if recipe.clip else ", --clip 1"
+    half = ", another --precision than fp16" if recipe.precision == "fp16" else ""
+    return (
+        f"try a smaller --lr, a longer --warmup{clip}{half}, in a run of its own (--force, or "
+        "another --output)"
+    )
+
+
+def tally_text(tally: Tally) -> str:
+    """Return what an epoch is like so far, of one image or more."""
+    loss = tally.loss / tally.images
+    return f"loss {loss:.4f}, error {percent(tally.wrong, tally.images)}"
+
+
+def epoch_line(row: Mapping[str, Any], recipe: Recipe) -> str:
+    """Return what an epoch brought, and how long the others will take.
+
+    Args:
+        row: of the history.
+        recipe: of the run.
+    """
+    train = row["train"]
+    parts = [
+        f"epoch {row['epoch']:>{len(str(recipe.epochs))}}/{recipe.epochs}",
+        f"loss {train['loss']:.4f}",
+        f"error {percent(train['wrong'], train['images'])}",
+        f"validation {_validation(row[WEIGHTS])}",
+    ]
+    if AVERAGE in row:
+        parts.append(f"average {_validation(row[AVERAGE])}")
+    parts.append(f"{row['images_per_second']:.0f} images/s")
+    if left := recipe.epochs - row["epoch"]:
+        parts.append(f"{duration(left * row['seconds'])} left")
+    return "  ".join(parts) + ("  best" if row["best"] else "")
+
+
+def closing_lines(task: Task, progress: Progress) -> list[str]:
+    """Return what a run that is done has brought, and how to use it."""
+    best, last = progress.best, progress.history[-1]
+    assert best is not None
+    row = progress.history[best.epoch - 1][best.weights]
+    folder = task.config.output
+    lines = []
+    if progress.epoch <= task.recipe.epochs:
+        stale = number(progress.stale, "epoch")
+        lines.append(f"stopped after epoch {last['epoch']}: no better validation for {stale}")
+    which = " of the average" if best.weights == AVERAGE else ""
+    final = _validation(last[WEIGHTS])
+    took = duration(progress.seconds)
+    return [
+        *lines,
+        f"best  epoch {best.epoch}{which}: {_validation(row)}  {folder / BEST}",
+        f"last  epoch {last['epoch']}: {final}  {folder / LAST}",
+        f"{took} in all; curves and confusion matrix: {folder / REPORT}",
+    ]
+
+
+def percent(wrong: int, images: int) -> str:
+    """Return an error rate as it is printed."""
+    return f"{100 * wrong / images:.2f} %"
+
+
+def _validation(row: Mapping[str, Any]) -> str:
+    wrong = row["images"] - row["top1_correct"]
+    return f"{percent(wrong, row['images'])} ({wrong}/{row['images']})"
+
+
+def _rest(images: int) -> str:
+    if not images:
+        return ""
+    return f"; {images} of each epoch, other ones each time, are too few for a step"
+
+
+def _rate(recipe: Recipe) -> str:
+    if recipe.rate_batch is None or recipe.rate_batch == recipe.batch_size:
+        return f"{recipe.scaled_rate:g}"
+    return f"{recipe.rate:g} x {recipe.batch_size}/{recipe.rate_batch} = {recipe.scaled_rate:g}"
+
+
+def _schedule(schedule: Schedule) -> str:
+    rising = "epoch" if schedule.warmup == 1 else "epochs"
+    warmup = f", {schedule.warmup:g} {rising} of warm-up first" if schedule.warmup else ""
+    match schedule.curve:
+        case Curve.STEP if schedule.every:
+            return f"a tenth after every {schedule.every} epochs{warmup}"
+        case Curve.STEP:
+            parts = " and ".join(f"{part:.0%}" for part in schedule.after)
+            return f"a tenth after {parts} of the epochs{warmup}"
+        case Curve.COSINE:
+            return f"falling by a cosine to 0{warmup}"
+        case _:
+            return f"constant{warmup}"
+
+
+def _optimiser(recipe: Recipe) -> Iterator[str]:
+    yield f"Nesterov momentum {recipe.momentum:g}"
+    yield f"weight decay {recipe.weight_decay:g} on every parameter"
+    if recipe.accumulate > 1:
+        yield f"{recipe.accumulate} parts a step"
+    if recipe.clip:
+        yield f"gradient clipped to {recipe.clip:g}"
+    if recipe.freeze:
+        yield f"frozen up to {recipe.freeze}"
+    if recipe.layer_decay != 1:
+        yield f"each block at {recipe.layer_decay:g} of the rate of the next"
+    if recipe.ema:
+        yield f"average of the weights that keeps {recipe.ema:g} a step"
+    if recipe.patience:
+        yield f"ends after {number(recipe.patience, 'epoch')} without a better validation"
+
+
+def _augmentation(augmentation: Augmentation) -> str:
+    parts = [CROPS[augmentation.crop]]
+    if augmentation.crop is Crop.SIZED:
+        parts[0] += f" ({augmentation.area:.0%} of the picture or more)"
+    if augmentation.crop is Crop.PADDED:
+        parts[0] += f" ({augmentation.padding} pixels of zeros)"
+    if augmentation.jitter:
+        parts.append(f"colours changed by up to {augmentation.jitter:.0%}")
+    if augmentation.lighting:
+        parts.append(f"lighting {augmentation.lighting:g}")
+    if augmentation.flip:
+        parts.append(f"mirrored with probability {augmentation.flip:g}")
+    return ", ".join(parts)
+
+
+def _loss(recipe: Recipe) -> Iterator[str]:
+    if recipe.label_smoothing:
+        yield f"label smoothing {recipe.label_smoothing:g}"
+    if recipe.mixup:
+        yield f"mixup {recipe.mixup:g}"
+    if recipe.class_weights:
+        low, high = (f(weight for _, weight in recipe.class_weights) for f in (min, max))
+        yield f"class weights from {low:.3g} to {high:.3g}"
+
+
+def _machine(recipe: Recipe, device: str, processes: int, workers: int, threads: int) -> str:
+    parts = [device, recipe.precision]
+    if device == "cpu":
+        parts.append(number(threads, "thread"))
+    if processes > 1:
+        parts.append(f"{processes} processes")
+    parts.append(f"{workers} reading" if workers else "reading in turn")
+    if recipe.sync_bn:
+        parts.append("batch norm over all processes")
+    return ", ".join(parts)

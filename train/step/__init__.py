@@ -1,0 +1,1 @@
+"""Step: batches in, changed weights out."""

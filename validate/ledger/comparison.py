@@ -1,0 +1,221 @@
+"""Two ledgers image by image: which decisions differ, and whether chance would do that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+from validate.ledger.ledger import LedgerError, Stored, read_ledger
+
+# What the description of a run says, by which runs are told apart.
+RUN_FIELDS: Final = ("network", "weights_sha256", "preprocessing", "pipeline", "crops", "precision")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """An image on which the best classes of two runs differ.
+
+    Attributes:
+        image: its id.
+        label: its class.
+        first, second: the best class of each run.
+    """
+
+    image: str
+    label: int
+    first: int
+    second: int
+
+    @property
+    def kind(self) -> str:
+        """Say who was right: "first", "second", or "neither"."""
+        if self.first == self.label:
+            return "first"
+        return "second" if self.second == self.label else "neither"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two runs over the images that both have decided.
+
+    Attributes:
+        first, second: the runs, as their ledgers describe them.
+        images: how many both have decided.
+        only_first, only_second: how many just one has decided, failures of the other included.
+        both_right: how many both decided correctly, by their best class.
+        flips: the images whose best classes differ.
+    """
+
+    first: Mapping[str, Any]
+    second: Mapping[str, Any]
+    images: int
+    only_first: int
+    only_second: int
+    both_right: int
+    flips: tuple[Flip, ...]
+
+    @property
+    def lost(self) -> int:
+        """Count the images that the first run decided correctly and the second did not."""
+        return sum(flip.kind == "first" for flip in self.flips)
+
+    @property
+    def gained(self) -> int:
+        """Count the images that the second run decided correctly and the first did not."""
+        return sum(flip.kind == "second" for flip in self.flips)
+
+    @property
+    def p_value(self) -> float:
+        """Return the exact two-sided p of McNemar's test."""
+        return exact_mcnemar(self.lost, self.gained)
+
+
+def exact_mcnemar(lost: int, gained: int) -> float:
+    """Return how probable a split at least so uneven is if both ways are equally likely.
+
+    The two-sided binomial test, in whole numbers to the end. Source: Q. McNemar, Psychometrika 12
+    (1947), page 153, in its exact form.
+
+    Args:
+        lost: images that only the first run decided correctly.
+        gained: those that only the second did.
+    """
+    changed = lost + gained
+    tail, ways = 0, 1  # sum of C(changed, k) up to the smaller, C(changed, k)
+    for k in range(min(lost, gained) + 1):
+        tail += ways
+        ways = ways * (changed - k) // (k + 1)
+    return float(min(Fraction(1), Fraction(2 * tail, 2**changed)))
+
+
+def read_decided(path: Path) -> Stored:
+    """Return a ledger that can be compared: with decisions, and of every run on every image.
+
+    Raises:
+        LedgerError: it is none, holds nothing yet, or was changed by hand.
+        OSError: it cannot be read.
+    """
+    stored = read_ledger(path)
+    if stored is None or not stored.entries:
+        raise LedgerError(f"{path}: a ledger with decisions expected, found none in it yet")
+    runs = stored.identity.get("runs")
+    if not isinstance(runs, list) or not all(map(_describes_run, runs)):
+        raise LedgerError(f"{path}: line 1: a description of each run expected, found another")
+    seen: set[str] = set()
+    for number, entry in enumerate(stored.entries, 2):
+        decided = entry.failure is not None or (
+            len(entry.top_five) == len(runs) and all(entry.top_five)
+        )
+        if not decided or entry.image in seen:
+            raise LedgerError(
+                f"{path}: line {number}: the classes of {len(runs)} runs for an image, once, "
+                "expected, found something else; the file was damaged"
+            )
+        seen.add(entry.image)
+    return stored
+
+
+def _describes_run(run: object) -> bool:
+    if not isinstance(run, dict) or not all(name in run for name in RUN_FIELDS):
+        return False
+    return isinstance(run["preprocessing"], dict)
+
+
+def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparison:
+    """Compare a run of one ledger with a run of another, or of the same one.
+
+    Args:
+        first, second: the ledgers.
+        runs: for each, the place of the run in it, from 0.
+
+    Raises:
+        LedgerError: no image in common, or labels that differ.
+    """
+    one = {entry.image: entry for entry in first.entries if entry.failure is None}
+    two = {entry.image: entry for entry in second.entries if entry.failure is None}
+    common = [image for image in one if image in two]
+    if not common:
+        raise LedgerError(f"{second.path}: images of {first.path} expected, found none in common")
+    for image in common:
+        if one[image].label != two[image].label:
+            raise LedgerError(
+                f"{second.path}: the labels of {first.path} expected, found {two[image].label} in "
+                f"place of {one[image].label} for {image}; they are of different image sets"
+            )
+    rows = [
+        Flip(
+            image=image,
+            label=one[image].label,
+            first=one[image].top_five[runs[0]][0],
+            second=two[image].top_five[runs[1]][0],
+        )
+        for image in common
+    ]
+    return Comparison(
+        first=first.identity["runs"][runs[0]],
+        second=second.identity["runs"][runs[1]],
+        images=len(common),
+        only_first=len(one) - len(common),
+        only_second=len(two) - len(common),
+        both_right=sum(row.first == row.second == row.label for row in rows),
+        flips=tuple(row for row in rows if row.first != row.second),
+    )
+
+
+def pairs(first: Stored, second: Stored) -> tuple[tuple[int, int], ...]:
+    """Return which runs of two ledgers belong together.
+
+    One with one; those of the same network, pipeline, crops and precision, the first of them with
+    the first; and within one ledger each pipeline or network with the next.
+
+    Raises:
+        LedgerError: none do, or one ledger has a single run only.
+    """
+    one, two = (_numbered(stored) for stored in (first, second))
+    if first.path == second.path:
+        if len(one) < 2:
+            raise LedgerError(f"{first.path}: it has one run only; name a second ledger")
+        return tuple((n, n + 1) for n in range(len(one) - 1))
+    if len(one) == len(two) == 1:
+        return ((0, 0),)
+    found = tuple((n, two.index(name)) for n, name in enumerate(one) if name in two)
+    if not found:
+        raise LedgerError(
+            f"{second.path}: a run of {first.path} expected ({_listed(one)}), found "
+            f"{_listed(two)}; choose with --first and --second"
+        )
+    return found
+
+
+def run_name(run: Mapping[str, Any]) -> str:
+    """Name a run, as a ledger describes it, in a few words."""
+    crops = "" if run["crops"] == 1 else f", {run['crops']} crops"
+    compiled = " compiled" if run.get("compiled") else ""
+    return f"{run['network']}, {run['pipeline']}, {run['precision']}{compiled}{crops}"
+
+
+def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | None:
+    """Say in what two runs differ that their names do not tell; None if in nothing."""
+    parts = ["weights"] if first["weights_sha256"] != second["weights_sha256"] else []
+    one, two = first["preprocessing"], second["preprocessing"]
+    parts += [
+        f"{name} {_side(one[name])} and {_side(two.get(name))}"
+        for name in one
+        if one[name] != two.get(name)
+    ]
+    return ", ".join(parts) or None
+
+
+def _side(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _numbered(stored: Stored) -> Sequence[tuple[str, int]]:
+    """Return the name of each run, and how many of the same name stand before it."""
+    names = [run_name(run) for run in stored.identity["runs"]]
+    return [(name, names[:place].count(name)) for place, name in enumerate(names)]
+
+
+def _listed(runs: Sequence[tuple[str, int]]) -> str:
+    return "; ".join(name for name, _ in runs)

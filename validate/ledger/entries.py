@@ -1,0 +1,217 @@
+"""What was decided on single images: the lines of a ledger, and the arrays that they fill."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.errors import DataError
+from resnext.images.image_set import ImageSet
+from resnext.inference.metrics import FIVE, Counts, count
+from resnext.inference.plan import Plan
+from validate.verdicts.results import Changed, Decisions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What R runs decided on one image.
+
+    Attributes:
+        batch: number of the batch that it was measured in.
+        image: its id.
+        label: its class.
+        top_five: for each run the classes of the five largest logits, the best first.
+        confidence: for each run the softmax of the best.
+        reference: for each run the best class in fp32, None where that was not asked.
+        form: what was not ordinary about the picture.
+        failure: why it could not be read; then there are no decisions.
+    """
+
+    batch: int
+    image: str
+    label: int
+    top_five: tuple[tuple[int, ...], ...] = ()
+    confidence: tuple[float, ...] = ()
+    reference: tuple[int | None, ...] = ()
+    form: str | None = None
+    failure: str | None = None
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the entry as plain values; what there is nothing to say about is left out."""
+        fields: dict[str, object] = {
+            "batch": self.batch,
+            "image": self.image,
+            "label": self.label,
+        }
+        if self.failure is not None:
+            return {**fields, "failure": self.failure}
+        fields |= {"top5": self.top_five, "confidence": self.confidence}
+        if any(best is not None for best in self.reference):
+            fields["fp32"] = self.reference
+        return {**fields, "form": self.form} if self.form else fields
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "Entry":
+        """Read what `to_fields` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError: it is something else.
+        """
+        top = tuple(tuple(int(label) for label in row) for row in fields.get("top5", ()))
+        failure = fields.get("failure")
+        if not top and failure is None:
+            raise ValueError("neither decisions nor a failure")
+        return cls(
+            batch=int(fields["batch"]),
+            image=str(fields["image"]),
+            label=int(fields["label"]),
+            top_five=top,
+            confidence=tuple(float(value) for value in fields.get("confidence", ())),
+            reference=tuple(fields.get("fp32", (None,) * len(top))),
+            form=fields.get("form"),
+            failure=failure,
+        )
+
+
+class Collection:
+    """The decisions on the images of a plan, as they come in."""
+
+    def __init__(self, images: ImageSet, plan: Plan, *, runs: int, classes: int) -> None:
+        """Make room for every image.
+
+        Args:
+            images: the whole set; its ids are unique.
+            plan: which of them are measured.
+            runs: how many ways each is decided.
+            classes: of the networks.
+        """
+        self.images = images
+        self.plan = plan
+        self.classes = classes
+        self.places = {images.ids[place]: n for n, place in enumerate(plan.positions.tolist())}
+        if len(self.places) != len(plan):
+            raise DataError(f"{images.root}: two images of the same name; name each once")
+        size, width = len(plan), min(FIVE, classes)
+        self.done = np.zeros(size, bool)
+        self.top_five = tuple(np.full((size, width), -1, np.int32) for _ in range(runs))
+        self.confidences = tuple(np.full(size, np.nan, np.float32) for _ in range(runs))
+        self.failures: dict[int, str] = {}
+        self.forms: Counter[str] = Counter()
+        self.compared = [0] * runs
+        self.changed = [0] * runs
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Take what was decided on some images, each of which comes once."""
+        for entry in entries:
+            place = self.places[entry.image]
+            assert not self.done[place], f"{entry.image} came twice"
+            self.done[place] = True
+            if entry.failure is not None:
+                self.failures[int(self.plan.positions[place])] = entry.failure
+                continue
+            self.forms.update([entry.form] if entry.form else [])
+            for run, top in enumerate(entry.top_five):
+                self.top_five[run][place] = top
+                self.confidences[run][place] = entry.confidence[run]
+            for run, best in enumerate(entry.reference):
+                self.compared[run] += best is not None
+                self.changed[run] += best not in (None, entry.top_five[run][0])
+
+    def restore(self, entries: Sequence[Entry], *, source: str) -> None:
+        """Take what an earlier run decided, once it is seen to be about this measurement.
+
+        Raises:
+            DataError: an image that is not of the plan, or decisions that no such network makes;
+                the message starts with the source.
+        """
+        seen: set[str] = set()
+        for entry in entries:
+            if entry.image in seen or not self._fits(entry):
+                raise DataError(
+                    f"{source}: {entry.image}: five classes of each network for an image of "
+                    f"{self.images.root} expected, once, found something else; the file was "
+                    "changed: remove it to measure anew"
+                )
+            seen.add(entry.image)
+        self.add(entries)
+
+    def _fits(self, entry: Entry) -> bool:
+        place = self.places.get(entry.image)
+        if place is None or self.images.labels[self.plan.positions[place]] != entry.label:
+            return False
+        if entry.failure is not None:
+            return True
+        runs, width = len(self.top_five), self.top_five[0].shape[1]
+        columns = (entry.top_five, entry.confidence, entry.reference)
+        classes = range(self.classes)
+        return (
+            all(len(column) == runs for column in columns)
+            and all(len(set(top)) == len(top) == width for top in entry.top_five)
+            and all(label in classes for top in entry.top_five for label in top)
+            and all(0 <= value <= 1 for value in entry.confidence)
+            and all(best is None or best in classes for best in entry.reference)
+        )
+
+    def counts(self) -> tuple[Counts, ...]:
+        """Count what each run got right of what is in so far."""
+        labels = self.images.labels[self.plan.positions]
+        read = np.array([top[:, 0] >= 0 for top in self.top_five])
+        return tuple(
+            count(top[ok].astype(np.int64), labels[ok])
+            for top, ok in zip(self.top_five, read, strict=True)
+        )
+
+    def changes(self) -> tuple[Changed | None, ...]:
+        """Tell for each run how many of the compared decisions its precision changed."""
+        pairs = zip(self.compared, self.changed, strict=True)
+        return tuple(Changed(images=n, top1=top1) if n else None for n, top1 in pairs)
+
+    def decisions(self) -> Decisions:
+        """Return all decisions; every image of the plan has come."""
+        assert self.done.all(), "an image is missing"
+        return Decisions(
+            positions=self.plan.positions,
+            top_five=self.top_five,
+            confidences=self.confidences,
+            failures=dict(sorted(self.failures.items())),
+        )
+
+
+def to_entries(
+    images: ImageSet,
+    *,
+    batch: int,
+    positions: Sequence[int],
+    tops: Sequence[NDArray[np.int64]],
+    confidences: Sequence[NDArray[np.float32]],
+    references: Sequence[NDArray[np.int64] | None],
+    forms: Mapping[int, str],
+) -> list[Entry]:
+    """Turn what was computed for a batch into an entry for each image.
+
+    Args:
+        images: the whole set.
+        batch: its number.
+        positions: places in the set of the N images that could be read.
+        tops: for each run (N, K) classes, the best first.
+        confidences: for each run (N,).
+        references: for each run the best classes in fp32 of the first images, or None.
+        forms: position -> what was not ordinary about the picture.
+    """
+    return [
+        Entry(
+            batch=batch,
+            image=images.ids[position],
+            label=int(images.labels[position]),
+            top_five=tuple(tuple(top[n].tolist()) for top in tops),
+            confidence=tuple(round(float(values[n]), 6) for values in confidences),
+            reference=tuple(
+                int(best[n]) if best is not None and n < len(best) else None for best in references
+            ),
+            form=forms.get(position),
+        )
+        for n, position in enumerate(positions)
+    ]

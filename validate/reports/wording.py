@@ -1,0 +1,255 @@
+"""What a measurement says, in the sentences that every report shares."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import Final
+
+from resnext.pixels.pipelines import Pipeline
+from resnext.published import Claim, Metric
+from resnext.terminal.text import number, printable
+from validate.verdicts.claims import Judgement, Verdict
+from validate.verdicts.groups import Group, grouped
+from validate.verdicts.open_claims import open_claims
+from validate.verdicts.results import Report, Result
+
+LABELS: Final = {Metric.TOP1_ERROR: "top-1", Metric.TOP5_ERROR: "top-5"}
+
+DECIDED: Final = (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)
+HOLDING: Final = {1: "the claim holds", 2: "both claims hold"}
+
+
+class Outcome(StrEnum):
+    """What a whole report comes to."""
+
+    INCOMPLETE = "incomplete"
+    NOT_REPRODUCED = "not reproduced"
+    NO_VERDICT = "no verdict"
+    REPRODUCED = "reproduced"
+    MEASURED = "measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """What another pipeline than the original's does to the top-1 error of a network.
+
+    Attributes:
+        pipeline: the other one.
+        points: its error minus the original's, in points.
+        images: how many more are wrong.
+    """
+
+    pipeline: Pipeline
+    points: Fraction
+    images: int
+
+    @property
+    def text(self) -> str:
+        """Say how the error compares with that of the original's pipeline."""
+        if not self.images:
+            return f"the same as under {Pipeline.TORCH7}"
+        return f"{difference(self.points, self.images)} that under {Pipeline.TORCH7}"
+
+
+def shifts(group: Group) -> Iterator[Shift]:
+    """Yield what each other pipeline does to a network that was measured under torch7 too."""
+    by_pipeline = {result.run.pipeline: result.counts for result in group.results}
+    own = by_pipeline.pop(Pipeline.TORCH7, None)
+    for pipeline, counts in by_pipeline.items():
+        if own is not None and own.images == counts.images > 0:
+            more = own.top1_correct - counts.top1_correct
+            points = Fraction(100 * more, own.images)
+            yield Shift(pipeline=pipeline, points=points, images=more)
+
+
+def exit_code(report: Report) -> int:
+    """Return what the command ends with: 2 for images that failed, 1 for a claim that did."""
+    if report.decisions.failures:
+        return 2
+    return 1 if report.claim_failed or (report.strict and open_claims(report)) else 0
+
+
+def exit_meaning(report: Report) -> str:
+    """Return what the exit code says."""
+    judged = any(each.verdict in DECIDED for result in report.results for each in result.judgements)
+    match exit_code(report):
+        case 0:
+            return "every claim that was judged holds" if judged else "no claim was judged"
+        case 1 if report.claim_failed:
+            return "a claim that was judged does not hold"
+        case 1:
+            return "a claim has no verdict, which --strict does not let pass"
+        case _:
+            return "images could not be read, so the set is not whole"
+
+
+def outcome(report: Report) -> Outcome:
+    """Return what the report comes to; the worst that was found decides."""
+    verdicts = {each.verdict for result in report.results for each in result.judgements}
+    if report.decisions.failures:
+        return Outcome.INCOMPLETE
+    for verdict in (Verdict.NOT_REPRODUCED, Verdict.NO_VERDICT, Verdict.REPRODUCED):
+        if verdict in verdicts:
+            return Outcome(verdict.value)
+    return Outcome.MEASURED
+
+
+def headline(report: Report) -> str:
+    """Say in a few short sentences what the report comes to."""
+    return " ".join(sentences(report))
+
+
+def sentences(report: Report) -> tuple[str, ...]:
+    """Return the sentences of the headline, the one that decides the outcome first."""
+    failed = len(report.decisions.failures)
+    groups = grouped(report.results)
+    return (
+        *([f"Incomplete: {number(failed, 'image')} could not be read."] if failed else []),
+        _claims_text(
+            [each for result in report.results for each in result.judgements],
+            others=sum(len(group.unjudged()) for group in groups),
+        ),
+        *_shifts_text([shift for group in groups for shift in shifts(group)]),
+    )
+
+
+def remarks(results: Sequence[Result]) -> tuple[str, ...]:
+    """Return a sentence for whatever there is to say about results beyond their verdicts."""
+    return tuple(
+        f"{printable(group.title)}: {text}"
+        for group in grouped(results)
+        for text in group_remarks(group)
+    )
+
+
+def group_remarks(group: Group) -> Iterator[str]:
+    """Yield what there is to say about a network, without its name."""
+    for result in group.results:
+        where = f"{result.run.pipeline}: " if group.told else ""
+        texts = [*map(remark, result.judgements), *result.diagnoses, changed_text(result)]
+        yield from (f"{where}{text}" for text in texts if text)
+    yield from (f"top-1 error under {shift.pipeline} is {shift.text}" for shift in shifts(group))
+    for each in group.unjudged():
+        claim = claim_text(each.claim)
+        yield f"{claim} is not judged: it was measured with {each.protocol}"
+
+
+def remark(judged: Judgement) -> str:
+    """Say what stands behind a verdict; nothing about a claim that was reproduced."""
+    claim = judged.claim
+    measured = f"{LABELS[claim.metric]} error {percent(judged.measured)}"
+    if judged.verdict is Verdict.NOT_REPRODUCED:
+        distance = difference(judged.points, judged.excess)
+        return f"{measured} is {distance} the {claim.value} of {printable(claim.source)}"
+    if judged.verdict is Verdict.NO_VERDICT:
+        low, high = judged.interval
+        why = (
+            f"{number(judged.images, 'image')} {_were(judged.images)} measured and "
+            f"{claim.images:,} claimed"
+            if judged.images != claim.images
+            else "this is not the whole set with every class"
+        )
+        return (
+            f"{measured} has the 95 % interval {low:.2f} to {high:.2f}, which "
+            f"{'holds' if judged.holds else 'does not hold'} the {claim.value} of "
+            f"{printable(claim.source)}; no verdict, as {why}"
+        )
+    return ""
+
+
+def difference(points: Fraction, images: int) -> str:
+    """Say how far one error lies from another, in points and in images."""
+    side = "above" if points > 0 else "below"
+    return f"{abs(float(points)):.2f} points ({number(abs(images), 'image')}) {side}"
+
+
+def claim_text(claim: Claim) -> str:
+    """Name a claim in words."""
+    return f"{LABELS[claim.metric]} error {claim.value} ({printable(claim.source)})"
+
+
+def changed_text(result: Result) -> str | None:
+    """Say what a faster arithmetic changed; None where nobody compared."""
+    if result.changed is None:
+        return None
+    return (
+        f"{result.run.arithmetic} changed the best class of {result.changed.top1} of "
+        f"{number(result.changed.images, 'image')} that were decided in fp32 too"
+    )
+
+
+def percent(value: Fraction | float | None) -> str:
+    """Return a percentage as it is printed; a dash where nothing was measured."""
+    return "-" if value is None else f"{float(value):.2f}"
+
+
+def shown(value: object) -> str:
+    """Return a value of the settings as one line, the words of JSON in lower case."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    return printable(str(value).lower() if isinstance(value, bool | None) else str(value))
+
+
+def cut(text: str, most: int) -> str:
+    """Return a text of at most so many characters; an ellipsis stands for the rest."""
+    return text if len(text) <= most else f"{text[: most - 1]}\u2026"
+
+
+def _claims_text(judgements: Sequence[Judgement], *, others: int) -> str:
+    """Say how many claims hold, of those that were not made in another way: the first sentence."""
+    verdicts = [each.verdict for each in judgements]
+    failed = verdicts.count(Verdict.NOT_REPRODUCED)
+    judged = failed + verdicts.count(Verdict.REPRODUCED)
+    undecided = verdicts.count(Verdict.NO_VERDICT)
+    if not verdicts and others:
+        return (
+            f"Measured; {number(others, 'claim')} made in another way {_were(others)} not judged."
+        )
+    if not verdicts:
+        return "Measured; there is no claim to judge."
+    if not judged:
+        part = all(each.images < each.claim.images for each in judgements)
+        of = "a part of the images" if part else "other images than its own"
+        return f"No verdict: {number(undecided, 'claim')} measured on {of}."
+    rest = f"; no verdict on {undecided} more" if undecided else ""
+    if failed:
+        return (
+            f"Not reproduced: {failed} of {number(judged, 'claim')} {_do(failed)} not hold{rest}."
+        )
+    holding = HOLDING.get(judged, f"all {judged} claims hold")
+    return f"Reproduced: {holding}{rest}."
+
+
+def _do(count: int) -> str:
+    return "does" if count == 1 else "do"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _shifts_text(found: Sequence[Shift]) -> Iterator[str]:
+    """Say in a sentence for each pipeline what it does to the networks' top-1 errors."""
+    for pipeline in dict.fromkeys(shift.pipeline for shift in found):
+        some = sorted(
+            (shift for shift in found if shift.pipeline is pipeline), key=lambda each: each.points
+        )
+        least, most = some[0], some[-1]
+        if len(some) == 1:
+            yield f"Under {pipeline} the top-1 error is {least.text}."
+        elif least.points == most.points:
+            yield f"Under {pipeline} every top-1 error is {least.text}."
+        else:
+            yield (
+                f"Under {pipeline} top-1 errors are {_range(least.points, most.points)} "
+                f"those under {Pipeline.TORCH7}."
+            )
+
+
+def _range(least: Fraction, most: Fraction) -> str:
+    if least >= 0:
+        return f"{percent(least)} to {percent(most)} points above"
+    if most <= 0:
+        return f"{percent(-most)} to {percent(-least)} points below"
+    return f"from {percent(-least)} points below to {percent(most)} points above"

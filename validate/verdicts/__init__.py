@@ -1,0 +1,1 @@
+"""Verdicts: what was counted, and what that says of the published claims."""

@@ -1,0 +1,148 @@
+"""Results as people read them: network by network, claim by claim, pipelines side by side."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from resnext.pixels.pipelines import Pipeline
+from resnext.published import Claim, Metric
+from validate.verdicts.claims import Judgement, Unjudged, Verdict, wilson_interval
+from validate.verdicts.results import Result, Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A number that was measured, beside the one that was claimed.
+
+    Attributes:
+        result: of the run that was measured.
+        metric: what was counted.
+        claim: what it is compared with; None where there is none.
+        verdict: None where the claim was not made under this run's protocol.
+    """
+
+    result: Result
+    metric: Metric
+    claim: Claim | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def images(self) -> int:
+        """Return how many images were measured."""
+        return self.result.counts.images
+
+    @property
+    def wrong(self) -> int:
+        """Return how many images were decided wrongly."""
+        return self.images - self.result.counts.correct(self.metric)
+
+    @property
+    def error(self) -> Fraction | None:
+        """Return the measured error in percent; None of no images."""
+        return Fraction(100 * self.wrong, self.images) if self.images else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Return the 95 % interval of the measured error in percent; None of no images."""
+        return wilson_interval(self.wrong, self.images) if self.images else None
+
+    @property
+    def points(self) -> Fraction | None:
+        """Return measured minus claimed error in points; None where one of them is missing."""
+        if self.error is None or self.claim is None:
+            return None
+        return self.error - Fraction(self.claim.value)
+
+    @property
+    def excess(self) -> int | None:
+        """Return how many more images were wrong than claimed, rounded; may be negative."""
+        return None if self.points is None else round(self.points * self.images / 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """What the runs of a group measured for one claim, or for a metric without any."""
+
+    metric: Metric
+    claim: Claim | None
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The runs of one checkpoint that differ in nothing but their pipeline.
+
+    Attributes:
+        title: names the network, and what tells it from the usual and from other groups.
+        places: of `results` in the report.
+        results: one a pipeline.
+    """
+
+    title: str
+    places: tuple[int, ...]
+    results: tuple[Result, ...]
+
+    @property
+    def told(self) -> bool:
+        """Tell whether a reader must be told whose pipeline a number comes from."""
+        return {result.run.pipeline for result in self.results} != {Pipeline.TORCH7}
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield a block for each claim in their order, or for a metric that has none.
+
+        A claim that one run of the group was judged by is compared with the others too.
+        """
+        for metric in Metric:
+            claims: list[Claim | None] = [c for c in self._judged() if c.metric is metric]
+            for claim in claims or [None]:
+                lines = [_line(result, metric, claim) for result in self.results]
+                yield Block(metric=metric, claim=claim, lines=tuple(lines))
+
+    def unjudged(self) -> tuple[Unjudged, ...]:
+        """Return the claims that no run of the group was judged by, each once."""
+        found: dict[Claim, Unjudged] = {}
+        for result in self.results:
+            for each in result.unjudged:
+                found.setdefault(each.claim, each)
+        judged = self._judged()
+        return tuple(each for claim, each in found.items() if claim not in judged)
+
+    def _judged(self) -> dict[Claim, None]:
+        found = [each.claim for result in self.results for each in result.judgements]
+        return dict.fromkeys(found)
+
+
+def grouped(results: Sequence[Result]) -> tuple[Group, ...]:
+    """Return the results by checkpoint and protocol, in the order of their first."""
+    places: dict[object, list[int]] = {}
+    for place, result in enumerate(results):
+        run = result.run
+        key = (run.checkpoint, run.network, run.preprocessing, run.crops, run.arithmetic)
+        places.setdefault(key, []).append(place)
+    shared = Counter(title(results[found[0]].run) for found in places.values())
+    groups = []
+    for found in places.values():
+        run = results[found[0]].run
+        groups.append(
+            Group(
+                title=title(run, with_file=shared[title(run)] > 1),
+                places=tuple(found),
+                results=tuple(results[place] for place in found),
+            )
+        )
+    return tuple(groups)
+
+
+def title(run: Run, *, with_file: bool = False) -> str:
+    """Return a network's name, with what is not the default about how it was measured."""
+    parts = [f"{run.network} ({run.checkpoint})" if with_file else run.network]
+    parts += [f"{run.crops} crops"] if run.crops != 1 else []
+    parts += [run.arithmetic] if run.arithmetic != "fp32" else []
+    return ", ".join(parts)
+
+
+def _line(result: Result, metric: Metric, claim: Claim | None) -> Line:
+    judgements: dict[Claim | None, Judgement] = {each.claim: each for each in result.judgements}
+    verdict = judgements[claim].verdict if claim in judgements else None
+    return Line(result=result, metric=metric, claim=claim, verdict=verdict)
