@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from resnext.errors import DataError, UnlabelledError
-from resnext.images.image_set import ImageSet, Reader
+from resnext.images.image_set import ImageReader, ImageSet
 from resnext.images.names import Names, few
 from resnext.terminal.text import number
 
@@ -70,7 +70,7 @@ class Listing:
     labels: list[int] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
-    def images(self, names: Names, reader: Reader) -> ImageSet:
+    def images(self, names: Names, reader: ImageReader) -> ImageSet:
         """Return the set, once it is known where the bytes of its images lie.
 
         Args:

@@ -18,7 +18,7 @@ import numpy as np
 
 from resnext.download.address import shown
 from resnext.errors import DataError
-from resnext.images.byte_ranges import Stretches
+from resnext.images.byte_ranges import ByteRanges
 from resnext.images.image_set import ImageSet
 from resnext.images.listing import SUFFIXES, ignored_note, reading
 from resnext.images.names import Names, few
@@ -131,7 +131,7 @@ def shard_images(indexes: Iterable[tuple[Path, Index]], root: str) -> ImageSet:
         ids=_ids(root, shards),
         labels=np.array([label for shard in shards for label in shard.labels], np.int64),
         classes=None,
-        reader=Stretches(
+        reader=ByteRanges(
             paths=tuple(str(path) for path in paths),
             totals=tuple(shard.images.totals[0] for shard in shards),
             files=np.repeat(np.arange(len(paths), dtype=np.int32), [len(each) for each in keys]),
@@ -147,7 +147,7 @@ class _Shard:
     path: Path
     keys: list[str]
     labels: list[int]
-    images: Stretches
+    images: ByteRanges
     ignored: list[str]
 
     @classmethod
@@ -157,7 +157,7 @@ class _Shard:
             path=path,
             keys=[sample.key for sample in samples],
             labels=list(_labels(path, index, samples)),
-            images=index.stretches.chosen(positions),
+            images=index.byte_ranges.chosen(positions),
             ignored=index.ignored,
         )
 
@@ -191,13 +191,13 @@ def _image(path: Path, sample: _Sample) -> int:
 
 
 def _labels(path: Path, index: Index, samples: Sequence[_Sample]) -> Iterator[int]:
-    stretches = index.stretches
+    byte_ranges = index.byte_ranges
     with reading(), path.open("rb", buffering=0) as file:
         for sample in samples:
             extension = next(extension for extension in LABELS if extension in sample.parts)
             position = sample.parts[extension]
-            size = int(stretches.sizes[position])
-            data = os.pread(file.fileno(), min(size, MOST), int(stretches.offsets[position]))
+            size = int(byte_ranges.sizes[position])
+            data = os.pread(file.fileno(), min(size, MOST), int(byte_ranges.offsets[position]))
             label = _label(extension, data)
             if label is None:
                 raise DataError(

@@ -37,7 +37,7 @@ WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, EOFError, struct.error, zlib.error)
 
 
-class Form(StrEnum):
+class PictureForm(StrEnum):
     """What the pixels of a file are, as it stores them."""
 
     RGB = "RGB"
@@ -58,19 +58,19 @@ class Picture:
     """
 
     pixels: "NDArray[np.uint8]"
-    form: Form = Form.RGB
+    form: PictureForm = PictureForm.RGB
     format: str = "JPEG"
 
 
 # Pillow's mode -> what the file stores; RGB is not listed.
-FORMS = {
-    "1": Form.GRAY,
-    "L": Form.GRAY,
-    "LA": Form.ALPHA,
-    "RGBA": Form.ALPHA,
-    "P": Form.PALETTE,
-    "PA": Form.PALETTE,
-    "CMYK": Form.CMYK,
+PICTURE_FORMS = {
+    "1": PictureForm.GRAY,
+    "L": PictureForm.GRAY,
+    "LA": PictureForm.ALPHA,
+    "RGBA": PictureForm.ALPHA,
+    "P": PictureForm.PALETTE,
+    "PA": PictureForm.PALETTE,
+    "CMYK": PictureForm.CMYK,
 }
 
 
@@ -128,8 +128,10 @@ def _decode_jpeg(data: bytes) -> Picture:
     except ValueError:
         return _decode_with_pillow(data, ("JPEG",))
     if raw == "CMYK":
-        return Picture(pixels=np.ascontiguousarray(pixels[:, :, :3]), form=Form.CMYK)
-    return Picture(pixels=pixels, form=Form.GRAY if colorspace == "Gray" else Form.RGB)
+        return Picture(pixels=np.ascontiguousarray(pixels[:, :, :3]), form=PictureForm.CMYK)
+    return Picture(
+        pixels=pixels, form=PictureForm.GRAY if colorspace == "Gray" else PictureForm.RGB
+    )
 
 
 def _check_png_header(data: bytes) -> None:
@@ -152,7 +154,7 @@ def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
     try:
         with Image.open(io.BytesIO(data), formats=formats) as image:
             check_size(image.height, image.width)
-            form = FORMS.get(image.mode, Form.RGB)
+            form = PICTURE_FORMS.get(image.mode, PictureForm.RGB)
             return Picture(pixels=_channels(image), form=form, format=str(image.format))
     except UnidentifiedImageError as error:
         if data[4:8] == b"ftyp" and (kind := BRANDS.get(data[8:12])):

@@ -28,7 +28,7 @@ from resnext.loader.batch import Batch
 from resnext.loader.batches import memory_explained, read_batches
 from resnext.pixels.decoding import Picture, decode_picture
 from resnext.pixels.pipelines import Pipeline, Preparation
-from resnext.pixels.raw_crops import Sources
+from resnext.pixels.raw_crops import RawCrops
 from resnext.preprocessing import Preprocessing
 from tests.support.golden import DATA, ROOT
 from validate.evaluate import Candidate, Outcome, best_softmax, evaluate
@@ -135,7 +135,7 @@ def test_batches_ahead_change_nothing(
     started: list[int] = []
     start = each.predictor.start
 
-    def begin(inputs: torch.Tensor | Sources) -> Answer:
+    def begin(inputs: torch.Tensor | RawCrops) -> Answer:
         started.append(len(inputs))
         return start(inputs)
 
@@ -312,8 +312,8 @@ def test_what_is_handed_over_is_the_same_from_another_process(images: ImageSet) 
     )
     for one, other in zip(here, there, strict=True):
         (sources, tensor), (others, shared) = one.inputs, other.inputs
-        assert isinstance(sources, Sources)
-        assert isinstance(others, Sources)
+        assert isinstance(sources, RawCrops)
+        assert isinstance(others, RawCrops)
         assert torch.equal(tensor, shared)
         assert torch.equal(scale_sources(sources), scale_sources(others))
         assert torch.equal(scale_sources(sources), tensor)

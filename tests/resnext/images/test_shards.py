@@ -18,7 +18,7 @@ import webdataset
 
 from resnext.download import Progress
 from resnext.errors import DataError, DownloadError
-from resnext.images.byte_ranges import Stretches
+from resnext.images.byte_ranges import ByteRanges
 from resnext.images.image_set import ImageSet
 from resnext.images.opening import open_images
 from resnext.images.shards import expand, shard_images
@@ -190,7 +190,7 @@ def listed(path: Path, keys: list[str]) -> tuple[Path, Index]:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"1" if path.parent.name == "a" else b"2")
     count = 2 * len(keys)
-    stretches = Stretches(
+    byte_ranges = ByteRanges(
         paths=(str(path),),
         totals=(1,),
         files=np.zeros(count, np.int32),
@@ -198,7 +198,7 @@ def listed(path: Path, keys: list[str]) -> tuple[Path, Index]:
         sizes=np.ones(count, np.int64),
     )
     names = [f"{key}.{extension}" for key in keys for extension in ("jpg", "cls")]
-    return path, Index(names=names, stretches=stretches, folders=[], ignored=[])
+    return path, Index(names=names, byte_ranges=byte_ranges, folders=[], ignored=[])
 
 
 def test_one_name_twice_among_very_many_is_found(tmp_path: Path) -> None:
