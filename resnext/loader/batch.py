@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from resnext.errors import DataError
 from resnext.loader.buffers import BufferPool
 from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import RawCrop
+
+# Unreadable images that are named in one message.
+NAMED: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,26 @@ class Batch:
         """Let the process that read the batch write others where its inputs were."""
         for taken in self.lent:
             taken.fill_(0)
+
+
+def check_readable(batch: Batch) -> None:
+    """Refuse a batch of which an image could not be read.
+
+    Raises:
+        DataError: names them.
+    """
+    if batch.failures:
+        raise unreadable([failure.reason for failure in batch.failures])
+
+
+def unreadable(reasons: list[str]) -> DataError:
+    """Return the error that names the first images that could not be read, and counts them."""
+    more = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    named = "; ".join(reasons[:NAMED])
+    return DataError(
+        f"{len(reasons)} of the images cannot be read, and none is left out silently: {named}"
+        f"{more}; repair or remove them"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from resnext.images.image_set import ImageSet
 from resnext.loader.batch import Batch, Collation, Failure, Sample, Seconds
 from resnext.loader.buffers import KEPT, BufferPool
 from resnext.machine import keep_some_freed_memory, release_freed_memory
-from resnext.pixels.bombs import refuse_bombs
 from resnext.pixels.decoding import Picture, PictureForm
 from resnext.pixels.transforms import RawCrop
 
@@ -192,5 +191,4 @@ def _begin_reading(worker: int) -> None:  # noqa: ARG001 - the loader passes it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.excepthook = lambda *_: None
-    refuse_bombs()
     keep_some_freed_memory()

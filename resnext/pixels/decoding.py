@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -152,7 +153,7 @@ def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
     from PIL import Image, UnidentifiedImageError  # not needed for most image sets
 
     try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
+        with _open_with_pillow(data, formats) as image:
             check_size(image.height, image.width)
             form = PICTURE_FORMS.get(image.mode, PictureForm.RGB)
             return Picture(pixels=_channels(image), form=form, format=str(image.format))
@@ -177,6 +178,21 @@ def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
         raise ImageError(
             f"a whole image expected, found a damaged one ({error}); fetch it again"
         ) from error
+
+
+def _open_with_pillow(data: bytes, formats: tuple[str, ...]) -> "Image.Image":
+    """Read the header of an image; what Pillow warns of as a decompression bomb is an error.
+
+    Pillow would print the warning on stderr, beside the error of `check_size`. The size of a PNG
+    was checked before, so the filters of warnings, which all threads share, stay as they are.
+    """
+    from PIL import Image
+
+    if data.startswith(PNG_START):
+        return Image.open(io.BytesIO(data), formats=formats)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(data), formats=formats)
 
 
 def _channels(image: "Image.Image") -> "NDArray[np.uint8]":

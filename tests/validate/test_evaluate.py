@@ -433,8 +433,9 @@ def test_killed_reader_is_explained(images: ImageSet) -> None:
         signal.signal(signal.SIGCHLD, before)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
 def test_reader_refuses_a_picture_of_too_many_pixels_without_a_warning(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], workers: int
 ) -> None:
     (tmp_path / "a").mkdir()
     path = tmp_path / "a" / "1.bmp"
@@ -444,7 +445,7 @@ def test_reader_refuses_a_picture_of_too_many_pixels_without_a_warning(
     way = Preparation(Pipeline.TORCH7, 1, SCALED)
     with warnings.catch_warnings():
         warnings.simplefilter("default")  # as where nobody is testing
-        read = read_batches(class_folders(tmp_path), [[0]], [way], workers=1)
+        read = read_batches(class_folders(tmp_path), [[0]], [way], workers=workers)
         with closing(read):
             (failure,) = next(read).failures
     assert failure.reason == "a/1.bmp: at most 89478485 pixels expected; make it smaller"
