@@ -9,7 +9,7 @@ from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
 from resnext.images.listing import Listing, ignored_note, is_image
 from resnext.images.names import Names, few
-from resnext.images.roots import Place, find_root
+from resnext.images.splits import Place, find_root
 from resnext.images.tar import Index
 
 

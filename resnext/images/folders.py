@@ -13,7 +13,7 @@ from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
 from resnext.images.listing import Listing, ignored_note, is_image, reading
 from resnext.images.names import Names
-from resnext.images.roots import Place, find_root
+from resnext.images.splits import Place, find_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,13 @@ from resnext.images.cifar import CIFARS, cifar_images, downloaded, found_in, unp
 from resnext.images.folders import class_folders, flat_folder
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import read_labels
-from resnext.images.listing import SPLITS, is_image, of_split, reading
+from resnext.images.listing import is_image, reading
 from resnext.images.names import few
 from resnext.images.parquet import parquet_images
+from resnext.images.patterns import expand, matching_files
 from resnext.images.remote import Bar, fetch, quiet
-from resnext.images.shards import expand, is_sharded, shard_images
+from resnext.images.shards import is_sharded, shard_images
+from resnext.images.splits import SPLITS, of_split
 from resnext.images.tar import DamagedError, is_tar, packing, scan
 
 FORMS: Final = (
@@ -68,7 +70,7 @@ def open_images(
         wanted.take_no_labels()
         return cifar_images(cifar, downloaded(cifar, cache, progress), split=split)
     if glob.has_magic(data) or "{" in data:
-        return _several(wanted, _matching(data))
+        return _several(wanted, matching_files(data))
     raise DataError(f"{data}: no such file or folder; {FORMS} expected")
 
 
@@ -183,17 +185,3 @@ def _names_shard(url: str) -> bool:
         return False
     # Bytes that are no text come as characters that nobody can print.
     return parts.scheme in ("http", "https") and parts.path.endswith(".tar") and url.isprintable()
-
-
-def _matching(pattern: str) -> list[Path]:
-    """Return the files that a pattern names: all that it spells out, or those that there are."""
-    if "{" in pattern:
-        paths = [Path(name) for name in expand(pattern)]
-        if missing := [str(path) for path in paths if not path.is_file()]:
-            raise DataError(f"{pattern}: {len(paths)} files expected, missing {few(missing)}")
-        return paths
-    names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute one
-    paths = sorted(Path(name) for name in names)
-    if not paths:
-        raise DataError(f"{pattern}: files that match the pattern expected, found none")
-    return paths
