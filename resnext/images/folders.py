@@ -50,6 +50,13 @@ class Files:
         return hashlib.sha256(np.array(sizes, "<i8").data).hexdigest()
 
 
+def folder_images(root: Path, labels: Labels | None, *, split: str = "val") -> ImageSet:
+    """List the images of a folder: of class folders, or a flat one where labels are given."""
+    if labels is None:
+        return class_folders(root, split=split)
+    return flat_folder(root, labels, split=split)
+
+
 def class_folders(root: Path, *, split: str = "val") -> ImageSet:
     """List the images below a folder of class folders.
 
