@@ -217,8 +217,9 @@ def _learner(task: Task, place: "Place") -> "Learner":
 
 def _check_images(task: Task, place: "Place", watcher: Watcher) -> None:
     """Read every image once, together with the other processes, and name all that cannot be."""
+    from resnext.loader.batch import unreadable
     from train.augmentation.view import TrainingView
-    from train.input.readable import unreadable, unreadable_images
+    from train.input.readable import unreadable_images
     from train.run.evaluation import ValidationView
 
     images, preprocessing = task.images, task.beginning.checkpoint.preprocessing

@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from resnext.errors import DataError
 from resnext.loader.buffers import BufferPool
-from resnext.pixels.raw_crops import Sources
-from resnext.pixels.transforms import Source
+from resnext.pixels.raw_crops import RawCrops
+from resnext.pixels.transforms import RawCrop
+
+# Unreadable images that are named in one message.
+NAMED: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,7 @@ class Batch:
     """
 
     positions: NDArray[np.int64]
-    inputs: tuple[Tensor | Sources, ...]
+    inputs: tuple[Tensor | RawCrops, ...]
     failures: tuple[Failure, ...]
     forms: Mapping[int, str]
     seconds: Seconds
@@ -81,6 +86,26 @@ class Batch:
             taken.fill_(0)
 
 
+def check_readable(batch: Batch) -> None:
+    """Refuse a batch of which an image could not be read.
+
+    Raises:
+        DataError: names them.
+    """
+    if batch.failures:
+        raise unreadable([failure.reason for failure in batch.failures])
+
+
+def unreadable(reasons: list[str]) -> DataError:
+    """Return the error that names the first images that could not be read, and counts them."""
+    more = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    named = "; ".join(reasons[:NAMED])
+    return DataError(
+        f"{len(reasons)} of the images cannot be read, and none is left out silently: {named}"
+        f"{more}; repair or remove them"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One image, prepared.
@@ -93,7 +118,7 @@ class Sample:
     """
 
     position: int
-    inputs: tuple[NDArray[np.float32] | Source, ...]
+    inputs: tuple[NDArray[np.float32] | RawCrop, ...]
     form: str | None
     seconds: Seconds
 
@@ -112,7 +137,7 @@ class Collation:
     def __call__(self, images: Sequence[Sample | Failure]) -> Batch:
         """Return the batch of one or more images."""
         good = [image for image in images if isinstance(image, Sample)]
-        inputs: list[Tensor | Sources] = []
+        inputs: list[Tensor | RawCrops] = []
         lent: list[Tensor] = []
         for way, column in enumerate(zip(*(sample.inputs for sample in good), strict=True)):
             size = _size(column)
@@ -133,16 +158,16 @@ class Collation:
         )
 
 
-def _size(column: Sequence[NDArray[np.float32] | Source]) -> int:
+def _size(column: Sequence[NDArray[np.float32] | RawCrop]) -> int:
     """Return the bytes of what goes into a buffer."""
-    arrays = (each.pixels if isinstance(each, Source) else each for each in column)
+    arrays = (each.pixels if isinstance(each, RawCrop) else each for each in column)
     return sum(array.nbytes for array in arrays)
 
 
-def _together(column: Sequence[NDArray[np.float32] | Source], flat: Tensor) -> Tensor | Sources:
-    sources = [each for each in column if isinstance(each, Source)]
-    if sources:
-        return Sources.of(sources, flat)
+def _together(column: Sequence[NDArray[np.float32] | RawCrop], flat: Tensor) -> Tensor | RawCrops:
+    crops = [each for each in column if isinstance(each, RawCrop)]
+    if crops:
+        return RawCrops.of(crops, flat)
     arrays = [each for each in column if isinstance(each, np.ndarray)]
     inputs = flat.view(torch.float32).view(len(arrays), *arrays[0].shape)
     np.stack(arrays, out=inputs.numpy())

@@ -9,13 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.distributed.job import Job
-from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
-from resnext.loader.batch import Batch
 from resnext.loader.batches import Prepare, read_batches
 
-# Unreadable images that are named in one message.
-NAMED: Final = 10
 # Images of a batch, of which nothing is kept.
 LOOKED_AT: Final = 64
 
@@ -30,26 +26,6 @@ class Probe:
         """Return an empty array."""
         self.view(pixels, position)
         return np.zeros(0, np.float32)
-
-
-def check_readable(batch: Batch) -> None:
-    """Refuse a batch of which an image could not be read.
-
-    Raises:
-        DataError: names the first of them.
-    """
-    if batch.failures:
-        raise unreadable([failure.reason for failure in batch.failures])
-
-
-def unreadable(reasons: list[str]) -> DataError:
-    """Return the error that names the first images that could not be read, and counts them."""
-    more = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
-    named = "; ".join(reasons[:NAMED])
-    return DataError(
-        f"{len(reasons)} of the images cannot be read, and none is left out silently: {named}"
-        f"{more}; repair or remove them"
-    )
 
 
 def unreadable_images(

@@ -8,9 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resnext.loader.batch import Batch
+from resnext.loader.batch import Batch, check_readable
 from resnext.loader.upload import Arrival, Upload
-from train.input.readable import check_readable
 from train.step.learner import Part
 
 
