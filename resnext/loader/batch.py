@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from resnext.errors import DataError
 from resnext.loader.buffers import BufferPool
 from resnext.pixels.raw_crops import Sources
 from resnext.pixels.transforms import Source
+
+# Unreadable images that are named in one message.
+NAMED: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,3 +152,23 @@ def _together(column: Sequence[NDArray[np.float32] | Source], flat: Tensor) -> T
     inputs = flat.view(torch.float32).view(len(arrays), *arrays[0].shape)
     np.stack(arrays, out=inputs.numpy())
     return inputs
+
+
+def check_readable(batch: Batch) -> None:
+    """Check that every image of a batch could be read.
+
+    Raises:
+        DataError: names the first images that could not.
+    """
+    if batch.failures:
+        raise unreadable([failure.reason for failure in batch.failures])
+
+
+def unreadable(reasons: Sequence[str]) -> DataError:
+    """Return the error that names the first images that could not be read, and counts them."""
+    more = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    named = "; ".join(reasons[:NAMED])
+    return DataError(
+        f"{len(reasons)} of the images cannot be read, and none is left out silently: {named}"
+        f"{more}; repair or remove them"
+    )

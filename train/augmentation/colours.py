@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from train.recipe.random_streams import Numbers
+from train.recipe.random_streams import RandomSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,35 +26,39 @@ COLOUR_VECTORS: Final = np.array(
 )
 
 
-def color_jitter(picture: Planes, strength: float, numbers: Numbers) -> Planes:
+def color_jitter(picture: Planes, strength: float, numbers: RandomSource) -> Planes:
     """Change brightness, contrast and saturation, each by up to `strength`, in random order."""
     if not strength:
         return picture
-    changes: list[Callable[[Planes, float, Numbers], Planes]] = [brightness, contrast, saturation]
+    changes: list[Callable[[Planes, float, RandomSource], Planes]] = [
+        brightness,
+        contrast,
+        saturation,
+    ]
     for place in numbers.order(len(changes)):
         picture = changes[place](picture, strength, numbers)
     return picture
 
 
-def brightness(picture: Planes, strength: float, numbers: Numbers) -> Planes:
+def brightness(picture: Planes, strength: float, numbers: RandomSource) -> Planes:
     """Multiply a picture (3, H, W) by a random number around 1."""
     return picture * np.float32(_alpha(strength, numbers))
 
 
-def contrast(picture: Planes, strength: float, numbers: Numbers) -> Planes:
+def contrast(picture: Planes, strength: float, numbers: RandomSource) -> Planes:
     """Blend a picture (3, H, W) with its mean gray value."""
     alpha = _alpha(strength, numbers)
     mean = _gray(picture).mean(dtype=np.float64)
     return picture * np.float32(alpha) + np.float32((1 - alpha) * mean)
 
 
-def saturation(picture: Planes, strength: float, numbers: Numbers) -> Planes:
+def saturation(picture: Planes, strength: float, numbers: RandomSource) -> Planes:
     """Blend a picture (3, H, W) with its gray values."""
     alpha = _alpha(strength, numbers)
     return picture * np.float32(alpha) + np.float32(1 - alpha) * _gray(picture)
 
 
-def lighting(picture: Planes, deviation: float, numbers: Numbers, *, white: int = 1) -> Planes:
+def lighting(picture: Planes, deviation: float, numbers: RandomSource, *, white: int = 1) -> Planes:
     """Shift the colours of a picture (3, H, W) along the principal ones of ImageNet.
 
     Args:
@@ -69,7 +73,7 @@ def lighting(picture: Planes, deviation: float, numbers: Numbers, *, white: int 
     return shifted
 
 
-def _alpha(strength: float, numbers: Numbers) -> float:
+def _alpha(strength: float, numbers: RandomSource) -> float:
     return 1.0 + numbers.uniform(-strength, strength)
 
 

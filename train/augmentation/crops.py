@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from resnext.pixels.bicubic import Levels
 from resnext.pixels.decoding import check_size
 from resnext.pixels.resample import Window, scale_planes, scaled_size
-from train.recipe.random_streams import Numbers
+from train.recipe.random_streams import RandomSource
 
 Planes = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -23,7 +23,12 @@ ASPECT: Final = (3 / 4, 4 / 3)
 
 
 def sized_crop(
-    pixels: Pixels | Planes, size: int, numbers: Numbers, *, unit: np.float32, least: float = 0.08
+    pixels: Pixels | Planes,
+    size: int,
+    numbers: RandomSource,
+    *,
+    unit: np.float32,
+    least: float = 0.08,
 ) -> Planes:
     """Scale a rectangle of random area and shape to a square; the original's `RandomSizedCrop`.
 
@@ -54,7 +59,7 @@ def sized_crop(
     return scaled(pixels[rows, columns], (size, size), whole, unit)
 
 
-def _sized_window(height: int, width: int, *, numbers: Numbers, least: float) -> Window | None:
+def _sized_window(height: int, width: int, *, numbers: RandomSource, least: float) -> Window | None:
     for _ in range(TRIES):
         area = numbers.uniform(least, 1.0) * (height * width)
         aspect = numbers.uniform(*ASPECT)
@@ -72,14 +77,14 @@ def round_half_up(value: float) -> int:
     return int(value + 0.5)
 
 
-def horizontal_flip(picture: Planes, probability: float, numbers: Numbers) -> Planes:
+def horizontal_flip(picture: Planes, probability: float, numbers: RandomSource) -> Planes:
     """Return the mirror image, or the picture, (3, H, W)."""
     if probability and numbers.uniform(0.0, 1.0) < probability:
         return picture[:, :, ::-1]
     return picture
 
 
-def padded_crop(picture: Planes, size: int, padding: int, numbers: Numbers) -> Planes:
+def padded_crop(picture: Planes, size: int, padding: int, numbers: RandomSource) -> Planes:
     """Cut a random square out of a picture (3, H, W) with a border; the original's `RandomCrop`.
 
     Args:

@@ -16,7 +16,7 @@ from resnext.pixels.resample import Window, scaled_size
 from resnext.preprocessing import Preprocessing
 from train.augmentation.colours import color_jitter, lighting
 from train.augmentation.crops import horizontal_flip, padded_crop, scaled, sized_crop
-from train.recipe.random_streams import Drawn, Numbers, Use, stream
+from train.recipe.random_streams import GeneratorSource, RandomSource, StreamUse, stream
 from train.recipe.recipe import Augmentation, Crop
 
 Planes = NDArray[np.float32]
@@ -45,12 +45,12 @@ class TrainingView:
         Raises:
             ImageError: it is smaller than the crop where nothing is scaled.
         """
-        numbers = Drawn(stream(self.seed, Use.PICTURE, self.epoch, position))
+        numbers = GeneratorSource(stream(self.seed, StreamUse.PICTURE, self.epoch, position))
         return augment(pixels, self.preprocessing, self.augmentation, numbers)
 
 
 def augment(
-    pixels: Pixels, preprocessing: Preprocessing, augmentation: Augmentation, numbers: Numbers
+    pixels: Pixels, preprocessing: Preprocessing, augmentation: Augmentation, numbers: RandomSource
 ) -> Planes:
     """Return a training picture as the network sees it: (3, crop, crop) float32, C-contiguous.
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from resnext.errors import SpecError
 from resnext.spec import Block, Shortcut, Spec, Stem
-from train.errors import RecipeError
+from train.recipe.recipe import RecipeError
 
 # depth -> block and blocks per stage, of networks with ImageNet's stem.
 IMAGENET: Final = {

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from resnext.images.image_set import ImageSet
 from resnext.images.names import few
-from train.errors import RecipeError
+from train.recipe.recipe import RecipeError
 
 
 def total_weight(labels: NDArray[np.int64], weights: Sequence[float] | None) -> float:

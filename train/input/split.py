@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet, Reader
 from resnext.images.names import Names, few
-from train.recipe.random_streams import Use, stream
+from train.recipe.random_streams import StreamUse, stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,7 +29,7 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class SubsetReader:
     """Some of the images of another reader.
 
     Attributes:
@@ -55,7 +55,7 @@ def subset(images: ImageSet, positions: NDArray[np.int64]) -> ImageSet:
         images,
         ids=Names(images.ids[int(position)] for position in positions),
         labels=images.labels[positions],
-        reader=Chosen(reader=images.reader, positions=positions),
+        reader=SubsetReader(reader=images.reader, positions=positions),
     )
 
 
@@ -75,7 +75,7 @@ def split(images: ImageSet, fraction: float, *, seed: int) -> Images:
     Raises:
         DataError: a class of fewer than two images.
     """
-    generator = stream(seed, Use.SPLIT)
+    generator = stream(seed, StreamUse.SPLIT)
     kept: list[NDArray[np.int64]] = []
     for label in np.unique(images.labels):
         members = np.flatnonzero(images.labels == label)

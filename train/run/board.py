@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from train.run.files import AVERAGE, BOARD, WEIGHTS
+from train.run.folder import BOARD
+from train.run.progress import AVERAGE, WEIGHTS
 
 
 class Board:

@@ -21,13 +21,12 @@ from resnext.inference.answer import Answer
 from resnext.inference.metrics import Counts, count, top_five
 from resnext.inference.predictor import Precision, Predictor
 from resnext.inference.scaling import takes_over
-from resnext.loader.batch import Batch
+from resnext.loader.batch import Batch, check_readable
 from resnext.loader.batches import read_batches
 from resnext.machine import usual_batch_size
 from resnext.pixels.transforms import Source, crop_source, prepare_pixels
 from resnext.preprocessing import Preprocessing
-from train.errors import DivergedError
-from train.input.readable import check_readable
+from train.step.loss import DivergedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -14,11 +14,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.support.golden import ROOT
-from train.errors import DivergedError, StateError
+from train.run.folder import StateError, full_disk_explained
 from train.run.progress import Best, Progress, Tally
 from train.run.results import epoch_row
-from train.run.state import State, explained
-from train.step.learner import Seen
+from train.run.state import State
+from train.step.learner import StepResult
+from train.step.loss import DivergedError
 
 SCORE = {"images": 10, "top1_correct": 5, "top5_correct": 9, "loss": 0.25}
 ROW = {
@@ -41,7 +42,7 @@ SCALE = {
 
 
 def progress() -> Progress:
-    seen = Seen(images=8, loss=2.5, wrong=3, norm=0.75)
+    seen = StepResult(images=8, loss=2.5, wrong=3, norm=0.75)
     best = Best(epoch=1, weights="average", wrong=5, loss=0.25)
     return Progress().ended(ROW, best).stepped(seen, 0.5).stepped(seen, 0.25)
 
@@ -75,9 +76,9 @@ def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_step_that_half_precision_skips_leaves_finite_numbers() -> None:
-    first = Seen(images=8, loss=4.0, wrong=1, norm=float("inf"))
-    second = Seen(images=8, loss=float("nan"), wrong=7, norm=float("nan"))
-    third = Seen(images=8, loss=2.0, wrong=1, norm=0.5)
+    first = StepResult(images=8, loss=4.0, wrong=1, norm=float("inf"))
+    second = StepResult(images=8, loss=float("nan"), wrong=7, norm=float("nan"))
+    third = StepResult(images=8, loss=2.0, wrong=1, norm=0.5)
     found = Tally()
     for seen in (first, second, third):
         found = found.plus(seen, 0.5)
@@ -301,7 +302,7 @@ def test_full_disk_keeps_the_state_before(tmp_path: Path) -> None:
 
 
 def test_full_disk_before_the_first_state_says_that_nothing_is_saved(tmp_path: Path) -> None:
-    with pytest.raises(StateError) as caught, explained(tmp_path / "last.safetensors"):
+    with pytest.raises(StateError) as caught, full_disk_explained(tmp_path / "last.safetensors"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert str(caught.value) == (
         f"{tmp_path}/last.safetensors: No space left on device; make room, then begin anew with "
