@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import distributed
+from torch.nn.modules.batchnorm import _BatchNorm
 
 import convert
 from resnext.model import ResNeXt
@@ -251,6 +253,23 @@ def test_steps_that_half_precision_leaves_out_count_in_a_row_only(
             learner.step([bad], rate=RATE, weight=8, number=number)
         learner.step([part(steps, 0)], rate=RATE, weight=8, number=20)
     assert learner.skipped == 0
+
+
+@pytest.mark.gpu
+def test_batch_norm_over_all_processes_is_that_of_pytorch(
+    before: Callable[[], ResNeXt], tmp_path: Path
+) -> None:
+    distributed.init_process_group(
+        "nccl", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
+    )
+    try:
+        machine = Machine(device=torch.device("cuda"), processes=2)
+        learner = Learner(before(), replace(GOLDEN, sync_bn=True), machine, Objective())
+    finally:
+        distributed.destroy_process_group()
+    norms = [each for each in learner.network.modules() if isinstance(each, _BatchNorm)]
+    assert {type(norm) for norm in norms} == {torch.nn.SyncBatchNorm}
+    assert list(learner.network.state_dict()) == list(before().state_dict())
 
 
 def test_average_follows_the_weights_with_a_warm_up(
