@@ -86,6 +86,26 @@ class Batch:
             taken.fill_(0)
 
 
+def check_readable(batch: Batch) -> None:
+    """Refuse a batch of which an image could not be read.
+
+    Raises:
+        DataError: names them.
+    """
+    if batch.failures:
+        raise unreadable([failure.reason for failure in batch.failures])
+
+
+def unreadable(reasons: list[str]) -> DataError:
+    """Return the error that names the first images that could not be read, and counts them."""
+    more = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    named = "; ".join(reasons[:NAMED])
+    return DataError(
+        f"{len(reasons)} of the images cannot be read, and none is left out silently: {named}"
+        f"{more}; repair or remove them"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One image, prepared.
@@ -152,23 +172,3 @@ def _together(column: Sequence[NDArray[np.float32] | Source], flat: Tensor) -> T
     inputs = flat.view(torch.float32).view(len(arrays), *arrays[0].shape)
     np.stack(arrays, out=inputs.numpy())
     return inputs
-
-
-def check_readable(batch: Batch) -> None:
-    """Check that every image of a batch could be read.
-
-    Raises:
-        DataError: names the first images that could not.
-    """
-    if batch.failures:
-        raise unreadable([failure.reason for failure in batch.failures])
-
-
-def unreadable(reasons: Sequence[str]) -> DataError:
-    """Return the error that names the first images that could not be read, and counts them."""
-    more = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
-    named = "; ".join(reasons[:NAMED])
-    return DataError(
-        f"{len(reasons)} of the images cannot be read, and none is left out silently: {named}"
-        f"{more}; repair or remove them"
-    )

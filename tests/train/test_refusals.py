@@ -9,12 +9,9 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from resnext.images.folders import class_folders
 from resnext.spec import Spec
 from tests.support.train_runs import assert_refused, run, tiny, write_data, write_pictures
 from train.cli import main
-from train.input.split import Images
-from train.run.folder import StateError, check_outside_of_images
 
 ONE = ("--epochs", "1")
 
@@ -273,11 +270,3 @@ def test_picture_of_another_kind_is_read_by_its_content(root: Path) -> None:
     path = data / "train" / "ant" / "000.png"
     Image.open(path).save(path, "JPEG")
     assert run(root, *tiny("kinds", *ONE), "--data", "jpeg").returncode == 0
-
-
-def test_run_in_a_hidden_folder_among_the_images_is_taken(root: Path) -> None:
-    images = class_folders(root / "data" / "train")
-    both = Images(train=images, val=images)
-    check_outside_of_images(root / "data" / "train" / ".runs" / "a", both)
-    with pytest.raises(StateError, match="outside of the images expected"):
-        check_outside_of_images(root / "data" / "train" / "runs" / ".a", both)
