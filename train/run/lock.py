@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from train.errors import StateError
-from train.run.files import LOCK
+from train.run.folder import LOCK, StateError
 
 
 @contextmanager
