@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import convert
-from convert.loading import is_safetensors
-from convert.location import fetch, find_source
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.images.alignment import in_order_of_labels
 from resnext.images.names import few
@@ -58,11 +56,11 @@ def check_network(config: "Config", recipe: "Recipe") -> None:
     if config.architecture is not None:
         spec = config.architecture.spec(recipe.stem, classes=2)  # whatever the images have
     else:
-        source = find_source(str(config.init), cache=config.cache)
+        location = convert.find(str(config.init), cache=config.cache)
         if not recipe.freeze:
             return
-        known = source.row.spec if source.row else None
-        spec = known or convert.load(source.path).spec
+        known = location.row.spec if location.row else None
+        spec = known or convert.load(location.path).spec
     parts_up_to(spec, recipe.freeze)
 
 
@@ -131,7 +129,7 @@ def begin_with(
     Raises:
         ResnextError: it cannot be read, or nobody knows its preprocessing.
     """
-    path = fetch(find_source(str(config.init), cache=config.cache), bar)
+    path = convert.fetch(convert.find(str(config.init), cache=config.cache), bar)
     found = convert.load(path)
     preprocessing, note = _preprocessing(config, found, path)
     kept, text = _classifier(config, found, classes=classes, names=names)
@@ -237,7 +235,7 @@ def _provenance(found: Checkpoint, path: Path) -> Provenance:
     """
     own = found.provenance
     name, sha256, size = own.source_file, own.source_sha256, own.source_bytes
-    if is_safetensors(path):
+    if convert.is_converted(path):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         name, size = path.name.encode("utf-8", "backslashreplace").decode(), path.stat().st_size
