@@ -2,7 +2,9 @@
 
 from typing import Final
 
-STATE: Final = "state.safetensors"
+from resnext.header import TRAINING_STATE_FILE
+
+STATE: Final = TRAINING_STATE_FILE
 BEST: Final = "best.safetensors"
 LAST: Final = "last.safetensors"
 LAST_AVERAGE: Final = "last_average.safetensors"

@@ -19,17 +19,18 @@ from safetensors import SafetensorError
 
 from resnext.differences import first_difference
 from resnext.files import whole_file
+from resnext.header import TRAINING_STATE_FILE, TRAINING_STATE_FORM
 from resnext.tensor_file import write_tensors
 from train.errors import DivergedError, StateError
 from train.run.fields import check_shape
-from train.run.files import LAST, STATE
+from train.run.files import LAST
 from train.run.progress import Progress
 
 Array = NDArray[np.generic]
 Arrays = Mapping[str, Array]
 
 # What stands in the header, so that no other file is taken for a state, nor one of another form.
-FORM: Final = "resnext-train state 1"
+FORM: Final = f"{TRAINING_STATE_FORM}1"
 SLASH: Final = "/"
 # What an identity did not say in the beginning, and a state of then is not asked for.
 LATER: Final = ("number of training images", "number of validation images", "steps of an epoch")
@@ -205,7 +206,7 @@ def explained(path: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         kept = f"; the {path.name} of before is kept" if path.exists() else ""
-        saved = path.with_name(STATE).exists()
+        saved = path.with_name(TRAINING_STATE_FILE).exists()
         way = "go on with --resume" if saved else "begin anew with --force: no state is saved yet"
         raise StateError(f"{path}: {error.strerror}{kept}; make room, then {way}") from error
 
