@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from resnext.differences import first_difference
+from resnext.fields import check_shape
 from resnext.files import whole_file
 from resnext.header import TRAINING_STATE_FILE, TRAINING_STATE_FORM
 from resnext.tensor_file import write_tensors
 from train.errors import DivergedError, StateError
-from train.run.fields import check_shape
 from train.run.files import LAST
 from train.run.progress import Progress
 
