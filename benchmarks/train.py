@@ -33,8 +33,9 @@ import sys, torch
 from resnext.machine import keep_freed_memory
 from resnext.model import ResNeXt
 from resnext.spec import Spec
-from train.step.learner import Learner, Machine, Part
+from train.step.learner import Learner, Machine
 from train.step.loss import Objective
+from train.step.micro_batch import MicroBatch
 from train.recipe.recipe import IMAGENET_2017
 saves = sys.argv[1] == "saved"
 if not saves:
@@ -42,7 +43,7 @@ if not saves:
 machine = Machine(device=torch.device("cpu"), saves_memory=saves)
 network = ResNeXt(Spec(blocks=(3, 4, 23, 3), cardinality=32, base_width=4))
 learner = Learner(network, IMAGENET_2017, machine, Objective())
-part = Part(inputs=torch.randn(16, 3, 224, 224), labels=torch.arange(16))
+part = MicroBatch(inputs=torch.randn(16, 3, 224, 224), labels=torch.arange(16))
 for number in range(3):
     learner.step([part], rate=0.01, weight=16, number=number + 1)
 """

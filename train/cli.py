@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from resnext.distributed.job import Job
     from train.input.architecture import Architecture
-    from train.input.options import Config
-    from train.training import Outcome
+    from train.input.options import TrainingConfig
+    from train.run.run import Run
     from train.watcher import Watcher
 
 PROG: Final = "resnext-train"
@@ -67,16 +67,16 @@ def main(**arguments: Any) -> None:
     leave(job)
 
 
-def config_of(**arguments: Any) -> "Config":
-    """Return what the options of the command ask for."""
+def config_of(**arguments: Any) -> "TrainingConfig":
+    """Return the options of the command as a configuration."""
     from resnext.download.address import shown
-    from train.input.options import Config
+    from train.input.options import TrainingConfig
 
     changes = {name: arguments.pop(name) for name in CHANGES}
     output = arguments.pop("output") or default_output(arguments["data"])
     names = ("depth", "base_width", "cardinality", "kind", "shortcut")
     architecture = {name: arguments.pop(name) for name in names}
-    return Config(
+    return TrainingConfig(
         **arguments,
         output=output,
         changes=_changes(changes),
@@ -86,17 +86,17 @@ def config_of(**arguments: Any) -> "Config":
 
 
 def default_output(data: str) -> Path:
-    """Return the folder of a run that nobody named: by its images, below `runs`."""
+    """Return the folder of a run without --output: named by its images, in `runs`."""
     name = re.sub(r"[^\w.-]+", "_", Path(data.rstrip("/")).stem).strip("._")
     return Path("runs") / (name or "run")
 
 
 def _changes(given: "Mapping[str, Any]") -> dict[str, Any]:
-    """Return the values that were given, as the recipe takes them."""
-    from train.recipe.recipe import Crop, Curve
+    """Return the values of the recipe that were given, with the enums that it takes."""
+    from train.recipe.recipe import Crop, ScheduleShape
 
     changes = {name: value for name, value in given.items() if value is not None}
-    kinds = {"curve": Curve, "crop": Crop}
+    kinds = {"curve": ScheduleShape, "crop": Crop}
     return {name: kinds[name](v) if name in kinds else v for name, v in changes.items()}
 
 
@@ -109,19 +109,24 @@ def _architecture(given: "Mapping[str, Any]") -> "Architecture | None":
     return Architecture(**stated) if stated else None
 
 
-def _train(config: "Config", job: "Job") -> None:
-    from train.run.files import STATE
+def _train(config: "TrainingConfig", job: "Job") -> None:
+    from resnext.header import TRAINING_STATE_FILE
+    from train.request import checked_request
     from train.run.stop import Stop, Stopped
-    from train.training import train
 
     watcher = _watcher(job)
     stop = Stop(watcher.note)
     try:
         with stop.listening():
-            outcome = train(config, job, watcher, stop)
+            request = checked_request(config, job, watcher.bar)
+
+            # Here, because a mistyped path must not wait for torch.
+            from train.training import train
+
+            run = train(request, job, watcher, stop)
     except Stopped:
-        # A run that would have gone on is as it was, even if it came to no step.
-        saved = stop.waits or (config.resume and (config.output / STATE).exists())
+        # A run that was to be resumed still has its state, even if no step was taken.
+        saved = stop.waits or (config.resume and (config.output / TRAINING_STATE_FILE).exists())
         if job.leads and saved:
             say(PROG, f"stopped; {config.output} has the run up to here, and --resume goes on")
         elif job.leads:
@@ -129,24 +134,24 @@ def _train(config: "Config", job: "Job") -> None:
         if stop.by_hand or not saved:
             sys.exit(BAD_INPUT)
         return
-    if outcome is not None:
-        _tell(outcome)
+    if run is not None:
+        _print_results(run)
 
 
-def _tell(outcome: "Outcome") -> None:
-    from train.run.wording import closing_lines
+def _print_results(run: "Run") -> None:
+    from train.run.messages import closing_lines
 
-    for line in closing_lines(outcome.task, outcome.progress):
+    for line in closing_lines(run.task, run.progress):
         _print(line)
 
 
 def _print(text: str) -> None:
-    """Write a line on stdout; where it takes none (`| head`, a full disk), the run goes on."""
+    """Write a line to stdout; if that fails (`| head`, a full disk), the run goes on."""
     try:
         click.echo(printable(text))
     except OSError as error:
         say(PROG, f"stdout: {error.strerror}; the run goes on without it")
-        # What is left in the buffer goes there too, when the interpreter ends.
+        # The interpreter flushes the buffer at its end: to the null device.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -155,7 +160,7 @@ def _watcher(job: "Job") -> "Watcher":
 
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
-    from train.run.wording import epoch_line
+    from train.run.messages import epoch_line
     from train.watcher import Watcher
 
     if not job.leads:

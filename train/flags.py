@@ -10,7 +10,7 @@ from resnext.terminal.command import NamedPath
 
 
 class Number(click.FloatRange):
-    """A finite number of a range: not even the range itself refuses "nan"."""
+    """A finite number in a range: click's own range accepts "nan"."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -24,7 +24,7 @@ class Number(click.FloatRange):
 
 PATH: Final = NamedPath()
 FOLDER: Final = NamedPath(file_okay=False)
-# Every number has a highest value, above all that anybody means: beyond it something overflows.
+# Every number has an upper limit, far above useful values: beyond it something overflows.
 COUNT: Final = click.IntRange(1, 1_000_000)
 COUNT_OR_NONE: Final = click.IntRange(0, 1_000_000)
 WIDTH: Final = click.IntRange(1, 4096)
@@ -170,7 +170,7 @@ RECIPE: Final = (
     click.option(
         "--sync-bn/--no-sync-bn",
         default=None,
-        help="Batch norm over the pictures of all processes.",
+        help="Batch norm over the pictures of all processes; NVIDIA GPUs only.",
     ),
     click.option(
         "--channels-last/--no-channels-last",
@@ -284,7 +284,7 @@ CHANGES: Final = (
 
 
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command all options, in their order."""
+    """Add all options to a command, in the order of `GROUPS`."""
     for decorate in reversed([option for group in GROUPS.values() for option in group]):
         function = decorate(function)
     return function

@@ -22,6 +22,8 @@ TESTS = (
     "tests/resnext/inference/test_folding.py",
     "tests/resnext/inference/test_scaling.py",
     "tests/resnext/loader/test_upload.py",
+    "tests/train/step/test_learner.py",
+    "tests/train/test_job.py",
 )
 
 

@@ -31,9 +31,8 @@ from tests.support.train_runs import (
     write_pictures,
 )
 from train.cli import default_output
-from train.input.first_network import begin_with
-from train.input.options import Config
-from train.input.task import chosen_recipe
+from train.input.first_network import from_checkpoint
+from train.input.options import TrainingConfig, chosen_recipe
 from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017
 
 ONE = ("--epochs", "1")
@@ -188,8 +187,8 @@ def test_chain_of_trainings_states_the_file_that_each_began_with(
 ) -> None:
     path = trained / "best.safetensors"
     for folder in (tmp_path / "second", tmp_path / "third"):
-        config = Config(data="data", output=folder, init=str(path))
-        checkpoint = begin_with(config, classes=3, names=CLASSES, bar=quiet).checkpoint
+        config = TrainingConfig(data="data", output=folder, init=str(path))
+        checkpoint = from_checkpoint(config, classes=3, names=CLASSES, bar=quiet).checkpoint
         stated = checkpoint.provenance
         assert (stated.source_file, stated.source_bytes) == (path.name, path.stat().st_size)
         assert stated.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -427,7 +426,7 @@ def test_folder_that_nobody_named_is_called_after_the_images(data: str, folder: 
 
 
 def test_options_of_the_readme_choose_their_recipes() -> None:
-    cifar = Config(data="cifar100", output=Path("x"), changes={"weight_decay": 5e-4})
+    cifar = TrainingConfig(data="cifar100", output=Path("x"), changes={"weight_decay": 5e-4})
     assert chosen_recipe(cifar) == CIFAR_2017
     assert chosen_recipe(replace(cifar, data="imagenet/", changes={})) == IMAGENET_2017
     assert chosen_recipe(replace(cifar, init="x.t7", changes={})) == FINETUNE

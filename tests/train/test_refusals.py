@@ -9,13 +9,9 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from resnext.images.folders import class_folders
 from resnext.spec import Spec
 from tests.support.train_runs import assert_refused, run, tiny, write_data, write_pictures
 from train.cli import main
-from train.errors import StateError
-from train.input.conflicts import check_place
-from train.input.split import Images
 
 ONE = ("--epochs", "1")
 
@@ -194,7 +190,7 @@ def test_network_that_does_not_fit_in_memory_is_refused(
         del generator
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
 
-    monkeypatch.setattr("resnext.model.ResNeXt", fail)
+    monkeypatch.setattr("train.input.first_network.ResNeXt", fail)
     monkeypatch.chdir(root)
     begun = ("--data", "data", "--output", "x", "--depth", "11", "--recipe", "cifar-2017")
     with pytest.raises(SystemExit) as caught:
@@ -240,7 +236,7 @@ def test_run_among_the_images_is_refused(root: Path, output: str) -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("--force",)])
-def test_checkpoint_to_begin_with_is_not_replaced_by_its_own_run(
+def test_checkpoint_to_from_checkpoint_is_not_replaced_by_its_own_run(
     root: Path, words: tuple[str, ...]
 ) -> None:
     folder = root / f"own{len(words)}"
@@ -274,11 +270,3 @@ def test_picture_of_another_kind_is_read_by_its_content(root: Path) -> None:
     path = data / "train" / "ant" / "000.png"
     Image.open(path).save(path, "JPEG")
     assert run(root, *tiny("kinds", *ONE), "--data", "jpeg").returncode == 0
-
-
-def test_run_in_a_hidden_folder_among_the_images_is_taken(root: Path) -> None:
-    images = class_folders(root / "data" / "train")
-    both = Images(train=images, val=images)
-    check_place(root / "data" / "train" / ".runs" / "a", both)
-    with pytest.raises(StateError, match="outside of the images expected"):
-        check_place(root / "data" / "train" / "runs" / ".a", both)

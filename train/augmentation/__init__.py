@@ -1,1 +1,1 @@
-"""Augmentation: the random changes of 2017 to a training picture."""
+"""Augmentation: the random changes of 2017 to a training image."""

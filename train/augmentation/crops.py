@@ -1,4 +1,4 @@
-"""How a training picture is cut out, as in 2017, each way with the numbers that it draws.
+"""Crops and flips of 2017, with random numbers drawn in the original's order.
 
 Source: datasets/transforms.lua of the original release.
 """
@@ -12,30 +12,35 @@ from numpy.typing import NDArray
 from resnext.pixels.bicubic import Levels
 from resnext.pixels.decoding import check_size
 from resnext.pixels.resample import Window, scale_planes, scaled_size
-from train.recipe.random_streams import Numbers
+from train.recipe.random_streams import RandomSource
 
 Planes = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-# How often a sized crop is drawn anew because it does not fit into the picture.
+# How often a sized crop is drawn until one fits into the image.
 TRIES: Final = 10
 ASPECT: Final = (3 / 4, 4 / 3)
 
 
 def sized_crop(
-    pixels: Pixels | Planes, size: int, numbers: Numbers, *, unit: np.float32, least: float = 0.08
+    pixels: Pixels | Planes,
+    size: int,
+    numbers: RandomSource,
+    *,
+    unit: np.float32,
+    least: float = 0.08,
 ) -> Planes:
-    """Scale a rectangle of random area and shape to a square; the original's `RandomSizedCrop`.
+    """Resize a crop of random area and aspect ratio to a square: `RandomSizedCrop` of the original.
 
-    Where none of ten fits into the picture, its shorter side is scaled to `size`, and the centre
-    taken.
+    If none of ten random crops fits into the image, its shorter side is resized to `size`, and the
+    centre is cropped.
 
     Args:
         pixels: (H, W, 3) uint8, or float32.
-        size: of the square.
-        numbers: draws area, shape, whether upright, top and left, for each try.
-        unit: the value of one gray level.
-        least: part of the picture's area.
+        size: side of the square.
+        numbers: draws area, aspect ratio, orientation, top and left for each try.
+        unit: value of one gray level in the result.
+        least: smallest fraction of the image's area.
 
     Returns:
         (3, size, size) float32, not clamped.
@@ -54,7 +59,7 @@ def sized_crop(
     return scaled(pixels[rows, columns], (size, size), whole, unit)
 
 
-def _sized_window(height: int, width: int, *, numbers: Numbers, least: float) -> Window | None:
+def _sized_window(height: int, width: int, *, numbers: RandomSource, least: float) -> Window | None:
     for _ in range(TRIES):
         area = numbers.uniform(least, 1.0) * (height * width)
         aspect = numbers.uniform(*ASPECT)
@@ -68,42 +73,42 @@ def _sized_window(height: int, width: int, *, numbers: Numbers, least: float) ->
 
 
 def round_half_up(value: float) -> int:
-    """Return the nearest whole number of a value >= 0; of two the higher, as C's `round`."""
+    """Round a value >= 0 to the nearest integer, halves up, as C's `round` does."""
     return int(value + 0.5)
 
 
-def horizontal_flip(picture: Planes, probability: float, numbers: Numbers) -> Planes:
-    """Return the mirror image, or the picture, (3, H, W)."""
+def horizontal_flip(image: Planes, probability: float, numbers: RandomSource) -> Planes:
+    """Return the image (3, H, W), mirrored with a probability."""
     if probability and numbers.uniform(0.0, 1.0) < probability:
-        return picture[:, :, ::-1]
-    return picture
+        return image[:, :, ::-1]
+    return image
 
 
-def padded_crop(picture: Planes, size: int, padding: int, numbers: Numbers) -> Planes:
-    """Cut a random square out of a picture (3, H, W) with a border; the original's `RandomCrop`.
+def padded_crop(image: Planes, size: int, padding: int, numbers: RandomSource) -> Planes:
+    """Crop a random square from a padded image (3, H, W): `RandomCrop` of the original.
 
     Args:
-        size: of the square; at most the picture's sides with the border.
+        size: side of the square; at most the sides of the padded image.
         padding: zeros on each side.
     """
     if padding:
-        picture = np.pad(picture, ((0, 0), (padding, padding), (padding, padding)))
-    _, height, width = picture.shape
+        image = np.pad(image, ((0, 0), (padding, padding), (padding, padding)))
+    _, height, width = image.shape
     if (height, width) == (size, size):
-        return picture
+        return image
     # Left before top: the order in which the original drew.
     left, top = numbers.whole(0, width - size), numbers.whole(0, height - size)
-    return picture[:, top : top + size, left : left + size]
+    return image[:, top : top + size, left : left + size]
 
 
 def scaled(
     pixels: Pixels | Planes, size: tuple[int, int], window: Window, unit: np.float32
 ) -> Planes:
-    """Return a window of a picture that is scaled to a size (height, width), as planes."""
+    """Return a window of an image that is resized to a size (height, width), as planes."""
     if size == pixels.shape[:2]:
         rows = slice(window.top, window.top + window.height)
         columns = slice(window.left, window.left + window.width)
         return np.multiply(pixels[rows, columns].transpose(2, 0, 1), unit, order="C")
-    # Adding -0 and dividing by 1 leave every bit as it is.
+    # Adding -0 and dividing by 1 change no bit.
     levels = Levels(unit=unit, shift=np.full(3, -0.0, np.float32), divisor=np.ones(3, np.float32))
     return scale_planes(pixels, size, window, levels)

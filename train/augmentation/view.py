@@ -1,6 +1,6 @@
-"""The original's random changes to a training picture, each with the numbers that it draws.
+"""The augmentation of a training image, from decoded pixels to network input, as in 2017.
 
-Pictures are planes (3, H, W) float32 in units of `white`; the first crop takes the decoded pixels.
+Images are planes (3, H, W) float32 in which white has the value `white` of the preprocessing.
 Source: datasets/transforms.lua and datasets/{imagenet,cifar10}.lua of the original release.
 """
 
@@ -16,7 +16,7 @@ from resnext.pixels.resample import Window, scaled_size
 from resnext.preprocessing import Preprocessing
 from train.augmentation.colours import color_jitter, lighting
 from train.augmentation.crops import horizontal_flip, padded_crop, scaled, sized_crop
-from train.recipe.random_streams import Drawn, Numbers, Use, stream
+from train.recipe.random_streams import GeneratorSource, RandomSource, StreamUse, stream
 from train.recipe.recipe import Augmentation, Crop
 
 Planes = NDArray[np.float32]
@@ -25,11 +25,11 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class TrainingView:
-    """From pixels (H, W, 3) uint8 to one epoch's network input (3, crop, crop) float32.
+    """Prepares pixels (H, W, 3) uint8 as an epoch's network input (3, crop, crop) float32.
 
     Attributes:
-        preprocessing: the row that belongs to the weights.
-        augmentation: what is changed at random.
+        preprocessing: of the network.
+        augmentation: of the recipe.
         seed: of the run.
         epoch: counted from 1.
     """
@@ -40,50 +40,48 @@ class TrainingView:
     epoch: int
 
     def __call__(self, pixels: Pixels, position: int) -> Planes:
-        """Return what the network sees of the picture at a place of the image set.
+        """Return the network input for the image at a position of the image set.
 
         Raises:
-            ImageError: it is smaller than the crop where nothing is scaled.
+            ImageError: the image is smaller than the crop, and the preprocessing does not resize.
         """
-        numbers = Drawn(stream(self.seed, Use.PICTURE, self.epoch, position))
+        numbers = GeneratorSource(stream(self.seed, StreamUse.PICTURE, self.epoch, position))
         return augment(pixels, self.preprocessing, self.augmentation, numbers)
 
 
 def augment(
-    pixels: Pixels, preprocessing: Preprocessing, augmentation: Augmentation, numbers: Numbers
+    pixels: Pixels, preprocessing: Preprocessing, augmentation: Augmentation, numbers: RandomSource
 ) -> Planes:
-    """Return a training picture as the network sees it: (3, crop, crop) float32, C-contiguous.
+    """Return the network input for a training image: (3, crop, crop) float32, C-contiguous.
 
-    In the original's order: cut out (sized), colours, normalise, mirror, cut out (the others).
+    The order is the original's: sized crop, colours, normalisation, flip, other crops.
 
     Raises:
-        ImageError: a picture that is smaller than the crop where nothing is scaled.
+        ImageError: the image is smaller than the crop, and the preprocessing does not resize.
     """
     unit = np.float32(preprocessing.white / 255)
     if augmentation.crop is Crop.SIZED:
-        picture = sized_crop(
-            pixels, preprocessing.crop, numbers, unit=unit, least=augmentation.area
-        )
+        image = sized_crop(pixels, preprocessing.crop, numbers, unit=unit, least=augmentation.area)
     else:
-        picture = _as_validated(pixels, preprocessing, unit)
-    picture = color_jitter(picture, augmentation.jitter, numbers)
-    picture = lighting(picture, augmentation.lighting, numbers, white=preprocessing.white)
-    picture = _normalised(picture, preprocessing)
-    picture = horizontal_flip(picture, augmentation.flip, numbers)
+        image = _resized(pixels, preprocessing, unit)
+    image = color_jitter(image, augmentation.jitter, numbers)
+    image = lighting(image, augmentation.lighting, numbers, white=preprocessing.white)
+    image = _normalised(image, preprocessing)
+    image = horizontal_flip(image, augmentation.flip, numbers)
     match augmentation.crop:
         case Crop.SIZED:
             pass
         case Crop.PADDED:
-            picture = padded_crop(picture, preprocessing.crop, augmentation.padding, numbers)
+            image = padded_crop(image, preprocessing.crop, augmentation.padding, numbers)
         case Crop.SHIFTED:
-            picture = padded_crop(picture, preprocessing.crop, 0, numbers)
+            image = padded_crop(image, preprocessing.crop, 0, numbers)
         case _:
             assert_never(augmentation.crop)
-    return np.ascontiguousarray(picture)
+    return np.ascontiguousarray(image)
 
 
-def _as_validated(pixels: Pixels, preprocessing: Preprocessing, unit: np.float32) -> Planes:
-    """Return the whole picture as it is scaled for validation, not normalised yet."""
+def _resized(pixels: Pixels, preprocessing: Preprocessing, unit: np.float32) -> Planes:
+    """Return the whole image, resized as for validation and not normalised."""
     height, width, _ = pixels.shape
     if preprocessing.scale is not None:
         height, width = scaled_size(height, width, preprocessing.scale)
@@ -97,9 +95,9 @@ def _as_validated(pixels: Pixels, preprocessing: Preprocessing, unit: np.float32
     return scaled(pixels, (height, width), whole, unit)
 
 
-def _normalised(picture: Planes, preprocessing: Preprocessing) -> Planes:
+def _normalised(image: Planes, preprocessing: Preprocessing) -> Planes:
     shift = -np.array(preprocessing.mean)
     std = np.array(preprocessing.std)
-    planes: Planes = picture + shift.astype(np.float32)[:, None, None]
+    planes: Planes = image + shift.astype(np.float32)[:, None, None]
     planes /= std.astype(np.float32)[:, None, None]
     return planes

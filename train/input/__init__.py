@@ -1,1 +1,1 @@
-"""Input: what is trained on what, found and checked before the first step."""
+"""Input: options, images and the first network, found and checked before the first step."""

@@ -1,4 +1,4 @@
-"""The networks that the original could be asked to train, by its options.
+"""The networks that the original could train, by its options.
 
 Source: opts.lua and models/resnext.lua of the original release.
 """
@@ -8,9 +8,9 @@ from typing import Final
 
 from resnext.errors import SpecError
 from resnext.spec import Block, Shortcut, Spec, Stem
-from train.errors import RecipeError
+from train.recipe.recipe import RecipeError
 
-# depth -> block and blocks per stage, of networks with ImageNet's stem.
+# Depth -> block and blocks per stage, for networks with ImageNet's stem.
 IMAGENET: Final = {
     18: (Block.BASIC, (2, 2, 2, 2)),
     34: (Block.BASIC, (3, 4, 6, 3)),
@@ -18,18 +18,18 @@ IMAGENET: Final = {
     101: (Block.BOTTLENECK, (3, 4, 23, 3)),
     152: (Block.BOTTLENECK, (3, 8, 36, 3)),
 }
-# `-bottleneckType`. B and C are one network, weight for weight; `resnet` takes no width.
+# `-bottleneckType`. B and C are the same network, weight for weight; `resnet` has no base width.
 KINDS: Final = ("resnet", "resnext_B", "resnext_C")
 PLAIN: Final = (64, 1)  # base width and cardinality of a ResNet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """A network as the original's options named it.
+    """A network as the original's options name it.
 
     Attributes:
-        depth: layers with weights.
-        base_width: channels of a group in the first stage.
+        depth: number of layers with weights.
+        base_width: channels per group in the first stage.
         cardinality: groups of the 3x3 convolution.
         kind: one of `KINDS`.
         shortcut: "A", "B" or "C".
@@ -42,15 +42,15 @@ class Architecture:
     shortcut: str = "B"
 
     def spec(self, stem: Stem, classes: int) -> Spec:
-        """Return the network's numbers.
+        """Return the specification of the network.
 
         Args:
             stem: of ImageNet or of CIFAR.
             classes: outputs of the classifier.
 
         Raises:
-            RecipeError: a depth that the original does not have, a width that the kind ignores, or
-                numbers that contradict each other.
+            RecipeError: the original has no network of this depth, the kind of block ignores the
+                width, or the numbers contradict each other.
         """
         if self.kind == "resnet" and (self.base_width, self.cardinality) != PLAIN:
             raise RecipeError(

@@ -1,23 +1,24 @@
-"""How much each class counts in the loss."""
+"""Class weights: the factor of each class in the loss."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from sys import float_info
 
 import numpy as np
 from numpy.typing import NDArray
 
+from resnext.fields import is_number, read_toml
 from resnext.images.image_set import ImageSet
 from resnext.images.names import few
-from train.errors import RecipeError
+from train.recipe.recipe import RecipeError
 
 
 def total_weight(labels: NDArray[np.int64], weights: Sequence[float] | None) -> float:
-    """Return what the sum of the losses of some pictures is divided by: their weights' sum.
+    """Return the sum of the weights of some images, by which the sum of their losses is divided.
 
     Args:
-        labels: (N,) of the pictures.
-        weights: factors by class; None weighs all the same.
+        labels: (N,) of the images.
+        weights: factor of each class; None weighs all equally.
     """
     if weights is None:
         return float(len(labels))
@@ -25,21 +26,21 @@ def total_weight(labels: NDArray[np.int64], weights: Sequence[float] | None) -> 
 
 
 def balanced_weights(images: ImageSet, classes: int) -> NDArray[np.float64]:
-    """Return factors (classes,) under which every class counts the same, 1 on average over images.
+    """Return factors (classes,) that give every class the same weight; their mean over images is 1.
 
     Args:
-        images: every class has one or more.
-        classes: how many.
+        images: one or more of every class.
+        classes: number of classes.
     """
     counts = np.bincount(images.labels, minlength=classes)
     return len(images) / (classes * counts)
 
 
 def named_weights(weights: Sequence[tuple[str, float]], names: Sequence[str]) -> list[float]:
-    """Return factors in the order of class names; 1 for a class that has none.
+    """Return factors in the order of class names; 1 for a class without a weight.
 
     Raises:
-        RecipeError: a weight of an unknown class.
+        RecipeError: a weight is given for an unknown class.
     """
     found = dict(weights)
     if unknown := sorted(set(found) - set(names)):
@@ -51,10 +52,10 @@ def named_weights(weights: Sequence[tuple[str, float]], names: Sequence[str]) ->
 
 
 def read_weights(path: Path) -> tuple[tuple[str, float], ...]:
-    """Read factors of classes from a TOML file of `"class name" = number` lines.
+    """Read the factors of classes from a TOML file of `"class name" = number` lines.
 
     Raises:
-        RecipeError: no file, not TOML, or a factor that is no number above 0.
+        RecipeError: there is no such file, it is not TOML, or a factor is not a number above 0.
         OSError: the file cannot be opened.
     """
     if not path.exists():
@@ -62,11 +63,9 @@ def read_weights(path: Path) -> tuple[tuple[str, float], ...]:
             f"--class-weights {path}: balanced, or a TOML file of class names and factors, "
             "expected, found no such file"
         )
-    try:
-        rows = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"{path}: not a TOML file: {error}") from error
-    for name, value in rows.items():
-        if type(value) not in (int, float) or not 0 < value < float("inf"):
+    weights = []
+    for name, value in read_toml(path, RecipeError).items():
+        if not is_number(value, below=float_info.max) or value <= 0:
             raise RecipeError(f"{path}: {name!r}: a number above 0 expected, found {value!r}")
-    return tuple((name, float(value)) for name, value in rows.items())
+        weights.append((name, float(value)))
+    return tuple(weights)

@@ -1,4 +1,4 @@
-"""The network that a training begins with: that of a checkpoint, or a new one."""
+"""The network before the first step: that of a checkpoint, or a new one."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,41 +6,39 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 import convert
-from convert.loading import is_safetensors
-from convert.location import fetch, find_source
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.images.alignment import in_order_of_labels
 from resnext.images.names import few
 from resnext.images.remote import Bar
+from resnext.layout import layout
+from resnext.loader.batches import NO_MEMORY
+from resnext.model import ResNeXt
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing, read_preprocessing
 from resnext.published import read_table
 from resnext.spec import Spec, Stem
-from train.errors import RecipeError
-from train.recipe.parts import parts_up_to
-
-if TYPE_CHECKING:
-    from train.input.options import Config
-    from train.recipe.recipe import Recipe
+from train.input.options import TrainingConfig
+from train.recipe.recipe import Recipe, RecipeError
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Beginning:
-    """Where a training begins.
+class FirstNetwork:
+    """The network that a training starts from.
 
     Attributes:
-        checkpoint: network, preprocessing, provenance and class names as the results will have
-            them; float32.
-        classes: what the labels of the images have to be, by name; None where they are numbers.
-        source: what it began as, ready for JSON; None for a new network.
-        notes: what the user should know, a sentence each.
+        checkpoint: its float32 weights, with the preprocessing, provenance and class names that
+            the trained checkpoints will have.
+        classes: class names in the order of the network's outputs; None where labels are numbers.
+        source: the file that it comes from, ready for JSON; None for a new network.
+        notes: what the user should know, one sentence each.
     """
 
     checkpoint: Checkpoint
@@ -49,43 +47,20 @@ class Beginning:
     notes: tuple[str, ...] = ()
 
 
-def check_network(config: "Config", recipe: "Recipe") -> None:
-    """Check, without fetching anything, that there is a network, and that it has what is frozen.
-
-    Raises:
-        ResnextError: there is none, or it has not.
-    """
-    if config.architecture is not None:
-        spec = config.architecture.spec(recipe.stem, classes=2)  # whatever the images have
-    else:
-        source = find_source(str(config.init), cache=config.cache)
-        if not recipe.freeze:
-            return
-        known = source.row.spec if source.row else None
-        spec = known or convert.load(source.path).spec
-    parts_up_to(spec, recipe.freeze)
-
-
-def begin_anew(
-    config: "Config", recipe: "Recipe", *, classes: int, names: tuple[str, ...] | None
-) -> Beginning:
-    """Return a new network, its weights drawn from the seed as the original drew them.
+def from_scratch(
+    config: TrainingConfig, recipe: Recipe, *, classes: int, names: tuple[str, ...] | None
+) -> FirstNetwork:
+    """Return a new network, initialised from the seed with the original's distributions.
 
     Args:
-        config: names the architecture.
-        recipe: decides the stem.
-        classes: of the images.
+        config: gives the architecture.
+        recipe: gives the stem.
+        classes: number of classes of the images.
         names: of these classes, or None.
 
     Raises:
         RecipeError: there is no such architecture, or it does not fit in memory.
     """
-    import torch
-
-    from resnext.layout import layout
-    from resnext.loader.batches import NO_MEMORY
-    from resnext.model import ResNeXt
-
     assert config.architecture is not None
     spec = config.architecture.spec(recipe.stem, classes)
     try:
@@ -101,7 +76,7 @@ def begin_anew(
     tensors = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     usual = "imagenet" if recipe.stem is Stem.IMAGENET else "cifar10"
     chosen = config.preprocessing or (config.data if config.data in PREPROCESSINGS else usual)
-    return Beginning(
+    return FirstNetwork(
         checkpoint=Checkpoint(
             spec=spec,
             tensors=tensors,
@@ -117,21 +92,21 @@ def begin_anew(
     )
 
 
-def begin_with(
-    config: "Config", *, classes: int, names: tuple[str, ...] | None, bar: Bar
-) -> Beginning:
+def from_checkpoint(
+    config: TrainingConfig, *, classes: int, names: tuple[str, ...] | None, bar: Bar
+) -> FirstNetwork:
     """Return the network of a checkpoint, with a classifier for the classes of the images.
 
     Args:
-        config: names the checkpoint.
-        classes: of the images.
+        config: gives the checkpoint.
+        classes: number of classes of the images.
         names: of these classes, or None.
         bar: shows a download.
 
     Raises:
-        ResnextError: it cannot be read, or nobody knows its preprocessing.
+        ResnextError: it cannot be read, or its preprocessing is unknown.
     """
-    path = fetch(find_source(str(config.init), cache=config.cache), bar)
+    path = convert.fetch(convert.find(str(config.init), cache=config.cache), bar)
     found = convert.load(path)
     preprocessing, note = _preprocessing(config, found, path)
     kept, text = _classifier(config, found, classes=classes, names=names)
@@ -147,7 +122,7 @@ def begin_with(
     notes = [text, *([note] if note else [])]
     if licence:
         notes.append(f"{path.name} is licensed {licence}, and so is what is trained from it")
-    return Beginning(
+    return FirstNetwork(
         checkpoint=Checkpoint(
             spec=spec,
             tensors=tensors,
@@ -164,9 +139,9 @@ def begin_with(
 
 
 def _classifier(
-    config: "Config", found: Checkpoint, *, classes: int, names: tuple[str, ...] | None
+    config: TrainingConfig, found: Checkpoint, *, classes: int, names: tuple[str, ...] | None
 ) -> tuple[bool, str]:
-    """Decide whether the checkpoint's classifier stays, and say so with names."""
+    """Return whether the checkpoint's classifier is kept, and a note that says so."""
     own = f"{found.spec.classes} classes" + (f" ({few(found.classes)})" if found.classes else "")
     wanted = f"{classes} classes" + (f" ({few(names)})" if names else "")
     new = f"a new classifier for {wanted} replaces that of the checkpoint for {own}"
@@ -192,9 +167,7 @@ def _classifier(
 
 
 def _new_classifier(spec: Spec, *, seed: int) -> dict[str, NDArray[np.float32]]:
-    """Draw a classifier as the original did: uniform weights, zero bias."""
-    import torch
-
+    """Return a classifier initialised as in the original: uniform weights, zero bias."""
     bound = 1 / sqrt(spec.features)
     weight = torch.empty(spec.classes, spec.features)
     weight.uniform_(-bound, bound, generator=torch.Generator().manual_seed(seed))
@@ -202,9 +175,9 @@ def _new_classifier(spec: Spec, *, seed: int) -> dict[str, NDArray[np.float32]]:
 
 
 def _preprocessing(
-    config: "Config", found: Checkpoint, path: Path
+    config: TrainingConfig, found: Checkpoint, path: Path
 ) -> tuple[Preprocessing, str | None]:
-    """Return what pictures go through, and what to say about the choice."""
+    """Return the preprocessing, and a note if it is only assumed."""
     if config.preprocessing is not None:
         return _named_preprocessing(config.preprocessing), None
     if config.claims is not None:
@@ -231,13 +204,15 @@ def _named_preprocessing(name: str) -> Preprocessing:
 
 
 def _provenance(found: Checkpoint, path: Path) -> Provenance:
-    """Say which file the training began with: of an original, what its loading found out.
+    """Return the provenance of a network that is trained from a checkpoint: this file.
 
-    What the header of a converted or trained file says is about the one that it came from.
+    The provenance in the header of a converted or trained checkpoint names the file that it was
+    itself made from, so name, size and digest are taken from the file. Those of an original are
+    known from its loading.
     """
     own = found.provenance
     name, sha256, size = own.source_file, own.source_sha256, own.source_bytes
-    if is_safetensors(path):
+    if convert.is_converted(path):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         name, size = path.name.encode("utf-8", "backslashreplace").decode(), path.stat().st_size

@@ -1,10 +1,10 @@
-"""The images that a command line names: to train on, and to validate with."""
+"""Finding the images that the options name: to train on, and to validate with."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -16,17 +16,20 @@ from resnext.images.splits import SPLIT_FOLDERS
 from train.input.split import Images, check_classes, is_same, split
 
 if TYPE_CHECKING:
-    from train.input.options import Config
+    from resnext.distributed.job import Job
+    from train.input.options import TrainingConfig
 
-# Of each class, where the images bring no validation set of their own and nobody says how many.
+# Fraction of each class that is kept for validation where there is no validation set.
 USUAL_FRACTION: Final = 0.2
 
+T = TypeVar("T")
 
-def find_images(config: "Config", bar: Bar) -> Images:
+
+def find_images(config: "TrainingConfig", bar: Bar) -> Images:
     """Find the images to train on and those to validate with, each with its own labels.
 
     Raises:
-        DataError: there are none, or one class has too few to be split.
+        DataError: there are none, or a class has too few to be split.
     """
 
     def opened(data: str, which: str) -> ImageSet:
@@ -60,8 +63,20 @@ def find_images(config: "Config", bar: Bar) -> Images:
     return replace(parts, notes=(*train.notes, note, *_unused(config, train)))
 
 
-def _unused(config: "Config", train: ImageSet) -> Iterator[str]:
-    """Say that a folder's own validation images are left alone."""
+def in_turn(job: "Job", find: Callable[[], T]) -> T:
+    """Run a function on one process of each machine first, then on the others.
+
+    The first process downloads what is missing, and the others find it. Downloads are locked
+    already, but on a file system without locks each process would download everything.
+    """
+    wait = job.long_wait()
+    found = find() if job.local_rank == 0 else None
+    wait()
+    return find() if found is None else found
+
+
+def _unused(config: "TrainingConfig", train: ImageSet) -> Iterator[str]:
+    """Say that a folder's own validation images are not used."""
     folders = (Path(config.data, name) for name in SPLIT_FOLDERS["val"])
     own = next((folder for folder in folders if folder.is_dir()), None)
     if own is not None and Path(train.root) != Path(config.data):
@@ -69,20 +84,20 @@ def _unused(config: "Config", train: ImageSet) -> Iterator[str]:
 
 
 def digest(images: ImageSet) -> str:
-    """Return the sha256 of names and labels, which a repaired file leaves as they are."""
+    """Return the sha256 of ids and labels; it does not change when a damaged file is repaired."""
     total = hashlib.sha256("\0".join(images.ids).encode("utf-8", "surrogateescape"))
     total.update(np.ascontiguousarray(images.labels, "<i8").data)
     return total.hexdigest()
 
 
 def count_classes(images: ImageSet) -> int:
-    """Count the classes that a set names, or those up to its highest label."""
+    """Return the number of classes: those that the set names, or else up to its highest label."""
     return len(images.classes) if images.classes else int(images.labels.max(initial=-1)) + 1
 
 
 def _notes(train: ImageSet, val: ImageSet) -> tuple[str, ...]:
     notes = dict.fromkeys((*train.notes, *val.notes))
-    # A copy elsewhere is told by its names and sizes.
+    # Names and sizes identify a copy in another place.
     alike = len(train) == len(val) and tuple(train.ids) == tuple(val.ids)
     if alike and train.reader.stamp() == val.reader.stamp():
         note = "the images to validate with have the names and sizes of those to train on"

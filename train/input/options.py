@@ -1,43 +1,46 @@
-"""What a command line asks for."""
+"""The options of a training, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnext.preprocessing import PREPROCESSINGS
+from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, RECIPES, Recipe, changed
+
 if TYPE_CHECKING:
     from train.input.architecture import Architecture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """One training, as it was asked for.
+class TrainingConfig:
+    """The options of one training.
 
     Attributes:
-        data: where the images are; see `resnext.images.opening.open_images`.
-        output: folder of the results.
-        val_data: images to validate with, where they lie elsewhere.
-        val_fraction: part of each class to validate with, where nothing else is; or None.
-        init: checkpoint, or name of a published network, to begin with; None begins anew.
-        reset_classifier: begin with another classifier in any case.
-        architecture: of a network that begins anew; or None.
-        preprocessing: name or file that replaces the checkpoint's own; or None.
-        claims: table of the user's own, whose row states the preprocessing; or None.
-        cache: folder of downloads; None is the user's own.
-        recipe: name of a row; None takes what suits `init` and `data`.
-        changes: values of the row that the command line replaces; see `changed`.
+        data: source of the images; see `resnext.images.opening.open_images`.
+        output: folder of the run.
+        val_data: source of other images to validate with, or None.
+        val_fraction: fraction of each class that is kept for validation, or None.
+        init: checkpoint, or name of a published network, to start from; None trains from scratch.
+        reset_classifier: replace the checkpoint's classifier even if it has the same classes.
+        architecture: of a network that is trained from scratch, or None.
+        preprocessing: name or file that replaces the checkpoint's own, or None.
+        claims: the user's table of claims, whose row gives the preprocessing, or None.
+        cache: folder of downloads; None is the user's cache folder.
+        recipe: name of a recipe; None chooses by `init` and `data`.
+        changes: values of the recipe that options replace; see `changed`.
         class_weights: "balanced", a TOML file of class names and factors, or None.
         seed: of everything random.
-        workers: processes that read ahead, 0 reads in this one; None takes the device's usual.
-        device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is.
+        workers: processes that read images ahead, 0 for none; None is usual for the device.
+        device: "cpu", "cuda", "cuda:1", "mps"; None is the best one there is.
         compiled: train with `torch.compile`.
-        saves_memory: compute activations twice instead of keeping them.
-        deterministic: a GPU gives the same bits each time.
-        save_every: steps between two states within an epoch; 0 saves between epochs only.
+        saves_memory: recompute activations instead of keeping them.
+        deterministic: a GPU gives the same bits in each run.
+        save_every: steps between two saved states within an epoch; 0 saves after epochs only.
         resume: go on from the state in `output`, if there is one.
-        force: start anew over what is in `output`.
+        force: replace the run in `output`.
         tensorboard: write curves for TensorBoard too.
-        check: read every image once before the training; None does so where they are few.
+        check: read every image once before the training; None does so for few images.
         command: as it was typed.
     """
 
@@ -66,3 +69,18 @@ class Config:
     tensorboard: bool = False
     check: bool | None = None
     command: str = ""
+
+
+def chosen_recipe(config: TrainingConfig) -> Recipe:
+    """Return the recipe that the options name, or the usual one for the network and images.
+
+    Raises:
+        RecipeError: its values contradict each other.
+    """
+    if config.recipe is not None:
+        row = RECIPES[config.recipe]
+    elif config.init is not None:
+        row = FINETUNE
+    else:
+        row = CIFAR_2017 if config.data in PREPROCESSINGS else IMAGENET_2017
+    return changed(row, config.changes)

@@ -1,4 +1,4 @@
-"""Images to train on and images to validate with, of the same classes."""
+"""The images of a training: a training set and a validation set of the same classes."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from resnext.errors import DataError
 from resnext.images.image_set import ImageReader, ImageSet
 from resnext.images.names import Names, few
-from train.recipe.random_streams import Use, stream
+from train.recipe.random_streams import StreamUse, stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -16,10 +16,10 @@ class Images:
     """The images of a training.
 
     Attributes:
-        train: what is learnt from; every class has one or more.
-        val: what the network is measured on, labelled like `train`.
-        is_split: both are parts of one set, drawn from a seed.
-        notes: how they were chosen, where that needs saying.
+        train: the training set, with one or more images of every class.
+        val: the validation set, with the same labels.
+        is_split: both are parts of one set, split at random.
+        notes: what the user should know about their choice, one sentence each.
     """
 
     train: ImageSet
@@ -29,53 +29,54 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """Some of the images of another reader.
+class SubsetReader:
+    """Reads a subset of the images of another reader.
 
     Attributes:
-        reader: of all.
-        positions: (N,) int64, of those that are meant.
+        reader: of all images.
+        positions: (N,) int64, of the images of the subset.
     """
 
     reader: ImageReader
     positions: NDArray[np.int64]
 
     def read(self, position: int) -> bytes:
-        """Return the bytes of the image at a position among the chosen ones."""
+        """Return the bytes of the image at a position in the subset."""
         return self.reader.read(int(self.positions[position]))
 
     def stamp(self) -> str:
-        """Return the stamp of all; the ids say which are meant."""
+        """Return the stamp of all images; the ids of the subset tell which of them it has."""
         return self.reader.stamp()
 
 
 def subset(images: ImageSet, positions: NDArray[np.int64]) -> ImageSet:
-    """Return some images of a set, in the order of their positions."""
+    """Return the images at some positions of a set, in this order."""
     return replace(
         images,
         ids=Names(images.ids[int(position)] for position in positions),
         labels=images.labels[positions],
-        reader=Chosen(reader=images.reader, positions=positions),
+        reader=SubsetReader(reader=images.reader, positions=positions),
     )
 
 
 def is_same(one: ImageSet, other: ImageSet) -> bool:
-    """Tell whether two sets are the same images of the same place."""
+    """Tell whether two sets have the same source and the same images."""
     return (one.root, len(one)) == (other.root, len(other)) and tuple(one.ids) == tuple(other.ids)
 
 
 def split(images: ImageSet, fraction: float, *, seed: int) -> Images:
-    """Keep a part of each class for validation, drawn from a seed.
+    """Split a set at random into a training set and a validation set.
 
     Args:
         images: two or more of each class.
-        fraction: of each class, 0 < fraction < 1, rounded; one image at least stays on each side.
-        seed: decides which.
+        fraction: of each class that is kept for validation, 0 < fraction < 1. The number is
+            rounded, and each part gets at least one image of each class.
+        seed: determines the split.
 
     Raises:
-        DataError: a class of fewer than two images.
+        DataError: a class has fewer than two images.
     """
-    generator = stream(seed, Use.SPLIT)
+    generator = stream(seed, StreamUse.SPLIT)
     kept: list[NDArray[np.int64]] = []
     for label in np.unique(images.labels):
         members = np.flatnonzero(images.labels == label)
@@ -92,19 +93,19 @@ def split(images: ImageSet, fraction: float, *, seed: int) -> Images:
 
 
 def class_name(images: ImageSet, label: int) -> str:
-    """Return what the source calls a label."""
+    """Return the name of a label's class for messages."""
     return f"class {images.classes[label]!r}" if images.classes else f"class {label}"
 
 
 def check_classes(images: ImageSet, classes: int) -> None:
-    """Check that there is something to tell apart, and something to learn each class from.
+    """Check that there are two or more classes, and images of each.
 
     Args:
-        images: to train on.
-        classes: how many there are.
+        images: the training set.
+        classes: number of classes.
 
     Raises:
-        DataError: one class, or a class without images.
+        DataError: there are fewer than two classes, or there is a class without images.
     """
     if classes < 2:
         raise DataError(f"{images.root}: two classes or more expected, found {classes}")

@@ -1,4 +1,4 @@
-"""Which images a step learns from, and which of them each process takes."""
+"""Which images make up each step of an epoch, and each process's share of them."""
 
 from dataclasses import replace
 from typing import Final
@@ -6,37 +6,37 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from train.errors import RecipeError
 from train.recipe.random_streams import epoch_order
-from train.recipe.recipe import Recipe
+from train.recipe.recipe import Recipe, RecipeError
 
 Positions = NDArray[np.int64]
 
-# Images that a process needs at once: batch norm over a single one learns nothing.
+# Images that a process needs at once: batch norm over a single image learns nothing.
 FEWEST: Final = 2
 
 
 def fitted(recipe: Recipe, images: int) -> Recipe:
-    """Return a recipe whose steps take no more images than there are.
+    """Return a recipe whose batch is no larger than the training set.
 
-    What is printed, and a rate that grows with the batch, are then those of the steps.
+    The learning rate, where it is scaled with the batch, and what is printed then describe the
+    steps that are taken.
 
     Args:
-        recipe: as it was asked for.
-        images: to train on.
+        recipe: as requested.
+        images: number of training images.
     """
     size = min(recipe.batch_size, images)
     return replace(recipe, batch_size=size, accumulate=min(recipe.accumulate, size))
 
 
 def check_batches(images: int, recipe: Recipe, *, processes: int) -> None:
-    """Check that every process gets something to learn from in every part of a step.
+    """Check that every process gets enough images in every micro-batch.
 
     Raises:
         RecipeError: the batch is too small, or there are too few images.
     """
     fewest = FEWEST * processes * recipe.accumulate
-    # A step of all images there are is cut into as many parts as they make.
+    # A batch of the whole training set is split into as many micro-batches as it allows.
     if recipe.batch_size < min(fewest, images):
         raise RecipeError(
             f"--batch-size {recipe.batch_size}: at least {fewest} expected, two images for each "
@@ -50,13 +50,13 @@ def check_batches(images: int, recipe: Recipe, *, processes: int) -> None:
 
 
 def left_out(images: int, recipe: Recipe, *, processes: int) -> int:
-    """Count the images that each epoch leaves out: other ones each time, too few for a step."""
+    """Count the images that each epoch leaves out, different ones each time: too few for a step."""
     rest = images % recipe.batch_size
     return rest if rest < FEWEST * processes and images > rest else 0
 
 
 def steps_of_epoch(images: int, recipe: Recipe, *, processes: int) -> int:
-    """Count the steps of an epoch; the last may learn from fewer images, as in the original."""
+    """Count the steps of an epoch; the last may have a smaller batch, as in the original."""
     rest = left_out(images, recipe, processes=processes)
     return -(-(images - rest) // recipe.batch_size)
 
@@ -67,26 +67,27 @@ def epoch_batches(
     """Return the positions of the images of each step of an epoch, in the order of that epoch.
 
     Args:
-        images: size of the set.
-        recipe: decides the size of a batch, over all processes.
-        seed, epoch: decide the order, alone.
-        processes: of the job.
+        images: number of training images.
+        recipe: gives the batch size, over all processes.
+        seed, epoch: determine the order; nothing else does.
+        processes: number of processes in the job.
     """
     order = epoch_order(images, seed=seed, epoch=epoch)
     steps = steps_of_epoch(images, recipe, processes=processes)
     return [order[step * recipe.batch_size :][: recipe.batch_size] for step in range(steps)]
 
 
-def shares(batch: Positions, *, parts: int, rank: int, processes: int) -> list[Positions]:
-    """Return what one process takes of each part of a step.
+def shares(batch: Positions, *, micro_batches: int, rank: int, processes: int) -> list[Positions]:
+    """Return the share of one process in each micro-batch of a step.
 
-    The parts are cut first, so that they hold the same images in any number of processes.
+    The batch is split into micro-batches before they are split among the processes, so that a
+    micro-batch holds the same images whatever the number of processes.
 
     Args:
         batch: positions of the images of the step.
-        parts: wanted; fewer where the batch is small.
+        micro_batches: how many are wanted; a small batch gives fewer.
         rank: of the process.
-        processes: of the job.
+        processes: number of processes in the job.
     """
-    parts = max(min(parts, len(batch) // (FEWEST * processes)), 1)
-    return [np.array_split(part, processes)[rank] for part in np.array_split(batch, parts)]
+    count = max(min(micro_batches, len(batch) // (FEWEST * processes)), 1)
+    return [np.array_split(each, processes)[rank] for each in np.array_split(batch, count)]

@@ -1,4 +1,4 @@
-"""How networks are trained, as rows: those of 2017, and one for fine-tuning.
+"""Training recipes: those of 2017, one for fine-tuning, and how options change them.
 
 Sources: opts.lua, train.lua and datasets/*.lua of the original release.
 """
@@ -8,16 +8,23 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from resnext.spec import Stem
-from train.errors import RecipeError
+from resnext.errors import ResnextError
+from resnext.spec import Spec, Stem
+
+# The first part of every network; the others are its stages.
+STEM: Final = "stem"
+
+
+class RecipeError(ResnextError):
+    """Options that contradict each other, the network or the images."""
 
 
 class Crop(StrEnum):
-    """How a training picture is cut out.
+    """How a training image is cropped.
 
-    SIZED: a rectangle of random area and shape, scaled to the crop (ImageNet in 2017). PADDED: a
-    random square of the picture with a border of zeros around it (CIFAR in 2017). SHIFTED: a random
-    square of the picture as it is scaled for validation.
+    SIZED: a random area and aspect ratio, resized to the crop (ImageNet in 2017). PADDED: a random
+    square of the zero-padded image (CIFAR in 2017). SHIFTED: a random square of the image as it is
+    resized for validation.
     """
 
     SIZED = "sized"
@@ -27,15 +34,16 @@ class Crop(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """What a training picture goes through beside its normalisation.
+    """The random changes to a training image, beside its normalisation.
 
     Attributes:
-        crop: how it is cut out.
-        area: least part of the picture that a sized crop takes.
+        crop: how it is cropped.
+        area: smallest fraction of the image's area that a sized crop takes.
         padding: pixels of zeros on each side before a padded crop.
-        jitter: brightness, contrast and saturation change by up to this part, in random order.
-        lighting: deviation of the shift along the principal colours of ImageNet.
-        flip: probability of the mirror image.
+        jitter: largest relative change of brightness, contrast and saturation, which are applied
+            in random order.
+        lighting: standard deviation of the shift along ImageNet's principal colour components.
+        flip: probability of a horizontal flip.
     """
 
     crop: Crop
@@ -46,11 +54,11 @@ class Augmentation:
     flip: float = 0.5
 
 
-class Curve(StrEnum):
+class ScheduleShape(StrEnum):
     """How the learning rate falls over a run.
 
-    STEP: by a factor of ten, between epochs. COSINE: half a cosine to zero, from step to step.
-    CONSTANT: not at all.
+    STEP: divided by ten between epochs. COSINE: half a cosine to zero, updated at each step.
+    CONSTANT: stays the same.
     """
 
     STEP = "step"
@@ -64,12 +72,12 @@ class Schedule:
 
     Attributes:
         curve: how it falls.
-        every: under STEP, after every so many epochs; or None.
-        after: under STEP, after these parts of all epochs.
-        warmup: epochs over which it first rises from nearly zero; may be a fraction.
+        every: for STEP, epochs between two divisions; None uses `after`.
+        after: for STEP, fractions of the run after which it is divided.
+        warmup: epochs over which it first rises linearly from nearly zero; may be a fraction.
     """
 
-    curve: Curve
+    curve: ScheduleShape
     every: int | None = None
     after: tuple[float, ...] = ()
     warmup: float = 0.0
@@ -77,30 +85,31 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Everything that decides what a training computes, but for the images and the first weights.
+    """Everything that decides what a training computes, except the images and initial weights.
 
     Attributes:
-        name: of the row it began as.
-        stem: of a network that is trained from scratch by it.
+        name: of the row of `RECIPES` that it was derived from.
+        stem: of a network that is trained from scratch with it.
         epochs: passes over the training images.
         batch_size: images of one step, over all processes.
         rate: the learning rate at `rate_batch` images a step.
-        rate_batch: the rate grows in proportion to the batch from here; None takes it as it is.
-        momentum: of SGD, Nesterov's form, without dampening.
-        weight_decay: of every parameter, biases and batch norm included.
-        accumulate: parts that a step is computed in, one after the other.
+        rate_batch: batch size to which `rate` applies, and from which the learning rate is scaled
+            linearly; None uses `rate` unscaled.
+        momentum: of SGD with Nesterov momentum, without dampening.
+        weight_decay: of every parameter, including biases and batch norm.
+        accumulate: micro-batches per step (gradient accumulation).
         clip: largest norm of the gradient; 0 does not clip.
-        freeze: the last part that does not learn, of "stem", "layer1" ...; "" freezes nothing.
-        layer_decay: the rate of each residual block over that of the next; 1 for all the same.
-        label_smoothing: part of the target that is spread over all classes.
-        class_weights: class name -> factor of its loss; None weighs all the same.
-        mixup: both parameters of the beta distribution that pairs are mixed by; 0 mixes nothing.
-        ema: the average of the weights keeps this part at each step; 0 has no average.
+        freeze: the last frozen part, of "stem", "layer1" ...; "" freezes nothing.
+        layer_decay: learning rate of each residual block relative to the next; 1 for equal rates.
+        label_smoothing: fraction of the target that is spread over all classes.
+        class_weights: pairs of class name and factor of its loss; None weighs all equally.
+        mixup: both parameters of mixup's beta distribution; 0 disables it.
+        ema: decay of the exponential moving average of the weights; 0 keeps no average.
         patience: epochs without a better validation after which the run ends; 0 never ends it.
-        sync_bn: batch norm sees the pictures of all processes.
+        sync_bn: batch norm's statistics are computed over all processes.
         precision: "fp32", "tf32", "bf16" or "fp16", of the training.
-        channels_last: order of the numbers in memory. Faster everywhere, but on a CPU PyTorch's
-            batch norm then adds up in another order, and some digits later.
+        channels_last: memory format NHWC. Faster everywhere, but PyTorch's batch norm on a CPU
+            then sums in another order, so that the last digits differ.
     """
 
     name: str
@@ -139,7 +148,7 @@ class Recipe:
 
     @property
     def scaled_rate(self) -> float:
-        """Return the learning rate at this recipe's batch."""
+        """Return the learning rate at this recipe's batch size."""
         return self.rate * (self.batch_size / self.rate_batch if self.rate_batch else 1.0)
 
     def to_fields(self) -> dict[str, Any]:
@@ -155,7 +164,7 @@ IMAGENET_2017: Final = Recipe(
     rate=0.1,
     rate_batch=256,
     weight_decay=1e-4,
-    schedule=Schedule(curve=Curve.STEP, every=30),
+    schedule=Schedule(curve=ScheduleShape.STEP, every=30),
     augmentation=Augmentation(crop=Crop.SIZED, area=0.08, jitter=0.4, lighting=0.1),
 )
 CIFAR_2017: Final = Recipe(
@@ -166,11 +175,11 @@ CIFAR_2017: Final = Recipe(
     rate=0.1,
     rate_batch=128,
     weight_decay=5e-4,
-    schedule=Schedule(curve=Curve.STEP, after=(0.49, 0.74)),
+    schedule=Schedule(curve=ScheduleShape.STEP, after=(0.49, 0.74)),
     augmentation=Augmentation(crop=Crop.PADDED, padding=4),
 )
-# For hundreds to some ten thousands of pictures. The weights are good already: a small rate that
-# rises first and ends at zero, crops that keep most of the picture, no changes of colour.
+# For some hundred to some ten thousand images. The weights are already good: a small learning rate
+# with warm-up that ends at zero, crops that keep most of the image, no colour changes.
 FINETUNE: Final = Recipe(
     name="finetune",
     stem=Stem.IMAGENET,
@@ -179,16 +188,16 @@ FINETUNE: Final = Recipe(
     rate=0.16,
     rate_batch=256,
     weight_decay=1e-4,
-    schedule=Schedule(curve=Curve.COSINE, warmup=1.0),
+    schedule=Schedule(curve=ScheduleShape.COSINE, warmup=1.0),
     augmentation=Augmentation(crop=Crop.SIZED, area=0.35),
     channels_last=True,
 )
 RECIPES: Final = {row.name: row for row in (IMAGENET_2017, CIFAR_2017, FINETUNE)}
 
-# What `--schedule step` falls by where the row has another curve: that of CIFAR.
+# Steps of `--schedule step` where the recipe's own schedule has another shape: those of CIFAR.
 USUAL_STEPS: Final = CIFAR_2017.schedule.after
 
-# Values of an augmentation that one kind of crop alone looks at, and the options that give them.
+# Fields of an augmentation that apply to one kind of crop only, and the options that set them.
 OF_CROPS: Final = {"area": ("--min-area", Crop.SIZED), "padding": ("--padding", Crop.PADDED)}
 
 SCHEDULE_FIELDS: Final = frozenset(field.name for field in fields(Schedule))
@@ -199,12 +208,13 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """Return a recipe with some of its values replaced.
 
     Args:
-        recipe: a row.
-        changes: names of fields of `Recipe`, `Schedule` and `Augmentation` -> values. A `rate` is
-            taken as it is, whatever the batch. The row's own warm-up gives way to a short run.
+        recipe: a row of `RECIPES`.
+        changes: names of fields of `Recipe`, `Schedule` and `Augmentation` -> values. A given
+            `rate` is not scaled with the batch. The row's own warm-up is shortened to half of a
+            short run.
 
     Raises:
-        RecipeError: they contradict each other.
+        RecipeError: the values contradict each other.
     """
     changes = dict(changes)
     if "rate" in changes:
@@ -214,7 +224,7 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     schedule = {"warmup": min(recipe.schedule.warmup, epochs / 2), **schedule}
     if "curve" in schedule:
         kept = recipe.schedule if schedule["curve"] is recipe.schedule.curve else None
-        after = USUAL_STEPS if schedule["curve"] is Curve.STEP else ()
+        after = USUAL_STEPS if schedule["curve"] is ScheduleShape.STEP else ()
         steps = {"every": kept.every, "after": kept.after} if kept else {"after": after}
         schedule = {"every": None, **steps, **schedule}
     augmentation = {name: changes.pop(name) for name in AUGMENTATION_FIELDS & set(changes)}
@@ -231,3 +241,21 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
         augmentation=replace(recipe.augmentation, **augmentation),
         **changes,
     )
+
+
+def frozen_parts(spec: Spec, last: str) -> tuple[str, ...]:
+    """Return the names of the parts of a network up to and including `last`, from the input on.
+
+    Args:
+        spec: of the network, whose parts are the stem and the stages.
+        last: name of a part; "" returns none.
+
+    Raises:
+        RecipeError: the network has no such part.
+    """
+    if not last:
+        return ()
+    names = (STEM, *spec.stage_names)
+    if last not in names:
+        raise RecipeError(f"--freeze {last}: {', '.join(names)} expected, as the network has them")
+    return names[: names.index(last) + 1]

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from math import cos, pi
 from typing import assert_never
 
-from train.recipe.recipe import Curve, Recipe, Schedule
+from train.recipe.recipe import Recipe, Schedule, ScheduleShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """A step of a run.
+class SchedulePoint:
+    """A step of a run, as the schedule sees it.
 
     Attributes:
         epoch: counted from 1.
         step: of the epoch, counted from 0.
-        steps: of an epoch.
-        epochs: of the run.
+        steps: number of steps in an epoch.
+        epochs: number of epochs in the run.
     """
 
     epoch: int
@@ -32,30 +32,30 @@ class Moment:
         return (self.epoch - 1) * self.steps + self.step
 
 
-def learning_rate(recipe: Recipe, moment: Moment) -> float:
-    """Return the learning rate of a step, before any factor of a layer."""
+def learning_rate(recipe: Recipe, point: SchedulePoint) -> float:
+    """Return the learning rate of a step, before any layer decay."""
     schedule = recipe.schedule
-    rising = round(schedule.warmup * moment.steps)
-    if moment.done < rising:
-        return recipe.scaled_rate * (moment.done + 1) / (rising + 1)
-    return recipe.scaled_rate * _part(schedule, moment, rising)
+    rising = round(schedule.warmup * point.steps)
+    if point.done < rising:
+        return recipe.scaled_rate * (point.done + 1) / (rising + 1)
+    return recipe.scaled_rate * _part(schedule, point, rising)
 
 
-def _part(schedule: Schedule, moment: Moment, rising: int) -> float:
-    """Return the rate over the highest one, after a warm-up of `rising` steps."""
+def _part(schedule: Schedule, point: SchedulePoint, rising: int) -> float:
+    """Return the fraction of the peak rate that is left, after a warm-up of `rising` steps."""
     match schedule.curve:
-        case Curve.STEP:
-            return 0.1 ** _falls(schedule, moment)
-        case Curve.COSINE:
-            falling = moment.epochs * moment.steps - rising
-            return 0.5 * (1 + cos(pi * (moment.done - rising) / falling))
-        case Curve.CONSTANT:
+        case ScheduleShape.STEP:
+            return 0.1 ** _falls(schedule, point)
+        case ScheduleShape.COSINE:
+            falling = point.epochs * point.steps - rising
+            return 0.5 * (1 + cos(pi * (point.done - rising) / falling))
+        case ScheduleShape.CONSTANT:
             return 1.0
     assert_never(schedule.curve)
 
 
-def _falls(schedule: Schedule, moment: Moment) -> int:
-    """Count how often the rate has fallen, once for each epoch, as the original did."""
+def _falls(schedule: Schedule, point: SchedulePoint) -> int:
+    """Count how often the rate has been divided by ten; it changes between epochs only."""
     if schedule.every is not None:
-        return (moment.epoch - 1) // schedule.every
-    return sum(moment.epoch / moment.epochs > part for part in schedule.after)
+        return (point.epoch - 1) // schedule.every
+    return sum(point.epoch / point.epochs > part for part in schedule.after)

@@ -13,10 +13,9 @@ from resnext.terminal.text import duration
 from train.input.task import Task
 from train.report.confusion import Counts, class_rows, confusion, worst_pairs
 from train.report.curves import Curve, Plot, plot
-from train.run.files import AVERAGE, BEST, REPORT, SPLIT, WEIGHTS
-from train.run.progress import Progress
-from train.run.state import explained
-from train.run.wording import percent
+from train.run.folder import BEST, REPORT, SPLIT, full_disk_explained
+from train.run.messages import percent
+from train.run.progress import AVERAGE, WEIGHTS, Progress
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +47,7 @@ def write_report(
     """
     path = task.config.output / REPORT
     page = render(task, progress, decisions, versions(device))
-    with explained(path), whole_file(path) as file:
+    with full_disk_explained(path), whole_file(path) as file:
         file.write(page.encode("utf-8", "backslashreplace"))
     return path
 
@@ -75,8 +74,8 @@ def render(
     assert best is not None
     return template.render(
         css=Markup((HERE / "training.css").read_text()),  # noqa: S704 - our own file
-        network=task.beginning.checkpoint.spec.name,
-        source=task.beginning.source,
+        network=task.first_network.checkpoint.spec.name,
+        source=task.first_network.source,
         best=best,
         best_row=progress.history[best.epoch - 1][best.weights],
         last_row=progress.history[-1],
@@ -141,7 +140,7 @@ def plots(progress: Progress) -> list[Plot]:
 
 def settings(task: Task, progress: Progress) -> Iterator[tuple[str, str]]:
     """Yield everything that decided what was computed, as names and values."""
-    checkpoint = task.beginning.checkpoint
+    checkpoint = task.first_network.checkpoint
     assert checkpoint.preprocessing is not None
     # The recipe's stem is of networks that are trained from scratch.
     for name, value in _flat(task.recipe.to_fields() | {"stem": checkpoint.spec.stem}):
@@ -151,8 +150,8 @@ def settings(task: Task, progress: Progress) -> Iterator[tuple[str, str]]:
     yield "preprocessing", checkpoint.preprocessing.describe()
     yield "training images", f"{task.images.train.root} ({len(task.images.train):,})"
     yield "validation images", f"{task.images.val.root} ({len(task.images.val):,})"
-    if task.beginning.source is not None:
-        for name, value in task.beginning.source.items():
+    if task.first_network.source is not None:
+        for name, value in task.first_network.source.items():
             yield f"began with {name}", str(value)
     if checkpoint.provenance.licence:
         yield "licence", checkpoint.provenance.licence

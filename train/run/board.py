@@ -4,18 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from train.run.files import AVERAGE, BOARD, WEIGHTS
+from train.run.folder import BOARD
+from train.run.progress import AVERAGE, WEIGHTS
 
 
 class Board:
-    """Writes curves where TensorBoard finds them."""
+    """Writes the history of a run as TensorBoard events."""
 
     def __init__(self, folder: Path, epoch: int) -> None:
-        """Open the curves of a run.
+        """Open the events of a run.
 
         Args:
             folder: of the run.
-            epoch: that comes next; curves that go further are cut off there.
+            epoch: the next one; TensorBoard discards events of this epoch and later ones, which a
+                run that was killed may have written.
         """
         from torch.utils.tensorboard import SummaryWriter
 
@@ -28,12 +30,12 @@ class Board:
         self._writer.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining events."""
         self._writer.close()
 
 
 def scalars(row: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of an epoch by the names of their curves."""
+    """Return the values of an epoch by the names of their curves."""
     train = row["train"]
     found = {
         "error/training": 100 * train["wrong"] / train["images"],

@@ -26,7 +26,7 @@ from resnext.loader.batches import read_batches
 from resnext.machine import usual_batch_size
 from resnext.pixels.transforms import RawCrop, prepare_pixels, raw_crop
 from resnext.preprocessing import Preprocessing
-from train.errors import DivergedError
+from train.step.loss import DivergedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

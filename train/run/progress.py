@@ -1,4 +1,4 @@
-"""How far a run has come, as plain values."""
+"""How far a run has come: its current epoch and step, and the history before."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -6,14 +6,17 @@ from dataclasses import fields as attributes
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
-from train.run.fields import Shape, check_shape
-from train.run.files import AVERAGE, WEIGHTS
+from resnext.fields import Shape, check_shape
 
 if TYPE_CHECKING:
-    from train.step.learner import Seen
+    from train.step.learner import StepResult
+
+# What is validated after each epoch: the weights, and their moving average where there is one.
+WEIGHTS: Final = "weights"
+AVERAGE: Final = "average"
 
 SCORE: Final[Shape] = {"images": int, "top1_correct": int, "top5_correct": int, "loss": float}
-# A row of the history; see `train.run.results.epoch_row`.
+# The shape of a row of the history; see `train.run.results.epoch_row`.
 ROW: Final[Mapping[str, Shape]] = {
     "epoch": int,
     "rate": float,
@@ -28,17 +31,17 @@ PLACE: Final[Mapping[str, Shape]] = {"epoch": int, "step": int, "seconds": float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What was seen in an epoch so far, by all processes.
+    """Sums over the steps of an epoch so far, over all processes.
 
     Attributes:
-        images: learnt from.
-        loss: the sum of their losses.
-        wrong: of them, those decided wrongly before the step that learnt from them.
-        steps: taken.
-        norms: the sum of the norms of the gradient.
-        skipped: of the steps, those that half precision could not take; they count for neither
-            loss nor norm where that is not finite, as JSON has no such numbers.
-        seconds: that the steps took, waiting for images included.
+        images: number of images.
+        loss: sum of their losses.
+        wrong: number of images that were classified wrongly by the weights before their step.
+        steps: number of steps.
+        norms: sum of the gradient norms.
+        skipped: number of steps that fp16 skipped. Their losses and norms are left out where they
+            are not finite, as JSON has no such numbers.
+        seconds: duration of the steps, including the time spent waiting for images.
     """
 
     images: int = 0
@@ -49,15 +52,15 @@ class Tally:
     skipped: int = 0
     seconds: float = 0.0
 
-    def plus(self, seen: "Seen", seconds: float) -> "Tally":
-        """Return the tally with one more step, and what it took."""
+    def plus(self, step: "StepResult", seconds: float) -> "Tally":
+        """Return the tally with one more step, which took so many seconds."""
         return Tally(
-            images=self.images + seen.images,
-            loss=self.loss + (seen.loss if isfinite(seen.loss) else 0.0),
-            wrong=self.wrong + seen.wrong,
+            images=self.images + step.images,
+            loss=self.loss + (step.loss if isfinite(step.loss) else 0.0),
+            wrong=self.wrong + step.wrong,
             steps=self.steps + 1,
-            norms=self.norms + (seen.norm if isfinite(seen.norm) else 0.0),
-            skipped=self.skipped + (not isfinite(seen.norm)),
+            norms=self.norms + (step.norm if isfinite(step.norm) else 0.0),
+            skipped=self.skipped + (not isfinite(step.norm)),
             seconds=self.seconds + seconds,
         )
 
@@ -67,10 +70,10 @@ class Best:
     """The best validation of a run.
 
     Attributes:
-        epoch: after which.
-        weights: "weights" or "average".
-        wrong: images decided wrongly.
-        loss: mean loss, which decides between equals.
+        epoch: counted from 1.
+        weights: `WEIGHTS` or `AVERAGE`.
+        wrong: number of images that were classified wrongly.
+        loss: mean loss, which decides between equal numbers.
     """
 
     epoch: int
@@ -79,22 +82,22 @@ class Best:
     loss: float
 
     def beats(self, other: "Best | None") -> bool:
-        """Tell whether this one is better than an earlier one, or the first."""
+        """Tell whether this validation is better than the best before, or the first."""
         return other is None or (self.wrong, self.loss) < (other.wrong, other.loss)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """The place of a run.
+    """How far a run has come.
 
     Attributes:
-        epoch: that is worked on, counted from 1; one more than all of them at the end.
-        step: how many steps of it are taken; all of them while it is validated.
+        epoch: the current one, counted from 1; the number of epochs + 1 at the end.
+        step: number of steps taken in this epoch; all of them during its validation.
         tally: of this epoch.
-        seconds: of training, validation included, in all parts of the run.
-        history: a row for each epoch that is done.
+        seconds: duration of the run, including validation and all times that it was resumed.
+        history: one row for each completed epoch.
         best: the best validation so far.
-        stale: epochs since then.
+        stale: number of epochs since the best.
     """
 
     epoch: int = 1
@@ -105,16 +108,16 @@ class Progress:
     best: Best | None = None
     stale: int = 0
 
-    def stepped(self, seen: "Seen", seconds: float) -> Self:
-        """Return the place behind one more step, and what it took."""
-        return replace(self, step=self.step + 1, tally=self.tally.plus(seen, seconds))
+    def stepped(self, step: "StepResult", seconds: float) -> Self:
+        """Return the progress after one more step, which took so many seconds."""
+        return replace(self, step=self.step + 1, tally=self.tally.plus(step, seconds))
 
     def ended(self, row: Mapping[str, Any], best: Best | None) -> Self:
-        """Return the place behind an epoch.
+        """Return the progress after the end of the current epoch.
 
         Args:
-            row: of the history.
-            best: of this epoch, if it is the best so far; else None.
+            row: the epoch's row of the history.
+            best: the epoch's validation if it is the best so far, else None.
         """
         return replace(
             self,
@@ -127,15 +130,15 @@ class Progress:
         )
 
     def to_fields(self) -> dict[str, Any]:
-        """Return the place as plain values, ready for JSON."""
+        """Return the progress as plain values, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the place that `to_fields` described.
+        """Return the progress that `to_fields` described.
 
         Raises:
-            TypeError, KeyError, ValueError: a field is missing, unknown or of another kind, or
+            TypeError, KeyError, ValueError: a field is missing, unknown or of another type, or
                 they contradict each other.
         """
         best, rows, tally = fields["best"], fields["history"], fields["tally"]

@@ -1,4 +1,4 @@
-"""The files of a run: checkpoints that anybody can use, and what was measured."""
+"""The results of a run as files: checkpoints, metrics and the split of the images."""
 
 import csv
 import io
@@ -13,25 +13,32 @@ from numpy.typing import NDArray
 
 from resnext.checkpoint import Checkpoint
 from resnext.files import whole_file
-from train.errors import StateError
 from train.input.task import Task
 from train.run.evaluation import Score
-from train.run.files import AVERAGE, BEST, LAST, LAST_AVERAGE, METRICS, SPLIT, WEIGHTS
-from train.run.progress import Best, Progress
-from train.run.state import explained
+from train.run.folder import (
+    BEST,
+    LAST,
+    LAST_AVERAGE,
+    METRICS,
+    SPLIT,
+    StateError,
+    full_disk_explained,
+)
+from train.run.progress import AVERAGE, WEIGHTS, Best, Progress
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
+# Checkpoints of the last epoch.
 FILES: Final = {WEIGHTS: LAST, AVERAGE: LAST_AVERAGE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scored:
-    """A network after an epoch, and how good it is.
+class ScoredNetwork:
+    """A network after an epoch, with its validation.
 
     Attributes:
         weights: `WEIGHTS` or `AVERAGE`.
-        checkpoint: as it is written.
+        checkpoint: as it is written to a file.
         score: over the validation images.
     """
 
@@ -40,20 +47,20 @@ class Scored:
     score: Score
 
     def as_best(self, epoch: int) -> Best:
-        """Return what is compared with other epochs."""
+        """Return the part of the validation that is compared with other epochs."""
         score = self.score
         return Best(epoch=epoch, weights=self.weights, wrong=score.wrong, loss=score.loss)
 
 
 def trained_checkpoint(task: Task, arrays: Arrays) -> Checkpoint:
-    """Return a network of this run as a checkpoint, without what is not known yet."""
-    first = task.beginning.checkpoint
-    # In one order, so that a network of a state makes the same file.
+    """Return a network of this run as a checkpoint, without its validation in the header."""
+    first = task.first_network.checkpoint
+    # In a fixed order, so that a network restored from a state gives the same file.
     return replace(first, tensors={name: arrays[name] for name in first.tensors})
 
 
-def documented(scored: Scored, task: Task, epoch: int) -> Scored:
-    """Return a network whose header says how it was trained, and how good it was found to be."""
+def documented(scored: ScoredNetwork, task: Task, epoch: int) -> ScoredNetwork:
+    """Return a network whose header says how it was trained, and how it was validated."""
     training = _training(task, epoch, scored.weights, scored.score.to_fields())
     return replace(scored, checkpoint=replace(scored.checkpoint, training=training))
 
@@ -64,7 +71,7 @@ def _training(
     return {
         "epoch": epoch,
         "weights": weights,
-        "began_with": task.beginning.source,
+        "began_with": task.first_network.source,
         "recipe": task.recipe.to_fields(),
         "seed": task.config.seed,
         "training_images": len(task.images.train),
@@ -73,21 +80,22 @@ def _training(
 
 
 def write_missing(task: Task, progress: Progress, networks: Mapping[str, Arrays]) -> None:
-    """Write what is gone of the files that a run had when its state was saved.
+    """Write those results that existed when a state was saved and are missing now.
 
     Args:
-        task: what is trained.
+        task: the training.
         progress: of the state.
-        networks: of the state, as `WEIGHTS` and `AVERAGE`.
+        networks: of the state: `WEIGHTS`, `AVERAGE` or both.
 
     Raises:
-        StateError: the best network is gone and is none of these, or the disk is full.
+        StateError: the best checkpoint is missing and cannot be written from the state, or the disk
+            is full.
     """
     folder, best = task.config.output, progress.best
     write_metrics(folder, progress)
     if best is None:
         return
-    if progress.step == 0:  # the networks are as they were validated
+    if progress.step == 0:  # the networks are those that were validated
         row = progress.history[-1]
         for kind, arrays in networks.items():
             training = _training(task, row["epoch"], kind, row[kind])
@@ -95,7 +103,7 @@ def write_missing(task: Task, progress: Progress, networks: Mapping[str, Arrays]
             is_best = (best.epoch, best.weights) == (row["epoch"], kind)
             for path in (folder / name for name in (FILES[kind], *([BEST] if is_best else []))):
                 if not path.exists():
-                    with explained(path):
+                    with full_disk_explained(path):
                         checkpoint.save(path)
     if not (folder / BEST).exists():
         raise StateError(
@@ -105,8 +113,10 @@ def write_missing(task: Task, progress: Progress, networks: Mapping[str, Arrays]
         )
 
 
-def write_checkpoints(folder: Path, all_scored: list[Scored], best: Scored | None) -> None:
-    """Write the last networks, and the best if it is a new one.
+def write_checkpoints(
+    folder: Path, all_scored: list[ScoredNetwork], best: ScoredNetwork | None
+) -> None:
+    """Write the checkpoints of the last epoch, and the best one if it is new.
 
     Raises:
         StateError: the disk is full.
@@ -115,26 +125,26 @@ def write_checkpoints(folder: Path, all_scored: list[Scored], best: Scored | Non
     if best is not None:
         wanted.append((BEST, best))
     for name, scored in wanted:
-        with explained(folder / name):
+        with full_disk_explained(folder / name):
             scored.checkpoint.save(folder / name)
 
 
 def write_metrics(folder: Path, progress: Progress) -> None:
-    """Write a line of JSON for each epoch that is done; no line is ever there twice.
+    """Write a line of JSON for each completed epoch, replacing the whole file.
 
     Raises:
         StateError: the disk is full.
     """
     path = folder / METRICS
-    with explained(path), whole_file(path) as file:
+    with full_disk_explained(path), whole_file(path) as file:
         for row in progress.history:
             file.write((json.dumps(row) + "\n").encode())
 
 
 def write_split(task: Task) -> None:
-    """Write which images are learnt from and which are measured, where one set was split.
+    """Write which images are trained on and which validate, if one set was split.
 
-    Three columns, image, class and part; names of files that are no UTF-8 keep their bytes.
+    The columns are image, class and part. File names that are not UTF-8 keep their bytes.
 
     Raises:
         StateError: the disk is full.
@@ -148,17 +158,17 @@ def write_split(task: Task) -> None:
         names = (task.names[label] for label in images.labels.tolist())
         table.writerows((image, name, part) for image, name in zip(images.ids, names, strict=True))
     path = task.config.output / SPLIT
-    with explained(path), whole_file(path) as file:
+    with full_disk_explained(path), whole_file(path) as file:
         file.write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def epoch_row(progress: Progress, *, rate: float, seconds: float) -> dict[str, Any]:
-    """Return what an epoch of training was like, before it is validated.
+    """Return the row of an epoch, without its validation.
 
     Args:
         progress: at the end of the epoch.
-        rate: of its last step.
-        seconds: of the epoch, validation included.
+        rate: learning rate of its last step.
+        seconds: duration of the epoch, including validation.
     """
     tally = progress.tally
     return {

@@ -1,6 +1,6 @@
-"""What a learner knows, as arrays and back."""
+"""Saving a learner to a state, and restoring it from one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resnext.distributed.job import Job
-from train.errors import StateError
-from train.run.progress import Progress
+from train.input.task import Task
+from train.run.folder import StateError
+from train.run.progress import AVERAGE, WEIGHTS, Progress
+from train.run.results import write_missing, write_split
 from train.run.state import State
 from train.step.learner import Learner
 
@@ -21,7 +23,7 @@ BUFFER = "momentum_buffer"
 
 
 def to_arrays(tensors: Mapping[str, Tensor]) -> Arrays:
-    """Copy tensors from wherever they live."""
+    """Copy tensors from any device."""
     return {
         name: np.array(tensor.detach().cpu().contiguous().numpy())
         for name, tensor in tensors.items()
@@ -29,7 +31,7 @@ def to_arrays(tensors: Mapping[str, Tensor]) -> Arrays:
 
 
 def shared_arrays(tensors: Mapping[str, Tensor], job: Job) -> Arrays:
-    """Copy the tensors of rank 0, on every rank: batch norm may have seen others elsewhere."""
+    """Return, on every rank, a copy of rank 0's tensors; batch norm's statistics may differ."""
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     job.share(copies.values())
     return {name: copy.numpy() for name, copy in copies.items()}
@@ -41,7 +43,7 @@ def to_state(
     identity: Mapping[str, Any],
     decisions: NDArray[np.int32],
 ) -> State:
-    """Return a run as it is between two steps."""
+    """Return the state of a run between two steps."""
     return State(
         identity=identity,
         progress=progress,
@@ -53,12 +55,49 @@ def to_state(
     )
 
 
+def restore_run(
+    path: Path, task: Task, learner: Learner, job: Job, note: Callable[[str], None]
+) -> tuple[Progress, NDArray[np.int32]]:
+    """Restore a run from its state, and write those of its results that are missing.
+
+    Args:
+        path: of the state, which rank 0 reads.
+        task: the training, the same as that of the state.
+        learner: of this task, before its first step; is restored.
+        job: the processes.
+        note: takes a sentence for the user.
+
+    Returns:
+        The progress, on every rank, and the decisions (N,) int32 of the best validation, empty on
+        all ranks but 0.
+
+    Raises:
+        StateError: the state is damaged or that of another run, the best checkpoint is missing, or
+            the disk is full.
+        OSError: a file cannot be opened or written.
+    """
+    state = State.load(path) if job.leads else None
+    if state is not None:
+        state.check(task.identity, path)
+        if text := state.other_processes(task.identity):
+            note(f"{path}: {text}")
+    saved = state.progress if state is not None else Progress()
+    progress = Progress.from_fields(job.tell(saved.to_fields()))
+    restore(learner, state, job, path)
+    if state is None:
+        return progress, np.zeros(0, np.int32)
+    networks = {WEIGHTS: state.network, AVERAGE: state.average}
+    write_missing(task, progress, {kind: arrays for kind, arrays in networks.items() if arrays})
+    write_split(task)
+    return progress, state.decisions
+
+
 def restore(learner: Learner, state: State | None, job: Job, path: Path) -> None:
-    """Bring the learners of all processes to where a run was.
+    """Set the learners of all processes to a saved state.
 
     Args:
         learner: of the same recipe and network.
-        state: of the run, on the process that leads; None on the others.
+        state: on rank 0; None on the other ranks.
         job: the processes.
         path: of the state, for messages.
 
@@ -99,7 +138,7 @@ def restore(learner: Learner, state: State | None, job: Job, path: Path) -> None
 
 
 def _momentum(learner: Learner) -> dict[str, Tensor]:
-    """Return the optimiser's memory by the names of the parameters that have one."""
+    """Return the optimiser's momentum buffers by the names of their parameters."""
     found: dict[str, Tensor] = {}
     for name, parameter in learner.network.named_parameters():
         buffer = learner.optimiser.state[parameter].get(BUFFER)

@@ -1,14 +1,12 @@
-"""A run on disk: all that it takes to go on from it as if nothing had happened.
+"""The saved state of a run, from which it can be resumed with the same result in every bit.
 
-One safetensors file, never a pickle: tensors by name, the rest as JSON in its header. Random
-generators are not in it, as there are none with a past; see `train.recipe.random_streams`.
+It is one safetensors file, never a pickle: tensors by name, the rest as JSON in the header. It
+holds no state of random generators, as there is none; see `train.recipe.random_streams`.
 """
 
-import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,25 +16,25 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from resnext.differences import first_difference
+from resnext.fields import check_shape
 from resnext.files import whole_file
+from resnext.header import TRAINING_STATE_FORM
 from resnext.tensor_file import write_tensors
-from train.errors import DivergedError, StateError
-from train.run.fields import check_shape
-from train.run.files import LAST, STATE
+from train.input.task import PROCESSES
+from train.run.folder import LAST, StateError, full_disk_explained
 from train.run.progress import Progress
+from train.step.loss import DivergedError
 
 Array = NDArray[np.generic]
 Arrays = Mapping[str, Array]
 
-# What stands in the header, so that no other file is taken for a state, nor one of another form.
-FORM: Final = "resnext-train state 1"
+# In the header, so that no other file, nor a state of another form, is taken for one.
+FORM: Final = f"{TRAINING_STATE_FORM}1"
 SLASH: Final = "/"
-# What an identity did not say in the beginning, and a state of then is not asked for.
+# Entries of an identity that the first versions did not write: states without them are accepted.
 LATER: Final = ("number of training images", "number of validation images", "steps of an epoch")
-# What it says too, and what may be another, with a note.
-PROCESSES: Final = "processes"
 
-# Values of a recipe whose options have other names.
+# Fields of a recipe whose options have other names.
 OPTIONS: Final = {
     "name": "--recipe",
     "stem": "--recipe",
@@ -48,10 +46,10 @@ OPTIONS: Final = {
     "crop": "--crop-kind",
     "area": "--min-area",
 }
-# Groups of them.
+# Fields of a recipe that hold other fields.
 INNER: Final = ("augmentation", "schedule")
 
-# What `torch.amp.GradScaler` remembers where it scales; else it has nothing to remember.
+# The state of an active `torch.amp.GradScaler`; that of an inactive one is empty.
 SCALE: Final = {
     "scale": float,
     "growth_factor": float,
@@ -59,7 +57,7 @@ SCALE: Final = {
     "growth_interval": int,
     "_growth_tracker": int,
 }
-# What is raised where a file is cut short, or its JSON is that of nobody.
+# Raised by a file that is cut short, or whose JSON is not that of a state.
 DAMAGE: Final = (
     SafetensorError,
     TypeError,
@@ -73,16 +71,18 @@ DAMAGE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class State:
-    """A run between two steps.
+    """The state of a run between two steps.
 
     Attributes:
-        identity: what makes it this run: recipe, images, first weights, seed.
-        progress: how far it has come.
-        network: its tensors by name.
-        momentum: of the optimiser, by the name of the parameter; empty before the first step.
-        average: of the weights; empty where there is none.
-        scaler: of the loss, in half precision; else empty.
-        decisions: (N,) int32, the classes that the best validation decided on; empty before it.
+        identity: what makes it this run: recipe, images, first weights, seed and so on.
+        progress: how far the run has come.
+        network: tensors by name.
+        momentum: buffers of the optimiser, by the name of the parameter; empty before the first
+            step.
+        average: moving average of the weights by name; empty if none is kept.
+        scaler: state of the loss scaler and number of skipped steps.
+        decisions: (N,) int32, the class that the best validation decided on for each image; empty
+            before the first.
     """
 
     identity: Mapping[str, Any]
@@ -94,10 +94,10 @@ class State:
     decisions: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
     def save(self, path: Path) -> None:
-        """Write the state, and wait until the disk has it; the file before stays till then.
+        """Write the state, and wait until it is on the disk; it then replaces the file before.
 
         Raises:
-            DivergedError: a tensor is not finite: the file before is better.
+            DivergedError: a tensor is not finite; the file before is kept.
             StateError: the disk is full.
             OSError: the file cannot be written otherwise.
         """
@@ -113,7 +113,7 @@ class State:
             "progress": json.dumps(self.progress.to_fields()),
             "scaler": json.dumps(self.scaler),
         }
-        with explained(path), whole_file(path) as file:
+        with full_disk_explained(path), whole_file(path) as file:
             write_tensors(file, arrays, metadata)
             file.flush()
             os.fsync(file.fileno())
@@ -129,10 +129,10 @@ class State:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a state that `save` wrote; nothing in it is executed.
+        """Read a state that `save` wrote, without executing anything in it.
 
         Raises:
-            StateError: it is none, or damaged.
+            StateError: the file is no state, or damaged.
             OSError: the file cannot be opened.
         """
         from safetensors import safe_open
@@ -161,14 +161,14 @@ class State:
             progress=progress,
             scaler=facts["scaler"],
             decisions=decisions.astype(np.int32, copy=False),
-            **{kind: _of(kind, arrays) for kind in ("network", "momentum", "average")},
+            **{kind: _named(kind, arrays) for kind in ("network", "momentum", "average")},
         )
 
     def check(self, identity: Mapping[str, Any], path: Path) -> None:
-        """Check that this is a state of the run that is to go on.
+        """Check that this is a state of the run that is to be resumed.
 
         Raises:
-            StateError: it is that of another; names the first difference.
+            StateError: it is that of another run; names the first difference.
         """
         known = {k: v for k, v in identity.items() if k in self.identity or k not in LATER}
         wanted = json.loads(json.dumps(known))  # tuples become lists, as in the file
@@ -182,7 +182,7 @@ class State:
             )
 
     def other_processes(self, identity: Mapping[str, Any]) -> str | None:
-        """Say that the run goes on in another number of processes, where it does."""
+        """Return a note if the number of processes differs from that of the saved run."""
         before, now = self.identity.get(PROCESSES), identity[PROCESSES]
         if before in (None, now):
             return None
@@ -192,26 +192,8 @@ class State:
         )
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Say what a full disk means for a run; other errors pass.
-
-    Raises:
-        StateError: the disk is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        kept = f"; the {path.name} of before is kept" if path.exists() else ""
-        saved = path.with_name(STATE).exists()
-        way = "go on with --resume" if saved else "begin anew with --force: no state is saved yet"
-        raise StateError(f"{path}: {error.strerror}{kept}; make room, then {way}") from error
-
-
 def _option(name: str) -> str:
-    """Return the option that a field of an identity comes from, in brackets; "" for others."""
+    """Return the option that sets a field of an identity, in brackets; "" if there is none."""
     kind, *fields = name.split()
     if kind == "seed":
         return " (--seed)"
@@ -221,6 +203,7 @@ def _option(name: str) -> str:
     return f" ({OPTIONS.get(field) or '--' + field.replace('_', '-')})"
 
 
-def _of(kind: str, arrays: Arrays) -> dict[str, Array]:
+def _named(kind: str, arrays: Arrays) -> dict[str, Array]:
+    """Return the arrays of a kind, without the kind in their names."""
     start = f"{kind}{SLASH}"
     return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}

@@ -1,35 +1,35 @@
-"""The wish to stop: a signal that is looked at between two steps."""
+"""Stopping a run by a signal, which is checked between two steps."""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# SIGTERM comes from whoever takes the machine back, about half a minute before; SIGINT is Ctrl-C.
+# SIGTERM is sent by schedulers about half a minute before they take the machine; SIGINT by Ctrl-C.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(BaseException):
-    """The run ended before its time, at a place from which it can go on.
+    """The run was stopped by a signal, and can be resumed if it has been saved.
 
-    No error, so that nothing takes it for one on its way: before there is a run to save, it is
-    raised wherever the signal comes.
+    It is no `Exception`, so that no handler of errors catches it: before there is a run to save, it
+    is raised wherever the signal arrives.
     """
 
 
 class Stop:
-    """Whether somebody asked the run to end.
+    """Whether a signal has asked the run to stop.
 
     Attributes:
-        signal: that asked, or None.
-        waits: there is a run to save first; before that, the wish is followed at once.
+        signal: that has arrived, or None.
+        waits: the run stops itself after it has been saved; else a signal raises `Stopped` at once.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
-        """Make one that nobody has asked yet.
+        """Start without a signal.
 
         Args:
-            tell: takes a sentence for whoever pressed Ctrl-C.
+            tell: takes a sentence for the user who has pressed Ctrl-C.
         """
         self.signal: signal.Signals | None = None
         self.waits = False
@@ -37,20 +37,20 @@ class Stop:
 
     @property
     def requested(self) -> bool:
-        """Tell whether somebody asked."""
+        """Tell whether a signal has arrived."""
         return self.signal is not None
 
     @property
     def by_hand(self) -> bool:
-        """Tell whether it was Ctrl-C."""
+        """Tell whether the signal was Ctrl-C."""
         return self.signal is signal.SIGINT
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen while the block runs; a second Ctrl-C ends the process as usual.
+        """Handle signals while the block runs; a second Ctrl-C ends the process as usual.
 
         Raises:
-            Stopped: somebody asked while there was nothing to wait for.
+            Stopped: a signal arrived while `waits` was not set.
         """
         before = {number: signal.signal(number, self._ask) for number in SIGNALS}
         try:

@@ -1,1 +1,1 @@
-"""Step: batches in, changed weights out."""
+"""Step: micro-batches in, updated weights out."""

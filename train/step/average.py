@@ -6,29 +6,29 @@ import torch
 from torch import Tensor
 
 
-class Average:
-    """The average of a network's tensors over the steps of a run.
+class ExponentialAverage:
+    """The exponential moving average of a network's tensors over the steps of a run.
 
     Batch norm's running statistics are averaged like the weights; counters are copied.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], *, decay: float) -> None:
-        """Start at a network's weights.
+        """Start with a network's current weights.
 
         Args:
-            tensors: its state by name; copied, and looked at again after each step.
-            decay: what the average keeps of itself at each step, at the most.
+            tensors: the network's state by name; copied here, and read again at each update.
+            decay: upper limit of the decay; see `warmed_decay`.
         """
         self.decay = decay
         self.tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         pairs = [(self.tensors[name], tensor.detach()) for name, tensor in tensors.items()]
-        # All at once: a GPU is told once, not for each of some hundred tensors.
+        # Lists, so that a GPU launches few kernels instead of one for each of some hundred tensors.
         self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
         self._counted = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self, *, step: int) -> None:
-        """Take in the weights after a step of the run, counted from 1."""
+        """Add the weights after a step of the run, counted from 1."""
         kept = warmed_decay(self.decay, step)
         own, theirs = ([pair[n] for pair in self._averaged] for n in (0, 1))
         torch._foreach_lerp_(own, theirs, 1 - kept)
@@ -37,7 +37,7 @@ class Average:
 
 
 def warmed_decay(decay: float, step: int) -> float:
-    """Return what the average keeps at a step: little at first, so that it forgets the start.
+    """Return the decay at a step: small at first, so that the initial weights are forgotten.
 
     Source: the warm-up of `tf.train.ExponentialMovingAverage`, (1 + step) / (10 + step).
     """

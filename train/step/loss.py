@@ -1,64 +1,69 @@
-"""What is minimised: cross entropy, of smoothed, weighted and mixed targets."""
+"""The loss: cross entropy with label smoothing, class weights and mixup."""
 
 from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from train.recipe.random_streams import Use, stream
+from resnext.errors import ResnextError
+from train.recipe.random_streams import StreamUse, stream
+
+
+class DivergedError(ResnextError):
+    """A loss, gradient or weight is no longer finite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mix:
-    """How the pictures of a step are mixed in pairs: each with the one at its mirrored place.
+class Mixup:
+    """How the images of a micro-batch are mixed: image i of N with image N - 1 - i.
 
     Attributes:
-        share: of the picture itself, 0 <= share <= 1; the rest is its partner's.
+        share: of the image itself, 0 <= share <= 1; the rest is its partner's.
     """
 
     share: float
 
-    def pictures(self, inputs: Tensor) -> Tensor:
-        """Return mixed pictures (N, 3, H, W)."""
+    def images(self, inputs: Tensor) -> Tensor:
+        """Return mixed images (N, 3, H, W)."""
         return self.share * inputs + (1 - self.share) * inputs.flip(0)
 
-    def shown(self, labels: Tensor) -> Tensor:
-        """Return of which class (N,) int64 each mixed picture shows more."""
+    def main_labels(self, labels: Tensor) -> Tensor:
+        """Return the class (N,) int64 of the larger share of each mixed image."""
         return labels if self.share >= 0.5 else labels.flip(0)
 
 
-def draw_mix(strength: float, *, seed: int, epoch: int, step: int) -> Mix | None:
-    """Return how a step's pictures are mixed; None where nothing is.
+def draw_mix(strength: float, *, seed: int, epoch: int, step: int) -> Mixup | None:
+    """Draw how the images of a step are mixed; None without mixup.
 
     Args:
-        strength: both parameters of the beta distribution; 0 mixes nothing.
-        seed, epoch, step: the place in the run, which decides the random share.
+        strength: both parameters of the beta distribution of the share; 0 disables mixup.
+        seed, epoch, step: determine the share.
     """
     if not strength:
         return None
-    share = float(stream(seed, Use.MIXUP, epoch, step).beta(strength, strength))
-    return Mix(share=share)
+    share = float(stream(seed, StreamUse.MIXUP, epoch, step).beta(strength, strength))
+    return Mixup(share=share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Objective:
-    """The loss of a picture.
+    """The loss function.
 
     Attributes:
-        weights: (classes,) float32 factors by class, on the device; None weighs all the same.
-        smoothing: part of the target that is spread over all classes.
+        weights: (classes,) float32 factor of each class, on the device; None weighs all equally.
+        smoothing: fraction of the target that is spread over all classes.
     """
 
     weights: Tensor | None = None
     smoothing: float = 0.0
 
-    def total(self, logits: Tensor, labels: Tensor, mix: Mix | None = None) -> Tensor:
-        """Return the sum of the losses of N pictures.
+    def total(self, logits: Tensor, labels: Tensor, mix: Mixup | None = None) -> Tensor:
+        """Return the sum of the losses of N images.
 
         Args:
             logits: (N, classes), of any floating type.
             labels: (N,) int64.
-            mix: how the pictures were mixed.
+            mix: how the images were mixed.
         """
         if mix is None:
             return self._total(logits, labels)

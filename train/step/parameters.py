@@ -1,4 +1,4 @@
-"""Which parameters learn, and how fast."""
+"""Parameter groups: which parameters are trained, and at what fraction of the learning rate."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -7,16 +7,16 @@ from typing import Any
 from torch import nn
 
 from resnext.model import ResNeXt
-from train.recipe.parts import STEM, parts_up_to
+from train.recipe.recipe import STEM, frozen_parts
 
 
-def frozen(network: ResNeXt, last: str) -> tuple[nn.Module, ...]:
-    """Return the modules up to and with the part `last`; none for "".
+def frozen_modules(network: ResNeXt, last: str) -> tuple[nn.Module, ...]:
+    """Return the modules of the parts up to and including `last`; none for "".
 
     Raises:
         RecipeError: the network has no such part.
     """
-    names = parts_up_to(network.spec, last)
+    names = frozen_parts(network.spec, last)
     if not names:
         return ()
     stem = [network.conv1, *([network.bn1] if network.bn1 is not None else [])]
@@ -24,27 +24,27 @@ def frozen(network: ResNeXt, last: str) -> tuple[nn.Module, ...]:
 
 
 def set_training(network: ResNeXt, last: str) -> None:
-    """Put a network into training mode, and what is frozen of it into evaluation mode.
+    """Put a network into training mode, except its frozen modules.
 
-    A frozen batch norm keeps its statistics too: others would be a change like any other.
+    These are put into evaluation mode, so that a frozen batch norm keeps its statistics too.
     """
     network.train()
-    for module in frozen(network, last):
+    for module in frozen_modules(network, last):
         module.eval()
 
 
-def groups(network: ResNeXt, *, freeze: str, layer_decay: float) -> list[dict[str, Any]]:
-    """Return the groups of parameters for an optimiser, and stop what is frozen from learning.
+def parameter_groups(network: ResNeXt, *, freeze: str, layer_decay: float) -> list[dict[str, Any]]:
+    """Return the optimiser's parameter groups; frozen parameters no longer require gradients.
 
-    Each group has a `factor` of the learning rate. One factor makes one group, so that without
-    `layer_decay` everything is in a single one.
+    Each group has a `factor` of the learning rate. There is one group for each factor, so without
+    layer decay there is a single group.
 
     Args:
-        network: what is trained.
-        freeze: the last part that does not learn; "" freezes nothing.
-        layer_decay: the factor of each residual block over that of the next; the classifier has 1.
+        network: to train.
+        freeze: the last frozen part; "" freezes nothing.
+        layer_decay: factor of each residual block relative to the next; the classifier's is 1.
     """
-    for module in frozen(network, freeze):
+    for module in frozen_modules(network, freeze):
         module.requires_grad_(requires_grad=False)
     distances = dict(_distances(network))
     found: dict[float, list[nn.Parameter]] = {}
@@ -56,7 +56,7 @@ def groups(network: ResNeXt, *, freeze: str, layer_decay: float) -> list[dict[st
 
 
 def _distances(network: ResNeXt) -> Iterator[tuple[str, int]]:
-    """Yield each layer's name and how many layers lie between it and the end."""
+    """Yield the name of each layer and its distance from the classifier, in layers."""
     blocks = [
         f"{stage}.{number}"
         for stage in network.stage_names

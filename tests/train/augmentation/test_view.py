@@ -16,7 +16,13 @@ from tests.support.golden import DATA
 from train.augmentation.colours import brightness, color_jitter, contrast, lighting, saturation
 from train.augmentation.crops import Planes, horizontal_flip, padded_crop, round_half_up, sized_crop
 from train.augmentation.view import TrainingView, augment
-from train.recipe.random_streams import Drawn, Numbers, Use, epoch_order, stream
+from train.recipe.random_streams import (
+    GeneratorSource,
+    RandomSource,
+    StreamUse,
+    epoch_order,
+    stream,
+)
 from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, Augmentation, Crop
 
 SGD = DATA / "sgd"
@@ -52,12 +58,12 @@ class Recorded:
         return values
 
 
-def crop(picture: Planes, numbers: Numbers) -> Planes:
+def crop(picture: Planes, numbers: RandomSource) -> Planes:
     return sized_crop(picture.transpose(1, 2, 0), 24, numbers, unit=ONE)
 
 
 # What data/lua/augment.lua asked of Torch7.
-CHANGES: dict[str, Callable[[Planes, Numbers], Planes]] = {
+CHANGES: dict[str, Callable[[Planes, RandomSource], Planes]] = {
     "random_sized_crop": crop,
     "random_sized_crop_2": crop,
     "random_crop_pad4": lambda picture, numbers: padded_crop(picture, 32, 4, numbers),
@@ -191,12 +197,12 @@ def test_picture_smaller_than_its_crop_is_refused_where_nothing_scales() -> None
 
 
 def test_streams_of_two_uses_differ() -> None:
-    draws = [stream(1, use, 2, 3).uniform() for use in Use]
+    draws = [stream(1, use, 2, 3).uniform() for use in StreamUse]
     assert len(set(draws)) == len(draws)
 
 
 def test_whole_numbers_include_both_bounds() -> None:
-    numbers = Drawn(stream(0, Use.PICTURE))
+    numbers = GeneratorSource(stream(0, StreamUse.PICTURE))
     assert {numbers.whole(2, 4) for _ in range(50)} == {2, 3, 4}
 
 

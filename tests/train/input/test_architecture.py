@@ -5,8 +5,8 @@ import pytest
 from resnext.layout import layout
 from resnext.published import published
 from resnext.spec import Stem
-from train.errors import RecipeError
 from train.input.architecture import Architecture
+from train.recipe.recipe import RecipeError
 
 
 @pytest.mark.parametrize("name", ["resnext_50_32x4d", "resnext_101_32x4d", "resnext_101_64x4d"])

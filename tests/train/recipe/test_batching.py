@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from train.errors import RecipeError
 from train.recipe.batching import (
     check_batches,
     epoch_batches,
@@ -14,7 +13,7 @@ from train.recipe.batching import (
     shares,
     steps_of_epoch,
 )
-from train.recipe.recipe import CIFAR_2017
+from train.recipe.recipe import CIFAR_2017, RecipeError
 
 RECIPE = replace(CIFAR_2017, batch_size=8)
 
@@ -46,16 +45,19 @@ def test_a_rest_too_small_for_every_process_is_left_out(
 @pytest.mark.parametrize("parts", [1, 2, 3])
 def test_processes_share_each_part_without_overlap(processes: int, parts: int) -> None:
     batch = np.arange(100, 118)
-    mine = [shares(batch, parts=parts, rank=rank, processes=processes) for rank in range(processes)]
+    mine = [
+        shares(batch, micro_batches=parts, rank=rank, processes=processes)
+        for rank in range(processes)
+    ]
     assert {len(found) for found in mine} == {parts}
     whole = [np.concatenate(part) for part in zip(*mine, strict=True)]
-    alone = shares(batch, parts=parts, rank=0, processes=1)
+    alone = shares(batch, micro_batches=parts, rank=0, processes=1)
     assert [sorted(part) for part in whole] == [sorted(part) for part in alone]
     assert sorted(np.concatenate(whole)) == list(batch)
 
 
 def test_a_small_batch_is_cut_into_fewer_parts() -> None:
-    found = shares(np.arange(5), parts=4, rank=1, processes=2)
+    found = shares(np.arange(5), micro_batches=4, rank=1, processes=2)
     assert [list(part) for part in found] == [[3, 4]]
 
 

@@ -5,13 +5,20 @@ from math import cos, floor, pi
 
 import pytest
 
-from train.errors import RecipeError
-from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, Crop, Curve, changed
-from train.recipe.schedule import Moment, learning_rate
+from train.recipe.recipe import (
+    CIFAR_2017,
+    FINETUNE,
+    IMAGENET_2017,
+    Crop,
+    RecipeError,
+    ScheduleShape,
+    changed,
+)
+from train.recipe.schedule import SchedulePoint, learning_rate
 
 
-def moment(epoch: int, epochs: int, step: int = 0, steps: int = 10) -> Moment:
-    return Moment(epoch=epoch, step=step, steps=steps, epochs=epochs)
+def moment(epoch: int, epochs: int, step: int = 0, steps: int = 10) -> SchedulePoint:
+    return SchedulePoint(epoch=epoch, step=step, steps=steps, epochs=epochs)
 
 
 def test_imagenet_recipe_is_the_originals() -> None:
@@ -97,9 +104,13 @@ def test_cosine_rises_first_and_ends_near_zero() -> None:
 
 
 def test_curve_that_is_asked_for_keeps_the_warm_up() -> None:
-    schedule = changed(FINETUNE, {"curve": Curve.STEP}).schedule
-    assert (schedule.curve, schedule.after, schedule.warmup) == (Curve.STEP, (0.49, 0.74), 1.0)
-    recipe = changed(IMAGENET_2017, {"curve": Curve.CONSTANT})
+    schedule = changed(FINETUNE, {"curve": ScheduleShape.STEP}).schedule
+    assert (schedule.curve, schedule.after, schedule.warmup) == (
+        ScheduleShape.STEP,
+        (0.49, 0.74),
+        1.0,
+    )
+    recipe = changed(IMAGENET_2017, {"curve": ScheduleShape.CONSTANT})
     assert learning_rate(recipe, moment(100, 100)) == 0.1
 
 

@@ -13,16 +13,16 @@ from resnext.images.image_set import ImageSet
 from resnext.layout import layout
 from resnext.preprocessing import CIFAR10
 from resnext.spec import Spec, Stem
-from train.input.first_network import Beginning
-from train.input.options import Config
+from train.input.first_network import FirstNetwork
+from train.input.options import TrainingConfig
 from train.input.split import Images
 from train.input.task import Task
 from train.recipe.recipe import FINETUNE
 from train.report.confusion import class_rows, confusion, worst_pairs
 from train.report.curves import Curve, epoch_marks, plot, round_marks
 from train.report.page import render, settings, short_names
+from train.run.messages import closing_lines, epoch_line
 from train.run.progress import Best, Progress
-from train.run.wording import closing_lines, epoch_line
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -55,10 +55,10 @@ def task(names: tuple[str, ...], output: Path = Path("out")) -> Task:
         reader=None,
     )
     return Task(
-        config=Config(data="data", output=output, command=f"resnext-train {HOSTILE}"),
+        config=TrainingConfig(data="data", output=output, command=f"resnext-train {HOSTILE}"),
         recipe=replace(FINETUNE, epochs=3),
         images=Images(train=images, val=images),
-        beginning=Beginning(checkpoint=checkpoint, classes=names, source={"file": HOSTILE}),
+        first_network=FirstNetwork(checkpoint=checkpoint, classes=names, source={"file": HOSTILE}),
         weights=None,
         identity={},
     )

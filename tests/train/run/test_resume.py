@@ -21,6 +21,7 @@ from resnext.loader.upload import upload_to
 from tests.support import warm
 from tests.support.train_runs import assert_refused, assert_same_tensors, run, tiny, write_data
 from train.cli import config_of, main
+from train.request import checked_request
 from train.run.stop import Stop, Stopped
 from train.training import train
 from train.watcher import Watcher
@@ -179,7 +180,7 @@ def train_here(
     with main.make_context("resnext-train", list(map(str, tiny(output, *words)))) as context:
         config = config_of(**context.params)
     with pytest.raises(Stopped) if times else nullcontext():
-        train(config, Job(), watcher, stop)
+        train(checked_request(config, Job(), watcher.bar), Job(), watcher, stop)
 
 
 @pytest.mark.parametrize("times", [0, 9])

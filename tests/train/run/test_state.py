@@ -1,6 +1,5 @@
 """A run on disk: whole or as before, and never taken for another."""
 
-import errno
 import json
 import shutil
 import subprocess
@@ -14,11 +13,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.support.golden import ROOT
-from train.errors import DivergedError, StateError
-from train.run.progress import Best, Progress, Tally
-from train.run.results import epoch_row
-from train.run.state import State, explained
-from train.step.learner import Seen
+from train.run.folder import StateError
+from train.run.progress import Best, Progress
+from train.run.state import State
+from train.step.learner import StepResult
+from train.step.loss import DivergedError
 
 SCORE = {"images": 10, "top1_correct": 5, "top5_correct": 9, "loss": 0.25}
 ROW = {
@@ -41,7 +40,7 @@ SCALE = {
 
 
 def progress() -> Progress:
-    seen = Seen(images=8, loss=2.5, wrong=3, norm=0.75)
+    seen = StepResult(images=8, loss=2.5, wrong=3, norm=0.75)
     best = Best(epoch=1, weights="average", wrong=5, loss=0.25)
     return Progress().ended(ROW, best).stepped(seen, 0.5).stepped(seen, 0.25)
 
@@ -72,38 +71,6 @@ def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
             np.testing.assert_array_equal(one[name], other[name])
     np.testing.assert_array_equal(found.decisions, [1, 0, 2])
     assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
-
-
-def test_step_that_half_precision_skips_leaves_finite_numbers() -> None:
-    first = Seen(images=8, loss=4.0, wrong=1, norm=float("inf"))
-    second = Seen(images=8, loss=float("nan"), wrong=7, norm=float("nan"))
-    third = Seen(images=8, loss=2.0, wrong=1, norm=0.5)
-    found = Tally()
-    for seen in (first, second, third):
-        found = found.plus(seen, 0.5)
-    assert found == Tally(images=24, loss=6.0, wrong=9, steps=3, norms=0.5, skipped=2, seconds=1.5)
-    row = epoch_row(replace(progress(), tally=found), rate=0.1, seconds=2.0)
-    assert row["train"] == {"images": 24, "loss": 0.25, "wrong": 9, "gradient_norm": 0.5}
-    json.dumps(row, allow_nan=False)
-
-
-def test_tally_and_place_count_what_was_seen() -> None:
-    found = progress()
-    assert (found.epoch, found.step, found.stale) == (2, 2, 0)
-    assert found.tally == Tally(images=16, loss=5.0, wrong=6, steps=2, norms=1.5, seconds=0.75)
-    later = found.ended({"epoch": 2}, None)
-    assert (later.epoch, later.step, later.stale, later.best) == (3, 0, 1, found.best)
-    assert later.tally == Tally()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "loss", "better"), [(4, 9.0, True), (5, 0.2, True), (5, 0.25, False), (6, 0.1, False)]
-)
-def test_fewer_wrong_are_better_and_the_loss_decides_between_equals(
-    wrong: int, loss: float, better: bool
-) -> None:
-    best = Best(epoch=2, weights="weights", wrong=wrong, loss=loss)
-    assert best.beats(progress().best) == better
 
 
 @pytest.mark.parametrize("kind", ["network", "momentum", "average"])
@@ -298,15 +265,6 @@ def test_full_disk_keeps_the_state_before(tmp_path: Path) -> None:
         "of before is kept; make room, then go on with --resume"
     )
     assert second == "2 1"
-
-
-def test_full_disk_before_the_first_state_says_that_nothing_is_saved(tmp_path: Path) -> None:
-    with pytest.raises(StateError) as caught, explained(tmp_path / "last.safetensors"):
-        raise OSError(errno.ENOSPC, "No space left on device")
-    assert str(caught.value) == (
-        f"{tmp_path}/last.safetensors: No space left on device; make room, then begin anew with "
-        "--force: no state is saved yet"
-    )
 
 
 def test_header_holds_json_and_no_pickle(tmp_path: Path) -> None:

@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import distributed
+from torch.nn.modules.batchnorm import _BatchNorm
 
 import convert
 from resnext.model import ResNeXt
 from tests.support.golden import DATA, unpack
-from train.errors import DivergedError, RecipeError
 from train.input.class_weights import total_weight
-from train.recipe.recipe import CIFAR_2017, Recipe
-from train.step.learner import Learner, Machine, Part
-from train.step.loss import Mix, Objective
+from train.recipe.recipe import CIFAR_2017, Recipe, RecipeError
+from train.step.learner import Learner, Machine
+from train.step.loss import DivergedError, Mixup, Objective
+from train.step.micro_batch import MicroBatch
 
 SGD = DATA / "sgd"
 CPU = Machine(device=torch.device("cpu"))
@@ -41,8 +43,8 @@ def steps() -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def part(steps: dict[str, np.ndarray], number: int, where: slice = slice(None)) -> Part:
-    return Part(
+def part(steps: dict[str, np.ndarray], number: int, where: slice = slice(None)) -> MicroBatch:
+    return MicroBatch(
         inputs=torch.from_numpy(steps["input"][number][where].copy()),
         labels=torch.from_numpy(steps["target_one_based"][number][where] - 1),
     )
@@ -198,19 +200,19 @@ def test_step_begun_ahead_is_judged_when_it_is_looked_at(
     late = replace(CPU, ahead=1)
     learner = Learner(before(), GOLDEN, late, Objective())
     begun = [
-        learner.begin([part(steps, number)], rate=RATE, weight=8, number=number + 1)
+        learner.start([part(steps, number)], rate=RATE, weight=8, number=number + 1)
         for number in range(3)
     ]
     for number, each in enumerate(begun):
-        assert learner.look(each).loss / 8 == pytest.approx(steps["losses"][number], rel=1e-5)
+        assert learner.finish(each).loss / 8 == pytest.approx(steps["losses"][number], rel=1e-5)
     expected = tensors(learn(before(), steps, count=3))
     found = tensors(learner)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     bad = part(steps, 1)
     bad.inputs[0, 0, 0, 0] = torch.inf
-    failing = learner.begin([bad], rate=RATE, weight=8, number=4)
+    failing = learner.start([bad], rate=RATE, weight=8, number=4)
     with pytest.raises(DivergedError, match=r"step 4: a finite loss expected, found loss nan"):
-        learner.look(failing)
+        learner.finish(failing)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -253,6 +255,23 @@ def test_steps_that_half_precision_leaves_out_count_in_a_row_only(
     assert learner.skipped == 0
 
 
+@pytest.mark.gpu
+def test_batch_norm_over_all_processes_is_that_of_pytorch(
+    before: Callable[[], ResNeXt], tmp_path: Path
+) -> None:
+    distributed.init_process_group(
+        "nccl", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
+    )
+    try:
+        machine = Machine(device=torch.device("cuda"), processes=2)
+        learner = Learner(before(), replace(GOLDEN, sync_bn=True), machine, Objective())
+    finally:
+        distributed.destroy_process_group()
+    norms = [each for each in learner.network.modules() if isinstance(each, _BatchNorm)]
+    assert {type(norm) for norm in norms} == {torch.nn.SyncBatchNorm}
+    assert list(learner.network.state_dict()) == list(before().state_dict())
+
+
 def test_average_follows_the_weights_with_a_warm_up(
     before: Callable[[], ResNeXt], steps: dict[str, np.ndarray]
 ) -> None:
@@ -284,7 +303,9 @@ def test_weighted_smoothed_and_mixed_loss_is_what_its_formula_says() -> None:
     assert float(objective.total(logits, labels)) == pytest.approx(plain, rel=1e-5)
     partners = sum(loss(row, int(label)) for row, label in enumerate(labels.flip(0)))
     mixed = 0.3 * plain + 0.7 * partners
-    assert float(objective.total(logits, labels, Mix(share=0.3))) == pytest.approx(mixed, rel=1e-5)
+    assert float(objective.total(logits, labels, Mixup(share=0.3))) == pytest.approx(
+        mixed, rel=1e-5
+    )
     assert total_weight(labels.numpy(), (1.0, 2.0, 0.5)) == 1 + 0.5 + 2 + 2
 
 
@@ -299,8 +320,8 @@ def test_mixed_picture_is_decided_rightly_where_its_larger_part_is(
         shown = network.train()(share * pair + (1 - share) * pair.flip(0)).argmax(1)
     labels = shown if share >= 0.5 else shown.flip(0)
     learner = Learner(before(), GOLDEN, CPU, Objective())
-    mixed = Part(inputs=pair, labels=labels)
-    seen = learner.step([mixed], rate=RATE, weight=2, number=1, mix=Mix(share=share))
+    mixed = MicroBatch(inputs=pair, labels=labels)
+    seen = learner.step([mixed], rate=RATE, weight=2, number=1, mix=Mixup(share=share))
     assert seen.wrong == 0
 
 
@@ -316,7 +337,7 @@ def test_losses_and_mistakes_of_all_parts_are_added_up(
         labels = logits.argmax(1)
         labels[:mistakes] = (labels[:mistakes] + 1) % logits.shape[1]
         loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
-        parts.append(Part(inputs=half.inputs, labels=labels))
+        parts.append(MicroBatch(inputs=half.inputs, labels=labels))
     learner = Learner(before(), GOLDEN, CPU, Objective())
     seen = learner.step(parts, rate=RATE, weight=6, number=1)
     assert (seen.images, seen.wrong) == (6, 3)
@@ -325,5 +346,5 @@ def test_losses_and_mistakes_of_all_parts_are_added_up(
 
 def test_mixed_pictures_are_sums_of_two() -> None:
     inputs = torch.arange(3.0).reshape(3, 1, 1, 1)
-    mixed = Mix(share=0.25).pictures(inputs)
+    mixed = Mixup(share=0.25).images(inputs)
     assert mixed.flatten().tolist() == [0.25 * 0 + 0.75 * 2, 1.0, 0.25 * 2 + 0.75 * 0]

@@ -7,7 +7,7 @@ import torch
 from resnext.errors import DataError
 from resnext.loader.batch import Batch, Failure, Seconds
 from resnext.loader.upload import Upload
-from train.step.delivery import arriving
+from train.step.micro_batch import micro_batches
 
 LABELS = np.array([7, 5, 3, 1, 0])
 
@@ -40,7 +40,7 @@ def test_batches_are_sent_ahead_of_their_part(ahead: int, order: list[str]) -> N
     upload = Upload(torch.device("cpu"))
     upload.ahead = ahead
     found = []
-    for number, part in enumerate(arriving(read(), LABELS, upload)):
+    for number, part in enumerate(micro_batches(read(), LABELS, upload)):
         seen.append(f"part {number}")
         found.append((part.inputs.flatten().tolist(), part.labels.tolist()))
     assert seen == order
@@ -49,7 +49,7 @@ def test_batches_are_sent_ahead_of_their_part(ahead: int, order: list[str]) -> N
 
 def test_image_that_cannot_be_read_ends_it() -> None:
     broken = batch(0, failures=(Failure(position=1, reason="b.JPEG: no image"),))
-    parts = arriving([batch(2), broken], LABELS, Upload(torch.device("cpu")))
+    parts = micro_batches([batch(2), broken], LABELS, Upload(torch.device("cpu")))
     assert next(parts).labels.tolist() == [3]
     with pytest.raises(DataError, match=r"b\.JPEG: no image"):
         next(parts)

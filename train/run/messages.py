@@ -1,16 +1,18 @@
-"""What a training says, in words: the plan before it starts, a line for each epoch, the end."""
+"""The messages of a training: the plan before it starts, a line for each epoch, the end."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resnext.images.names import few
 from resnext.layout import layout
 from resnext.terminal.text import duration, number
-from train.input.task import Task
 from train.recipe.batching import left_out, steps_of_epoch
-from train.recipe.recipe import Augmentation, Crop, Curve, Recipe, Schedule
-from train.run.files import AVERAGE, BEST, LAST, REPORT, WEIGHTS
-from train.run.progress import Progress, Tally
+from train.recipe.recipe import Augmentation, Crop, Recipe, Schedule, ScheduleShape
+from train.run.folder import BEST, LAST, REPORT
+from train.run.progress import AVERAGE, WEIGHTS, Progress, Tally
+
+if TYPE_CHECKING:
+    from train.input.task import Task  # needs torch
 
 CROPS = {
     Crop.SIZED: "a rectangle of random size and shape",
@@ -19,22 +21,22 @@ CROPS = {
 }
 
 
-def plan(task: Task, *, device: str, processes: int, workers: int, threads: int) -> list[str]:
-    """Return what is about to happen, a line for each side of it.
+def plan(task: "Task", *, device: str, processes: int, workers: int, threads: int) -> list[str]:
+    """Return what is about to happen, one line for each aspect.
 
     Args:
-        task: what is trained.
-        device: of this process.
-        processes: of the job.
-        workers: processes that read, for each of these.
-        threads: of a network on the CPU.
+        task: the training.
+        device: type of this process's device.
+        processes: number of processes in the job.
+        workers: processes that read images, for each of these.
+        threads: that compute, if the device is the CPU.
     """
     recipe = task.recipe
-    checkpoint = task.beginning.checkpoint
+    checkpoint = task.first_network.checkpoint
     preprocessing = checkpoint.preprocessing
     assert preprocessing is not None
     train, val = len(task.images.train), len(task.images.val)
-    source = task.beginning.source
+    source = task.first_network.source
     steps = steps_of_epoch(train, recipe, processes=processes)
     rows = (
         (
@@ -59,8 +61,8 @@ def plan(task: Task, *, device: str, processes: int, workers: int, threads: int)
     return [f"{name:<9} {text}" for name, text in rows if text]
 
 
-def cure(recipe: Recipe) -> str:
-    """Return what to try where a loss or a weight is not finite."""
+def divergence_advice(recipe: Recipe) -> str:
+    """Return what to try when a loss or a weight is not finite."""
     clip = "" if recipe.clip else ", --clip 1"
     half = ", another --precision than fp16" if recipe.precision == "fp16" else ""
     return (
@@ -70,13 +72,13 @@ def cure(recipe: Recipe) -> str:
 
 
 def tally_text(tally: Tally) -> str:
-    """Return what an epoch is like so far, of one image or more."""
+    """Return loss and error of an epoch so far, which has one image or more."""
     loss = tally.loss / tally.images
     return f"loss {loss:.4f}, error {percent(tally.wrong, tally.images)}"
 
 
 def epoch_line(row: Mapping[str, Any], recipe: Recipe) -> str:
-    """Return what an epoch brought, and how long the others will take.
+    """Return the result of an epoch, and how long the remaining epochs will take.
 
     Args:
         row: of the history.
@@ -97,8 +99,8 @@ def epoch_line(row: Mapping[str, Any], recipe: Recipe) -> str:
     return "  ".join(parts) + ("  best" if row["best"] else "")
 
 
-def closing_lines(task: Task, progress: Progress) -> list[str]:
-    """Return what a run that is done has brought, and how to use it."""
+def closing_lines(task: "Task", progress: Progress) -> list[str]:
+    """Return the results of a run that is done, and where they are."""
     best, last = progress.best, progress.history[-1]
     assert best is not None
     row = progress.history[best.epoch - 1][best.weights]
@@ -144,12 +146,12 @@ def _schedule(schedule: Schedule) -> str:
     rising = "epoch" if schedule.warmup == 1 else "epochs"
     warmup = f", {schedule.warmup:g} {rising} of warm-up first" if schedule.warmup else ""
     match schedule.curve:
-        case Curve.STEP if schedule.every:
+        case ScheduleShape.STEP if schedule.every:
             return f"a tenth after every {schedule.every} epochs{warmup}"
-        case Curve.STEP:
+        case ScheduleShape.STEP:
             parts = " and ".join(f"{part:.0%}" for part in schedule.after)
             return f"a tenth after {parts} of the epochs{warmup}"
-        case Curve.COSINE:
+        case ScheduleShape.COSINE:
             return f"falling by a cosine to 0{warmup}"
         case _:
             return f"constant{warmup}"

@@ -1,0 +1,155 @@
+"""The folder of a run: what its files are called, and when they may be replaced."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from resnext.checkpoint import Checkpoint
+from resnext.distributed.job import Job
+from resnext.errors import ResnextError
+from resnext.file_lock import lock_file
+from resnext.header import TRAINING_STATE_FILE
+from train.input.options import TrainingConfig
+from train.input.split import Images
+
+BEST: Final = "best.safetensors"
+LAST: Final = "last.safetensors"
+LAST_AVERAGE: Final = "last_average.safetensors"
+METRICS: Final = "metrics.jsonl"
+REPORT: Final = "training.html"
+SPLIT: Final = "split.csv"
+BOARD: Final = "tensorboard"
+# Stays in the folder when the run has ended.
+LOCK: Final = ".lock"
+# Checkpoints, each of which is a result by itself.
+CHECKPOINTS: Final = (BEST, LAST, LAST_AVERAGE)
+DOCUMENTS: Final = (METRICS, REPORT, SPLIT)
+# All files that are written whole or not at all.
+WHOLE: Final = (TRAINING_STATE_FILE, *CHECKPOINTS, *DOCUMENTS)
+
+
+class StateError(ResnextError):
+    """A state that cannot be read or resumed, or results that a run would overwrite."""
+
+
+def check_output(config: TrainingConfig) -> None:
+    """Check that a run overwrites no results of another.
+
+    Raises:
+        StateError: it would.
+        CheckpointError: a file is named like a checkpoint of a run, and cannot be read as one.
+    """
+    state = config.output / TRAINING_STATE_FILE
+    if state.exists() and config.resume:
+        return
+    if state.exists() and not config.force:
+        raise StateError(
+            f"{state}: there is a run already; --resume goes on with it, --force starts anew, "
+            "another --output keeps it"
+        )
+    found = [path for path in (config.output / name for name in CHECKPOINTS) if path.exists()]
+    if config.init and Path(config.init).resolve() in [path.resolve() for path in found]:
+        raise StateError(
+            f"{config.init}: a checkpoint that this run does not replace expected; another "
+            "--output keeps it"
+        )
+    # Without a lock or a state, no run has been in this folder, and such files are the user's own.
+    foreign = [path for path in (config.output / name for name in DOCUMENTS) if path.exists()]
+    ours = any((config.output / name).exists() for name in (LOCK, TRAINING_STATE_FILE))
+    if foreign and not (config.force or ours):
+        raise StateError(
+            f"{foreign[0]}: a run writes a file of this name, and this one is of none; --force "
+            "replaces it, another --output keeps it"
+        )
+    # A run that was killed at the end of its first epoch has checkpoints, and no state yet.
+    begun = config.resume and all(map(_is_of_first_epoch, found))
+    if found and not (begun or config.force):
+        raise StateError(
+            f"{found[0]}: the result of a run whose {TRAINING_STATE_FILE} is gone; --force starts anew over it, "
+            "another --output keeps it"
+        )
+
+
+def is_resumed(config: TrainingConfig, job: Job) -> bool:
+    """Return, on every rank, whether the run goes on from a state in its folder."""
+    return job.tell(config.resume and (config.output / TRAINING_STATE_FILE).exists())
+
+
+def check_outside_of_images(output: Path, images: Images) -> None:
+    """Check that the folder of a run would not be listed as images.
+
+    Raises:
+        StateError: it lies in a folder of images, and is not hidden.
+    """
+    place = output.resolve()
+    for root in (Path(images.train.root).resolve(), Path(images.val.root).resolve()):
+        inner = place.relative_to(root).parts if place.is_relative_to(root) else (".",)
+        if not inner or not inner[0].startswith("."):
+            raise StateError(
+                f"--output {output}: a folder outside of the images expected, found one in {root}, "
+                "where it would be taken for images"
+            )
+
+
+def clear(folder: Path, *, everything: bool) -> None:
+    """Remove the incomplete files that a killed run has left.
+
+    Args:
+        folder: of the run.
+        everything: remove all results of an earlier run too.
+    """
+    # As `whole_file` names them; other hidden files are not the run's.
+    patterns = [f".{name}.????????.part" for name in WHOLE]
+    if everything:
+        patterns += [*WHOLE, f"{BOARD}/events.*"]
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder until the block, or this process, ends.
+
+    Args:
+        folder: of the run; made if it is not there.
+
+    Raises:
+        StateError: another run is at work there.
+        OSError: the folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a") as file:
+        try:
+            lock_file(file.fileno(), by_process=True)
+        except BlockingIOError as error:
+            raise StateError(
+                f"{folder}: another run is at work there; wait for it, or give another --output"
+            ) from error
+        yield
+
+
+@contextmanager
+def full_disk_explained(path: Path) -> Iterator[None]:
+    """Turn the error of a full disk into one that says how to go on; others pass.
+
+    Raises:
+        StateError: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        kept = f"; the {path.name} of before is kept" if path.exists() else ""
+        saved = path.with_name(TRAINING_STATE_FILE).exists()
+        way = "go on with --resume" if saved else "begin anew with --force: no state is saved yet"
+        raise StateError(f"{path}: {error.strerror}{kept}; make room, then {way}") from error
+
+
+def _is_of_first_epoch(path: Path) -> bool:
+    training = Checkpoint.load(path).training
+    return training is not None and training.get("epoch") == 1
