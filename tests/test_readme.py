@@ -1,10 +1,10 @@
 """README and docs: their tables, links, snippets, options and names are those of the project."""
 
+import pkgutil
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -111,22 +111,10 @@ def test_names_in_the_architecture_page_can_be_imported():
 
 
 def can_be_imported(name: str) -> bool:
-    """Tell whether a dotted name is a module, or an attribute of one."""
-    if name.endswith((".c", ".toml", ".csv", ".css", ".html", ".npy", ".md")):
-        return False  # a file is given as a path
-    parent, _, last = name.rpartition(".")
+    """Tell whether a dotted name is a module, or something that a module or a class has."""
     try:
-        import_module(name)
-    except ModuleNotFoundError:
-        return bool(parent) and importable(parent) and hasattr(import_module(parent), last)
-    return True
-
-
-def importable(name: str) -> bool:
-    """Tell whether a dotted name is a module."""
-    try:
-        import_module(name)
-    except ModuleNotFoundError:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
         return False
     return True
 
