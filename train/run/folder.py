@@ -67,8 +67,8 @@ def check_output(config: TrainingConfig) -> None:
     begun = config.resume and all(map(_is_of_first_epoch, found))
     if found and not (begun or config.force):
         raise StateError(
-            f"{found[0]}: the result of a run whose {TRAINING_STATE_FILE} is gone; --force starts anew over it, "
-            "another --output keeps it"
+            f"{found[0]}: the result of a run whose {TRAINING_STATE_FILE} is gone; --force starts "
+            "anew over it, another --output keeps it"
         )
 
 
