@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.images.image_set import ImageSet
 from resnext.layout import layout
 from resnext.preprocessing import CIFAR10
 from resnext.spec import Spec, Stem
+from tests.support.browser import look
 from tests.support.page import Page
 from train.input.first_network import FirstNetwork
 from train.input.options import TrainingConfig
@@ -164,3 +166,12 @@ def test_run_that_ended_early_says_so() -> None:
     assert closing_lines(early, progress)[0] == (
         "stopped after epoch 3: no better validation for 1 epoch"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [10, 300])
+def test_page_fits_every_width_in_a_browser(tmp_path: Path, classes: int) -> None:
+    names = tuple(f"a rather long name of class number {n}" for n in range(classes))
+    decisions = np.roll(np.repeat(np.arange(classes), 4), 1).astype(np.int32)
+    seen = look(tmp_path, render(task(names), history(5), decisions, {"python": "3.11"}))
+    assert [found["overflow"] for found in seen.values()] == [0, 0, 0]

@@ -2,10 +2,7 @@
 
 import base64
 import hashlib
-import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +14,7 @@ from PIL import Image
 from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import Counts
 from resnext.pixels.decoding import Picture
+from tests.support.browser import look
 from tests.support.page import Page
 from tests.support.sample_report import CLASSES, IDS, sample_report
 from validate.reports.mistakes import MOST_BYTES, Album
@@ -253,78 +251,9 @@ def test_page_of_very_many_classes_and_networks_is_bounded() -> None:
     assert "21,091 more are in predictions.csv" in html
 
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--allow-file-access-from-files",
-    "--enable-logging=stderr",
-    "--virtual-time-budget=5000",
-    "--window-size=1700,1200",
-)
-# Looks at the page from outside, as its own policy allows no other script in it.
-FRAME = """<!DOCTYPE html><body><script>
-const widths = [360, 800, 1600], found = {};
-for (const width of widths) {
-  const frame = document.createElement("iframe");
-  frame.style.width = `${width}px`;
-  frame.style.height = "800px";
-  frame.onload = () => {
-    const page = frame.contentDocument, root = page.documentElement;
-    const box = (node) => node.getBoundingClientRect();
-    const head = page.querySelectorAll("table.sortable th button")[3];
-    if (head) { head.click(); head.click(); }
-    const body = page.querySelector("table.sortable tbody");
-    found[width] = {
-      overflow: root.scrollWidth - root.clientWidth,
-      plots: [...page.querySelectorAll(".forest svg[role=img]")].map((svg) => box(svg).width),
-      broken: [...page.images].filter((image) => !image.naturalWidth).length,
-      first: body && body.rows[0].cells[3].textContent,
-    };
-    if (Object.keys(found).length === widths.length)
-      document.body.textContent = JSON.stringify(found);
-  };
-  frame.src = "report.html";
-  document.body.append(frame);
-}
-</script></body>
-"""
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Path:
-    if CHROMIUM is None:
-        pytest.skip("no chromium is installed")
-    return tmp_path
-
-
-def look(folder: Path, html: str) -> dict[str, dict[str, object]]:
-    (folder / "report.html").write_text(html, encoding="utf-8")
-    (folder / "frame.html").write_text(FRAME)
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
-    done = subprocess.run(
-        [*command, f"file://{folder}/frame.html"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert not re.search(r"Refused|Content Security Policy|Uncaught", done.stderr), done.stderr
-    (text,) = re.findall(r"<body>(\{.*\})</body>", done.stdout)
-    seen: dict[str, dict[str, object]] = json.loads(text)
-    return seen
-
-
 @pytest.mark.slow
-def test_page_fits_every_width_in_a_browser(browser: Path, html: str) -> None:
-    seen = look(browser, html)
+def test_page_fits_every_width_in_a_browser(tmp_path: Path, html: str) -> None:
+    seen = look(tmp_path, html)
     assert {width: found["overflow"] for width, found in seen.items()} == dict.fromkeys(
         ("360", "800", "1600"), 0
     )
@@ -337,8 +266,8 @@ def test_page_fits_every_width_in_a_browser(browser: Path, html: str) -> None:
 
 
 @pytest.mark.slow
-def test_page_of_imagenet_fits_and_sorts_in_a_browser(browser: Path) -> None:
-    seen = look(browser, to_page(large_report(10_000, 1000, 2)))
+def test_page_of_imagenet_fits_and_sorts_in_a_browser(tmp_path: Path) -> None:
+    seen = look(tmp_path, to_page(large_report(10_000, 1000, 2)))
     assert [found["overflow"] for found in seen.values()] == [0, 0, 0]
     assert [found["broken"] for found in seen.values()] == [0, 0, 0]
     # Sorted twice by the first run's error: the easiest class stands first.
