@@ -44,11 +44,11 @@ def main(common: Common, *, batch_size: int, batches: int, calls: int) -> None:
         torch.from_numpy(np.stack([prepare_pixels(each, IMAGENET) for each in part]))
         for part in parts
     ]
-    sources = [RawCrops.of([raw_crop(each, IMAGENET) for each in part]) for part in parts]
+    crops = [RawCrops.of([raw_crop(each, IMAGENET) for each in part]) for part in parts]
     if common.is_cuda:
         expected = [each.pin_memory() for each in expected]
-        sources = [each.pin_memory() for each in sources]
-    there = [each.to(device) for each in sources]
+        crops = [each.pin_memory() for each in crops]
+    there = [each.to(device) for each in crops]
     engines = [each for each in scaling.ENGINES if device.type in each.devices]
     rows: dict[str, dict[str, Any]] = {}
     for each in engines:
@@ -57,7 +57,7 @@ def main(common: Common, *, batch_size: int, batches: int, calls: int) -> None:
         except FAILURES as error:
             rows[each.name] = {"failed": first_line(error)}
     working = [each for each in engines if "failed" not in rows[each.name]]
-    spent = measure(working, sources[:-1], expected[:-1], device, common=common, calls=calls)
+    spent = measure(working, crops[:-1], expected[:-1], device, common=common, calls=calls)
     for name, row in spent.items():
         rows[name] = rows.get(name, {}) | {"milliseconds": round(1000 * median(row), 3)}
     facts = {
@@ -65,7 +65,7 @@ def main(common: Common, *, batch_size: int, batches: int, calls: int) -> None:
         "batches": batches,
         "rounds": common.rounds,
         "megabytes": {
-            "bytes": _megabytes([each.nbytes for each in sources[:-1]]),
+            "bytes": _megabytes([each.nbytes for each in crops[:-1]]),
             "float32": _megabytes([each.nbytes for each in expected[:-1]]),
         },
         "rows": rows,
@@ -79,11 +79,11 @@ def main(common: Common, *, batch_size: int, batches: int, calls: int) -> None:
 
 
 def compare(
-    engine: Engine, sources: Sequence[RawCrops], expected: Sequence[Tensor]
+    engine: Engine, crops: Sequence[RawCrops], expected: Sequence[Tensor]
 ) -> dict[str, Any]:
     """Return how far the device's values are from the CPU's, and what each first call took."""
     furthest, differing, firsts = 0.0, 0, []
-    for each, wanted in zip(sources, expected, strict=True):
+    for each, wanted in zip(crops, expected, strict=True):
         firsts.append(seconds_of(partial(_scale, engine, each), each.device, calls=1))
         found = _scale(engine, each).cpu().contiguous()
         furthest = max(furthest, float((found - wanted).abs().max()))
@@ -99,7 +99,7 @@ def compare(
 
 def measure(
     engines: Sequence[Engine],
-    sources: Sequence[RawCrops],
+    crops: Sequence[RawCrops],
     finished: Sequence[Tensor],
     device: torch.device,
     *,
@@ -110,40 +110,40 @@ def measure(
 
     Args:
         engines: that scale.
-        sources: batches on the CPU, which a GPU can read by itself.
+        crops: batches on the CPU, which a GPU can read by itself.
         finished: the same as network input.
         device: that they are copied to.
         common: the rounds.
         calls: of each in a round.
     """
-    there = [each.to(device) for each in sources]
+    there = [each.to(device) for each in crops]
     ways: dict[str, Callable[[], object]] = {
         engine.name: partial(lambda by: [_scale(by, each) for each in there], engine)
         for engine in engines
     }
     if common.is_cuda:  # elsewhere nothing is copied
         ways |= {
-            "copied_bytes": lambda: [each.to(device, non_blocking=True) for each in sources],
+            "copied_bytes": lambda: [each.to(device, non_blocking=True) for each in crops],
             "copied_float32": lambda: [each.to(device, non_blocking=True) for each in finished],
         }
     if common.is_cuda and engines:
         ways["copied_and_scaled"] = lambda: [
-            _scale(engines[0], each.to(device, non_blocking=True)) for each in sources
+            _scale(engines[0], each.to(device, non_blocking=True)) for each in crops
         ]
     spent: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(common.rounds + 1):
         for name, call in ways.items():
             seconds = seconds_of(call, device, calls=calls)
             if turn:  # the first is for warmth
-                spent[name].append(seconds / len(sources))
+                spent[name].append(seconds / len(crops))
     return spent
 
 
-def _scale(engine: Engine, sources: RawCrops) -> Tensor:
+def _scale(engine: Engine, crops: RawCrops) -> Tensor:
     """Scale as in a measurement."""
     with torch.inference_mode():
-        levels = levels_on(sources.preprocessing, sources.device)
-        return engine.load()(sources, *levels)
+        levels = levels_on(crops.preprocessing, crops.device)
+        return engine.load()(crops, *levels)
 
 
 def _megabytes(sizes: Sequence[int]) -> float:

@@ -81,10 +81,10 @@ def test_data_lies_where_numbers_of_any_kind_may_lie() -> None:
 
 
 def looked_at(batch: Batch) -> tuple[list[float], list[int], list[list[int]]]:
-    numbers, sources = batch.inputs
+    numbers, crops = batch.inputs
     assert isinstance(numbers, Tensor)
-    assert isinstance(sources, RawCrops)
-    return numbers[:, 0, 0, 0].tolist(), sources.flat[::1000].tolist(), sources.sizes.tolist()
+    assert isinstance(crops, RawCrops)
+    return numbers[:, 0, 0, 0].tolist(), crops.flat[::1000].tolist(), crops.sizes.tolist()
 
 
 def inode(inputs: Tensor | RawCrops) -> int:

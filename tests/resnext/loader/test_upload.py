@@ -29,7 +29,7 @@ def test_tensor_arrives_as_it_was_sent(device: str) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_sources_arrive_as_they_were_sent(device: str) -> None:
+def test_raw_crops_arrive_as_they_were_sent(device: str) -> None:
     upload = Upload(torch.device(device))
     sent = raw_crops(3)
     found = upload.begin(sent.pin_memory() if device == "cuda" else sent).take()
