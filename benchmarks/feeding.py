@@ -25,7 +25,7 @@ from resnext.inference.answer import Answer
 from resnext.inference.plan import make_plan
 from resnext.inference.predictor import Precision, Predictor
 from resnext.model import ResNeXt
-from resnext.pixels.raw_crops import Sources
+from resnext.pixels.raw_crops import RawCrops
 from resnext.preprocessing import IMAGENET
 from resnext.spec import Spec
 from validate.evaluate import Candidate
@@ -53,7 +53,7 @@ class Instant(Predictor):
         self.answers = torch.from_numpy(draw)
         self.ahead = 1
 
-    def start(self, inputs: torch.Tensor | Sources) -> Answer:
+    def start(self, inputs: torch.Tensor | RawCrops) -> Answer:
         """Return logits of as many pictures."""
         return Answer(values=self.answers[: len(inputs)])
 

@@ -15,8 +15,8 @@ import pytest
 import convert
 from tests.support import warm
 from tests.support.by_name import DIGITS, FILE, NAME
+from tests.support.ports import free_port
 from tests.support.train_runs import tiny, write_data
-from tests.validate.test_jobs import free_port
 
 LINES = [f"{FILE}: downloading, 7854661 bytes", f"{FILE}: complete"]
 

@@ -37,6 +37,20 @@ def ground_truth_alone(root: Path) -> list[str]:
     return ["images", "--labels", "truth.txt"]
 
 
+def devkit_as_labels(root: Path) -> list[str]:
+    shutil.copytree(VAL / "0_zero", root / "images")
+    (root / "kit.tar.gz").write_bytes(gzip.compress(b"x"))
+    return ["images", "--labels", "kit.tar.gz"]
+
+
+def wrongly_sorted_folders(root: Path) -> list[str]:
+    folder = root / "images" / "n01440764"
+    folder.mkdir(parents=True)
+    for number, path in enumerate(sorted((VAL / "0_zero").iterdir())[:6], start=1):
+        shutil.copy(path, folder / f"ILSVRC2012_val_{number:08d}.JPEG")
+    return ["images"]
+
+
 def labels_of_folders(root: Path) -> list[str]:
     write_csv(root / "labels.csv", [("a.JPEG", 0)])
     return [str(VAL), "--labels", "labels.csv"]
@@ -89,6 +103,8 @@ CASES: dict[Callable[[Path], list[str]], str] = {
     flat_without_labels: "images: a folder for each class expected, found images outside",
     label_missing: "labels.csv: a label for each of the 29 images in images expected, found none",
     ground_truth_alone: "truth.txt: line 1: file and class expected, found a number alone; if this",
+    devkit_as_labels: "kit.tar.gz: a CSV of file and class expected, found an archive or ImageNet",
+    wrongly_sorted_folders: "found 6 validation images of 6 in other classes: n01440764/ILSVRC2012",
     labels_of_folders: "val: images directly in the folder expected, as labels.csv labels them, ",
     two_classes: "images: 10 classes expected, as the network has, found 2 (0_zero, 1_one); give",
     labels_from_one: "images: labels from 0 to 9 expected, as the network has 10 classes, found 10",

@@ -8,7 +8,7 @@ from tests.support.golden import ROOT
 
 ROOT = ROOT
 PACKAGES = ("resnext", "convert", "validate", "train")
-KINDS = {".py", ".html", ".css", ".js", ".toml", ".csv", ".typed"}
+KINDS = {".py", ".html", ".css", ".js", ".toml", ".csv", ".npy", ".typed"}
 
 
 def files(folder: Path) -> set[str]:

@@ -33,8 +33,8 @@ SIDE: Final = click.IntRange(1, LONGEST)
     "--labels",
     type=PATH,
     metavar="FILE",
-    help="Labels of images without class folders: CSV of file and wnid or index, or "
-    "ILSVRC2012_devkit_t12.tar.gz.",
+    help="Labels of images without class folders: CSV of file and wnid or index. Files called "
+    "ILSVRC2012_val_*.JPEG need none.",
 )
 @click.option(
     "--claims",

@@ -19,7 +19,7 @@ from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Batch, Failure, Seconds
 from resnext.loader.batches import read_batches
 from resnext.pixels.pipelines import Preparation
-from resnext.pixels.raw_crops import Sources
+from resnext.pixels.raw_crops import RawCrops
 from validate.ledger.entries import Entry, to_entries
 from validate.verdicts.results import Run
 
@@ -135,7 +135,7 @@ def _start(
     batch: Batch,
     candidates: Sequence[Candidate],
     *,
-    inputs: Sequence[Tensor | Sources],
+    inputs: Sequence[Tensor | RawCrops],
     few: set[int],
 ) -> _Started:
     begin = time.perf_counter()
@@ -146,7 +146,7 @@ def _start(
         logits.append(candidate.predictor.start(pixels))
         reference = None
         if candidate.reference is not None and count:
-            part = pixels.first(count) if isinstance(pixels, Sources) else pixels[:count]
+            part = pixels.first(count) if isinstance(pixels, RawCrops) else pixels[:count]
             reference = candidate.reference.start(part)
         references.append(reference)
     return _Started(

@@ -18,8 +18,8 @@ from resnext.inference.predictor import find_device
 from resnext.inference.scaling import Engine, levels_on
 from resnext.inference.trial import FAILURES
 from resnext.pixels.decoding import decode
-from resnext.pixels.raw_crops import Sources
-from resnext.pixels.transforms import crop_source, prepare_pixels
+from resnext.pixels.raw_crops import RawCrops
+from resnext.pixels.transforms import prepare_pixels, raw_crop
 from resnext.preprocessing import IMAGENET
 
 BATCH_SIZE = 128
@@ -44,7 +44,7 @@ def main(common: Common, *, batch_size: int, batches: int, calls: int) -> None:
         torch.from_numpy(np.stack([prepare_pixels(each, IMAGENET) for each in part]))
         for part in parts
     ]
-    sources = [Sources.of([crop_source(each, IMAGENET) for each in part]) for part in parts]
+    sources = [RawCrops.of([raw_crop(each, IMAGENET) for each in part]) for part in parts]
     if common.is_cuda:
         expected = [each.pin_memory() for each in expected]
         sources = [each.pin_memory() for each in sources]
@@ -79,7 +79,7 @@ def main(common: Common, *, batch_size: int, batches: int, calls: int) -> None:
 
 
 def compare(
-    engine: Engine, sources: Sequence[Sources], expected: Sequence[Tensor]
+    engine: Engine, sources: Sequence[RawCrops], expected: Sequence[Tensor]
 ) -> dict[str, Any]:
     """Return how far the device's values are from the CPU's, and what each first call took."""
     furthest, differing, firsts = 0.0, 0, []
@@ -99,7 +99,7 @@ def compare(
 
 def measure(
     engines: Sequence[Engine],
-    sources: Sequence[Sources],
+    sources: Sequence[RawCrops],
     finished: Sequence[Tensor],
     device: torch.device,
     *,
@@ -139,7 +139,7 @@ def measure(
     return spent
 
 
-def _scale(engine: Engine, sources: Sources) -> Tensor:
+def _scale(engine: Engine, sources: RawCrops) -> Tensor:
     """Scale as in a measurement."""
     with torch.inference_mode():
         levels = levels_on(sources.preprocessing, sources.device)

@@ -9,7 +9,7 @@ from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
 from resnext.images.listing import Listing, ignored_note, is_image
 from resnext.images.names import Names, few
-from resnext.images.roots import Place, find_root
+from resnext.images.splits import Place, find_root
 from resnext.images.tar import Index
 
 
@@ -93,7 +93,7 @@ def _class_folders(tree: Tree, root: Place) -> ImageSet:
             listing.labels.append(label)
             positions.append(position)
     _ignore_others(tree, root, positions)
-    return listing.images(Names(listing.names), tree.index.stretches.chosen(positions))
+    return listing.images(Names(listing.names), tree.index.byte_ranges.chosen(positions))
 
 
 def _flat(tree: Tree, root: Place, labels: Labels) -> ImageSet:
@@ -113,7 +113,7 @@ def _flat(tree: Tree, root: Place, labels: Labels) -> ImageSet:
         ids=names,
         labels=numbers,
         classes=labels.classes,
-        reader=tree.index.stretches.chosen(positions),
+        reader=tree.index.byte_ranges.chosen(positions),
         notes=(*ignored_note(tree.named(root), tree.ignored), *notes),
     )
 

@@ -1,4 +1,4 @@
-"""Images that are stretches of larger files."""
+"""Images that are byte ranges of larger files."""
 
 import hashlib
 import os
@@ -13,8 +13,8 @@ from resnext.images.listing import reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stretches:
-    """Images that are stretches of larger files, such as members of a tar.
+class ByteRanges:
+    """Images that are byte ranges of larger files, such as members of a tar.
 
     A file is opened anew for each image, which costs little beside decoding it: so no process ever
     shares a position in a file with another, and any number of files can be read.
@@ -58,10 +58,10 @@ class Stretches:
             total.update(np.ascontiguousarray(column, "<i8").data)
         return total.hexdigest()
 
-    def chosen(self, positions: Sequence[int]) -> "Stretches":
+    def chosen(self, positions: Sequence[int]) -> "ByteRanges":
         """Return some of the images, in this order."""
         places = np.array(positions, np.int64)
-        return Stretches(
+        return ByteRanges(
             paths=self.paths,
             totals=self.totals,
             files=self.files[places],

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from resnext.download import cache_folder, download
 from resnext.errors import DataError, ImageError
 from resnext.files import whole_file
-from resnext.images.byte_ranges import Stretches
+from resnext.images.byte_ranges import ByteRanges
 from resnext.images.image_set import ImageSet
 from resnext.images.listing import reading
 from resnext.images.names import Names, few
@@ -191,7 +191,7 @@ def cifar_images(cifar: Cifar, folder: Path, *, split: str) -> ImageSet:
         ),
         labels=np.concatenate(labels),
         classes=classes,
-        reader=Stretches(
+        reader=ByteRanges(
             paths=tuple(str(path) for path in paths),
             totals=tuple(count * record for count in counts),
             files=np.repeat(np.arange(len(paths), dtype=np.int32), counts),

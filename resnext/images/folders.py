@@ -13,7 +13,7 @@ from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
 from resnext.images.listing import Listing, ignored_note, is_image, reading
 from resnext.images.names import Names
-from resnext.images.roots import Place, find_root
+from resnext.images.splits import Place, find_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,13 @@ class Files:
             paths = (os.path.join(self.root, name) for name in self.names)  # noqa: PTH118
             sizes = [_size(path) for path in paths]
         return hashlib.sha256(np.array(sizes, "<i8").data).hexdigest()
+
+
+def folder_images(root: Path, labels: Labels | None, *, split: str = "val") -> ImageSet:
+    """List the images of a folder: of class folders, or a flat one where labels are given."""
+    if labels is None:
+        return class_folders(root, split=split)
+    return flat_folder(root, labels, split=split)
 
 
 def class_folders(root: Path, *, split: str = "val") -> ImageSet:

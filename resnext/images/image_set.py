@@ -13,7 +13,7 @@ from resnext.images.names import few
 from resnext.pixels.decoding import Picture, decode_picture
 
 
-class Reader(Protocol):
+class ImageReader(Protocol):
     """Where the bytes of the images lie; picklable, and usable in a forked process.
 
     `read` returns the stored bytes of the image at a position and raises `DataError` where they
@@ -44,7 +44,7 @@ class ImageSet:
     ids: Sequence[str]
     labels: NDArray[np.int64]
     classes: tuple[str, ...] | None
-    reader: Reader
+    reader: ImageReader
     decode: Callable[[bytes], Picture] = decode_picture
     notes: tuple[str, ...] = ()
 

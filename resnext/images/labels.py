@@ -1,4 +1,4 @@
-"""Labels in a file of their own, for images that lie in one folder: CSV, or ImageNet's devkit."""
+"""Labels in a file of their own, for images that lie in one folder."""
 
 import csv
 import io
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
-from resnext.images.devkit import is_devkit, read_devkit
 from resnext.images.listing import SUFFIXES, reading
 from resnext.images.names import few
+from resnext.images.tar import is_tar, packing
 
 # What the first cell of a line of titles may say, in small letters.
 TITLES: Final = frozenset(
@@ -22,6 +22,9 @@ TITLES: Final = frozenset(
 )
 WNID: Final = re.compile(r"n\d{8}", re.ASCII)
 NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
+BUILT_IN: Final = (
+    "leave out --labels for files called ILSVRC2012_val_*.JPEG, whose labels are built in"
+)
 NUMERAL: Final = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
@@ -66,30 +69,35 @@ def read_labels(path: Path) -> Labels:
     """Read a file of labels.
 
     It is a table of two columns, file and class, separated by commas, semicolons, tabs or spaces,
-    with or without a line of titles; or ImageNet's devkit, packed or unpacked. Classes that are
-    all whole numbers are labels, counted from 0; other classes get theirs by the order of their
-    names as bytes, as class folders do.
+    with or without a line of titles. Classes that are all whole numbers are labels, counted from 0;
+    other classes get theirs by the order of their names as bytes, as class folders do.
 
     Raises:
-        DataError: it cannot be read, or is neither; the line is named.
+        DataError: it cannot be read, or is no such table; the line is named.
     """
     with reading():
         if not path.exists():
             raise DataError(f"{path}: a file of labels expected, found nothing there")
-        if is_devkit(path):
-            numbers, wnids = read_devkit(path)
-            return Labels(source=str(path), numbers=numbers, classes=wnids)
-        if path.is_dir():
+        if _is_devkit(path):
             raise DataError(
-                f"{path}: a CSV of file and class or ImageNet's devkit expected, found "
-                "another folder"
+                f"{path}: a CSV of file and class expected, found an archive or ImageNet's devkit; "
+                f"{BUILT_IN}"
             )
+        if path.is_dir():
+            raise DataError(f"{path}: a CSV of file and class expected, found a folder")
         data = path.read_bytes()
     if b"\0" in data[:4096]:
         raise DataError(f"{path}: a CSV of file and class, in UTF-8, expected, found no text")
     # Names of files need not be UTF-8, and are escaped in the same way where folders are listed.
     text = data.decode("utf-8-sig", "surrogateescape")
     return _from_rows(path, list(_rows(path, text)))
+
+
+def _is_devkit(path: Path) -> bool:
+    """Tell whether a path is ImageNet's development kit, or an archive that may be it."""
+    if path.is_dir():
+        return (path / "data" / "meta.mat").is_file()
+    return packing(path) is not None or is_tar(path)
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
@@ -107,9 +115,8 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
             if len(cells) == 1 and NUMBER.fullmatch(cells[0]):
                 raise DataError(
                     f"{path}: line {table.line_num}: file and class expected, found a number "
-                    "alone; if this is the devkit's ground truth: its ids are not the order of "
-                    "the wnids, and only the whole ILSVRC2012_devkit_t12.tar.gz says what they "
-                    "mean, so give that"
+                    "alone; if this is the devkit's ground truth, whose ids are not the order of "
+                    f"the wnids: {BUILT_IN}"
                 )
             if len(cells) != 2 or not all(cells):
                 raise DataError(

@@ -1,6 +1,5 @@
 """What is common to all places where labelled images lie: which names count, what is said."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from resnext.errors import DataError, UnlabelledError
-from resnext.images.image_set import ImageSet, Reader
+from resnext.images.image_set import ImageReader, ImageSet
 from resnext.images.names import Names, few
 from resnext.terminal.text import number
 
@@ -34,23 +33,6 @@ OTHER_FORMATS: Final = {
     ".arw": "camera raw",
 }
 
-# The folders beside each other in a folder of a whole data set; "test" has no labels.
-SPLITS: Final = ("train", "val")
-# What they are called, in the order in which they are taken.
-SPLIT_FOLDERS: Final = {"train": ("train",), "val": ("val", "validation", "valid")}
-OF_SPLITS: Final = tuple(name for names in SPLIT_FOLDERS.values() for name in names)
-NO_CLASSES: Final = (*OF_SPLITS, "test")
-
-# Words in the names of files -> the split that they hold.
-SPLIT_WORDS: Final = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
@@ -70,7 +52,7 @@ class Listing:
     labels: list[int] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
-    def images(self, names: Names, reader: Reader) -> ImageSet:
+    def images(self, names: Names, reader: ImageReader) -> ImageSet:
         """Return the set, once it is known where the bytes of its images lie.
 
         Args:
@@ -145,30 +127,6 @@ def _is_shown(name: str) -> bool:
 
 def _format(name: str) -> str:
     return PurePath(name).suffix.lower()
-
-
-def of_split(paths: Sequence[Path], split: str, root: str) -> list[Path]:
-    """Return the files of a split; all of them where no name says what it holds.
-
-    Raises:
-        DataError: the names say that they hold other splits.
-    """
-    held = [_split_of(path.name) for path in paths]
-    if not any(held):
-        return list(paths)
-    chosen = [path for path, name in zip(paths, held, strict=True) if name == split]
-    if not chosen:
-        others = sorted({name or "no split" for name in held})
-        raise DataError(
-            f"{root}: files of the split {split!r} expected, found those of {few(others)}; name "
-            "the files that are meant, by a pattern say"
-        )
-    return chosen
-
-
-def _split_of(name: str) -> str | None:
-    words = re.split(r"[^a-z]+", PurePath(name).name.lower())
-    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), None)
 
 
 def is_image(name: str) -> bool:

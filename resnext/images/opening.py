@@ -3,24 +3,27 @@
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from resnext.download.address import shown
-from resnext.errors import DataError
+from resnext.errors import DataError, UnlabelledError
+from resnext.images import imagenet
 from resnext.images.archives import archive_images
 from resnext.images.cifar import CIFARS, cifar_images, downloaded, found_in, unpacked
-from resnext.images.folders import class_folders, flat_folder
+from resnext.images.folders import folder_images
 from resnext.images.image_set import ImageSet
-from resnext.images.labels import read_labels
-from resnext.images.listing import SPLITS, is_image, of_split, reading
+from resnext.images.labels import Labels, read_labels
+from resnext.images.listing import is_image, reading
 from resnext.images.names import few
 from resnext.images.parquet import parquet_images
+from resnext.images.patterns import expand, matching_files
 from resnext.images.remote import Bar, fetch, quiet
-from resnext.images.shards import expand, is_sharded, shard_images
+from resnext.images.shards import is_sharded, shard_images
+from resnext.images.splits import SPLITS, of_split
 from resnext.images.tar import DamagedError, is_tar, packing, scan
 
 FORMS: Final = (
@@ -57,19 +60,8 @@ def open_images(
     """
     assert split in SPLITS
     wanted = _Wanted(data=data, labels=labels, split=split, cache=cache, progress=progress)
-    path = Path(data)
-    with reading():
-        is_folder, is_there = path.is_dir(), bool(data) and path.exists()
-    if is_there:
-        return _folder(wanted, path) if is_folder else _file(wanted, path)
-    if SCHEME.match(data):
-        return _remote(wanted)
-    if cifar := next((cifar for cifar in CIFARS if cifar.name == data), None):
-        wanted.take_no_labels()
-        return cifar_images(cifar, downloaded(cifar, cache, progress), split=split)
-    if glob.has_magic(data) or "{" in data:
-        return _several(wanted, _matching(data))
-    raise DataError(f"{data}: no such file or folder; {FORMS} expected")
+    images = _find(wanted)
+    return images if labels is not None else imagenet.check_class_folders(images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +83,24 @@ class _Wanted:
             )
 
 
+def _find(wanted: _Wanted) -> ImageSet:
+    data = wanted.data
+    path = Path(data)
+    with reading():
+        is_folder, is_there = path.is_dir(), bool(data) and path.exists()
+    if is_there:
+        return _folder(wanted, path) if is_folder else _file(wanted, path)
+    if SCHEME.match(data):
+        return _remote(wanted)
+    if cifar := next((cifar for cifar in CIFARS if cifar.name == data), None):
+        wanted.take_no_labels()
+        folder = downloaded(cifar, wanted.cache, wanted.progress)
+        return cifar_images(cifar, folder, split=wanted.split)
+    if glob.has_magic(data) or "{" in data:
+        return _several(wanted, matching_files(data))
+    raise DataError(f"{data}: no such file or folder; {FORMS} expected")
+
+
 def _folder(wanted: _Wanted, path: Path) -> ImageSet:
     with reading():
         with os.scandir(path) as entries:
@@ -109,9 +119,7 @@ def _folder(wanted: _Wanted, path: Path) -> ImageSet:
     tars = sorted(path / name for name in files if name.endswith(".tar"))
     if tars and not folders and not any(map(is_image, files)):
         return _tars(wanted, of_split(tars, wanted.split, wanted.data))
-    if wanted.labels is not None:
-        return flat_folder(path, read_labels(wanted.labels), split=wanted.split)
-    return class_folders(path, split=wanted.split)
+    return _labelled(wanted, lambda labels: folder_images(path, labels, split=wanted.split))
 
 
 def _file(wanted: _Wanted, path: Path) -> ImageSet:
@@ -155,8 +163,35 @@ def _tars(wanted: _Wanted, paths: Sequence[Path]) -> ImageSet:
     if is_sharded(index):
         wanted.take_no_labels()
         return shard_images([(path, index)], wanted.data)
-    table = None if wanted.labels is None else read_labels(wanted.labels)
-    return archive_images(path, index, table, split=wanted.split)
+    return _labelled(wanted, lambda labels: archive_images(path, index, labels, split=wanted.split))
+
+
+def _labelled(wanted: _Wanted, build: Callable[[Labels | None], ImageSet]) -> ImageSet:
+    """Return images that are labelled by --labels, by their folders, or by their names.
+
+    Args:
+        wanted: with or without --labels.
+        build: takes the labels, or None to take the classes from folders.
+
+    Raises:
+        UnlabelledError: no class folders, no --labels, and the files are not all called like the
+            validation images of ILSVRC2012.
+    """
+    if wanted.labels is not None:
+        return build(read_labels(wanted.labels))
+    try:
+        return build(None)
+    except UnlabelledError as error:
+        built_in = imagenet.validation_labels()
+        try:
+            images = build(built_in)
+        except DataError:
+            raise error from None
+    note = (
+        f"{images.root}: files called {imagenet.PREFIX}* are labelled by their names, with "
+        f"{built_in.source}"
+    )
+    return replace(images, notes=(*images.notes, note))
 
 
 def _remote(wanted: _Wanted) -> ImageSet:
@@ -183,17 +218,3 @@ def _names_shard(url: str) -> bool:
         return False
     # Bytes that are no text come as characters that nobody can print.
     return parts.scheme in ("http", "https") and parts.path.endswith(".tar") and url.isprintable()
-
-
-def _matching(pattern: str) -> list[Path]:
-    """Return the files that a pattern names: all that it spells out, or those that there are."""
-    if "{" in pattern:
-        paths = [Path(name) for name in expand(pattern)]
-        if missing := [str(path) for path in paths if not path.is_file()]:
-            raise DataError(f"{pattern}: {len(paths)} files expected, missing {few(missing)}")
-        return paths
-    names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute one
-    paths = sorted(Path(name) for name in names)
-    if not paths:
-        raise DataError(f"{pattern}: files that match the pattern expected, found none")
-    return paths

@@ -15,7 +15,6 @@ from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.names import Names, few
 from resnext.images.parquet_rows import Rows, explained
-from resnext.images.remote import extra
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,8 +34,13 @@ def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
         DataError: the extra is missing, or a file is none of Parquet, damaged, or has no column of
             images and one of labels.
     """
-    with extra("pyarrow", needs=f"{root}: reading Parquet takes pyarrow"):
+    try:
         import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise DataError(
+            f"{root}: reading Parquet takes pyarrow, which cannot be imported ({error}); "
+            "`pip install pyarrow` brings it"
+        ) from error
     tables = [_Table.read(path) for path in paths]
     first = tables[0]
     for table in tables[1:]:

@@ -1,13 +1,12 @@
 """Image files that lie elsewhere: brought into the cache once, then read like any others."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from resnext.download import Progress, cache_folder, download
-from resnext.errors import DataError
 
 # Takes the name of a file that is downloaded while its block runs.
 Bar = Callable[[str], AbstractContextManager[Progress]]
@@ -40,18 +39,3 @@ def _fetch(url: str, folder: Path, progress: Bar) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with progress(name) as advance:
         return download(url, folder / name, size=None, progress=advance)
-
-
-@contextmanager
-def extra(package: str, *, needs: str) -> Iterator[None]:
-    """Say how to install the package that an import in the block does not find.
-
-    Raises:
-        DataError: it is not installed.
-    """
-    try:
-        yield
-    except ImportError as error:
-        raise DataError(
-            f"{needs}, which cannot be imported ({error}); `pip install {package}` brings it"
-        ) from error

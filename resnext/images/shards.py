@@ -1,45 +1,29 @@
-"""Images in WebDataset shards: tars in which files of one name make a sample; extra [webdataset].
+"""Images in WebDataset shards: tars in which consecutive files of one name make a sample.
 
-What the patterns of shards and the names of members mean is the library's own say. Its reading is
-not used: it has no places to come back to, and runs a shell for some addresses.
+Names are split into key and extension as the webdataset library splits them.
 """
 
 import json
 import os
 import re
-import string
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from resnext.download.address import shown
 from resnext.errors import DataError
-from resnext.images.byte_ranges import Stretches
+from resnext.images.byte_ranges import ByteRanges
 from resnext.images.image_set import ImageSet
 from resnext.images.listing import SUFFIXES, ignored_note, reading
 from resnext.images.names import Names, few
-from resnext.images.remote import extra
 from resnext.images.tar import Index
 
 IMAGES: Final = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
 LABELS: Final = ("cls", "json")
 MOST: Final = 1 << 20  # bytes of a label, or of the JSON that holds it
-
-# Patterns, as the library reads them.
-MOST_NAMES: Final = 100_000
-LONGEST_NUMBER: Final = 18  # digits
-MARK: Final = "\0"
-ESCAPED: Final = re.compile(r"\\.")
-BRACES: Final = re.compile(r"\{([^{}]*)\}")
-RANGE: Final = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.-?(\d+))?")
-LETTERS: Final = re.compile(r"([A-Za-z])\.\.([A-Za-z])(?:\.\.-?\d+)?")
-ALPHABET: Final = string.ascii_uppercase + string.ascii_lowercase
-
-Split = Callable[[str], tuple[str | None, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,54 +32,6 @@ class _Sample:
 
     key: str
     parts: dict[str, int]
-
-
-def expand(pattern: str) -> list[str]:
-    """Return the paths or addresses that a pattern of shards names.
-
-    Raises:
-        DataError: the extra is missing, the braces are wrong, or they name too many.
-    """
-    where = shown(pattern)
-    if _count(pattern) > MOST_NAMES:
-        raise DataError(f"{where}: {MOST_NAMES:,} names at most expected, found more; use fewer")
-    with extra("webdataset", needs=f"{where}: patterns of shards take webdataset"):
-        from webdataset.shardlists import expand_urls
-    try:
-        return [str(name) for name in expand_urls(pattern)]
-    except (ValueError, AssertionError) as error:
-        raise DataError(f"{where}: a pattern like {{00..63}} expected: {error}") from error
-
-
-def _count(pattern: str) -> int:
-    """Return how many names the braces of a pattern make: the library makes them all to tell."""
-    total = 0
-    for part in pattern.split("::"):
-        # From the innermost braces outwards, each replaced by its count between two marks.
-        text = ESCAPED.sub("", part.replace(MARK, ""))
-        while (outer := BRACES.sub(lambda found: f"{MARK}{_size(found[1])}{MARK}", text)) != text:
-            text = outer
-        total += _product(text)
-    return total
-
-
-def _size(inside: str) -> int:
-    if numbers := RANGE.fullmatch(inside):
-        first, last, step = numbers.groups(default="1")
-        if max(map(len, numbers.groups(default=""))) > LONGEST_NUMBER:
-            return MOST_NAMES + 1
-        return abs(int(last) - int(first)) // max(int(step), 1) + 1
-    if letters := LETTERS.fullmatch(inside):
-        return abs(ALPHABET.index(letters[1]) - ALPHABET.index(letters[2])) + 1
-    return sum(map(_product, inside.split(",")))
-
-
-def _product(text: str) -> int:
-    """Return the product of the counts that stand in a text, held where it is too much anyhow."""
-    total = 1
-    for count in text.split(MARK)[1::2]:
-        total = min(total * int(count), MOST_NAMES + 1)
-    return total
 
 
 def is_sharded(index: Index) -> bool:
@@ -112,15 +48,11 @@ def shard_images(indexes: Iterable[tuple[Path, Index]], root: str) -> ImageSet:
         root: what was asked for.
 
     Raises:
-        DataError: the extra is missing, a shard cannot be read, or a sample has not one image and
-            one label.
+        DataError: a shard cannot be read, or a sample has not one image and one label.
     """
-    with extra("webdataset", needs=f"{root}: reading shards takes webdataset"):
-        from webdataset.tariterators import base_plus_ext, meta_prefix, meta_suffix
-
     shards = []
     for path, index in indexes:  # one at a time: an index takes more memory than what is kept
-        samples = list(_samples(index, base_plus_ext, (meta_prefix, meta_suffix)))
+        samples = list(_samples(index))
         shards.append(_Shard.read(path, index, samples))
     paths = [shard.path for shard in shards]
     keys = [shard.keys for shard in shards]
@@ -131,7 +63,7 @@ def shard_images(indexes: Iterable[tuple[Path, Index]], root: str) -> ImageSet:
         ids=_ids(root, shards),
         labels=np.array([label for shard in shards for label in shard.labels], np.int64),
         classes=None,
-        reader=Stretches(
+        reader=ByteRanges(
             paths=tuple(str(path) for path in paths),
             totals=tuple(shard.images.totals[0] for shard in shards),
             files=np.repeat(np.arange(len(paths), dtype=np.int32), [len(each) for each in keys]),
@@ -147,7 +79,7 @@ class _Shard:
     path: Path
     keys: list[str]
     labels: list[int]
-    images: Stretches
+    images: ByteRanges
     ignored: list[str]
 
     @classmethod
@@ -157,20 +89,23 @@ class _Shard:
             path=path,
             keys=[sample.key for sample in samples],
             labels=list(_labels(path, index, samples)),
-            images=index.stretches.chosen(positions),
+            images=index.byte_ranges.chosen(positions),
             ignored=index.ignored,
         )
 
 
-def _samples(index: Index, split: Split, meta: tuple[str, str]) -> Iterator[_Sample]:
+def _samples(index: Index) -> Iterator[_Sample]:
+    """Group members of one key that stand behind each other; what has no extension is ignored."""
     sample: _Sample | None = None
     for position, name in enumerate(index.names):
-        if "/" not in name and name.startswith(meta[0]) and name.endswith(meta[1]):
+        folder, slash, file = name.rpartition("/")
+        if not folder and file.startswith("__") and file.endswith("__"):  # about the shard itself
             continue
-        key, extension = split(name)
-        if key is None or extension is None:
+        base, dot, extension = file.partition(".")
+        if not (base and dot):
             index.ignored.append(name)
             continue
+        key = folder + slash + base
         if sample is None or sample.key != key:
             if sample is not None:
                 yield sample
@@ -191,13 +126,13 @@ def _image(path: Path, sample: _Sample) -> int:
 
 
 def _labels(path: Path, index: Index, samples: Sequence[_Sample]) -> Iterator[int]:
-    stretches = index.stretches
+    byte_ranges = index.byte_ranges
     with reading(), path.open("rb", buffering=0) as file:
         for sample in samples:
             extension = next(extension for extension in LABELS if extension in sample.parts)
             position = sample.parts[extension]
-            size = int(stretches.sizes[position])
-            data = os.pread(file.fileno(), min(size, MOST), int(stretches.offsets[position]))
+            size = int(byte_ranges.sizes[position])
+            data = os.pread(file.fileno(), min(size, MOST), int(byte_ranges.offsets[position]))
             label = _label(extension, data)
             if label is None:
                 raise DataError(

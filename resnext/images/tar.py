@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from resnext.errors import DataError
-from resnext.images.byte_ranges import Stretches
+from resnext.images.byte_ranges import ByteRanges
 from resnext.images.listing import is_image, reading
 
 BLOCK: Final = 512  # bytes
@@ -47,13 +47,13 @@ class Index:
 
     Attributes:
         names: of the files without those that are hidden, "a/b.jpg", in the order of the tar.
-        stretches: their bytes, in the same order.
+        byte_ranges: their bytes, in the same order.
         folders: that have an entry of their own.
         ignored: names of what is hidden, or is no file.
     """
 
     names: list[str]
-    stretches: Stretches
+    byte_ranges: ByteRanges
     folders: list[str]
     ignored: list[str]
 
@@ -86,14 +86,14 @@ def scan(path: Path) -> Index:
                 ignored.append(name)
     _check_unique(path, names)
     offsets, sizes = np.array(places, np.int64).reshape(-1, 2).T
-    stretches = Stretches(
+    byte_ranges = ByteRanges(
         paths=(str(path),),
         totals=(total,),
         files=np.zeros(len(names), np.int32),
         offsets=offsets,
         sizes=sizes,
     )
-    return Index(names=names, stretches=stretches, folders=folders, ignored=ignored)
+    return Index(names=names, byte_ranges=byte_ranges, folders=folders, ignored=ignored)
 
 
 def packing(path: Path) -> str | None:

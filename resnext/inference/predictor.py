@@ -22,7 +22,7 @@ from resnext.inference.scaling import scale_sources
 from resnext.loader.upload import upload_to
 from resnext.machine import keep_freed_memory, usual_threads
 from resnext.model import ResNeXt
-from resnext.pixels.raw_crops import Sources
+from resnext.pixels.raw_crops import RawCrops
 
 
 class Precision(StrEnum):
@@ -186,7 +186,7 @@ class Predictor:
             nothing = torch.zeros((pictures, 3, side, side), device=self.device, dtype=self.dtype)
             self.network(nothing.contiguous(memory_format=torch.channels_last))
 
-    def logits(self, inputs: Tensor | Sources) -> NDArray[np.float32]:
+    def logits(self, inputs: Tensor | RawCrops) -> NDArray[np.float32]:
         """Return the logits (N, classes) of N pictures.
 
         Args:
@@ -195,14 +195,14 @@ class Predictor:
         """
         return self.start(inputs).wait()
 
-    def start(self, inputs: Tensor | Sources) -> Answer:
+    def start(self, inputs: Tensor | RawCrops) -> Answer:
         """Begin with the logits of N pictures, as `logits` takes them."""
         return Answer.of(self.compute(inputs))
 
-    def compute(self, inputs: Tensor | Sources) -> Tensor:
+    def compute(self, inputs: Tensor | RawCrops) -> Tensor:
         """Return the logits (N, classes) float32 on their device, which may still be at it."""
         with torch.inference_mode(), arithmetic(self.precision):
-            if isinstance(inputs, Sources):
+            if isinstance(inputs, RawCrops):
                 inputs = scale_sources(self._upload.begin(inputs).take())
             else:
                 inputs = self._upload.begin(inputs).take()

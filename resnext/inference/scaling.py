@@ -12,12 +12,12 @@ from torch import Tensor
 
 from resnext.errors import DeviceError
 from resnext.inference.trial import FAILURES, first_words, numbered
-from resnext.pixels.raw_crops import Sources
-from resnext.pixels.transforms import crop_source, levels_of, prepare_pixels
+from resnext.pixels.raw_crops import RawCrops
+from resnext.pixels.transforms import levels_of, prepare_pixels, raw_crop
 from resnext.preprocessing import Preprocessing
 
 # Of sources, unit, shift and divisor: see `scale_plainly`.
-Scale = Callable[[Sources, float, Tensor, Tensor], Tensor]
+Scale = Callable[[RawCrops, float, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Choice:
     refused: tuple[str, ...]
 
 
-def scale_sources(sources: Sources) -> Tensor:
+def scale_sources(sources: RawCrops) -> Tensor:
     """Return the crops of pictures (N, 3, n, n) float32, on the device of the sources.
 
     Raises:
@@ -120,7 +120,7 @@ def agrees(scale: Scale, device: torch.device) -> bool:
         (np.arange(height * width * 3) ** 2 % 251).astype(np.uint8).reshape(height, width, 3)
         for height, width in ((40, 53), (31, 90), (97, 41), (3, 2), (1, 5))
     ]
-    sources = Sources.of([crop_source(each, thirds) for each in pictures]).to(device)
+    sources = RawCrops.of([raw_crop(each, thirds) for each in pictures]).to(device)
     with torch.inference_mode():
         found = scale(sources, *levels_on(thirds, device)).cpu().contiguous().numpy()
     expected = np.stack([prepare_pixels(each, thirds) for each in pictures])

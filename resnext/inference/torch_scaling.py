@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from resnext.pixels.raw_crops import Sources
+from resnext.pixels.raw_crops import RawCrops
 
 
-def scale_plainly(sources: Sources, unit: float, shift: Tensor, divisor: Tensor) -> Tensor:
+def scale_plainly(sources: RawCrops, unit: float, shift: Tensor, divisor: Tensor) -> Tensor:
     """Scale and normalise; the arithmetic is that of `bicubic`, operation by operation.
 
     Args:

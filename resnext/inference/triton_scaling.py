@@ -10,12 +10,12 @@ import triton.language as tl
 from torch import Tensor
 
 from resnext.inference.triton_launch import OPTIONS, launching
-from resnext.pixels.raw_crops import Sources
+from resnext.pixels.raw_crops import RawCrops
 
 BLOCK = 128  # pixels of a crop that are worked on together
 
 
-def scale_with_triton(sources: Sources, unit: float, shift: Tensor, divisor: Tensor) -> Tensor:
+def scale_with_triton(sources: RawCrops, unit: float, shift: Tensor, divisor: Tensor) -> Tensor:
     """Scale and normalise, with the arguments of `scale_plainly`.
 
     Returns:
@@ -63,7 +63,7 @@ def _scale(
     side,
     block: tl.constexpr,
 ):
-    """Write some pixels of one crop, all channels; see `Sources` for what is read.
+    """Write some pixels of one crop, all channels; see `RawCrops` for what is read.
 
     One binary serves every number of pictures: what was compared with the CPU is what is used.
     """

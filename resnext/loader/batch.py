@@ -11,8 +11,11 @@ from torch import Tensor
 
 from resnext.errors import DataError
 from resnext.loader.buffers import BufferPool
-from resnext.pixels.raw_crops import Sources
-from resnext.pixels.transforms import Source
+from resnext.pixels.raw_crops import RawCrops
+from resnext.pixels.transforms import RawCrop
+
+# Unreadable images that are named in one message.
+NAMED: Final = 10
 
 # Unreadable images that are named in one message.
 NAMED: Final = 10
@@ -62,7 +65,7 @@ class Batch:
     """
 
     positions: NDArray[np.int64]
-    inputs: tuple[Tensor | Sources, ...]
+    inputs: tuple[Tensor | RawCrops, ...]
     failures: tuple[Failure, ...]
     forms: Mapping[int, str]
     seconds: Seconds
@@ -118,7 +121,7 @@ class Sample:
     """
 
     position: int
-    inputs: tuple[NDArray[np.float32] | Source, ...]
+    inputs: tuple[NDArray[np.float32] | RawCrop, ...]
     form: str | None
     seconds: Seconds
 
@@ -137,7 +140,7 @@ class Collation:
     def __call__(self, images: Sequence[Sample | Failure]) -> Batch:
         """Return the batch of one or more images."""
         good = [image for image in images if isinstance(image, Sample)]
-        inputs: list[Tensor | Sources] = []
+        inputs: list[Tensor | RawCrops] = []
         lent: list[Tensor] = []
         for way, column in enumerate(zip(*(sample.inputs for sample in good), strict=True)):
             size = _size(column)
@@ -158,16 +161,16 @@ class Collation:
         )
 
 
-def _size(column: Sequence[NDArray[np.float32] | Source]) -> int:
+def _size(column: Sequence[NDArray[np.float32] | RawCrop]) -> int:
     """Return the bytes of what goes into a buffer."""
-    arrays = (each.pixels if isinstance(each, Source) else each for each in column)
+    arrays = (each.pixels if isinstance(each, RawCrop) else each for each in column)
     return sum(array.nbytes for array in arrays)
 
 
-def _together(column: Sequence[NDArray[np.float32] | Source], flat: Tensor) -> Tensor | Sources:
-    sources = [each for each in column if isinstance(each, Source)]
-    if sources:
-        return Sources.of(sources, flat)
+def _together(column: Sequence[NDArray[np.float32] | RawCrop], flat: Tensor) -> Tensor | RawCrops:
+    crops = [each for each in column if isinstance(each, RawCrop)]
+    if crops:
+        return RawCrops.of(crops, flat)
     arrays = [each for each in column if isinstance(each, np.ndarray)]
     inputs = flat.view(torch.float32).view(len(arrays), *arrays[0].shape)
     np.stack(arrays, out=inputs.numpy())

@@ -19,14 +19,13 @@ from resnext.images.image_set import ImageSet
 from resnext.loader.batch import Batch, Collation, Failure, Sample, Seconds
 from resnext.loader.buffers import KEPT, BufferPool
 from resnext.machine import keep_some_freed_memory, release_freed_memory
-from resnext.pixels.bombs import refuse_bombs
-from resnext.pixels.decoding import Form, Picture
-from resnext.pixels.transforms import Source
+from resnext.pixels.decoding import Picture, PictureForm
+from resnext.pixels.transforms import RawCrop
 
 # Pixels (H, W, 3) uint8 and the image's position to network input float32, or to what a device
 # makes that of; picklable. The position is for what differs from image to image, such as random
 # numbers.
-Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32] | Source]
+Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32] | RawCrop]
 
 # How PyTorch says, in a RuntimeError, that a tensor was too large, that one to be handed over was,
 # that there are too many of these, or that a worker was killed.
@@ -71,7 +70,7 @@ def form_of(picture: Picture, name: str) -> str | None:
     suffix = PurePath(name).suffix.lower()
     others = (kind for kind in SUFFIXES if kind != picture.format)
     misnamed = any(suffix in SUFFIXES[kind] for kind in others)
-    parts = [picture.form.value] if picture.form is not Form.RGB else []
+    parts = [picture.form.value] if picture.form is not PictureForm.RGB else []
     parts += [f"{picture.format} named {suffix}"] if misnamed else []
     return ", ".join(parts) or None
 
@@ -192,5 +191,4 @@ def _begin_reading(worker: int) -> None:  # noqa: ARG001 - the loader passes it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.excepthook = lambda *_: None
-    refuse_bombs()
     keep_some_freed_memory()

@@ -7,9 +7,9 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from resnext.pixels.raw_crops import Sources
+from resnext.pixels.raw_crops import RawCrops
 
-Inputs = TypeVar("Inputs", Tensor, Sources)
+Inputs = TypeVar("Inputs", Tensor, RawCrops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-/* The arithmetic of resample.py for one window, in one pass over the rows that it reads.
+/* The arithmetic of bicubic.py for one window, in one pass over the rows that it reads.
 
    Built where a C compiler is at hand when the package is installed, and loaded with ctypes: it
    needs no headers of Python. Every bit must be that of the NumPy functions, so each operation
@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__FAST_MATH__) || FLT_EVAL_METHOD != 0
+/* 16 and 32 too evaluate float and double as such: they are about shorter types, which are not used
+   here. gcc says 16 where the processor computes with half precision (AVX512-FP16). */
+#if defined(__FAST_MATH__) ||                                                                       \
+    (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16 && FLT_EVAL_METHOD != 32)
 #error "this compiler, or a flag, rounds otherwise: NumPy will do the work"
 #endif
 

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,7 +38,7 @@ WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, EOFError, struct.error, zlib.error)
 
 
-class Form(StrEnum):
+class PictureForm(StrEnum):
     """What the pixels of a file are, as it stores them."""
 
     RGB = "RGB"
@@ -58,19 +59,19 @@ class Picture:
     """
 
     pixels: "NDArray[np.uint8]"
-    form: Form = Form.RGB
+    form: PictureForm = PictureForm.RGB
     format: str = "JPEG"
 
 
 # Pillow's mode -> what the file stores; RGB is not listed.
-FORMS = {
-    "1": Form.GRAY,
-    "L": Form.GRAY,
-    "LA": Form.ALPHA,
-    "RGBA": Form.ALPHA,
-    "P": Form.PALETTE,
-    "PA": Form.PALETTE,
-    "CMYK": Form.CMYK,
+PICTURE_FORMS = {
+    "1": PictureForm.GRAY,
+    "L": PictureForm.GRAY,
+    "LA": PictureForm.ALPHA,
+    "RGBA": PictureForm.ALPHA,
+    "P": PictureForm.PALETTE,
+    "PA": PictureForm.PALETTE,
+    "CMYK": PictureForm.CMYK,
 }
 
 
@@ -128,8 +129,10 @@ def _decode_jpeg(data: bytes) -> Picture:
     except ValueError:
         return _decode_with_pillow(data, ("JPEG",))
     if raw == "CMYK":
-        return Picture(pixels=np.ascontiguousarray(pixels[:, :, :3]), form=Form.CMYK)
-    return Picture(pixels=pixels, form=Form.GRAY if colorspace == "Gray" else Form.RGB)
+        return Picture(pixels=np.ascontiguousarray(pixels[:, :, :3]), form=PictureForm.CMYK)
+    return Picture(
+        pixels=pixels, form=PictureForm.GRAY if colorspace == "Gray" else PictureForm.RGB
+    )
 
 
 def _check_png_header(data: bytes) -> None:
@@ -150,9 +153,9 @@ def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
     from PIL import Image, UnidentifiedImageError  # not needed for most image sets
 
     try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
+        with _open_with_pillow(data, formats) as image:
             check_size(image.height, image.width)
-            form = FORMS.get(image.mode, Form.RGB)
+            form = PICTURE_FORMS.get(image.mode, PictureForm.RGB)
             return Picture(pixels=_channels(image), form=form, format=str(image.format))
     except UnidentifiedImageError as error:
         if data[4:8] == b"ftyp" and (kind := BRANDS.get(data[8:12])):
@@ -175,6 +178,21 @@ def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
         raise ImageError(
             f"a whole image expected, found a damaged one ({error}); fetch it again"
         ) from error
+
+
+def _open_with_pillow(data: bytes, formats: tuple[str, ...]) -> "Image.Image":
+    """Read the header of an image; what Pillow warns of as a decompression bomb is an error.
+
+    Pillow would print the warning on stderr, beside the error of `check_size`. The size of a PNG
+    was checked before, so the filters of warnings, which all threads share, stay as they are.
+    """
+    from PIL import Image
+
+    if data.startswith(PNG_START):
+        return Image.open(io.BytesIO(data), formats=formats)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(data), formats=formats)
 
 
 def _channels(image: "Image.Image") -> "NDArray[np.uint8]":

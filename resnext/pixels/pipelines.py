@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.pixels.pil import prepare_pil, prepare_ten_pil
-from resnext.pixels.transforms import Source, crop_source, prepare_pixels, prepare_ten_pixels
+from resnext.pixels.transforms import RawCrop, prepare_pixels, prepare_ten_pixels, raw_crop
 from resnext.preprocessing import Preprocessing
 
 
@@ -45,9 +45,9 @@ class Preparation:
     preprocessing: Preprocessing
     on_device: bool = False
 
-    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32] | Source:
+    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32] | RawCrop:
         """Return the network's input; the position of the image changes nothing."""
         del position
         if self.on_device and (self.pipeline, self.crops) == (Pipeline.TORCH7, 1):
-            return crop_source(pixels, self.preprocessing)
+            return raw_crop(pixels, self.preprocessing)
         return PREPARES[self.pipeline, self.crops](pixels, self.preprocessing)

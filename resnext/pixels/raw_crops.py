@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resnext.pixels.transforms import Source
+from resnext.pixels.transforms import RawCrop
 from resnext.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sources:
+class RawCrops:
     """What the crops of N pictures read, as tensors that go to a device together.
 
     Attributes:
@@ -34,19 +34,19 @@ class Sources:
     preprocessing: Preprocessing
 
     @classmethod
-    def of(cls, sources: Sequence[Source], flat: Tensor | None = None) -> Self:
+    def of(cls, crops: Sequence[RawCrop], flat: Tensor | None = None) -> Self:
         """Put one or more pictures of one preprocessing behind each other.
 
         Args:
-            sources: the pictures.
+            crops: of one or more pictures.
             flat: (all bytes,) uint8, where they are put; None to allocate it.
         """
-        shapes = np.array([each.pixels.shape[:2] for each in sources], np.int64)
+        shapes = np.array([each.pixels.shape[:2] for each in crops], np.int64)
         bytes_of = shapes.prod(axis=1) * 3
         if flat is None:
             flat = torch.empty(int(bytes_of.sum()), dtype=torch.uint8)
-        np.concatenate([each.pixels.ravel() for each in sources], out=flat.numpy())
-        taps = ([each.rows for each in sources], [each.columns for each in sources])
+        np.concatenate([each.pixels.ravel() for each in crops], out=flat.numpy())
+        taps = ([each.rows for each in crops], [each.columns for each in crops])
         firsts = np.array([[axis.first for axis in row] for row in taps], np.int64)
         fractions = np.array([[axis.fractions for axis in row] for row in taps], np.float32)
         return cls(
@@ -55,7 +55,7 @@ class Sources:
             sizes=torch.from_numpy(shapes),
             firsts=torch.from_numpy(firsts),
             fractions=torch.from_numpy(fractions),
-            preprocessing=sources[0].preprocessing,
+            preprocessing=crops[0].preprocessing,
         )
 
     def __len__(self) -> int:

@@ -85,7 +85,7 @@ def prepare_pixels(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Source:
+class RawCrop:
     """What the centre crop of a picture reads, not yet scaled.
 
     Attributes:
@@ -101,7 +101,7 @@ class Source:
     preprocessing: Preprocessing
 
 
-def crop_source(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> Source:
+def raw_crop(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> RawCrop:
     """Return what the single centre crop reads, to be scaled elsewhere.
 
     Args:
@@ -115,7 +115,7 @@ def crop_source(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> So
         for source, target, start in zip(pixels.shape[:2], size, starts, strict=True)
     )
     read = pixels[rows.start : rows.stop, columns.start : columns.stop]
-    return Source(
+    return RawCrop(
         pixels=np.ascontiguousarray(read),
         rows=rows,
         columns=columns,

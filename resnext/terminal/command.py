@@ -13,7 +13,6 @@ import click
 
 from resnext.distributed.refusal import after_the_first
 from resnext.errors import ResnextError
-from resnext.pixels.bombs import refuse_bombs
 from resnext.terminal.text import printable
 
 # 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
@@ -31,7 +30,6 @@ class Command(click.Command):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
                 stream.reconfigure(errors="backslashreplace")
-        refuse_bombs()
         try:
             code = self._run(*args, **{**extra, "standalone_mode": False})
         except Exception:  # noqa: BLE001 - a fault of ours: Python ends with 1, which is a verdict

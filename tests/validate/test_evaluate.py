@@ -28,7 +28,7 @@ from resnext.loader.batch import Batch
 from resnext.loader.batches import memory_explained, read_batches
 from resnext.pixels.decoding import Picture, decode_picture
 from resnext.pixels.pipelines import Pipeline, Preparation
-from resnext.pixels.raw_crops import Sources
+from resnext.pixels.raw_crops import RawCrops
 from resnext.preprocessing import Preprocessing
 from tests.support.golden import DATA, ROOT
 from validate.evaluate import Candidate, Outcome, best_softmax, evaluate
@@ -135,7 +135,7 @@ def test_batches_ahead_change_nothing(
     started: list[int] = []
     start = each.predictor.start
 
-    def begin(inputs: torch.Tensor | Sources) -> Answer:
+    def begin(inputs: torch.Tensor | RawCrops) -> Answer:
         started.append(len(inputs))
         return start(inputs)
 
@@ -312,8 +312,8 @@ def test_what_is_handed_over_is_the_same_from_another_process(images: ImageSet) 
     )
     for one, other in zip(here, there, strict=True):
         (sources, tensor), (others, shared) = one.inputs, other.inputs
-        assert isinstance(sources, Sources)
-        assert isinstance(others, Sources)
+        assert isinstance(sources, RawCrops)
+        assert isinstance(others, RawCrops)
         assert torch.equal(tensor, shared)
         assert torch.equal(scale_sources(sources), scale_sources(others))
         assert torch.equal(scale_sources(sources), tensor)
@@ -433,8 +433,9 @@ def test_killed_reader_is_explained(images: ImageSet) -> None:
         signal.signal(signal.SIGCHLD, before)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
 def test_reader_refuses_a_picture_of_too_many_pixels_without_a_warning(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], workers: int
 ) -> None:
     (tmp_path / "a").mkdir()
     path = tmp_path / "a" / "1.bmp"
@@ -444,7 +445,7 @@ def test_reader_refuses_a_picture_of_too_many_pixels_without_a_warning(
     way = Preparation(Pipeline.TORCH7, 1, SCALED)
     with warnings.catch_warnings():
         warnings.simplefilter("default")  # as where nobody is testing
-        read = read_batches(class_folders(tmp_path), [[0]], [way], workers=1)
+        read = read_batches(class_folders(tmp_path), [[0]], [way], workers=workers)
         with closing(read):
             (failure,) = next(read).failures
     assert failure.reason == "a/1.bmp: at most 89478485 pixels expected; make it smaller"

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,17 +14,12 @@ from resnext.distributed.job import join
 from resnext.errors import JobError
 from tests.support import warm
 from tests.support.golden import ROOT
+from tests.support.ports import free_port
 from validate.cli import main
 
 DIGITS = ROOT / "examples" / "digits"
 CHECKPOINT = "resnext_11_8x4d_digits.t7"
 WORDS = ["--data", "val", "--claims", "claims.toml", "--json"]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def job(

@@ -10,9 +10,9 @@ import numpy as np
 
 from resnext.errors import DataError, UnlabelledError
 from resnext.images.image_set import ImageSet
-from resnext.images.listing import SPLIT_FOLDERS
 from resnext.images.opening import open_images
 from resnext.images.remote import Bar
+from resnext.images.splits import SPLIT_FOLDERS
 from train.input.split import Images, check_classes, is_same, split
 
 if TYPE_CHECKING:

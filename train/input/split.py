@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
-from resnext.images.image_set import ImageSet, Reader
+from resnext.images.image_set import ImageReader, ImageSet
 from resnext.images.names import Names, few
 from train.recipe.random_streams import StreamUse, stream
 
@@ -37,7 +37,7 @@ class SubsetReader:
         positions: (N,) int64, of the images of the subset.
     """
 
-    reader: Reader
+    reader: ImageReader
     positions: NDArray[np.int64]
 
     def read(self, position: int) -> bytes:

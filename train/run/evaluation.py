@@ -24,7 +24,7 @@ from resnext.inference.scaling import takes_over
 from resnext.loader.batch import Batch, check_readable
 from resnext.loader.batches import read_batches
 from resnext.machine import usual_batch_size
-from resnext.pixels.transforms import Source, crop_source, prepare_pixels
+from resnext.pixels.transforms import RawCrop, prepare_pixels, raw_crop
 from resnext.preprocessing import Preprocessing
 from train.step.loss import DivergedError
 
@@ -70,10 +70,10 @@ class ValidationView:
     preprocessing: Preprocessing
     on_device: bool = False
 
-    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32] | Source:
+    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32] | RawCrop:
         """Return (3, crop, crop), or what a GPU makes that of; the position changes nothing."""
         del position
-        prepare = crop_source if self.on_device else prepare_pixels
+        prepare = raw_crop if self.on_device else prepare_pixels
         return prepare(pixels, self.preprocessing)
 
 

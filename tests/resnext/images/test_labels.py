@@ -1,10 +1,7 @@
-"""Labels in a file of their own: CSV in its many spellings, and ImageNet's devkit."""
+"""Labels in a file of their own: CSV in its many spellings."""
 
-import gzip
-import io
-import struct
 import tarfile
-import zlib
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -13,13 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resnext.errors import DataError
-from resnext.images.imagenet import NAMES, WNIDS
 from resnext.images.labels import read_labels
-from resnext.images.matlab import read_structs
 from resnext.images.opening import open_images
-from tests.support.golden import DATA
 
-DEVKIT = DATA / "devkit"
 WNID_A, WNID_B = "n01440764", "n15075141"  # the first and the last of the thousand
 
 
@@ -123,13 +116,16 @@ def test_file_that_labels_nothing_is_refused(
 
 
 def test_ground_truth_alone_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"only the whole ILSVRC2012_devkit_t12\.tar\.gz says"):
+    with pytest.raises(DataError, match=r"leave out --labels for files called ILSVRC2012_val_"):
         labels_of(tmp_path / "ILSVRC2012_validation_ground_truth.txt", "490\n361\n")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("none.csv", "none.csv: a file of labels expected"), (".", "devkit expected, found another")],
+    [
+        ("none.csv", "none.csv: a file of labels expected"),
+        (".", "file and class expected, found a folder"),
+    ],
 )
 def test_labels_that_are_no_file_are_refused(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
@@ -191,142 +187,35 @@ def test_class_folders_with_labels_are_refused(tmp_path: Path) -> None:
         open_images(data, labels=tmp_path / "x.csv")
 
 
-# The devkit. Its ids in tests/data/devkit are made up: label k has id (7 k + 3) % 1000 + 1.
+def devkit_folder(root: Path) -> Path:
+    (root / "kit" / "data").mkdir(parents=True)
+    (root / "kit" / "data" / "meta.mat").touch()
+    return root / "kit"
 
 
-def pack(path: Path, files: dict[str, bytes], *, mode: str = "w:gz") -> Path:
-    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
+def devkit_archive(root: Path) -> Path:
+    path = root / "ILSVRC2012_devkit_t12.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(devkit_folder(root), "ILSVRC2012_devkit_t12")
     return path
 
 
-def kit(**replaced: bytes) -> dict[str, bytes]:
-    files = {
-        "meta.mat": (DEVKIT / "meta.mat").read_bytes(),
-        "ILSVRC2012_validation_ground_truth.txt": b"4\n11\n997\n",
-        **replaced,
-    }
-    return {f"ILSVRC2012_devkit_t12/data/{name}": data for name, data in files.items()}
+def devkit_tar(root: Path) -> Path:
+    path = root / "kit.tar"
+    with tarfile.open(path, "w") as tar:
+        tar.add(devkit_folder(root), "ILSVRC2012_devkit_t12")
+    return path
 
 
-def test_devkit_maps_its_ids_to_wnids_in_sorted_order(tmp_path: Path) -> None:
-    found = read_labels(pack(tmp_path / "ILSVRC2012_devkit_t12.tar.gz", kit()))
-    assert found.classes == WNIDS
-    assert found.numbers == {
-        "ILSVRC2012_val_00000001.JPEG": 0,
-        "ILSVRC2012_val_00000002.JPEG": 1,
-        "ILSVRC2012_val_00000003.JPEG": 999,
-    }
-
-
-def test_devkit_may_be_unpacked(tmp_path: Path) -> None:
-    with tarfile.open(pack(tmp_path / "kit.tar", kit(), mode="w")) as tar:
-        tar.extractall(tmp_path, filter="data")
-    for path in (tmp_path / "kit.tar", tmp_path / "ILSVRC2012_devkit_t12"):
-        assert list(read_labels(path).numbers.values()) == [0, 1, 999]
-
-
-def truth(text: bytes) -> dict[str, bytes]:
-    return kit(**{"ILSVRC2012_validation_ground_truth.txt": text})
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ({"a/readme.txt": b"x"}, "an archive with meta.mat and ILSVRC2012_validation_ground_truth"),
-        (truth(b"4\n0\n"), "numbers from 1 to 1000 expected, found 0"),
-        (truth(b"4\nx\n"), "numbers from 1 to 1000 expected, found invalid literal"),
-        (kit(**{"meta.mat": b"x" * 500}), "meta.mat: a MATLAB file of level 5 expected"),
-        (
-            kit(**{"meta.mat": (DEVKIT / "meta.mat").read_bytes()[:9000]}),
-            "meta.mat: a whole MATLAB file expected, found a damaged one",
-        ),
-        (
-            kit(**{"meta.mat": (DEVKIT / "plain.mat").read_bytes()}),
-            "meta.mat: a struct array 'synsets' expected, found none; fetch the kit again",
-        ),
-    ],
-    ids=["another archive", "id 0", "no number", "no MATLAB file", "cut short", "other variables"],
-)
-def test_devkit_that_is_not_one_is_refused(
-    tmp_path: Path, files: dict[str, bytes], message: str
-) -> None:
-    with pytest.raises(DataError, match=message):
-        read_labels(pack(tmp_path / "kit.tar.gz", files))
-
-
-def test_devkit_of_other_classes_is_refused(tmp_path: Path) -> None:
-    data = (DEVKIT / "meta.mat").read_bytes()
-    table = zlib.decompress(data[136:])
-    assert table.count(b"n01440764") == 1
-    table = table.replace(b"n01440764", b"n00000000")
-    packed = zlib.compress(table)
-    other = data[:128] + struct.pack("<II", 15, len(packed)) + packed
-    with pytest.raises(DataError, match="ids 1 to 1000 of the classes of ILSVRC2012 expected, fou"):
-        read_labels(pack(tmp_path / "kit.tar.gz", kit(**{"meta.mat": other})))
-
-
-def test_devkit_that_is_cut_short_is_refused(tmp_path: Path) -> None:
-    path = pack(tmp_path / "kit.tar.gz", kit())
-    path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(DataError, match="found a damaged archive or none"):
+@pytest.mark.parametrize("make", [devkit_folder, devkit_archive, devkit_tar])
+def test_devkit_is_said_not_to_be_needed(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    path = make(tmp_path)
+    with pytest.raises(DataError) as caught:
         read_labels(path)
-
-
-def test_gzip_of_anything_else_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"a.jpg,1"))
-    with pytest.raises(DataError, match="found a damaged archive or none"):
-        read_labels(tmp_path / "x.csv.gz")
-
-
-def test_structs_of_an_uncompressed_file_are_read() -> None:
-    data = (DEVKIT / "plain.mat").read_bytes()
-    assert read_structs(data, "table", ("name", "id")) == [("one", 1), ("zwei, ä", 70000)]
-
-
-def test_structs_of_a_big_endian_file_are_read() -> None:
-    def element(kind: int, data: bytes) -> bytes:
-        return struct.pack(">II", kind, len(data)) + data + bytes(-len(data) % 8)
-
-    def array(kind: int, *parts: bytes, name: bytes = b"") -> bytes:
-        flags = element(6, struct.pack(">II", kind, 0)) + element(5, struct.pack(">ii", 1, 1))
-        return element(14, flags + element(1, name) + b"".join(parts))
-
-    small = struct.pack(">HHH2x", 2, 3, 300)  # two bytes of int16 in the tag itself
-    table = array(
-        2,
-        struct.pack(">HHi", 4, 5, 8),
-        element(1, b"id\0\0\0\0\0\0name\0\0\0\0"),
-        array(6, small),
-        array(4, element(17, "né".encode("utf-16-be"))),
-        name=b"t",
+    assert str(caught.value) == (
+        f"{path}: a CSV of file and class expected, found an archive or ImageNet's devkit; leave "
+        "out --labels for files called ILSVRC2012_val_*.JPEG, whose labels are built in"
     )
-    header = b"MATLAB 5.0".ljust(124) + b"\x01\x00MI"
-    assert read_structs(header + table, "t", ("id", "name")) == [(300, "né")]
-
-
-def test_every_cut_and_every_flipped_byte_of_a_table_is_an_error_or_an_answer() -> None:
-    data = (DEVKIT / "plain.mat").read_bytes()
-    for place in range(len(data)):
-        for damaged in (
-            data[:place],
-            data[:place] + bytes([data[place] ^ 0x5A]) + data[place + 1 :],
-        ):
-            try:
-                read_structs(damaged, "table", ("name", "id"))
-            except DataError:
-                continue
-    with pytest.raises(DataError):
-        read_structs(data[:-1], "table", ("name", "id"))
-
-
-def test_thousand_classes_are_those_of_ilsvrc2012() -> None:
-    assert (len(WNIDS), len(set(WNIDS)), sorted(WNIDS)) == (1000, 1000, list(WNIDS))
-    assert (WNIDS[0], WNIDS[999]) == (WNID_A, WNID_B)
-    assert [label for label, name in enumerate(NAMES) if name == "crane"] == [134, 517]
 
 
 @given(st.text(st.sampled_from("a1n.,;\t \n\"'/\\\r\ufeff\udc80é-")) | st.text())

@@ -14,8 +14,8 @@ from resnext.inference.scaling import scale_sources
 from resnext.inference.torch_scaling import scale_plainly
 from resnext.pixels.decoding import decode
 from resnext.pixels.pipelines import Pipeline
-from resnext.pixels.raw_crops import Sources
-from resnext.pixels.transforms import crop_source, prepare_pixels
+from resnext.pixels.raw_crops import RawCrops
+from resnext.pixels.transforms import prepare_pixels, raw_crop
 from resnext.preprocessing import IMAGENET, Preprocessing
 from tests.support.golden import DATA
 from validate import measurement
@@ -27,7 +27,7 @@ SMALL = Preprocessing(scale=9, crop=7, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)
 
 
 def scaled(pictures: list[np.ndarray], preprocessing: Preprocessing) -> torch.Tensor:
-    sources = Sources.of([crop_source(each, preprocessing) for each in pictures])
+    sources = RawCrops.of([raw_crop(each, preprocessing) for each in pictures])
     return scale_sources(sources)
 
 
@@ -68,12 +68,12 @@ def test_pictures_that_are_not_scaled_are_cropped() -> None:
 
 def test_only_what_is_read_is_handed_over() -> None:
     picture = np.zeros((375, 500, 3), np.uint8)
-    source = crop_source(picture, IMAGENET)
+    source = raw_crop(picture, IMAGENET)
     assert source.pixels.nbytes < 0.6 * picture.nbytes
 
 
 def rounded_once(
-    sources: Sources, unit: float, shift: torch.Tensor, divisor: torch.Tensor
+    sources: RawCrops, unit: float, shift: torch.Tensor, divisor: torch.Tensor
 ) -> torch.Tensor:
     """Scale as a compiler does that joins the last sum and division with what is before them."""
     exact = scale_plainly(sources, unit, torch.zeros(3), torch.ones(3)).double()
@@ -82,7 +82,7 @@ def rounded_once(
 
 
 def by_reciprocal(
-    sources: Sources, unit: float, shift: torch.Tensor, divisor: torch.Tensor
+    sources: RawCrops, unit: float, shift: torch.Tensor, divisor: torch.Tensor
 ) -> torch.Tensor:
     """Scale as a compiler does that multiplies where it should divide."""
     planes = scale_plainly(sources, unit, shift, torch.ones(3))
@@ -152,7 +152,7 @@ def test_gpu_has_the_bits_of_the_cpu(engine: scaling.Engine) -> None:
     assert scaling.agrees(engine.load(), device)
     names = [name for name in EXPECTED if (IMAGES / name).is_file()]
     pictures = [decode((IMAGES / name).read_bytes()) for name in names]
-    sources = Sources.of([crop_source(each, IMAGENET) for each in pictures])
+    sources = RawCrops.of([raw_crop(each, IMAGENET) for each in pictures])
     found = scale_sources(sources.pin_memory().to(device)).cpu().contiguous().numpy()
     digests = [hashlib.sha256(crop.tobytes()).hexdigest() for crop in found]
     assert digests == [EXPECTED[name]["sha256_float32_chw"] for name in names]

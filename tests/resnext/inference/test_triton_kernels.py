@@ -39,9 +39,9 @@ INTERPRETED = """
 import hashlib, json, sys
 from pathlib import Path
 from resnext.pixels.decoding import decode
-from resnext.pixels.transforms import crop_source
+from resnext.pixels.transforms import raw_crop
 from resnext.inference import scaling, triton_scaling as kernel
-from resnext.pixels.raw_crops import Sources
+from resnext.pixels.raw_crops import RawCrops
 from resnext.preprocessing import IMAGENET
 import torch
 
@@ -49,7 +49,7 @@ kernel.BLOCK = 65536
 cpu = torch.device("cpu")
 agreed = scaling.agrees(kernel.scale_with_triton, cpu)
 pictures = [decode(Path(name).read_bytes()) for name in sys.argv[1:]]
-sources = Sources.of([crop_source(each, IMAGENET) for each in pictures])
+sources = RawCrops.of([raw_crop(each, IMAGENET) for each in pictures])
 few = sources.first(len(pictures) - 1)
 levels = scaling.levels_on(IMAGENET, cpu)
 digests = [

@@ -12,8 +12,8 @@ from resnext.images.image_set import ImageSet
 from resnext.loader.batch import Batch
 from resnext.loader.batches import Prepare, read_batches
 from resnext.loader.buffers import BufferPool
-from resnext.pixels.raw_crops import Sources
-from resnext.pixels.transforms import Source, crop_source
+from resnext.pixels.raw_crops import RawCrops
+from resnext.pixels.transforms import RawCrop, raw_crop
 from resnext.preprocessing import IMAGENET
 from tests.support.golden import ROOT
 
@@ -25,10 +25,10 @@ def floats(pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32]:
     return np.full((3, 20, 20), position + pixels.mean() / 256, np.float32)
 
 
-def scaled_later(pixels: NDArray[np.uint8], position: int) -> Source:
+def scaled_later(pixels: NDArray[np.uint8], position: int) -> RawCrop:
     """Return what a device scales: of each picture another number of bytes."""
     large = pixels.repeat(10, axis=0).repeat(9 + position % 5, axis=1)
-    return crop_source(large, IMAGENET)
+    return raw_crop(large, IMAGENET)
 
 
 def test_taken_buffer_is_not_given_again() -> None:
@@ -83,11 +83,11 @@ def test_data_lies_where_numbers_of_any_kind_may_lie() -> None:
 def looked_at(batch: Batch) -> tuple[list[float], list[int], list[list[int]]]:
     numbers, sources = batch.inputs
     assert isinstance(numbers, Tensor)
-    assert isinstance(sources, Sources)
+    assert isinstance(sources, RawCrops)
     return numbers[:, 0, 0, 0].tolist(), sources.flat[::1000].tolist(), sources.sizes.tolist()
 
 
-def inode(inputs: Tensor | Sources) -> int:
+def inode(inputs: Tensor | RawCrops) -> int:
     """Return which shared memory the inputs are in."""
     tensor = inputs if isinstance(inputs, Tensor) else inputs.flat
     return os.fstat(tensor.untyped_storage()._share_fd_cpu_()[0]).st_ino

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from resnext.loader.upload import Upload
-from resnext.pixels.raw_crops import Sources
-from resnext.pixels.transforms import crop_source
+from resnext.pixels.raw_crops import RawCrops
+from resnext.pixels.transforms import raw_crop
 from resnext.preprocessing import IMAGENET
 
 needs_gpu = [
@@ -14,9 +14,9 @@ needs_gpu = [
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_gpu)]
 
 
-def sources(count: int) -> Sources:
+def raw_crops(count: int) -> RawCrops:
     pictures = [np.full((300, 260 + n, 3), n, np.uint8) for n in range(count)]
-    return Sources.of([crop_source(each, IMAGENET) for each in pictures])
+    return RawCrops.of([raw_crop(each, IMAGENET) for each in pictures])
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -31,7 +31,7 @@ def test_tensor_arrives_as_it_was_sent(device: str) -> None:
 @pytest.mark.parametrize("device", DEVICES)
 def test_sources_arrive_as_they_were_sent(device: str) -> None:
     upload = Upload(torch.device(device))
-    sent = sources(3)
+    sent = raw_crops(3)
     found = upload.begin(sent.pin_memory() if device == "cuda" else sent).take()
     assert found.device.type == device
     assert found.preprocessing == IMAGENET

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -56,13 +57,20 @@ def compile_library(source: str, folder: Path, *flags: str) -> Path:
     return library
 
 
-def contracts_products() -> bool:
-    """Tell whether this machine can compute a product and a sum in one step, if it is let to."""
-    if COMPILER is None:
-        return False
-    command = [COMPILER, "-march=native", "-dM", "-E", "-x", "c", "/dev/null"]
-    macros = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    return "__FP_FAST_FMAF " in macros or "__FMA__ " in macros
+def fused_flags() -> tuple[str, ...] | None:
+    """Return the flags with which products and sums can be fused here; None where they cannot.
+
+    The flags name the instructions alone: all those of a processor may change other arithmetic too.
+    """
+    match platform.machine():
+        case "x86_64":
+            cpuinfo = Path("/proc/cpuinfo")
+            has_fma = cpuinfo.exists() and " fma " in cpuinfo.read_text()
+            return ("-mfma",) if has_fma else None
+        case "aarch64" | "arm64":
+            return ()
+        case _:
+            return None
 
 
 def bits_differ(
@@ -198,11 +206,29 @@ def test_kernel_with_one_product_in_float32_is_distrusted(tmp_path: Path) -> Non
     assert not agrees(Kernel(str(library)))
 
 
-@pytest.mark.skipif(not contracts_products(), reason="the processor has no fused multiply-add")
+@needs_compiler
+@pytest.mark.skipif(fused_flags() is None, reason="the processor has no fused multiply-add (fma)")
 def test_kernel_of_fused_products_is_distrusted(tmp_path: Path) -> None:
-    flags = ("-O3", "-ffp-contract=fast", "-march=native")
+    flags = ("-O3", "-ffp-contract=fast", *(fused_flags() or ()))
     library = compile_library(SOURCE.read_text(), tmp_path, *flags)
     assert not agrees(Kernel(str(library)))
+
+
+@needs_compiler
+@pytest.mark.parametrize("method", [0, 16, 32])
+def test_kernel_is_compiled_where_float_is_evaluated_as_float(tmp_path: Path, method: int) -> None:
+    flags = ("-U__FLT_EVAL_METHOD__", f"-D__FLT_EVAL_METHOD__={method}")
+    library = compile_library(SOURCE.read_text(), tmp_path, *FLAGS, *flags)
+    assert agrees(Kernel(str(library)))
+
+
+@needs_compiler
+@pytest.mark.parametrize("method", [-1, 1, 2])
+def test_kernel_is_not_compiled_where_float_is_evaluated_wider(tmp_path: Path, method: int) -> None:
+    flags = ("-U__FLT_EVAL_METHOD__", f"-D__FLT_EVAL_METHOD__={method}")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        compile_library(SOURCE.read_text(), tmp_path, *FLAGS, *flags)
+    assert b"rounds otherwise" in caught.value.stderr
 
 
 @needs_compiler

@@ -1,5 +1,6 @@
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -181,12 +182,24 @@ def declared(width: int, height: int, *, kind: str) -> bytes:
     if kind == "bmp":
         bmp = saved(Image.fromarray(COLOURS), "BMP")
         return bmp[:18] + struct.pack("<ii", width, height) + bmp[26:]
-    frame = JPEG.index(b"\xff\xc0") + 5
-    return JPEG[:frame] + struct.pack(">HH", height, width) + JPEG[frame + 4 :]
+    jpeg = with_junk(JPEG, b"\xff\xdb") if kind == "damaged jpeg" else JPEG
+    frame = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:frame] + struct.pack(">HH", height, width) + jpeg[frame + 4 :]
 
 
-@pytest.mark.parametrize("kind", ["jpeg", "png", "bmp"])
+@pytest.mark.parametrize("kind", ["jpeg", "damaged jpeg", "png", "bmp"])
 @pytest.mark.parametrize("side", [10000, 50000], ids=["beyond", "far beyond"])
 def test_too_many_declared_pixels_are_refused(kind: str, side: int) -> None:
     with pytest.raises(ImageError, match="at most 89478485 pixels expected"):
         decode(declared(side, side, kind=kind))
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "damaged jpeg", "png", "bmp"])
+def test_too_many_declared_pixels_give_no_warning_and_leave_the_filters(kind: str) -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        with pytest.raises(ImageError, match="at most 89478485 pixels expected"):
+            decode(declared(10000, 10000, kind=kind))
+        assert warnings.filters == before
+    assert warned == []

@@ -1,10 +1,29 @@
-"""Which of many folders holds the images that are meant: the same answer on disk and in a tar."""
+"""The split of a data set: the folder or files that hold it, the same on disk and in a tar."""
 
-from typing import Protocol
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Final, Protocol
 
 from resnext.errors import DataError
-from resnext.images.listing import NO_CLASSES, OF_SPLITS, SPLIT_FOLDERS
 from resnext.images.names import few
+
+# The folders beside each other in a folder of a whole data set; "test" has no labels.
+SPLITS: Final = ("train", "val")
+# What they are called, in the order in which they are taken.
+SPLIT_FOLDERS: Final = {"train": ("train",), "val": ("val", "validation", "valid")}
+OF_SPLITS: Final = tuple(name for names in SPLIT_FOLDERS.values() for name in names)
+NO_CLASSES: Final = (*OF_SPLITS, "test")
+
+# Words in the names of files -> the split that they hold.
+SPLIT_WORDS: Final = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
 
 # The folders that lead to a file or folder.
 Place = tuple[str, ...]
@@ -65,3 +84,27 @@ def find_root(folders: Folders, split: str, *, flat: bool) -> Place:
 
 def _any_has_images(folders: Folders, place: Place, names: list[str]) -> bool:
     return any(folders.has_images((*place, name)) for name in names)
+
+
+def of_split(paths: Sequence[Path], split: str, root: str) -> list[Path]:
+    """Return the files of a split; all of them where no name says what it holds.
+
+    Raises:
+        DataError: the names say that they hold other splits.
+    """
+    held = [_split_of(path.name) for path in paths]
+    if not any(held):
+        return list(paths)
+    chosen = [path for path, name in zip(paths, held, strict=True) if name == split]
+    if not chosen:
+        others = sorted({name or "no split" for name in held})
+        raise DataError(
+            f"{root}: files of the split {split!r} expected, found those of {few(others)}; name "
+            "the files that are meant, by a pattern say"
+        )
+    return chosen
+
+
+def _split_of(name: str) -> str | None:
+    words = re.split(r"[^a-z]+", PurePath(name).name.lower())
+    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), None)
