@@ -17,9 +17,6 @@ from resnext.pixels.transforms import RawCrop
 # Unreadable images that are named in one message.
 NAMED: Final = 10
 
-# Unreadable images that are named in one message.
-NAMED: Final = 10
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
