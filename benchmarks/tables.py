@@ -261,18 +261,20 @@ def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 # Page -> name between its markers -> table.
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
-    "README.md": {
-        "published": published_table,
+    "README.md": {"published": published_table},
+    "docs/convert.md": {"conversion": conversion_table},
+    "docs/train.md": {
         "complexity": complexity_table,
-        "conversion": conversion_table,
         "training": training_table,
         "save_memory": save_memory_table,
+    },
+    "docs/performance.md": {
         "pixels": pixels_table,
         "validation": validation_table,
         "network": network_table,
         "decisions": decisions_table,
     },
-    "docs/SCALE.md": {
+    "docs/scale.md": {
         "images": images_table,
         "workers": workers_table,
         "processes": processes_table,

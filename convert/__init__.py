@@ -1,16 +1,19 @@
-"""Original Lua checkpoints to PyTorch."""
+"""Original Lua checkpoints to PyTorch: the functions that other packages call."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.errors import ConvertError
 
+# `import convert` must be cheap: whatever needs numpy is imported where it is used.
 if TYPE_CHECKING:
+    from convert.location import Location
     from resnext.checkpoint import Checkpoint
+    from resnext.images.remote import Bar
 
     __version__: str
 
-__all__ = ["ConvertError", "load"]
+__all__ = ["ConvertError", "fetch", "find", "is_converted", "load"]
 
 
 def load(path: Path | str) -> "Checkpoint":
@@ -21,12 +24,59 @@ def load(path: Path | str) -> "Checkpoint":
 
     Raises:
         ConvertError: a .t7 that is damaged or holds no network of the family.
-        CheckpointError: a safetensors file that is damaged or not one of ours.
+        CheckpointError: a safetensors file that is damaged or was not written by this project.
         OSError: the file cannot be opened.
     """
     from convert.loading import load_checkpoint
 
     return load_checkpoint(Path(path))
+
+
+def find(text: str, *, cache: Path | None = None) -> "Location":
+    """Return where the checkpoint that a user names lies, without downloading anything.
+
+    An existing file comes first, then the name of a published network.
+
+    Args:
+        text: a path or a published name, as it was given.
+        cache: folder of downloads; None is the user's own.
+
+    Raises:
+        ConvertError: neither, or a network of which no weights were published.
+        OSError: the folder of downloads cannot be created.
+    """
+    from convert.location import find_location
+
+    return find_location(text, cache=cache)
+
+
+def fetch(location: "Location", bar: "Bar") -> Path:
+    """Return the path of a checkpoint's file, downloaded once if it is a published network's.
+
+    Any number of processes may ask for the same one: the first downloads it, the others wait.
+
+    Args:
+        location: what `find` returned.
+        bar: shows a download.
+
+    Raises:
+        DownloadError: it cannot be downloaded.
+        OSError: the folder of downloads cannot be written.
+    """
+    from convert.location import fetch_file
+
+    return fetch_file(location, bar)
+
+
+def is_converted(path: Path) -> bool:
+    """Tell whether a file is in the format that resnext-convert writes, safetensors.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    from convert.loading import is_safetensors
+
+    return is_safetensors(path)
 
 
 def __getattr__(name: str) -> object:

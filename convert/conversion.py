@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from convert.errors import OutputError, SourceError
-from convert.location import fetch, find_source
+from convert.location import fetch_file, find_location
 from resnext.download.bar import download_bar
 
 # Imported where they are used: the checksum of a large file starts before numpy is imported.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from convert.export.formats import Exporter
-    from convert.location import Source
+    from convert.location import Location
     from convert.report import Conversion
     from resnext.checkpoint import Checkpoint
     from resnext.preprocessing import Preprocessing
@@ -71,7 +71,7 @@ def describe_source(text: str, config: Config) -> tuple[dict[str, object], list[
     from convert.describe import describe_file
     from convert.report import description_fields, description_lines
 
-    description = describe_file(fetch(find_source(text, cache=config.cache), download_bar))
+    description = describe_file(fetch_file(find_location(text, cache=config.cache), download_bar))
     return description_fields(description), list(description_lines(description))
 
 
@@ -79,7 +79,7 @@ def convert_source(text: str, config: Config) -> tuple[dict[str, object], list[s
     """Convert one source, and say what was done: as fields for JSON, and as lines."""
     from convert.digest import start_sha256
 
-    source = find_source(text, cache=config.cache)
+    source = find_location(text, cache=config.cache)
     # A file that is there, first: while its checksum is computed, the rest is imported too.
     sha256 = None if source.row else start_sha256(source.path)
 
@@ -92,7 +92,7 @@ def convert_source(text: str, config: Config) -> tuple[dict[str, object], list[s
     target = _target(source, exporter, config.output)
     if source.row:
         exporter.require_room(target, replace=config.force)  # not only after the download
-    path = fetch(source, download_bar)
+    path = fetch_file(source, download_bar)
     with naming(path):
         if is_safetensors(path):
             conversion = _export(path, target, exporter, config)
@@ -166,7 +166,7 @@ def _stored(checkpoint: "Checkpoint", config: Config) -> "Checkpoint":
     return replace(checkpoint, preprocessing=config.preprocessing, origin=Origin.GIVEN)
 
 
-def _target(source: "Source", exporter: "Exporter", output: Path | None) -> Path:
+def _target(source: "Location", exporter: "Exporter", output: Path | None) -> Path:
     """Return the file or folder to write.
 
     Raises:

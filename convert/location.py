@@ -1,4 +1,4 @@
-"""What a user names as a source: a path, or a published network that is fetched first."""
+"""Where the checkpoint that a user names lies: a path, or a published network to download."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One source.
+class Location:
+    """Where a checkpoint lies.
 
     Attributes:
         path: of the file, which may not be there yet.
@@ -28,7 +28,7 @@ class Source:
     row: Row | None = None
 
 
-def find_source(text: str, *, cache: Path | None) -> Source:
+def find_location(text: str, *, cache: Path | None) -> Location:
     """Return what a user means: an existing path first, else a published network's name.
 
     Args:
@@ -53,11 +53,11 @@ def find_source(text: str, *, cache: Path | None) -> Source:
             raise SourceError(f"{text}: a file expected, found a link that leads to none")
         if not path.exists():
             raise SourceError(f"{text}: no such file{_published(text, names)}")
-        return Source(path=path, output=path)
+        return Location(path=path, output=path)
     row = names[text]
     if row.file is None:
         raise SourceError(f"{text}: no weights of it were published; a path always works")
-    return Source(path=cache_folder(cache) / row.file, output=Path(f"{text}.t7"), row=row)
+    return Location(path=cache_folder(cache) / row.file, output=Path(f"{text}.t7"), row=row)
 
 
 def _published(text: str, names: Mapping[str, Row]) -> str:
@@ -74,20 +74,10 @@ def _letters(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def fetch(source: Source, bar: "Bar") -> Path:
-    """Return the path of a source, whose file is there: a published network is downloaded once.
-
-    Any number of processes may ask for the same one: the first brings it, the others wait.
-
-    Args:
-        source: of `find_source`.
-        bar: shows a download.
-
-    Raises:
-        DownloadError: it cannot be had.
-        OSError: the folder of downloads cannot be written.
-    """
-    if source.row and source.row.url:
-        with bar(source.path.name) as progress:
-            download(source.row.url, source.path, size=source.row.bytes, progress=progress)
-    return source.path
+def fetch_file(location: Location, bar: "Bar") -> Path:
+    """Return the path of a checkpoint's file, downloaded first if need be; see `convert.fetch`."""
+    row = location.row
+    if row and row.url:
+        with bar(location.path.name) as progress:
+            download(row.url, location.path, size=row.bytes, progress=progress)
+    return location.path

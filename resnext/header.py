@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from resnext.errors import CheckpointError
 from resnext.preprocessing import Preprocessing
@@ -13,7 +13,12 @@ from resnext.published import published
 from resnext.spec import Spec
 
 # The part of a provenance that a network trained from nothing does not have.
-SOURCE_FIELDS = ("source_file", "source_sha256", "source_bytes")
+SOURCE_FIELDS: Final = ("source_file", "source_sha256", "source_bytes")
+
+# The file from which an interrupted training goes on, in the training's folder, and how the entry
+# "form" of its header begins; a number follows. It is safetensors too, but no checkpoint.
+TRAINING_STATE_FILE: Final = "state.safetensors"
+TRAINING_STATE_FORM: Final = "resnext-train state "
 
 
 class Origin(StrEnum):
@@ -130,6 +135,12 @@ def _check_name(name: str | None, spec: Spec) -> None:
             f"published_name in its header: the spec of {name} expected, found that of another "
             f"{spec.name} with {spec.classes} classes; convert the original again"
         )
+
+
+def is_training_state(file_name: str, metadata: Mapping[str, str]) -> bool:
+    """Tell by a safetensors file's name and header whether it is the saved state of a training."""
+    form = metadata.get("form", "")
+    return file_name == TRAINING_STATE_FILE and form.startswith(TRAINING_STATE_FORM)
 
 
 T = TypeVar("T")

@@ -1,13 +1,12 @@
 """What happens to a picture before a network sees it, as a row that belongs to the weights."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Final, Self
 
 from resnext.errors import PreprocessingError
+from resnext.fields import check_known, is_number, is_whole, read_toml
 
 LONGEST: Final = 9459  # pixels of a side: no picture of so many squared is read
 
@@ -57,9 +56,7 @@ class Preprocessing:
         Raises:
             PreprocessingError: a field is missing, unknown, of another type or out of bounds.
         """
-        unknown = sorted(set(fields) - {"scale", "crop", "mean", "std", "white"})
-        if unknown:
-            raise PreprocessingError(f"{where}: unknown field {unknown[0]!r}")
+        check_known(fields, ("scale", "crop", "mean", "std", "white"), where, PreprocessingError)
         given: dict[str, Any] = dict.fromkeys(("scale", "crop", "mean", "std")) | dict(fields)
         try:
             return cls(**given)
@@ -87,19 +84,14 @@ def read_preprocessing(path: Path) -> Preprocessing:
     if not path.exists():
         known = ", ".join(PREPROCESSINGS)
         raise PreprocessingError(f"preprocessing {path}: {known} or a TOML file expected")
-    try:
-        # With the mark that editors on Windows begin a file with.
-        fields = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PreprocessingError(f"{path}: not a TOML file: {error}") from error
-    return Preprocessing.from_fields(fields, str(path))
+    return Preprocessing.from_fields(read_toml(path, PreprocessingError), str(path))
 
 
 MOST: Final = 1_000_000  # a mean on the scale of bytes: nothing comes near
 
 
 def _side(name: str, value: object) -> int:
-    side = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else 0
+    side = int(value) if is_whole(value) else 0
     if not 0 < side <= LONGEST:
         raise PreprocessingError(
             f"{name} must be a whole number of pixels from 1 to {LONGEST}, found {value!r}"
@@ -107,17 +99,13 @@ def _side(name: str, value: object) -> int:
     return side
 
 
-def _is_number(value: object) -> bool:
-    """Tell whether a value is a finite number, of NumPy's too."""
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(float(value)) < MOST
-
-
 def _triple(name: str, value: object) -> tuple[float, float, float]:
-    if not isinstance(value, list | tuple) or len(value) != 3 or not all(map(_is_number, value)):
+    numbers = value if isinstance(value, list | tuple) else ()
+    if len(numbers) != 3 or not all(is_number(number, below=MOST) for number in numbers):
         raise PreprocessingError(
             f"{name} must be three numbers, finite and below {MOST:,}, found {value!r}"
         )
-    red, green, blue = value
+    red, green, blue = numbers
     return (float(red), float(green), float(blue))
 
 

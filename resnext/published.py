@@ -1,16 +1,16 @@
 """Published networks and their claims: the built-in table, and tables of the same form."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from resnext.errors import PublishedError, ResnextError
+from resnext.fields import check_known, check_table, check_text, check_whole, read_toml
 from resnext.preprocessing import LONGEST, Preprocessing
 from resnext.spec import Spec
 
@@ -96,11 +96,7 @@ def read_table(path: Path) -> tuple[Row, ...]:
         PublishedError: not TOML, or a field is missing, unknown or of another type.
         OSError: the file cannot be opened.
     """
-    try:
-        # With the mark that editors on Windows begin a file with.
-        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PublishedError(f"{path}: not a TOML file: {error}") from error
+    document = read_toml(path, PublishedError)
     networks = document.get("network")
     if set(document) != {"network"} or not isinstance(networks, list):
         raise PublishedError(f"{path}: [[network]] tables expected, found {sorted(document)}")
@@ -115,19 +111,20 @@ def read_table(path: Path) -> tuple[Row, ...]:
 
 
 _ROW_TEXTS: Final = ("file", "url", "licence", "multiply_adds")
-_ROW_FIELDS: Final = {
+_ROW_FIELDS: Final = (
     *("name", "preprocessing", "claim", "spec", "bytes", "weights_sha256"),
     *_ROW_TEXTS,
-}
-_CLAIM_FIELDS: Final = {"metric", "value", "images", "source", "crops", "scale", "crop"}
+)
+_CLAIM_FIELDS: Final = ("metric", "value", "images", "source", "crops", "scale", "crop")
 
 
 def _row(fields: object, where: str) -> Row:
-    fields = _table(fields, _ROW_FIELDS, where)
-    name = _typed(fields, "name", str, where)
+    fields = check_table(fields, where, PublishedError)
+    check_known(fields, _ROW_FIELDS, where, PublishedError)
+    name = _text(fields, "name", where)
     where = f"network {name!r}"
     preprocessing = Preprocessing.from_fields(
-        _table(fields.get("preprocessing"), None, f"{where}, preprocessing"), where
+        check_table(fields.get("preprocessing"), f"{where}, preprocessing", PublishedError), where
     )
     claims = fields.get("claim", [])
     if not isinstance(claims, list):
@@ -137,20 +134,20 @@ def _row(fields: object, where: str) -> Row:
         raise PublishedError(f"{where}: the same claim stands there twice; leave one of them out")
     spec = None
     if "spec" in fields:
-        spec = Spec.from_fields(_table(fields["spec"], None, where), where)
+        spec = Spec.from_fields(check_table(fields["spec"], where, PublishedError), where)
     return Row(
         name=name,
         preprocessing=preprocessing,
         claims=found,
         spec=spec,
         weights_sha256=_sha256(fields, where) if "weights_sha256" in fields else None,
-        bytes=_typed(fields, "bytes", int, where) if "bytes" in fields else None,
-        **{text: _typed(fields, text, str, where) for text in _ROW_TEXTS if text in fields},
+        bytes=_whole(fields, "bytes", where) if "bytes" in fields else None,
+        **{text: _text(fields, text, where) for text in _ROW_TEXTS if text in fields},
     )
 
 
 def _sha256(fields: Mapping[str, object], where: str) -> str:
-    value = _typed(fields, "weights_sha256", str, where)
+    value = _text(fields, "weights_sha256", where)
     if not re.fullmatch("[0-9a-f]{64}", value):
         raise PublishedError(
             f"{where}: weights_sha256 must be 64 digits from 0 to f, as in report.json, "
@@ -160,17 +157,18 @@ def _sha256(fields: Mapping[str, object], where: str) -> str:
 
 
 def _claim(fields: object, where: str) -> Claim:
-    fields = _table(fields, _CLAIM_FIELDS, where)
-    metric, value = _typed(fields, "metric", str, where), _typed(fields, "value", str, where)
+    fields = check_table(fields, where, PublishedError)
+    check_known(fields, _CLAIM_FIELDS, where, PublishedError)
+    metric, value = _text(fields, "metric", where), _text(fields, "value", where)
     if metric not in list(Metric):
         raise PublishedError(f"{where}: metric is one of {', '.join(Metric)}, found {metric!r}")
     if not re.fullmatch(r"\d{1,3}(\.\d{1,9})?", value, re.ASCII) or Decimal(value) > 100:
         raise PublishedError(f'{where}: value must be a percentage such as "22.2", found {value!r}')
-    crops = _typed(fields, "crops", int, where) if "crops" in fields else 1
-    images = _typed(fields, "images", int, where)
+    crops = _whole(fields, "crops", where) if "crops" in fields else 1
+    images = _whole(fields, "images", where)
     if crops not in (1, 10) or images < 1:
         raise PublishedError(f"{where}: crops 1 or 10 and images >= 1 expected")
-    sides = {key: _typed(fields, key, int, where) for key in ("scale", "crop") if key in fields}
+    sides = {key: _whole(fields, key, where) for key in ("scale", "crop") if key in fields}
     for key, side in sides.items():
         if not 1 <= side <= LONGEST:
             raise PublishedError(f"{where}: {key} must be 1 to {LONGEST} pixels, found {side}")
@@ -178,27 +176,15 @@ def _claim(fields: object, where: str) -> Claim:
         metric=Metric(metric),
         value=value,
         images=images,
-        source=_typed(fields, "source", str, where),
+        source=_text(fields, "source", where),
         crops=crops,
         **sides,
     )
 
 
-def _table(fields: object, known: set[str] | None, where: str) -> Mapping[str, object]:
-    if not isinstance(fields, dict):
-        raise PublishedError(f"{where}: a table expected, found {fields!r}")
-    unknown = sorted(set(fields) - known) if known is not None else []
-    if unknown:
-        raise PublishedError(f"{where}: unknown field {unknown[0]!r}")
-    return fields
+def _text(fields: Mapping[str, object], name: str, where: str) -> str:
+    return check_text(fields.get(name), f"{where}: {name}", PublishedError)
 
 
-T = TypeVar("T", str, int)
-
-
-def _typed(fields: Mapping[str, object], name: str, kind: type[T], where: str) -> T:
-    value = fields.get(name)
-    if type(value) is not kind:
-        names = {str: "a text", int: "a whole number"}
-        raise PublishedError(f"{where}: {name} must be {names[kind]}, found {value!r}")
-    return value
+def _whole(fields: Mapping[str, object], name: str, where: str) -> int:
+    return check_whole(fields.get(name), f"{where}: {name}", PublishedError)

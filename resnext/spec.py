@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from numbers import Integral
-from typing import Any, Final, Self, TypeGuard
+from typing import Any, Final, Self
 
 from resnext.errors import SpecError
+from resnext.fields import check_known, check_whole, is_whole
 
 
 class Stem(StrEnum):
@@ -165,9 +165,7 @@ class Spec:
         Raises:
             SpecError: a field is unknown, missing, of another type or out of range.
         """
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise SpecError(f"{where}: unknown field {unknown[0]!r}")
+        check_known(values, [field.name for field in fields(cls)], where, SpecError)
         if "blocks" not in values:
             raise SpecError(f"{where}: blocks is missing")
         given: dict[str, Any] = dict(values)
@@ -192,14 +190,7 @@ def _value(name: str, value: object) -> object:
             raise SpecError(f"{name} is one of {', '.join(choices)}, found {value!r}")
         return choices(str(value))
     if name == "blocks":
-        if not isinstance(value, list | tuple) or not all(map(_is_whole, value)):
+        if not isinstance(value, list | tuple) or not all(map(is_whole, value)):
             raise SpecError(f"blocks must be a list of whole numbers, found {value!r}")
         return tuple(map(int, value))
-    if not _is_whole(value):
-        raise SpecError(f"{name} must be a whole number, found {value!r}")
-    return int(value)
-
-
-def _is_whole(value: object) -> TypeGuard[Integral]:
-    """Tell whether a value is a whole number, of NumPy's too."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    return check_whole(value, name, SpecError)

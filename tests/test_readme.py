@@ -1,16 +1,46 @@
-"""README and docs say what the data says."""
+"""README and docs: their tables, links, snippets, options and names are those of the project."""
 
+import pkgutil
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 import convert
-from benchmarks.tables import PAGES, ROOT, complexity_table, fill
+import convert.cli
+import train.cli
+import validate.cli
+import validate.compare_cli
+from benchmarks.networks import RESNEXT_50, write_random
+from benchmarks.peers import import_timm
+from benchmarks.tables import PAGES, complexity_table, fill
+from convert.export.formats import EXPORTERS
 from resnext.preprocessing import read_preprocessing
+from tests.support.golden import DATA, ROOT
 
 DIGITS = ROOT / "examples" / "digits"
+README_LINES = 160
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "examples/*/*.md", "tests/data/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+# Options of torchrun, pip and scripts that are shown beside the project's commands.
+OTHERS_OPTIONS = {
+    "--extra-index-url",
+    "--nnodes",
+    "--no-python",
+    "--nproc-per-node",
+    "--rdzv-backend",
+    "--rdzv-endpoint",
+}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -30,12 +60,155 @@ def test_networks_of_one_x_complexity_are_the_five_of_the_paper():
     ]
 
 
-def test_lines_that_classify_a_folder_name_the_class(tmp_path, monkeypatch, capsys):
-    (lines,) = [
-        block
-        for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-        if "runs/digits" in block
+def test_readme_stays_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_relative_links_lead_to_files_and_headings_that_exist(document):
+    path = ROOT / document
+    broken = []
+    for target in LINK.findall(prose(path)):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (path.parent / name) if name else path
+        if not linked.exists() or (anchor and anchor not in anchors(linked)):
+            broken.append(target)
+    assert broken == []
+
+
+def prose(path: Path) -> str:
+    """Return a page without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", prose(path), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", sorted({"README.md", *PAGES, "docs/ci.md", "docs/images.md"}))
+def test_options_that_pages_name_exist(page):
+    commands = (convert.cli.main, validate.cli.main, validate.compare_cli.main, train.cli.main)
+    known = {
+        option
+        for command in commands
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    shown = set(OPTION.findall((ROOT / page).read_text()))
+    assert shown - known - OTHERS_OPTIONS - {"--help", "--version"} == set()
+
+
+def test_names_in_the_architecture_page_can_be_imported():
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    names = set(re.findall(r"`((?:resnext|convert|validate|train)(?:\.\w+)+)(?:\(\))?`", text))
+    assert len(names) > 20
+    assert [name for name in sorted(names) if not can_be_imported(name)] == []
+
+
+def can_be_imported(name: str) -> bool:
+    """Tell whether a dotted name is a module, or something that a module or a class has."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+# The snippets, each run as it stands on its page.
+
+
+def snippets() -> Iterator[tuple[str, str]]:
+    """Yield (page, code) of every block of Python."""
+    for document in DOCUMENTS:
+        for code in SNIPPET.findall((ROOT / document).read_text()):
+            yield document, code
+
+
+def snippet(page: str, word: str) -> str:
+    """Return the one block of Python on a page that has a word."""
+    (code,) = [code for document, code in snippets() if document == page and word in code]
+    return code
+
+
+def run(code: str) -> dict[str, object]:
+    """Run a block of a page, and return its variables."""
+    variables: dict[str, object] = {}
+    exec(code, variables)  # noqa: S102 - our own page
+    return variables
+
+
+@pytest.fixture(scope="module")
+def resnext_50(tmp_path_factory) -> Path:
+    """Return a folder with a ResNeXt-50 of random weights in every format, and a photograph."""
+    folder = tmp_path_factory.mktemp("resnext_50")
+    path = folder / "resnext_50_32x4d.safetensors"
+    write_random(path, RESNEXT_50)
+    checkpoint = convert.load(path)
+    for name in ("timm", "onnx"):
+        EXPORTERS[name].write(checkpoint, EXPORTERS[name].target(path))
+    shutil.copy(DATA / "images" / "landscape_420.JPEG", folder / "cat.jpg")
+    return folder
+
+
+def test_every_snippet_is_run():
+    assert [page for page, _ in snippets()] == [
+        *["README.md"] * 3,  # timm, torchvision, ONNX
+        *["docs/python.md"] * 3,  # a picture, ten crops, a network
+        "docs/train.md",
     ]
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
+def test_readme_names_five_classes_with_timm(resnext_50, monkeypatch, capsys):
+    import_timm()
+    monkeypatch.chdir(resnext_50)
+    run(snippet("README.md", "timm.create_model"))
+    assert re.fullmatch(r"(.+ \d+\.\d%\n){5}", capsys.readouterr().out)
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(find_spec("timm") is None, reason="timm and torchvision are not installed")
+def test_readme_computes_logits_with_torchvision(resnext_50, monkeypatch):
+    import_timm()  # which lets torchvision be imported beside any torch
+    monkeypatch.chdir(resnext_50)
+    logits = run(snippet("README.md", "torchvision.models"))["logits"]
+    assert tuple(logits.shape) == (1, 1000)
+
+
+def test_readme_computes_logits_with_onnxruntime(resnext_50, monkeypatch):
+    monkeypatch.chdir(resnext_50)
+    logits = run(snippet("README.md", "onnxruntime"))["logits"]
+    assert (logits.shape, logits.dtype) == ((1, 1000), "float32")
+
+
+def test_python_page_prints_what_it_shows(tmp_path, monkeypatch, capsys):
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "digits").symlink_to(DIGITS)
+    converted = convert.load(DIGITS / "resnext_11_8x4d_digits.t7")
+    row = read_preprocessing(DIGITS / "preprocessing.toml")
+    replace(converted, preprocessing=row).save(tmp_path / "digits.safetensors")
+    monkeypatch.chdir(tmp_path)
+
+    run(snippet("docs/python.md", "convert.load"))
+
+    printed = capsys.readouterr().out
+    assert printed.startswith("3_three 96.1%\n9_nine 3.0%\n")
+    assert f"```\n{printed}```" in (ROOT / "docs" / "python.md").read_text()
+
+
+@pytest.mark.parametrize("word", ["prepare_ten", "ResNeXt-50"])
+def test_python_page_states_what_is_so(monkeypatch, word):
+    monkeypatch.chdir(ROOT)
+    run(snippet("docs/python.md", word))
+
+
+def test_lines_that_classify_a_folder_name_the_class(tmp_path, monkeypatch, capsys):
     for folder in ("new", "runs/digits"):
         (tmp_path / folder).mkdir(parents=True)
     shutil.copy(DIGITS / "val" / "0_zero" / "0072.JPEG", tmp_path / "new")
@@ -46,7 +219,7 @@ def test_lines_that_classify_a_folder_name_the_class(tmp_path, monkeypatch, caps
     )
     trained.save(tmp_path / "runs" / "digits" / "best.safetensors")
     monkeypatch.chdir(tmp_path)
-    exec(lines, {})  # noqa: S102 - our own page
+    run(snippet("docs/train.md", "runs/digits"))
     assert re.fullmatch(
         r"new/0072\.JPEG zero 9\d\.\d%( [a-z]+ \d\.\d%){4}\n", capsys.readouterr().out
     )

@@ -110,8 +110,8 @@ def _architecture(given: "Mapping[str, Any]") -> "Architecture | None":
 
 
 def _train(config: "TrainingConfig", job: "Job") -> None:
+    from resnext.header import TRAINING_STATE_FILE
     from train.request import checked_request
-    from train.run.folder import STATE
     from train.run.stop import Stop, Stopped
 
     watcher = _watcher(job)
@@ -126,7 +126,7 @@ def _train(config: "TrainingConfig", job: "Job") -> None:
             run = train(request, job, watcher, stop)
     except Stopped:
         # A run that was to be resumed still has its state, even if no step was taken.
-        saved = stop.waits or (config.resume and (config.output / STATE).exists())
+        saved = stop.waits or (config.resume and (config.output / TRAINING_STATE_FILE).exists())
         if job.leads and saved:
             say(PROG, f"stopped; {config.output} has the run up to here, and --resume goes on")
         elif job.leads:

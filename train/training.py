@@ -21,9 +21,8 @@ from train.input.task import Task, prepare
 from train.recipe.batching import check_batches
 from train.report.page import write_report
 from train.request import Request
-from train.run.folder import check_output, clear, is_resumed
+from train.run.folder import check_output, clear, is_resumed, locked
 from train.run.image_check import check_images
-from train.run.lock import locked
 from train.run.messages import plan
 from train.run.resources import Resources, find_resources
 from train.run.run import Run

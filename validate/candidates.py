@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import convert
-from convert.location import fetch, find_source
 from resnext.checkpoint import Checkpoint
 from resnext.errors import CheckpointError, PreprocessingError
 from resnext.pixels.pipelines import Pipeline
@@ -53,10 +52,10 @@ def enter(config: "Config", own: Sequence[Row], *, bar: "Bar") -> tuple[Entrant,
             networks of different classes, which no image set has labels for.
     """
     names = find(config.checkpoints or (".",))
-    sources = [find_source(name, cache=config.cache) for name in names]  # all, before any download
+    locations = [convert.find(name, cache=config.cache) for name in names]  # before any download
     entrants = tuple(
-        _enter(name, fetch(source, bar), config=config, own=own)
-        for name, source in zip(names, sources, strict=True)
+        _enter(name, convert.fetch(location, bar), config=config, own=own)
+        for name, location in zip(names, locations, strict=True)
     )
     first = entrants[0]
     for each in entrants[1:]:

@@ -9,10 +9,9 @@ from safetensors import SafetensorError, safe_open
 
 from resnext.checkpoint import SUFFIX
 from resnext.errors import CheckpointError
+from resnext.header import is_training_state
 
 ORIGINAL_SUFFIX: Final = ".t7"
-# The file in the folder of a training that it goes on from, and what its header begins with.
-STATE: Final = ("state.safetensors", "resnext-train state ")
 # Files of images, which stand among the checkpoints where the shell has expanded a pattern.
 OF_IMAGES: Final = (".tar", ".parquet")
 
@@ -47,7 +46,9 @@ def _inside(folder: str) -> list[str]:
     converted = {path.stem: path for path in files if path.suffix == SUFFIX}
     headers = {stem: _header(path) for stem, path in converted.items()}
     originals = {path.stem: path for path in files if path.suffix == ORIGINAL_SUFFIX}
-    found = [path for stem, path in converted.items() if not _is_state(path, headers[stem])]
+    found = [
+        path for stem, path in converted.items() if not is_training_state(path.name, headers[stem])
+    ]
     found += [
         path
         for stem, path in originals.items()
@@ -68,11 +69,6 @@ def _header(path: Path) -> Mapping[str, str]:
             return file.metadata() or {}
     except (SafetensorError, OSError):
         return {}
-
-
-def _is_state(path: Path, header: Mapping[str, str]) -> bool:
-    name, form = STATE
-    return path.name == name and header.get("form", "").startswith(form)
 
 
 def _is_conversion(converted: Path, header: Mapping[str, str], original: Path) -> bool:

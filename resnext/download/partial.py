@@ -1,6 +1,5 @@
 """A download that is not complete yet: its bytes, what they belong to, and its one writer."""
 
-import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -8,7 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Final
+
+from resnext.file_lock import lock_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def partial_of(target: Path, *, wait: Callable[[int], None]) -> Iterator[Partial
     """
     path = target.with_name(f".{target.name}.part")
     note_path = path.with_name(f"{path.name}.json")
-    note = _lock(note_path, wait=lambda: wait(_length(path)))
+    note = _open_locked(note_path, wait=lambda: wait(_length(path)))
     if note is None:
         path = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
         try:
@@ -117,26 +117,17 @@ def partial_of(target: Path, *, wait: Callable[[int], None]) -> Iterator[Partial
                 note_path.unlink(missing_ok=True)
 
 
-_NO_LOCKS: Final = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
-
-
-def _lock(path: Path, *, wait: Callable[[], None]) -> FileIO | None:
-    """Open a file for this process alone, created where it is missing; None without locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return None
+def _open_locked(path: Path, *, wait: Callable[[], None]) -> FileIO | None:
+    """Open a file for one holder alone, created where it is missing; None without locks."""
     while True:
         with ExitStack() as stack:
             file = stack.enter_context(path.open("a+b", buffering=0))
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locked = lock_file(file.fileno(), by_process=False)
             except BlockingIOError:
                 wait()
                 continue
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    raise
+            if not locked:
                 path.unlink(missing_ok=True)
                 return None
             if _is_at(file, path):

@@ -1,1 +1,1 @@
-"""Image sets: where labelled pictures lie, and which class each of them is of."""
+"""Image sets: labelled images in folders, archives and files of the usual forms."""

@@ -1,4 +1,4 @@
-"""Labels as a network has them: which of its classes each class of an image set is."""
+"""Map the classes of an image set to the classes of a network."""
 
 import re
 from collections import Counter
@@ -18,18 +18,18 @@ NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
 def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) -> ImageSet:
     """Return an image set with the labels that its classes have in a network.
 
-    By the names of the network's classes, where it has them. The original's networks have none:
-    there, folders that are named by WordNet ids of the thousand of ILSVRC2012 are these classes,
-    and folders that are named by numbers are those numbers (some of a thousand, or all from 0 up);
-    else the order counts, if there are as many classes.
+    If the network knows the names of its classes, classes are matched by name. The original's
+    networks know none. For these, classes named by wnids are matched by the wnids of ILSVRC2012 if
+    the network has 1000 classes; classes named by numbers (any of 1000, or all from 0 up) have
+    these numbers as labels; all others must be as many as the network has, in the same order.
 
     Args:
-        images: labelled in its own order.
-        classes: how many the network has.
-        names: of these, or None.
+        images: with labels in its own order of classes.
+        classes: number of classes of the network.
+        names: of these classes, or None.
 
     Raises:
-        DataError: its classes are not those of the network.
+        DataError: the classes do not match those of the network.
     """
     if images.classes is None:
         return _by_number(images, classes)
@@ -56,10 +56,11 @@ def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) ->
 
 
 def in_order_of_labels(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of all classes as a network without names has them.
+    """Return the names of classes in the order that their labels have in a network without names.
 
     Args:
-        names: in their own order; numbers from 0 up get the order of the numbers.
+        names: of all classes, as an image set orders them. If they are the numbers from 0 up, they
+            are ordered as numbers; otherwise the order stays.
     """
     return tuple(sorted(names, key=int)) if _are_all_labels(names) else names
 
@@ -85,7 +86,10 @@ def _by_number(images: ImageSet, classes: int) -> ImageSet:
 
 
 def _by_numeric_names(images: ImageSet, classes: int) -> ImageSet:
-    """Take the names of the classes as labels: as texts, "10" would stand before "2"."""
+    """Return the set with the names of its classes, which are numbers, as labels.
+
+    Image sets order names as texts, "10" before "2".
+    """
     assert images.classes is not None
     numbers = [int(name) for name in images.classes]
     outside = [name for name in images.classes if int(name) >= classes]
@@ -102,7 +106,7 @@ def _by_numeric_names(images: ImageSet, classes: int) -> ImageSet:
 
 
 def _by_name(images: ImageSet, names: tuple[str, ...]) -> ImageSet:
-    """Take the labels by name, and say which classes of the network an image set does not have."""
+    """Return the set with labels by name, and a note of the network's classes that it lacks."""
     for owner in (images.classes or (), names):
         if twice := sorted(name for name, times in Counter(owner).items() if times > 1):
             raise DataError(

@@ -1,4 +1,4 @@
-"""Images in one tar, unextracted: a folder for each class, or one folder and labels."""
+"""Images in one tar, which is not unpacked: class folders, or a flat folder and labels."""
 
 import os
 from collections.abc import Iterable
@@ -14,13 +14,14 @@ from resnext.images.tar import Index
 
 
 class Tree:
-    """The images of a tar by the folders that hold them.
+    """The folders of a tar, and the images in each.
 
     Attributes:
         path: of the tar.
         index: what it holds.
         images: folder -> (name of the file, position in the index).
-        folders: all of them, those without images included.
+        folders: of the tar, including those without images.
+        ignored: names of what is hidden or no image.
     """
 
     def __init__(self, path: Path, index: Index) -> None:
@@ -48,7 +49,7 @@ class Tree:
         return sorted(names, key=os.fsencode)
 
     def named(self, place: Place) -> str:
-        """Return what a person calls a folder."""
+        """Return the name of a folder for messages."""
         return "/".join((str(self.path), *place))
 
     def has_images(self, place: Place) -> bool:
@@ -66,11 +67,12 @@ def archive_images(path: Path, index: Index, labels: Labels | None, *, split: st
     Args:
         path: of the tar.
         index: what it holds.
-        labels: by the names of the files; None where the folders tell the classes.
-        split: "val" or "train", where there are both.
+        labels: by the names of the files; None if there are class folders.
+        split: "val" or "train", used if the tar has folders of splits.
 
     Raises:
-        DataError: no images, or none where labels or their absence let them be expected.
+        DataError: there are no images, or none in a flat folder (with labels) or in class folders
+            (without).
     """
     tree = Tree(path, index)
     if not tree.images:
@@ -119,7 +121,7 @@ def _flat(tree: Tree, root: Place, labels: Labels) -> ImageSet:
 
 
 def _ignore_others(tree: Tree, root: Place, positions: list[int]) -> None:
-    """Note images that lie below the root, but not where images are expected."""
+    """Add the images below the root that are not taken to those that are ignored."""
     taken = set(positions)
     for place, files in tree.images.items():
         if place[: len(root)] == root:

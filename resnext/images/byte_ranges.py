@@ -1,4 +1,4 @@
-"""Images that are byte ranges of larger files."""
+"""Images stored as byte ranges of larger files."""
 
 import hashlib
 import os
@@ -14,17 +14,17 @@ from resnext.images.listing import reading
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ByteRanges:
-    """Images that are byte ranges of larger files, such as members of a tar.
+    """Images stored as byte ranges of larger files, such as members of a tar.
 
-    A file is opened anew for each image, which costs little beside decoding it: so no process ever
-    shares a position in a file with another, and any number of files can be read.
+    A file is opened for each image and closed again, which costs little compared with decoding. So
+    processes share no file position, and any number of files can be read.
 
     Attributes:
         paths: of the files.
-        totals: their sizes when they were listed, in bytes.
-        files: (N,) int32, which of them holds each image.
-        offsets: (N,) int64, its first byte there.
-        sizes: (N,) int64, in bytes.
+        totals: sizes of the files when they were listed, in bytes.
+        files: (N,) int32, index of the file that holds each image.
+        offsets: (N,) int64, position of its first byte in the file.
+        sizes: (N,) int64, its size in bytes.
     """
 
     paths: tuple[str, ...]
@@ -37,7 +37,7 @@ class ByteRanges:
         """Return the bytes of an image.
 
         Raises:
-            DataError: they cannot be read, or the file is not the one that was listed.
+            DataError: they cannot be read, or the size of the file has changed.
         """
         number = self.files[position]
         path, size = self.paths[number], int(self.sizes[position])
@@ -52,14 +52,18 @@ class ByteRanges:
         return data
 
     def stamp(self) -> str:
-        """Return a checksum of the places and sizes; other pictures have others."""
+        """Return a checksum of the offsets and sizes, which change if images do."""
         total = hashlib.sha256(np.array(self.totals, "<i8").data)
         for column in (self.files, self.offsets, self.sizes):
             total.update(np.ascontiguousarray(column, "<i8").data)
         return total.hexdigest()
 
     def chosen(self, positions: Sequence[int]) -> "ByteRanges":
-        """Return some of the images, in this order."""
+        """Return some of the images.
+
+        Args:
+            positions: of the images, in the order that is wanted.
+        """
         places = np.array(positions, np.int64)
         return ByteRanges(
             paths=self.paths,

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in their binary versions; the Python versions are pickled.
+"""CIFAR-10 and CIFAR-100 in their binary versions; the Python versions are pickled, and refused.
 
 Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version".
 """
@@ -30,25 +30,25 @@ from resnext.pixels.decoding import Picture
 
 SIDE: Final = 32  # pixels
 PIXELS: Final = 3 * SIDE * SIDE  # bytes
-PEEK: Final = 12  # members of an archive that are looked at to tell what it is
+PEEK: Final = 12  # members of an archive that are read to detect what it holds
 
-# What `tarfile` and `gzip` raise over a damaged archive.
+# Errors that `tarfile` and `gzip` raise for a damaged archive.
 BROKEN: Final = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cifar:
-    """One of the sets.
+    """CIFAR-10 or CIFAR-100.
 
     Attributes:
-        name: what a user calls it.
-        url, size, sha256: of its archive.
-        folder: in the archive.
-        files: split -> names of the files of its records.
-        names: file of the names of the classes, one a line.
-        classes: how many there are.
-        label_bytes: in front of the pixels of a record; the last of them is the label.
-        pickled: files that tell the Python version.
+        name: of the set, as a value of --data.
+        url, size, sha256: of its archive; size in bytes.
+        folder: top folder in the archive.
+        files: split -> names of the files that hold its records.
+        names: name of the file with the names of the classes, one a line.
+        classes: number of classes.
+        label_bytes: bytes in front of the pixels of a record; the last of them is the label.
+        pickled: names of files by which the Python version is recognised.
     """
 
     name: str
@@ -64,11 +64,11 @@ class Cifar:
 
     @property
     def contents(self) -> tuple[str, ...]:
-        """Return the names of all files that are read."""
+        """Return the names of all files that the set consists of."""
         return (*(name for names in self.files.values() for name in names), self.names)
 
 
-# The checksums are those that several other projects pin.
+# The checksums are the ones that several other projects use.
 CIFARS: Final = (
     Cifar(
         name="cifar10",
@@ -101,10 +101,10 @@ CIFARS: Final = (
 
 
 def decode_record(data: bytes) -> Picture:
-    """Return the picture (32, 32, 3) whose planes, red, green and blue, are stored one by one.
+    """Return the picture (32, 32, 3) of a record, which stores a red, a green and a blue plane.
 
     Raises:
-        ImageError: not the bytes of three planes.
+        ImageError: the data has another size.
     """
     if len(data) != PIXELS:
         raise ImageError(f"{PIXELS} bytes of pixels expected, found {len(data)}")
@@ -113,10 +113,10 @@ def decode_record(data: bytes) -> Picture:
 
 
 def downloaded(cifar: Cifar, cache: Path | None, progress: Bar) -> Path:
-    """Return the folder of the cache with the files of a set, which is downloaded if need be.
+    """Return the folder of the cache with the files of a set; download them if they are not there.
 
     Raises:
-        DownloadError: it cannot be had.
+        DownloadError: the archive cannot be downloaded.
         OSError: the cache cannot be written.
     """
     folder = cache_folder(cache) / cifar.folder
@@ -129,13 +129,13 @@ def downloaded(cifar: Cifar, cache: Path | None, progress: Bar) -> Path:
 
 
 def unpacked(archive: Path, cache: Path | None) -> tuple[Cifar, Path] | None:
-    """Return which set an archive of a user holds, and the folder of the cache with its files.
+    """Unpack a user's archive into the cache; return the set that it holds and the folder.
 
     Returns:
-        None where it holds neither.
+        None if it holds neither CIFAR-10 nor CIFAR-100.
 
     Raises:
-        DataError: the archive is damaged, or that of the Python version.
+        DataError: the archive is damaged, or is the one of the Python version.
         OSError: the cache cannot be written.
     """
     names: set[str] = set()
@@ -153,7 +153,7 @@ def unpacked(archive: Path, cache: Path | None) -> tuple[Cifar, Path] | None:
 
 
 def found_in(folder: Path) -> tuple[Cifar, Path] | None:
-    """Return which set a folder holds, and where in it; None where it holds neither.
+    """Return the set that a folder holds, and the folder of its files; None if it holds neither.
 
     Raises:
         DataError: it holds the Python version.
@@ -171,7 +171,7 @@ def cifar_images(cifar: Cifar, folder: Path, *, split: str) -> ImageSet:
     """Return the images of a folder of records.
 
     Raises:
-        DataError: a file is missing, cut short, or has labels that the set does not.
+        DataError: a file is missing or truncated, or has labels that the set does not have.
     """
     paths = [folder / name for name in cifar.files[split]]
     if missing := [path.name for path in paths if not path.is_file()]:
@@ -243,7 +243,7 @@ def _missing(cifar: Cifar, folder: Path) -> list[str]:
 
 
 def _unpack(cifar: Cifar, archive: Path, folder: Path) -> Path:
-    """Write the files of an archive into a folder, each whole or not at all."""
+    """Write the files of an archive into a folder, each completely or not at all."""
     if not _missing(cifar, folder):
         return folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Images on disk as files of their own: a folder for each class, or one folder and labels."""
+"""Images that are files in a folder: in class folders, or in a flat folder with labels."""
 
 import hashlib
 import os
@@ -18,11 +18,11 @@ from resnext.images.splits import Place, find_root
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Images that are files of their own.
+    """Images that are files.
 
     Attributes:
-        root: the folder that their names start from.
-        names: relative to it.
+        root: folder of the files.
+        names: paths of the files relative to it.
     """
 
     root: str
@@ -39,7 +39,7 @@ class Files:
             return file.read()
 
     def stamp(self) -> str:
-        """Return a checksum of the sizes: pictures that were scaled or encoded anew have others.
+        """Return a checksum of the file sizes, which change if images are scaled or re-encoded.
 
         Raises:
             DataError: a folder cannot be read.
@@ -51,25 +51,25 @@ class Files:
 
 
 def folder_images(root: Path, labels: Labels | None, *, split: str = "val") -> ImageSet:
-    """List the images of a folder: of class folders, or a flat one where labels are given."""
+    """Return the images in class folders, or those in a flat folder if labels are given."""
     if labels is None:
         return class_folders(root, split=split)
     return flat_folder(root, labels, split=split)
 
 
 def class_folders(root: Path, *, split: str = "val") -> ImageSet:
-    """List the images below a folder of class folders.
+    """Return the images in class folders.
 
-    Labels follow the order of the names as strings of bytes, as in the original, whatever the
-    locale: "10" stands before "2", and "Z" before "a". A class folder without images keeps its
+    Labels follow the order of the folders' names as bytes, as in the original, and do not depend on
+    the locale: "10" comes before "2", and "Z" before "a". A class folder without images keeps its
     label.
 
     Args:
-        root: holds the class folders, or folders that do; see `find_root`.
-        split: "val" or "train", where there are both.
+        root: the folder of the class folders, or one above it; see `find_root`.
+        split: "val" or "train", used if there are folders of splits.
 
     Raises:
-        DataError: no such folder, one that cannot be read, or one without images.
+        DataError: there is no such folder, it cannot be read, or has no images.
     """
     with reading():
         found = _scan(_found(root, split, flat=False))
@@ -78,15 +78,15 @@ def class_folders(root: Path, *, split: str = "val") -> ImageSet:
 
 
 def flat_folder(root: Path, labels: Labels, *, split: str = "val") -> ImageSet:
-    """List the images that lie directly in a folder, labelled by a file.
+    """Return the images that lie directly in a folder.
 
     Args:
-        root: holds the images, or a folder that does; see `find_root`.
+        root: the folder of the images, or one above it; see `find_root`.
         labels: by the names of the files.
-        split: "val" or "train", where there are both.
+        split: "val" or "train", used if there are folders of splits.
 
     Raises:
-        DataError: no images there, or images without a label.
+        DataError: there are no images, or images without a label.
     """
     with reading():
         root = _found(root, split, flat=True)
@@ -127,7 +127,7 @@ class _Tree:
         while pending:
             each = pending.pop()
             path = os.path.realpath(self.root.joinpath(*each))
-            if path in seen:  # links may lead in circles
+            if path in seen:  # links may form a cycle
                 continue
             seen.add(path)
             if self.has_images(each):
@@ -164,7 +164,7 @@ def _scan(root: Path) -> Listing:
 
 
 def _below(root: Path, name: str, entry: "os.DirEntry[str]") -> list[str]:
-    """Return the names of the images in a folder of a class, which are not read, or its own."""
+    """Return the images in a folder inside a class folder, which are not read, or else its name."""
     found: list[str] = []
     if _is_class(entry):
         for folder, names, files in os.walk(root / name):
@@ -175,7 +175,7 @@ def _below(root: Path, name: str, entry: "os.DirEntry[str]") -> list[str]:
 
 
 def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
-    # scandir, unlike Path.iterdir, knows files from folders without asking for each.
+    # scandir, unlike Path.iterdir, tells files from folders without a system call for each.
     with os.scandir(folder) as entries:
         yield from sorted(entries, key=lambda entry: os.fsencode(entry.name))
 
@@ -185,7 +185,7 @@ def _is_class(entry: "os.DirEntry[str]") -> bool:
 
 
 def _is_image(entry: "os.DirEntry[str]") -> bool:
-    """Tell whether an entry is an image, or a link to one that is gone, which must be missed."""
+    """Tell whether an entry is an image, or a broken link to one, which then cannot be read."""
     return is_image(entry.name) and (entry.is_file() or _is_broken(entry))
 
 
@@ -194,7 +194,7 @@ def _is_broken(entry: "os.DirEntry[str]") -> bool:
 
 
 def _size(path: str) -> int:
-    """Return the size of a file; -1 where it is gone, which shows when it is read."""
+    """Return the size of a file in bytes; -1 if it does not exist, which fails when it is read."""
     try:
         return os.stat(path).st_size  # noqa: PTH116
     except FileNotFoundError:

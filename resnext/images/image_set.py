@@ -1,4 +1,4 @@
-"""Labelled images in a fixed order, wherever their bytes lie."""
+"""Labelled images in a fixed order, independent of how they are stored."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ from resnext.pixels.decoding import Picture, decode_picture
 
 
 class ImageReader(Protocol):
-    """Where the bytes of the images lie; picklable, and usable in a forked process.
+    """Reads the stored bytes of images; picklable, and usable in a forked process.
 
-    `read` returns the stored bytes of the image at a position and raises `DataError` where they
-    cannot be had. `stamp` returns a short text that changes when the stored bytes change; it may
-    look at names, sizes and times, but need not read the images.
+    `read` returns the bytes of the image at a position, and raises `DataError` if they cannot be
+    read. `stamp` returns a short text that changes when the stored bytes change; it may be derived
+    from names, sizes and times, without reading the images.
     """
 
     def read(self, position: int) -> bytes: ...
@@ -30,14 +30,14 @@ class ImageSet:
     """Labelled images in a fixed order.
 
     Attributes:
-        root: what was asked for, or the folder inside it that holds the images.
-        ids: (N) unique names, the same on every system.
+        root: the folder or file that holds the images, or the pattern or name that was given.
+        ids: N unique names, the same on every system.
         labels: (N,) int64 class indices from 0.
-        classes: what the source calls the labels, in their order, those without images included;
-            None where it has numbers only.
-        reader: gives the bytes by position.
-        decode: the bytes to pixels; picklable.
-        notes: what a user should know about how the set was read, a sentence each.
+        classes: names of the classes in the order of the labels, including those without images;
+            None if the set has numbers only.
+        reader: returns the stored bytes of the image at a position.
+        decode: turns stored bytes into pixels; picklable.
+        notes: what a user should know about how the set was read, one sentence each.
     """
 
     root: str
@@ -52,20 +52,20 @@ class ImageSet:
         return len(self.ids)
 
     def digest(self) -> str:
-        """Return the sha256 of ids, labels and the reader's stamp, hexadecimal."""
+        """Return the sha256 of ids, labels and the reader's stamp, in hexadecimal."""
         total = hashlib.sha256("\0".join(self.ids).encode("utf-8", "surrogateescape"))
         total.update(np.ascontiguousarray(self.labels, "<i8").data)
         total.update(self.reader.stamp().encode("utf-8", "surrogateescape"))
         return total.hexdigest()
 
     def renamed(self, names: Sequence[str]) -> Self:
-        """Return the set with the labels that its class names have in another list of names.
+        """Return the set with its classes numbered by their places in another list of names.
 
         Args:
-            names: of all classes, in the order of the labels that are wanted.
+            names: of all classes, in the order of the new labels.
 
         Raises:
-            DataError: a class of the set is not among them, or the set knows no names.
+            DataError: a class of the set is not among them, or the set has no class names.
         """
         if self.classes is None:
             raise DataError(f"{self.root}: class names expected, found numbers only")

@@ -1,4 +1,4 @@
-"""Labels in a file of their own, for images that lie in one folder."""
+"""Labels from a CSV file, for images that lie in one folder."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from resnext.images.listing import SUFFIXES, reading
 from resnext.images.names import few
 from resnext.images.tar import is_tar, packing
 
-# What the first cell of a line of titles may say, in small letters.
+# First cells, in lower case, by which a header line is recognised.
 TITLES: Final = frozenset(
     {"file", "filename", "file_name", "path", "image", "img", "imageid", "image_id", "name", "id"}
 )
@@ -33,9 +33,9 @@ class Labels:
     """The labels of some files.
 
     Attributes:
-        source: the file that they come from.
-        numbers: a file's name, without folders and perhaps without its suffix -> label.
-        classes: what the labels mean, in their order; None where the file has numbers only.
+        source: the file that they come from, for messages.
+        numbers: name of a file, without folders and perhaps without its suffix -> label.
+        classes: names of the classes in the order of the labels; None if there are numbers only.
     """
 
     source: str
@@ -43,11 +43,11 @@ class Labels:
     classes: tuple[str, ...] | None
 
     def assign(self, names: Sequence[str], root: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-        """Return the labels (N,) of some images, and what is worth knowing about them.
+        """Return the labels (N,) int64 of some images, and notes for the user.
 
         Args:
             names: of N files, without folders.
-            root: where they lie, for messages.
+            root: their folder, for messages.
 
         Raises:
             DataError: a file has no label.
@@ -69,7 +69,7 @@ def read_labels(path: Path) -> Labels:
     """Read a file of labels.
 
     It is a table of two columns, file and class, separated by commas, semicolons, tabs or spaces,
-    with or without a line of titles. Classes that are all whole numbers are labels, counted from 0;
+    with or without a header line. Classes that are all whole numbers are labels, counted from 0;
     other classes get theirs by the order of their names as bytes, as class folders do.
 
     Raises:
@@ -101,7 +101,7 @@ def _is_devkit(path: Path) -> bool:
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield (line, file, class) of each line that is not empty."""
+    """Yield (number of the line, file, class) of each line that is not empty."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = next((mark for mark in "\t,;" if mark in first), " ")
     table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
@@ -129,7 +129,7 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _class_of(cell: str) -> str:
-    """Return the class, without the boxes of objects that Kaggle's LOC_val_solution.csv adds."""
+    """Return the class without the bounding boxes in Kaggle's LOC_val_solution.csv."""
     first, _, rest = cell.partition(" ")
     return first if rest and WNID.fullmatch(first) else cell
 
@@ -156,9 +156,9 @@ def _from_rows(path: Path, rows: list[tuple[int, str, str]]) -> Labels:
 
 
 def _check_kinds(path: Path, rows: list[tuple[int, str]]) -> None:
-    """Refuse a table with numbers as well as names for classes, or with others than labels."""
+    """Refuse classes that are partly numbers and partly names, or numbers that are no labels."""
     expected = bool(NUMBER.fullmatch(rows[0][1]))
-    # A class may be called -1 where no other is a label.
+    # "-1" may be the name of a class if no other class is a whole number from 0.
     numeric = NUMERAL.fullmatch(rows[0][1]) and any(NUMBER.fullmatch(found) for _, found in rows)
     for line, found in rows:
         if numeric and not NUMBER.fullmatch(found) and NUMERAL.fullmatch(found):
@@ -175,7 +175,7 @@ def _check_kinds(path: Path, rows: list[tuple[int, str]]) -> None:
 
 
 def _has_titles(rows: list[tuple[int, str, str]]) -> bool:
-    """Tell whether the first line is none of file and class: by what it says, or by the others."""
+    """Tell whether the first line is a header, by its words or by what the others hold."""
     (_, name, found), others = rows[0], rows[1:]
     if name.lower() in TITLES:
         return True

@@ -1,4 +1,4 @@
-"""What is common to all places where labelled images lie: which names count, what is said."""
+"""Which files are images, image sets of class folders, and notes on what is not read."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from resnext.terminal.text import number
 
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 
-# Pictures that nothing here decodes, or that the original did not look for.
+# Formats of pictures that are not read here, by suffix.
 OTHER_FORMATS: Final = {
     ".heic": "HEIC",
     ".heif": "HEIF",
@@ -36,14 +36,14 @@ OTHER_FORMATS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """Images in class folders, on disk or in an archive.
+    """The images found in class folders, on disk or in an archive.
 
     Attributes:
-        root: where they lie.
-        classes: in their order.
-        names: of the images, "CLASS/FILE", in their order.
-        labels: of each, an index into `classes`.
-        ignored: names of what is hidden, no image, or an image that lies elsewhere.
+        root: the folder of the class folders.
+        classes: names of the class folders, in the order of the labels.
+        names: of the images, "CLASS/FILE", in order.
+        labels: of the images, each an index into `classes`.
+        ignored: names of entries that are hidden, no images, or images in other places.
     """
 
     root: str
@@ -53,14 +53,15 @@ class Listing:
     ignored: list[str] = field(default_factory=list)
 
     def images(self, names: Names, reader: ImageReader) -> ImageSet:
-        """Return the set, once it is known where the bytes of its images lie.
+        """Return the image set of the listing.
 
         Args:
-            names: those of the listing.
-            reader: in their order.
+            names: of the listing, in compact form.
+            reader: of the images, in the order of the names.
 
         Raises:
-            DataError: there are no class folders, or no images in them.
+            UnlabelledError: there are no class folders, or images beside them only.
+            DataError: there are no images in the class folders.
         """
         if not self.names:
             elsewhere = [name for name in self.ignored if _is_shown(name) and is_image(name)]
@@ -96,7 +97,7 @@ class Listing:
 
 
 def ignored_note(root: str, names: Sequence[str]) -> Iterator[str]:
-    """Say what was ignored, if anything was: pictures apart, which somebody may miss."""
+    """Yield notes on what was not read: pictures in other places or formats, and the rest."""
     elsewhere, unknown, others = [], [], []
     for name in names:
         if _is_shown(name) and is_image(name):
@@ -130,19 +131,20 @@ def _format(name: str) -> str:
 
 
 def is_image(name: str) -> bool:
-    """Tell whether the name of a file is that of an image that is not hidden.
+    """Tell whether a file is an image by its suffix, and not hidden.
 
-    What the file holds is seen when it is decoded. "._x.jpg" is what macOS leaves beside x.jpg.
+    Its content is not looked at before it is decoded. macOS leaves hidden files "._x.jpg" beside
+    x.jpg.
     """
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 @contextmanager
 def reading(path: Path | None = None) -> Iterator[None]:
-    """Turn what the system says of a file into a `DataError` that names it.
+    """Raise an `OSError` in the block as a `DataError` that names the file.
 
     Args:
-        path: its name, where the system may not know it.
+        path: of the file, for errors of the system that do not name it.
     """
     try:
         yield

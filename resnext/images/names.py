@@ -1,4 +1,4 @@
-"""The names of very many images in little memory, and the first few of them in messages."""
+"""A compact sequence of very many names, and lists of names shortened for messages."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, overload
@@ -9,16 +9,16 @@ FEW: Final = 3
 
 
 class Names(Sequence[str]):
-    """Texts in one block of bytes, each made when it is asked for.
+    """Texts stored in one block of bytes; a string is created when it is accessed.
 
-    A million strings would take a hundred bytes each, and as every look at one changes its count
-    of references, each process that reads images would end with a copy of its own.
+    A million strings would take a hundred bytes each. As every access to a string changes its
+    reference count, each worker process would also end up with its own copy of all of them.
     """
 
     __slots__ = ("_ends", "_text")
 
     def __init__(self, names: Iterable[str]) -> None:
-        """Copy the names; those of files may hold escaped bytes, as `os.fsdecode` makes them."""
+        """Store the names, which may hold bytes that are no UTF-8, escaped as by `os.fsdecode`."""
         parts = [name.encode("utf-8", "surrogateescape") for name in names]
         self._text = b"".join(parts)
         self._ends = np.cumsum([0, *map(len, parts)], dtype=np.int64)
@@ -47,6 +47,6 @@ class Names(Sequence[str]):
 
 
 def few(names: Sequence[str], limit: int = FEW) -> str:
-    """Name the first of one or more things, and say how many there are besides."""
+    """Return the first of one or more names, and the number of the others: "a, b, c and 7 more"."""
     more = len(names) - limit
     return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""The one door to labelled images, in whatever form people have them."""
+"""Open labelled images in any of the supported forms; all commands do it here."""
 
 import glob
 import os
@@ -43,20 +43,21 @@ def open_images(
     cache: Path | None = None,
     progress: Bar = quiet,
 ) -> ImageSet:
-    """Find labelled images.
+    """Return the labelled images that --data and --labels name.
 
-    What is there decides how it is read, never a guess; nothing in it is executed or unpickled.
+    The form is detected by the content of files and folders. Nothing in them is executed or
+    unpickled.
 
     Args:
         data: a path, a pattern of paths or addresses, or the name of a known set.
-        labels: for images without folders for their classes; see `read_labels`.
-        split: "val" or "train", where there are both.
-        cache: folder of downloads; None is the user's own.
-        progress: shows a download.
+        labels: file of labels for images without class folders; see `read_labels`.
+        split: "val" or "train", used if the data has both.
+        cache: folder of downloads; None for the user's own.
+        progress: shows the progress of a download.
 
     Raises:
-        DataError: nothing there, or nothing that is understood, or a contradiction in it.
-        DownloadError: a file of the network cannot be had.
+        DataError: the data does not exist, has no supported form, or is inconsistent.
+        DownloadError: a file cannot be downloaded.
     """
     assert split in SPLITS
     wanted = _Wanted(data=data, labels=labels, split=split, cache=cache, progress=progress)
@@ -75,7 +76,7 @@ class _Wanted:
     progress: Bar
 
     def take_no_labels(self) -> None:
-        """Refuse labels beside those that the images bring."""
+        """Refuse --labels for a form that brings its own labels."""
         if self.labels is not None:
             raise DataError(
                 f"{self.data}: these images bring labels, so {self.labels} cannot apply; leave out "
@@ -108,7 +109,7 @@ def _folder(wanted: _Wanted, path: Path) -> ImageSet:
         folders = {entry.name for entry in visible if entry.is_dir()}
         files = [entry.name for entry in visible if entry.name not in folders]
         cifar = found_in(path)
-        # In the repositories of Hugging Face they lie in a folder of this name.
+        # In repositories of Hugging Face they lie in the folder "data".
         tables = sorted([*path.glob("*.parquet"), *path.glob("data/*.parquet")])
     if cifar:
         wanted.take_no_labels()
@@ -167,15 +168,16 @@ def _tars(wanted: _Wanted, paths: Sequence[Path]) -> ImageSet:
 
 
 def _labelled(wanted: _Wanted, build: Callable[[Labels | None], ImageSet]) -> ImageSet:
-    """Return images that are labelled by --labels, by their folders, or by their names.
+    """Return images labelled by --labels, by their class folders, or by the built-in labels.
 
     Args:
-        wanted: with or without --labels.
-        build: takes the labels, or None to take the classes from folders.
+        wanted: the arguments.
+        build: returns the images with the labels that it is given, or those of class folders if it
+            is given None.
 
     Raises:
-        UnlabelledError: no class folders, no --labels, and the files are not all called like the
-            validation images of ILSVRC2012.
+        UnlabelledError: there are neither --labels nor class folders, and not all files are named
+            like the validation images of ILSVRC2012.
     """
     if wanted.labels is not None:
         return build(read_labels(wanted.labels))
@@ -206,7 +208,7 @@ def _remote(wanted: _Wanted) -> ImageSet:
     try:
         return _tars(replace(wanted, data=shown(wanted.data)), paths)
     except DamagedError as error:
-        # What is in the cache is not asked for again, whatever it holds.
+        # A file in the cache would not be downloaded again.
         error.path.unlink(missing_ok=True)
         raise DataError(f"{error}: it was removed, so the same command does") from error
 
@@ -214,7 +216,7 @@ def _remote(wanted: _Wanted) -> ImageSet:
 def _names_shard(url: str) -> bool:
     try:
         parts = urlsplit(url)
-    except ValueError:  # brackets around what is no address
+    except ValueError:  # brackets around what is no IPv6 address
         return False
-    # Bytes that are no text come as characters that nobody can print.
+    # Bytes that are no UTF-8 are escaped as characters that are not printable.
     return parts.scheme in ("http", "https") and parts.path.endswith(".tar") and url.isprintable()

@@ -1,4 +1,4 @@
-"""Images in Parquet files, as Hugging Face stores its data sets; extra [parquet]."""
+"""Images in Parquet files, as Hugging Face stores data sets; needs the extra [parquet]."""
 
 import hashlib
 import json
@@ -24,15 +24,15 @@ LABEL: Final = ("label", "fine_label")
 
 
 def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
-    """Return the images of some files, in the order of the files and their rows.
+    """Return the images of one or more files, in the order of the files and their rows.
 
     Args:
-        paths: of the files, one or more.
-        root: what was asked for.
+        paths: of the files.
+        root: the path or pattern that was given.
 
     Raises:
-        DataError: the extra is missing, or a file is none of Parquet, damaged, or has no column of
-            images and one of labels.
+        DataError: pyarrow is not installed, or a file is no Parquet file, is damaged, or lacks a
+            column of images or of labels.
     """
     try:
         import pyarrow.parquet  # noqa: F401
@@ -68,16 +68,16 @@ def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Table:
-    """What is read of a file beforehand.
+    """What is known of a file without reading its images.
 
     Attributes:
         path: of the file.
-        column: of the bytes of the images.
-        classes: names of the labels, if the file has them.
+        column: name of the column with the bytes of the images.
+        classes: names of the classes, if the file has them.
         labels: (N,) int64.
-        names: (N) of the images, as far as the file has them.
-        rows: of each row group.
-        footer: the file's size and table of contents, in bytes.
+        names: of the N images, as far as the file has them.
+        rows: number of rows of each row group.
+        footer: the file's size (8 bytes) and its metadata, as stored.
     """
 
     path: Path
@@ -114,7 +114,7 @@ class _Table:
 
 
 def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
-    """Return the columns of images and of labels, and whether images have names."""
+    """Return the names of the image and label columns, and whether images have names."""
     import pyarrow as pa
     from pyarrow import types
 
@@ -159,7 +159,7 @@ def _labels(
 
 
 def _classes(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...] | None:
-    """Return the names of the labels that Hugging Face stores beside the schema."""
+    """Return the names of the classes from the metadata that Hugging Face adds to the schema."""
     try:
         names = json.loads((metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
     except (KeyError, TypeError, ValueError, RecursionError):
@@ -170,7 +170,7 @@ def _classes(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...]
 
 
 def _ids(tables: Sequence[_Table]) -> Names:
-    """Name the images by their files, if each has a name of its own; else by their rows."""
+    """Return unique names of the images: those of their files, or else row numbers."""
     names = [name for table in tables for name in table.names]
     count = sum(len(table.labels) for table in tables)
     given = [name for name in names if name]
@@ -204,7 +204,7 @@ def _is_struct(schema: "pa.Schema", column: str) -> bool:
 
 
 def _footer(path: Path) -> bytes:
-    """Return a file's size and its table of contents, which tells where everything lies."""
+    """Return a file's size and its metadata, which has the position and size of every column."""
     with path.open("rb") as file:
         size = file.seek(-8, os.SEEK_END) + 8
         length = int.from_bytes(file.read(4), "little")

@@ -1,4 +1,4 @@
-"""Rows of Parquet files, a few in memory at a time; extra [parquet]."""
+"""Read images from rows of Parquet files, a few rows at a time; needs the extra [parquet]."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,30 +13,30 @@ from resnext.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Rows that are held in memory at a time: a few megabytes of photographs.
+# Rows in memory at a time: a few megabytes of photographs.
 ROWS: Final = 32
-# Bytes that are read ahead; without this, a whole column of a row group would be held.
+# Bytes that pyarrow reads at a time; without a limit it would hold a whole column of a row group.
 BUFFER: Final = 1 << 20
 
 
 class Rows:
-    """Images that are rows of Parquet files, read in a stream of a few rows at a time.
+    """Images in rows of Parquet files, of which a few rows are read at a time.
 
-    Going forward in a row group costs little, going back begins it again. What is open belongs to
-    one process: a copy, in a forked process or by pickling, opens the files anew.
+    Reading forward in a row group is cheap; going back starts again at its first row. Open files
+    belong to one process: a copy in a forked process, or an unpickled one, opens the files again.
     """
 
     def __init__(
         self, paths: Sequence[str], column: str, groups: NDArray[np.int64], stamp: str
     ) -> None:
-        """Describe the rows.
+        """Open nothing yet.
 
         Args:
             paths: of the files.
-            column: of the bytes, "image.bytes" say.
-            groups: (G, 3), of each row group: place of its first row among all rows, its file,
-                its number there.
-            stamp: of the files.
+            column: name of the column of bytes, such as "image.bytes".
+            groups: (G, 3) int64, for each row group the position of its first row among all rows,
+                the index of its file, and its number in that file.
+            stamp: checksum of the files.
         """
         self.paths = tuple(paths)
         self.column = column
@@ -49,14 +49,14 @@ class Rows:
         """Return the bytes of an image.
 
         Raises:
-            DataError: they cannot be read, or there are none.
+            DataError: they cannot be read, or the row has none.
         """
         group = int(np.searchsorted(self.groups[:, 0], position, side="right")) - 1
         first, number, place = (int(value) for value in self.groups[group])
         path = self.paths[number]
         if self._process != os.getpid():
             self._window, self._process = None, os.getpid()
-        # Set again once it has answered: one that failed may be in step with its rows no more.
+        # Kept only after a successful read: after an error its position is not known.
         window, self._window = self._window, None
         with explained(path):
             if window is None or not window.reaches(group, position - first):
@@ -71,7 +71,7 @@ class Rows:
         return data
 
     def stamp(self) -> str:
-        """Return a checksum of the files' sizes and tables of contents."""
+        """Return a checksum of the files' sizes and metadata."""
         return self._stamp
 
     def __getstate__(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Rows:
 
 
 class _Window:
-    """The rows of a row group that have been reached, the last few of them in memory."""
+    """A position in a row group, and the last few rows that were read."""
 
     def __init__(self, path: str, column: str, group: int, place: int) -> None:
         from pyarrow.parquet import ParquetFile
@@ -108,12 +108,13 @@ class _Window:
 
 @contextmanager
 def explained(path: str) -> Iterator[None]:
-    """Turn what pyarrow raises over a file into an error that names it."""
+    """Raise the errors of pyarrow in the block as a `DataError` that names the file."""
     import pyarrow as pa
 
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, ValueError) as error:  # the last: no UTF-8
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+        # ValueError: a name that is no UTF-8.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
             f"{path}: a whole Parquet file expected, found none or a damaged one ({reason}); "

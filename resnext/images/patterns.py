@@ -68,7 +68,7 @@ def matching_files(pattern: str) -> list[Path]:
 
 
 def _expand_braces(text: str) -> list[str]:
-    # For each open brace: the alternatives and names in front of it, and where its inside starts.
+    # For each open brace: alternatives and names before it, and where the text inside starts.
     outer: list[tuple[list[str], list[str], int]] = []
     alternatives: list[str] = []  # of the innermost open brace, up to the last comma
     names = [""]  # behind that comma

@@ -23,19 +23,24 @@ from resnext.images.tar import Index
 
 IMAGES: Final = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
 LABELS: Final = ("cls", "json")
-MOST: Final = 1 << 20  # bytes of a label, or of the JSON that holds it
+MOST: Final = 1 << 20  # bytes that are read of a label, or of the JSON that holds it
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """The members of one name: extension -> position in the index."""
+    """The members of one key.
+
+    Attributes:
+        key: their common name.
+        parts: extension in lower case -> position in the index of the tar.
+    """
 
     key: str
     parts: dict[str, int]
 
 
 def is_sharded(index: Index) -> bool:
-    """Tell whether a tar holds samples with labels of their own, and not images in folders."""
+    """Tell whether a tar is a shard, whose samples have members with labels."""
     flat = all("/" not in name for name in index.names)
     return any(name.endswith(".cls") or (flat and name.endswith(".json")) for name in index.names)
 
@@ -44,14 +49,14 @@ def shard_images(indexes: Iterable[tuple[Path, Index]], root: str) -> ImageSet:
     """Return the samples of some shards, in the order of the shards and their members.
 
     Args:
-        indexes: of each shard, one or more, its path and what it holds.
-        root: what was asked for.
+        indexes: path and index of each shard, one or more.
+        root: the path, pattern or address that was given.
 
     Raises:
         DataError: a shard cannot be read, or a sample has not one image and one label.
     """
     shards = []
-    for path, index in indexes:  # one at a time: an index takes more memory than what is kept
+    for path, index in indexes:  # one at a time: an index takes more memory than a `_Shard`
         samples = list(_samples(index))
         shards.append(_Shard.read(path, index, samples))
     paths = [shard.path for shard in shards]
@@ -95,7 +100,7 @@ class _Shard:
 
 
 def _samples(index: Index) -> Iterator[_Sample]:
-    """Group members of one key that stand behind each other; what has no extension is ignored."""
+    """Yield consecutive members of one key as a sample; ignore members without extension."""
     sample: _Sample | None = None
     for position, name in enumerate(index.names):
         folder, slash, file = name.rpartition("/")
@@ -153,12 +158,13 @@ def _label(extension: str, data: bytes) -> int | None:
 
 
 def _refuse_repeated(shards: Sequence[_Shard]) -> None:
-    """Refuse a shard that is there twice: another would be missing, and the count still right.
+    """Refuse shards that have the same samples, such as two copies of one shard.
 
-    Shards that count from zero each share names too, but not their labels and pictures.
+    The number of samples could be right although another shard is missing. Shards whose keys all
+    count from zero have keys in common too, but with other labels and pictures.
 
     Raises:
-        DataError: names both.
+        DataError: all samples whose keys two shards have in common are the same.
     """
     places = [dict(zip(shard.keys, range(len(shard.keys)), strict=True)) for shard in shards]
     for second, shard in enumerate(shards):
@@ -174,7 +180,7 @@ def _refuse_repeated(shards: Sequence[_Shard]) -> None:
 
 
 def _same(one: _Shard, place: int, other: _Shard, there: int) -> bool:
-    """Tell whether two samples have the same label and the same picture; read as late as can be."""
+    """Tell whether two samples have the same label and picture, which is read last."""
     return (
         one.labels[place] == other.labels[there]
         and one.images.sizes[place] == other.images.sizes[there]
@@ -183,7 +189,7 @@ def _same(one: _Shard, place: int, other: _Shard, there: int) -> bool:
 
 
 def _ids(root: str, shards: Sequence[_Shard]) -> Names:
-    """Name the samples by their keys; where shards share some, by shard and key."""
+    """Return unique names of the samples: their keys, or shard and key if shards share keys."""
     plain = [key for shard in shards for key in shard.keys]
     if len(set(plain)) == len(plain):
         return Names(plain)

@@ -1,4 +1,4 @@
-"""The split of a data set: the folder or files that hold it, the same on disk and in a tar."""
+"""Find the split of a data set, train or val, among folders (on disk or in a tar) or files."""
 
 import re
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from typing import Final, Protocol
 from resnext.errors import DataError
 from resnext.images.names import few
 
-# The folders beside each other in a folder of a whole data set; "test" has no labels.
+# The splits with labels; "test" has none.
 SPLITS: Final = ("train", "val")
-# What they are called, in the order in which they are taken.
+# Names of their folders, in order of preference.
 SPLIT_FOLDERS: Final = {"train": ("train",), "val": ("val", "validation", "valid")}
 OF_SPLITS: Final = tuple(name for names in SPLIT_FOLDERS.values() for name in names)
 NO_CLASSES: Final = (*OF_SPLITS, "test")
 
-# Words in the names of files -> the split that they hold.
+# Word in the name of a file -> the split that the file holds.
 SPLIT_WORDS: Final = {
     "train": "train",
     "training": "train",
@@ -25,16 +25,16 @@ SPLIT_WORDS: Final = {
     "test": "test",
 }
 
-# The folders that lead to a file or folder.
+# The path of a folder inside a tree of folders, as the names on the way to it.
 Place = tuple[str, ...]
 
 
 class Folders(Protocol):
-    """Folders in each other, somewhere.
+    """A tree of folders, on disk or in a tar.
 
-    `children` returns the names of the folders in a folder that are not hidden, in their order;
-    `has_images` tells whether images lie directly in it, `holds_images` whether any do there or
-    below; `named` returns what a person calls it.
+    `children` returns the sorted names of the folders in a folder that are not hidden; `has_images`
+    tells whether images lie directly in a folder, `holds_images` whether any lie in it or below;
+    `named` returns the name of a folder for messages.
     """
 
     def children(self, place: Place) -> list[str]: ...
@@ -46,17 +46,17 @@ class Folders(Protocol):
 def find_root(folders: Folders, split: str, *, flat: bool) -> Place:
     """Return the folder that holds the class folders, or the images themselves.
 
-    Where there are folders of splits, that of the split is taken. A class may be called "val":
-    these are splits where no other folder beside them holds images directly. A folder in which
-    nothing has images but one other is passed through.
+    If there are folders of splits, the one of the split is taken. As a class may be called "val",
+    folders with such names are splits only if no other folder beside them has images directly in
+    it. If only one of several folders holds images, the search goes on in that one.
 
     Args:
-        folders: of which () is what was asked for.
+        folders: the tree, in which () is the folder that was given.
         split: "val" or "train".
-        flat: whether images are wanted that lie in no class folders.
+        flat: whether the images lie in one folder, and not in class folders.
 
     Raises:
-        DataError: there are splits, but not this one.
+        DataError: there are folders of splits, but none of this split.
     """
     place: Place = ()
     chosen = False
@@ -87,10 +87,10 @@ def _any_has_images(folders: Folders, place: Place, names: list[str]) -> bool:
 
 
 def of_split(paths: Sequence[Path], split: str, root: str) -> list[Path]:
-    """Return the files of a split; all of them where no name says what it holds.
+    """Return the files of a split by words in their names, or all files if no name has one.
 
     Raises:
-        DataError: the names say that they hold other splits.
+        DataError: by their names, the files hold other splits only.
     """
     held = [_split_of(path.name) for path in paths]
     if not any(held):

@@ -1,4 +1,4 @@
-"""What an uncompressed tar holds and where, from one pass over its headers; nothing is unpacked."""
+"""Index an uncompressed tar by one pass over its headers, without unpacking anything."""
 
 import tarfile
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from resnext.images.listing import is_image, reading
 
 BLOCK: Final = 512  # bytes
 END: Final = bytes(BLOCK)
-PADDING: Final = 1 << 20  # bytes that are looked at behind the end
+PADDING: Final = 1 << 20  # bytes behind the end that are checked to be zero
 
-# How files start that hold a tar, or could, but in which no member has a place of its own.
+# First bytes of compressed files, which may hold a tar whose members cannot be read one by one.
 PACKED: Final = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -25,12 +25,12 @@ PACKED: Final = {
     b"PK\x03\x04": "zip",
 }
 
-# What `tarfile` raises over damaged headers; its documentation names only the first.
+# Errors that `tarfile` raises for damaged headers; its documentation names only the first.
 BROKEN: Final = (tarfile.TarError, ValueError, OverflowError, EOFError, LookupError, RecursionError)
 
 
 class DamagedError(DataError):
-    """A tar that is damaged or cut short.
+    """A tar that is damaged or truncated.
 
     Attributes:
         path: of the tar.
@@ -43,13 +43,13 @@ class DamagedError(DataError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """The files in one tar or several, and where they lie.
+    """The files in a tar, and the positions of their bytes.
 
     Attributes:
-        names: of the files without those that are hidden, "a/b.jpg", in the order of the tar.
-        byte_ranges: their bytes, in the same order.
-        folders: that have an entry of their own.
-        ignored: names of what is hidden, or is no file.
+        names: of the files that are not hidden, such as "a/b.jpg", in the order of the tar.
+        byte_ranges: of the files, in the same order.
+        folders: names of the folders that have an entry of their own.
+        ignored: names of entries that are hidden or no files.
     """
 
     names: list[str]
@@ -59,12 +59,12 @@ class Index:
 
 
 def scan(path: Path) -> Index:
-    """List what a tar holds.
+    """Return the index of a tar.
 
     Raises:
-        DamagedError: it is damaged or cut short.
+        DamagedError: it is damaged or truncated.
         DataError: it cannot be read, is compressed, or has an image that is a link, a sparse file,
-            outside of the tar, or there twice.
+            has a path outside of the tar, or occurs twice.
     """
     names: list[str] = []
     places: list[tuple[int, int]] = []
@@ -97,14 +97,14 @@ def scan(path: Path) -> Index:
 
 
 def packing(path: Path) -> str | None:
-    """Return the name of the compression that a file's first bytes tell, or None."""
+    """Return the compression of a file by its first bytes; None if it is not compressed."""
     with reading(), path.open("rb") as file:
         start = file.read(8)
     return next((name for magic, name in PACKED.items() if start.startswith(magic)), None)
 
 
 def is_tar(path: Path) -> bool:
-    """Tell whether a file is meant to be an uncompressed tar."""
+    """Tell whether a file is an uncompressed tar, by its suffix or its first header."""
     with reading(), path.open("rb") as file:
         start = file.read(BLOCK)
     if any(start.startswith(magic) for magic in PACKED):
@@ -133,7 +133,7 @@ def _members(path: Path, file: BinaryIO, total: int) -> Iterator[tarfile.TarInfo
             end = archive.offset
     except BROKEN as error:
         raise _damage(path, total, last, str(error)) from error
-    # `tarfile` takes whatever is no header for the end.
+    # `tarfile` takes anything that is no header for the end of the tar.
     file.seek(end)
     if file.read(BLOCK) != END:
         raise _damage(path, total, last, f"no header at byte {end}")
@@ -157,7 +157,7 @@ def _is_plain(member: tarfile.TarInfo) -> bool:
 
 
 def _check(path: Path, member: tarfile.TarInfo) -> None:
-    """Refuse a file whose bytes do not simply lie in the tar, or that claims to lie elsewhere."""
+    """Refuse a member that has no bytes of its own in the tar, or a path outside of it."""
     if member.name.startswith("/") or ".." in member.name.split("/"):
         raise DataError(
             f"{path}: {member.name}: a name inside the tar expected; pack it with relative names"

@@ -1,4 +1,4 @@
-"""What worker processes make of labelled images: batches of network input."""
+"""Batches of network input, as worker processes make them of images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +23,8 @@ class Failure:
     """An image that could not be read, decoded or prepared.
 
     Attributes:
-        position: in the image set.
-        reason: why, in one line that names the image.
+        position: of the image in its set.
+        reason: the error, in one line that names the image.
     """
 
     position: int
@@ -33,7 +33,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seconds:
-    """How long worker processes were busy, added up over them."""
+    """The time that worker processes spent, in seconds, summed over them."""
 
     reading: float = 0.0
     decoding: float = 0.0
@@ -49,16 +49,17 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
-    """Some images in their order, as networks see them.
+    """The network inputs of some images, in their order.
 
     Attributes:
-        positions: (N,) int64, in the image set, of those that could be read.
-        inputs: what each way to prepare them gave: (N, 3, crop, crop) or (N, crops, 3, crop, crop)
-            float32, or what a device makes that of; empty where N is 0.
-        failures: of the other images of the batch.
-        forms: of pictures that are not ordinary: position -> what they are.
+        positions: (N,) int64, in the image set, of the images that could be read.
+        inputs: for each preparation, (N, 3, crop, crop) or (N, crops, 3, crop, crop) float32, or
+        raw
+            crops that a device scales; empty if N is 0.
+        failures: the other images of the batch.
+        forms: position -> what is unusual about an image, such as "CMYK"; usual ones are left out.
         seconds: spent on this batch by the process that read it.
-        lent: the `taken` of the buffers that hold the inputs, where they are to be handed back.
+        lent: the `taken` flags of the buffers that hold the inputs, if they have to be handed back.
     """
 
     positions: NDArray[np.int64]
@@ -69,25 +70,25 @@ class Batch:
     lent: tuple[Tensor, ...] = ()
 
     def tensor(self, way: int = 0) -> Tensor:
-        """Return what a way gave that prepares to the end."""
+        """Return the inputs of a preparation that does not leave the scaling to a device."""
         inputs = self.inputs[way]
         assert isinstance(inputs, Tensor)
         return inputs
 
     def pin_memory(self) -> "Batch":
-        """Return the same in memory that a GPU can read by itself; the loader calls this."""
+        """Return a copy in pinned memory; PyTorch's loader calls this."""
         pinned = tuple(inputs.pin_memory() for inputs in self.inputs)
         self.hand_back()
         return replace(self, inputs=pinned, lent=())
 
     def hand_back(self) -> None:
-        """Let the process that read the batch write others where its inputs were."""
+        """Allow the process that read the batch to reuse the memory of its inputs."""
         for taken in self.lent:
             taken.fill_(0)
 
 
 def check_readable(batch: Batch) -> None:
-    """Refuse a batch of which an image could not be read.
+    """Refuse a batch with images that could not be read.
 
     Raises:
         DataError: names them.
@@ -108,12 +109,12 @@ def unreadable(reasons: list[str]) -> DataError:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image, prepared.
+    """The network inputs of one image.
 
     Attributes:
-        position: in the image set.
-        inputs: what each way to prepare it gave, float32 where that is an array.
-        form: what is not ordinary about it.
+        position: of the image in its set.
+        inputs: of each preparation, an array float32 or a raw crop.
+        form: what is unusual about the image; None if nothing is.
         seconds: spent on it.
     """
 
@@ -144,7 +145,8 @@ class Collation:
             if self.pools:
                 buffer = self.pools[way].take(size)
                 lent.append(buffer.taken)
-                # All of it now: what goes wrong later is no error, but a batch that never comes.
+                # Shared here, where an error can be raised: one on the way to the main process
+                # would be lost, and the main process would wait for the batch forever.
                 inputs.append(_together(column, buffer.data).share_memory_())
             else:
                 inputs.append(_together(column, torch.empty(size, dtype=torch.uint8)))
@@ -159,7 +161,7 @@ class Collation:
 
 
 def _size(column: Sequence[NDArray[np.float32] | RawCrop]) -> int:
-    """Return the bytes of what goes into a buffer."""
+    """Return the size in bytes of what is written to a buffer."""
     arrays = (each.pixels if isinstance(each, RawCrop) else each for each in column)
     return sum(array.nbytes for array in arrays)
 

@@ -1,4 +1,4 @@
-"""Labelled images to batches of network input, read and decoded by worker processes."""
+"""Read batches of network input from an image set, with worker processes."""
 
 import signal
 import sys
@@ -22,25 +22,27 @@ from resnext.machine import keep_some_freed_memory, release_freed_memory
 from resnext.pixels.decoding import Picture, PictureForm
 from resnext.pixels.transforms import RawCrop
 
-# Pixels (H, W, 3) uint8 and the image's position to network input float32, or to what a device
-# makes that of; picklable. The position is for what differs from image to image, such as random
-# numbers.
+# A preparation: pixels (H, W, 3) uint8 and the image's position -> network input float32, or a raw
+# crop that a device scales; picklable. The position is for what depends on the image, such as
+# random numbers.
 Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32] | RawCrop]
 
-# How PyTorch says, in a RuntimeError, that a tensor was too large, that one to be handed over was,
-# that there are too many of these, or that a worker was killed.
+# Parts of PyTorch's messages, in a RuntimeError: a tensor does not fit in memory, or in shared
+# memory, there are too many shared tensors, a worker was killed.
 NO_MEMORY: Final = "DefaultCPUAllocator"
 NO_SHARED_MEMORY: Final = "shared memory"
 NO_FILES: Final = "Too many open files"
 DEAD_WORKER: Final = "DataLoader worker"
 
-# The names of files that hold what they say.
+# Format -> suffixes of its files.
 SUFFIXES: Final = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}
 
 
 class _Images(Dataset[Sample | Failure]):
-    """Images by position. Errors are values here: one that is raised in a worker would come back
-    changed, and one bad image must not cost the others.
+    """Images by position, read, decoded and prepared.
+
+    Errors are returned, not raised: PyTorch would change an error that a worker raises, and one bad
+    image would lose the whole batch.
     """
 
     def __init__(self, images: ImageSet, prepares: Sequence[Prepare]) -> None:
@@ -66,7 +68,7 @@ class _Images(Dataset[Sample | Failure]):
 
 
 def form_of(picture: Picture, name: str) -> str | None:
-    """Say what is not ordinary about a picture: its channels, or a name of another format."""
+    """Return what is unusual about a picture: its channels, or a suffix of another format."""
     suffix = PurePath(name).suffix.lower()
     others = (kind for kind in SUFFIXES if kind != picture.format)
     misnamed = any(suffix in SUFFIXES[kind] for kind in others)
@@ -76,28 +78,28 @@ def form_of(picture: Picture, name: str) -> str | None:
 
 
 class Reading(Iterator[Batch]):
-    """Batches in the order asked for; the processes that read them are at it from the start.
+    """Batches in the order that was asked for; worker processes start to read at once.
 
-    To be closed, whatever happens: processes that nobody closed would be waited for, once an error
-    has ended the program, and they ignore its signals.
+    It must be closed, also after an error: at its end the program would wait for workers that are
+    still running, and these ignore the signals that end the program.
     """
 
     def __init__(self, loader: "DataLoader[Sample | Failure]") -> None:
         self._found: Iterator[Batch] = iter(loader)
 
     def __next__(self) -> Batch:
-        """Return the next batch, once it is there.
+        """Wait for the next batch and return it.
 
         Raises:
-            DataError: a process that reads was killed.
+            DataError: a worker process was killed.
         """
         try:
             return next(self._found)
-        except (ConnectionError, EOFError) as error:  # from here: elsewhere a terminal may be gone
+        except (ConnectionError, EOFError) as error:  # only here do they mean a worker
             raise _killed() from error
 
     def close(self) -> None:
-        """End the processes now, and not once the traceback of an error of theirs is gone."""
+        """End the worker processes now, not when the garbage collector gets to them."""
         getattr(self._found, "_shutdown_workers", lambda: None)()
 
 
@@ -110,16 +112,16 @@ def read_batches(
     pinned: bool = False,
     handed_back: bool = False,
 ) -> Reading:
-    """Begin to read batches of images, each image once.
+    """Start to read batches of images, each image once.
 
     Args:
-        images: where they come from.
+        images: the image set.
         batches: for each batch the positions of its images, one or more.
-        prepares: applied one by one to each decoded image.
-        workers: processes that read ahead, no more than there are batches; 0 reads in this one.
-        pinned: in memory that a GPU can read by itself while other work goes on.
-        handed_back: whoever takes a batch calls its `hand_back` once nobody looks at its inputs
-            any more; a pinned one was handed back before.
+        prepares: the preparations, each applied to every decoded image.
+        workers: number of worker processes, at most one per batch; 0 to read in this process.
+        pinned: whether batches are copied to pinned memory, from which a GPU copies by itself.
+        handed_back: whether the caller calls `hand_back` of each batch when it no longer needs the
+            inputs; pinned batches are handed back when they are copied.
 
     Raises:
         DataError: not enough memory; see `memory_explained`.
@@ -144,10 +146,10 @@ def read_batches(
 
 @contextmanager
 def memory_explained() -> Iterator[None]:
-    """Turn what PyTorch raises for want of memory, here or in a worker, into a `DataError`.
+    """Raise PyTorch's errors for lack of memory, here or in a worker, as a `DataError`.
 
-    The loader raises the death of a worker from a signal handler, so at whatever line the main
-    process has reached: this belongs around all that is done while batches are read.
+    PyTorch's loader reports the death of a worker from a signal handler, at any line that the main
+    process has reached. So all work that is done while batches are read belongs in the block.
     """
     try:
         yield
@@ -173,7 +175,7 @@ def memory_explained() -> Iterator[None]:
 
 
 def _killed() -> DataError:
-    # The loader's handler would raise again as each of the other workers ends.
+    # PyTorch's signal handler would raise another error for each of the other workers that ends.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     return DataError(
         "a process that reads images was killed, probably for want of memory or of shared memory "
@@ -182,11 +184,11 @@ def _killed() -> DataError:
 
 
 def _begin_reading(worker: int) -> None:  # noqa: ARG001 - the loader passes it
-    """Set up a process that reads.
+    """Set up a worker process.
 
-    Ctrl-C, and SIGTERM to a whole group, are left to the main process, which ends the workers.
-    Errors of images are values. What is left for a traceback is the thread that hands tensors over,
-    to a main process that is gone.
+    Ctrl-C, and SIGTERM sent to the process group, are left to the main process, which ends the
+    workers. Errors of images are returned, so a traceback could only come from the thread that
+    sends tensors to a main process that has ended; it is not printed.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Shared memory in which batches travel from the processes that read, used again and again."""
+"""Shared memory for the batches of worker processes, which is reused."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from typing import Final
 import torch
 from torch import Tensor
 
-# Bytes in front of the data, of which the first says whether the buffer is taken: a line of the
-# processor's cache, so that what follows lies well for numbers of any kind.
+# Bytes in front of the data, of which the first is the `taken` flag: the size of a cache line, so
+# that the data is aligned for every type of number.
 FRONT: Final = 64
 
-# One more than are on their way at once: the loader asks each process for two batches ahead, and a
-# third may be in the hands of whoever asked.
+# Buffers of a worker process: the loader requests two batches ahead of each worker, a third may be
+# in use by the main process, and one is spare.
 KEPT: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Buffer:
-    """Memory that other processes can read.
+    """Memory that processes share.
 
     Attributes:
         data: (bytes,) uint8.
-        taken: (1,) uint8 in the same memory: 1 until whoever reads the data is done with it.
+        taken: (1,) uint8 in the same memory: 1 until the reader of the data hands it back.
     """
 
     data: Tensor
@@ -30,24 +30,26 @@ class Buffer:
 
 
 class BufferPool:
-    """The buffers of a process that reads.
+    """The buffers of a worker process.
 
-    New memory costs several times what copying into it does, because the system allots and clears
-    each page. So whoever has read a buffer hands it back: by a byte in it, which takes no message.
+    New memory costs several times as much as copying into it, because the system allocates and
+    clears each page. So the process that has read a buffer hands it back by clearing a flag in it,
+    which takes no message.
 
     Args:
-        kept: the last so many buffers are watched; one that is not handed back by then is left to
-            whoever has it. 0 where none is handed back.
+        kept: number of buffers, the newest, that are reused once they are handed back; 0 if no
+        buffer
+            is ever handed back.
     """
 
     def __init__(self, kept: int) -> None:
         self._kept: deque[Buffer] = deque(maxlen=kept)
 
     def take(self, size: int) -> Buffer:
-        """Return room for so many bytes, which holds anything, and which nobody else uses.
+        """Return a buffer of `size` bytes, uninitialised, that nobody else uses.
 
         Raises:
-            RuntimeError: PyTorch's, for want of shared memory.
+            RuntimeError: from PyTorch, if there is not enough shared memory.
         """
         free = [each for each in self._kept if not each.taken.item()]
         fitting = [each for each in free if len(each.data) >= size]

@@ -1,4 +1,4 @@
-"""Batches on their way to a device."""
+"""Copy batches to a device, to a GPU in parallel with its computation."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,46 +14,45 @@ Inputs = TypeVar("Inputs", Tensor, RawCrops)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Arrival(Generic[Inputs]):
-    """Inputs that may still be on their way.
+    """Inputs on a device, whose copy may still be in progress.
 
     Attributes:
         inputs: on the device.
-        arrived: happens on a GPU once they are whole; None where they are.
+        arrived: CUDA event at the end of the copy; None if the copy is complete.
     """
 
     inputs: Inputs
     arrived: torch.cuda.Event | None = None
 
     def take(self) -> Inputs:
-        """Return the inputs, for what is computed from here on; the GPU waits, not this process."""
+        """Return the inputs; the current CUDA stream waits for the copy, this process does not."""
         if self.arrived is not None:
             stream = torch.cuda.current_stream(self.inputs.device)
             stream.wait_event(self.arrived)
-            # They were made on another stream, which must not use their memory again too early.
+            # They were allocated on another stream, which must not reuse their memory too early.
             self.inputs.record_stream(stream)
         return self.inputs
 
 
 @cache
 def upload_to(device: torch.device) -> "Upload":
-    """Return the way to a device, one for the whole process.
+    """Return the upload to a device, one for the whole process.
 
-    What was allocated for one stream is of no use to another: with a new one for each epoch the
-    memory of all of them would stay in the allocator's hands.
+    PyTorch's allocator reuses memory only for the stream that it was allocated for: with a new
+    stream for each epoch, the memory of all of them would stay reserved.
     """
     return Upload(device)
 
 
 class Upload:
-    """The way to a device; to a GPU it is beside what that computes.
+    """Copies batches to a device; to a GPU on a CUDA stream of its own.
 
-    Copied on the stream that computes, a batch would wait for the one in front of it, and the GPU
-    then for the batch. Only pinned memory is copied while other work goes on.
+    On the stream of the computation a copy would wait for the batch before it, and the computation
+    then for the copy. Only copies from pinned memory run in parallel with other work.
 
     Attributes:
-        device: where batches go.
-        ahead: how many more than the one that is computed are worth sending: none where a copy is
-            waited for.
+        device: the target.
+        ahead: number of batches to send while one is computed: 0 where copies are synchronous.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -62,7 +61,7 @@ class Upload:
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def begin(self, inputs: Inputs) -> Arrival[Inputs]:
-        """Send a batch; return at once."""
+        """Start to copy a batch, and return without waiting for the copy to a GPU."""
         if self._stream is None:
             return Arrival(inputs=inputs.to(self.device))
         with torch.cuda.stream(self._stream):

@@ -1,1 +1,1 @@
-"""Pixels: from a file's bytes to what a network sees, equal to the original in every bit."""
+"""From the bytes of an image file to the input of a network, equal to the original in every bit."""

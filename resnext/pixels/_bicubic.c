@@ -1,29 +1,30 @@
 /* The arithmetic of bicubic.py for one window, in one pass over the rows that it reads.
 
-   Built where a C compiler is at hand when the package is installed, and loaded with ctypes: it
-   needs no headers of Python. Every bit must be that of the NumPy functions, so each operation
-   rounds once, to its own type, in the order written: nothing here may be contracted or reordered. */
+   Built if there is a C compiler when the package is installed, and loaded with ctypes: it needs no
+   headers of Python. Every bit must be that of the NumPy functions, so each operation must round
+   once, to its own type, in the order written: the compiler must not fuse or reorder any of them. */
 
 #include <float.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* 16 and 32 too evaluate float and double as such: they are about shorter types, which are not used
-   here. gcc says 16 where the processor computes with half precision (AVX512-FP16). */
+/* With 0, 16 and 32 float and double are evaluated in their own type: 16 and 32 concern shorter types
+   only, which are not used here. gcc defines 16 for processors with half-precision arithmetic
+   (AVX512-FP16). */
 #if defined(__FAST_MATH__) ||                                                                       \
     (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16 && FLT_EVAL_METHOD != 32)
 #error "this compiler, or a flag, rounds otherwise: NumPy will do the work"
 #endif
 
-/* Compiled twice, for every processor of the family and for those with vectors of 256 bits; the
-   loader of the library chooses. */
+/* Compiled twice, for every x86-64 processor and for those with AVX2 (vectors of 256 bits); the dynamic
+   linker chooses. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__)
 #define EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
 #else
 #define EACH_PROCESSOR
 #endif
 
-/* Inlined in both versions, each of which then has vectors of its own width. */
+/* Inlined into both versions, so that each is compiled for its own width of vectors. */
 #ifdef __GNUC__
 #define INLINE static inline __attribute__((always_inline))
 #else
@@ -36,8 +37,8 @@ typedef struct {
     ptrdiff_t row_step, column_step, channel_step; /* in bytes */
 } Picture;
 
-/* Where the lines of the target read: each four neighbours from `first` on, where 0 is the pixel
-   before the picture. */
+/* The taps of the target's rows or columns: each reads four neighbours from `first` on, where 0 is the
+   pixel before the picture. */
 typedef struct {
     ptrdiff_t count;
     const int32_t *first;
@@ -79,7 +80,7 @@ INLINE void scale_row(const uint8_t *in, ptrdiff_t step, ptrdiff_t width, float 
         widen(in, step, width, unit, wide + 1);
     wide[0] = 2 * wide[1] - wide[width > 1 ? 2 : 1];
     wide[width + 1] = 2 * wide[width] - wide[width > 1 ? width - 1 : 1];
-    wide[width + 2] = wide[width + 1]; /* only a copy of the last pixel reads it: for nothing */
+    wide[width + 2] = wide[width + 1]; /* read only with fraction 0, where its value has no effect */
     const float *wide1 = wide + 1, *wide2 = wide + 2, *wide3 = wide + 3; /* one index for all */
     for (ptrdiff_t x = 0; x < count; x++) {
         int32_t i = first[x];
@@ -87,7 +88,7 @@ INLINE void scale_row(const uint8_t *in, ptrdiff_t step, ptrdiff_t width, float 
     }
 }
 
-/* Which row a tap reads: -1 and `height` are those beyond the border, and there are no others. */
+/* Return the row that a tap reads: -1 and `height` are the extrapolated rows beyond the border. */
 INLINE ptrdiff_t tapped(const Taps *rows, ptrdiff_t y, int tap, ptrdiff_t height)
 {
     ptrdiff_t row = rows->first[y] - 1 + tap;
@@ -97,8 +98,8 @@ INLINE ptrdiff_t tapped(const Taps *rows, ptrdiff_t y, int tap, ptrdiff_t height
 /* Scale and normalise a window of a picture.
 
    wide: width + 3 floats of room.
-   lines: 4 * channels * columns->count floats of room, for the scaled rows that are in use; row r
-       lies in place r & 3.
+   lines: 4 * channels * columns->count floats of room for the last four scaled rows; row r is kept in
+       slot r & 3.
    out: channels * rows->count * columns->count floats, channel by channel. */
 EACH_PROCESSOR
 void resnext_bicubic(const Picture *picture, const Taps *rows, const Taps *columns,
@@ -106,7 +107,7 @@ void resnext_bicubic(const Picture *picture, const Taps *rows, const Taps *colum
 {
     ptrdiff_t height = picture->height, channels = picture->channels, count = columns->count;
     ptrdiff_t size = channels * count; /* of a line */
-    ptrdiff_t held[4] = {-2, -2, -2, -2}; /* the row in each place; -2 is none */
+    ptrdiff_t held[4] = {-2, -2, -2, -2}; /* the row in each slot; -2: empty */
 
     for (ptrdiff_t y = 0; y < rows->count; y++) {
         const float *line[4];
@@ -121,7 +122,7 @@ void resnext_bicubic(const Picture *picture, const Taps *rows, const Taps *colum
                           picture->column_step, picture->width, levels->unit, columns, wide,
                           lines + place * size + c * count);
         }
-        for (int tap = 0; tap < 4; tap++) { /* beyond the border: from the rows inside it */
+        for (int tap = 0; tap < 4; tap++) { /* extrapolate beyond the border */
             ptrdiff_t row = tapped(rows, y, tap, height), place = row & 3;
             if ((row >= 0 && row < height) || held[place] == row)
                 continue;

@@ -1,4 +1,4 @@
-"""The bicubic and the normalisation in NumPy: what a compiled kernel must equal in every bit."""
+"""Torch7's bicubic scaling and the normalisation in NumPy: the reference of the compiled kernel."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,17 +8,17 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Rows that are worked on at once. What they need then stays in the processor's cache and below the
-# size at which malloc asks the system each time: three to four times faster than in one piece.
+# Rows that are computed at once. Their temporary arrays then fit in the processor's cache, and are
+# small enough for malloc to reuse memory: three to four times faster than all rows in one piece.
 BLOCK = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Levels:
-    """How gray levels become numbers: x of channel c is (x * unit + shift[c]) / divisor[c].
+    """The normalisation: a gray level x of channel c becomes (x * unit + shift[c]) / divisor[c].
 
     Attributes:
-        unit: multiplies before the scaling; the original multiplies bytes by float32(1/255).
+        unit: factor applied before the scaling; the original multiplies bytes by float32(1/255).
         shift: (C,) float32, added after the scaling.
         divisor: (C,) float32, not 0.
     """
@@ -30,14 +30,15 @@ class Levels:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Taps:
-    """Where the n pixels of a target line read.
+    """The source pixels that n pixels of a target line (row or column) are interpolated from.
 
     Attributes:
-        start: the first source pixel that is read.
-        stop: one behind the last.
-        first: (n,) int32, ascending, the first of the four neighbours that each reads; 0 is the
-            pixel before `start`, which may have to be extrapolated.
-        fractions: (n,) float32, how far beyond its second tap each lies, 0 <= fraction < 1.
+        start: index of the first source pixel that is read.
+        stop: index behind the last source pixel that is read.
+        first: (n,) int32, ascending, the first of the four taps of each target pixel, counted from
+            the pixel before `start`, which may have to be extrapolated.
+        fractions: (n,) float32, distance of each target pixel from its second tap, in source
+            pixels, 0 <= fraction < 1.
     """
 
     start: int
@@ -46,23 +47,30 @@ class Taps:
     fractions: "NDArray[np.float32]"
 
     def indices(self) -> "NDArray[np.int64]":
-        """Return the four taps of each pixel, (4, n), counted like the first.
+        """Return the four taps of each target pixel, (4, n), counted like `first`.
 
-        The greatest is the pixel at `stop`. A fourth tap beyond that belongs to a copy, and counts
-        for nothing.
+        They are limited to the pixel at `stop`. A fourth tap beyond it belongs to a target pixel
+        with fraction 0, whose value does not depend on that tap.
         """
         indices: NDArray[np.int64] = self.first + np.arange(4)[:, None]
         return np.minimum(indices, self.stop - self.start + 1, out=indices)
 
 
 def find_taps(source: int, target: int, wanted: range) -> Taps:
-    """Return where the target pixels `wanted` read, of a line of `source` scaled to `target`."""
+    """Return the taps of some target pixels of a line.
+
+    Args:
+        source: length of the source line in pixels.
+        target: length of the whole target line in pixels.
+        wanted: the target pixels.
+    """
     step = np.float32(source - 1) / np.float32(max(target - 1, 1))
     places = np.asarray(wanted)
     positions = places.astype(np.float32) * step
     lefts = positions.astype(np.int64)
     fractions = positions - lefts.astype(np.float32)
-    # The last pixel is a copy of the last: place and step alone might round beside it.
+    # The last target pixel is a copy of the last source pixel; the product might be rounded away
+    # from it.
     last = places == target - 1
     lefts[last], fractions[last] = source - 1, 0
     lefts = np.minimum(lefts, source - 1)  # float32 cannot count the pixels of an absurd target
@@ -75,14 +83,14 @@ def find_taps(source: int, target: int, wanted: range) -> Taps:
 def scale_with_numpy(
     source: "NDArray[np.uint8 | np.float32]", rows: Taps, columns: Taps, levels: Levels
 ) -> "NDArray[np.float32]":
-    """Scale and normalise what the taps read of a picture.
+    """Scale and normalise the part of a picture that the taps read.
 
     Args:
         source: (rows.stop - rows.start, columns.stop - columns.start, C) uint8 or float32, any
             strides.
-        rows: of the n rows that are wanted.
-        columns: of the m columns.
-        levels: how gray levels become numbers.
+        rows: taps of the n rows of the result.
+        columns: taps of its m columns.
+        levels: the normalisation.
 
     Returns:
         (C, n, m) float32, C-contiguous.
@@ -110,7 +118,7 @@ def _blocks(rows: int) -> list[slice]:
 def _scale_columns(
     source: "NDArray[np.uint8 | np.float32]", columns: Taps, unit: np.float32
 ) -> "NDArray[np.float32]":
-    """Scale (h, w, C) uint8 along its rows: (h, n * C) float32, pixel by pixel."""
+    """Scale the width of (h, w, C) pixels to n; return (h, n * C) float32, pixel by pixel."""
     height, width, channels = source.shape
     wide = np.empty((height, width + 2, channels), np.float32)
     np.multiply(source, unit, out=wide[:, 1:-1])
@@ -122,7 +130,7 @@ def _scale_columns(
 
 
 def _extrapolate(lines: "NDArray[np.float32]") -> None:
-    """Fill the first and the last of (n + 2, ...) lines from the n between them, in place."""
+    """Extrapolate, in place, the first and last of (n + 2, ...) lines from the n between them."""
     inner = lines[1:-1]
     lines[0] = 2 * inner[0] - inner[min(1, len(inner) - 1)]
     lines[-1] = 2 * inner[-1] - inner[max(-2, -len(inner))]
@@ -133,12 +141,12 @@ def _cubic(
 ) -> "NDArray[np.float32]":
     """Interpolate between the second and the third of four taps (Catmull-Rom).
 
-    The original's constant 0.5 is a double, so the outermost product and sum are float64, and all
-    else is float32.
+    The original's constant 0.5 is a double, so the outermost product and sum are float64; all other
+    operations are float32.
 
     Args:
-        taps: four of (n, m) float32.
-        fractions: float32, against which the taps broadcast.
+        taps: four arrays (n, m) float32.
+        fractions: float32, broadcast against the taps.
     """
     p0, p1, p2, p3 = taps
     a1 = p2 - p0

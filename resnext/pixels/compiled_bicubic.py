@@ -1,6 +1,7 @@
-"""The compiled bicubic, on systems where the installation could build it.
+"""The compiled bicubic, where the installation could build it.
 
-A plain C library rather than a module of Python: building it needs a compiler and nothing else.
+It is a plain C library, loaded with ctypes, and no extension module of Python: building it needs a
+C compiler, but no headers of Python.
 """
 
 import ctypes
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from resnext.pixels.bicubic import Levels, Taps
 
 LIBRARY = "resnext.pixels._bicubic"
-# Changes together with the arguments: a library of an earlier version may still lie there.
+# Renamed whenever the arguments change: a library of an earlier version may still be installed.
 SYMBOL = "resnext_bicubic"
 
 
@@ -44,14 +45,14 @@ class _Levels(ctypes.Structure):
 
 
 class Kernel:
-    """A library made of `_bicubic.c`; called, it does what `scale_with_numpy` does."""
+    """A library compiled from `_bicubic.c`; a call returns the same as `scale_with_numpy`."""
 
     def __init__(self, path: str) -> None:
         """Load a library.
 
         Raises:
-            OSError: it is none, or one for another system.
-            AttributeError: it is another library.
+            OSError: the file is no library, or one for another system.
+            AttributeError: it is a library without the kernel's function.
         """
         self._scale = getattr(ctypes.CDLL(path), SYMBOL)
         structures = (_Picture, _Taps, _Taps, _Levels)
@@ -61,7 +62,7 @@ class Kernel:
 
     @classmethod
     def installed(cls) -> Self | None:
-        """Return what the installation built; None where it built nothing that can be loaded."""
+        """Return the kernel that the installation built, or None if none can be loaded."""
         spec = find_spec(LIBRARY)
         if spec is None or spec.origin is None:
             return None
@@ -73,8 +74,8 @@ class Kernel:
     def __call__(
         self, source: "NDArray[np.uint8]", rows: "Taps", columns: "Taps", levels: "Levels"
     ) -> "NDArray[np.float32]":
-        """Scale and normalise what the taps read of a picture; see `scale_with_numpy`."""
-        # C checks nothing: what it will read is in place, and of the right type.
+        """Scale and normalise the part of a picture that the taps read; see `scale_with_numpy`."""
+        # The C function checks nothing, so shapes and types are checked here.
         assert source.dtype == np.uint8
         assert source.shape[:2] == (rows.stop - rows.start, columns.stop - columns.start)
         height, width, channels = source.shape
@@ -96,7 +97,7 @@ class Kernel:
 def _taps(taps: "Taps", pixels: int) -> _Taps:
     count = len(taps.first)
     assert taps.first[0] >= 0
-    assert taps.first[-1] < pixels  # the fourth tap may then be two beyond the last pixel
+    assert taps.first[-1] < pixels  # the fourth tap may lie two pixels beyond the last one
     return _Taps(count, _address(taps.first, np.int32, count), _floats(taps.fractions, count))
 
 

@@ -1,4 +1,4 @@
-"""Bytes of an image file -> pixels, as the original's loader (Torch7's `image`) saw them."""
+"""Decode image files to the pixels that the original's loader (Torch7's `image`) returned."""
 
 import io
 import struct
@@ -20,26 +20,27 @@ if TYPE_CHECKING:
 JPEG_START = b"\xff\xd8"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
-# What Pillow may try; a closed list, because some of its formats start other programs. Torch7 read
-# JPEG, PNG and PPM only: for the others, which Pillow converts to eight bits of red, green and
-# blue, there is no original to be equal to.
+# The formats that Pillow may try; a closed list, because some of its formats start other programs.
+# Torch7 read JPEG, PNG and PPM only: the others have no reference to be equal to, and are what
+# Pillow converts them to, eight bits of red, green and blue.
 FORMATS = ("PNG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
 
-# Brands of the container that phones write, behind "ftyp" at byte 4 -> the format.
+# Brand at byte 8, behind "ftyp", of the container that phones write -> the format.
 BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 
-# A few kilobytes can declare gigabytes. This is Pillow's own default (256 MiB of RGB pixels).
+# A file of a few kilobytes can declare gigabytes of pixels. This is Pillow's own default limit
+# (256 MiB of RGB pixels).
 MAX_PIXELS = 1024 * 1024 * 1024 // 4 // 3
 
 # Pillow's modes of more than eight bits a sample, which `convert` would clip or scale.
 WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 
-# What Pillow's decoders raise over damaged bytes; its documentation names only the first two.
+# Errors that Pillow's decoders raise for damaged files; its documentation names only the first two.
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, EOFError, struct.error, zlib.error)
 
 
 class PictureForm(StrEnum):
-    """What the pixels of a file are, as it stores them."""
+    """The kind of pixels that a file stores."""
 
     RGB = "RGB"
     GRAY = "gray"
@@ -54,8 +55,8 @@ class Picture:
 
     Attributes:
         pixels: (H, W, 3) uint8; red, green, blue, or the first three raw channels.
-        form: what the file stores.
-        format: by its content: "JPEG", "PNG", ...
+        form: the kind of pixels that the file stores.
+        format: of the file, by its content: "JPEG", "PNG", ...
     """
 
     pixels: "NDArray[np.uint8]"
@@ -63,7 +64,7 @@ class Picture:
     format: str = "JPEG"
 
 
-# Pillow's mode -> what the file stores; RGB is not listed.
+# Pillow's mode -> kind of pixels; modes that are not listed are RGB.
 PICTURE_FORMS = {
     "1": PictureForm.GRAY,
     "L": PictureForm.GRAY,
@@ -76,25 +77,25 @@ PICTURE_FORMS = {
 
 
 def decode(data: bytes) -> "NDArray[np.uint8]":
-    """Return the pixels (H, W, 3) uint8 of an image file: those of `decode_picture`."""
+    """Return the pixels (H, W, 3) uint8 of an image file; see `decode_picture`."""
     return decode_picture(data).pixels
 
 
 def decode_picture(data: bytes) -> Picture:
-    """Decode an image file as the original did; its content decides the format, never its name.
+    """Decode an image file as the original did; the format is detected by content, never by name.
 
-    One channel is repeated three times; of four channels the first three are taken as they are
-    stored: alpha is dropped, not composited, and CMYK is not converted. A palette becomes colours,
-    gray of 1, 2 or 4 bits is spread over 0..255, an animation gives its first frame. An
-    orientation in EXIF is ignored. JPEG is decoded with libjpeg's defaults (slow-integer DCT,
-    fancy upsampling), and damage that libjpeg only warns of is decoded as libjpeg does.
+    One channel is repeated three times. Of four channels the first three are returned as they are
+    stored: alpha is dropped, not composited, and CMYK is not converted. Palettes are replaced by
+    their colours, gray of 1, 2 or 4 bits is scaled to 0..255, and of an animation the first frame
+    is returned. The EXIF orientation is ignored. JPEG is decoded with libjpeg's defaults
+    (slow-integer DCT, fancy upsampling), including files with damage that libjpeg only warns of.
 
     Args:
         data: the whole file.
 
     Raises:
-        ImageError: no image, a damaged or truncated one, more than `MAX_PIXELS` pixels, or more
-            than eight bits a sample.
+        ImageError: the file is no image, is damaged or truncated, or has more than `MAX_PIXELS`
+            pixels or more than eight bits a sample.
     """
     if not data:
         raise ImageError("an image expected, found an empty file; fetch it again")
@@ -106,7 +107,7 @@ def decode_picture(data: bytes) -> Picture:
 
 
 def check_size(height: int, width: int) -> None:
-    """Refuse a picture that is too large to be one.
+    """Refuse a picture with too many pixels.
 
     Raises:
         ImageError: more than `MAX_PIXELS` pixels.
@@ -118,9 +119,9 @@ def check_size(height: int, width: int) -> None:
 
 
 def _decode_jpeg(data: bytes) -> Picture:
-    # simplejpeg is strict here: it stops at the first of libjpeg's warnings. Its other way would
-    # also return half a picture after a fatal error, and a truncated one. Pillow, over the same
-    # libjpeg, passes over the warnings as the original did, and refuses those two.
+    # simplejpeg in its strict mode fails at the first warning of libjpeg. Its other mode would also
+    # return the part of a picture that comes before a fatal error, and truncated files. Pillow,
+    # over the same libjpeg, ignores warnings as the original did, and refuses these two.
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
         check_size(height, width)
@@ -136,7 +137,7 @@ def _decode_jpeg(data: bytes) -> Picture:
 
 
 def _check_png_header(data: bytes) -> None:
-    # Pillow reduces 16 bits to eight without a word, so the header is read here.
+    # Pillow reduces 16 bits to eight silently, so the number of bits is read here.
     header = data[len(PNG_START) : len(PNG_START) + 17]
     if len(header) < 17 or header[4:8] != b"IHDR":
         raise ImageError("a PNG header expected, found something else; fetch the file again")
@@ -150,7 +151,7 @@ def _check_png_header(data: bytes) -> None:
 
 
 def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
-    from PIL import Image, UnidentifiedImageError  # not needed for most image sets
+    from PIL import Image, UnidentifiedImageError  # slow to import, and rarely needed
 
     try:
         with _open_with_pillow(data, formats) as image:
@@ -181,10 +182,11 @@ def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
 
 
 def _open_with_pillow(data: bytes, formats: tuple[str, ...]) -> "Image.Image":
-    """Read the header of an image; what Pillow warns of as a decompression bomb is an error.
+    """Open an image with Pillow; its warning of a decompression bomb is raised as an error.
 
-    Pillow would print the warning on stderr, beside the error of `check_size`. The size of a PNG
-    was checked before, so the filters of warnings, which all threads share, stay as they are.
+    Otherwise the warning would be printed on stderr, beside the error of `check_size`. Changing the
+    warning filters is not safe while other threads do the same, so PNG files, whose size has been
+    checked already, are opened without.
     """
     from PIL import Image
 
@@ -202,7 +204,8 @@ def _channels(image: "Image.Image") -> "NDArray[np.uint8]":
             "convert the file to 8 bits"
         )
     if image.format == "JPEG" and image.mode == "CMYK":
-        return 255 - np.asarray(image)[:, :, :3]  # Pillow has inverted what libjpeg gave
-    # By way of RGBA a palette keeps its colours; straight to RGB Pillow mixes transparency in.
+        return 255 - np.asarray(image)[:, :, :3]  # Pillow inverts the values of libjpeg
+    # Converted to RGBA, a palette keeps its colours; converted to RGB, Pillow would apply
+    # transparency.
     mode = "RGBA" if image.mode in ("P", "PA") else "RGB"
     return np.ascontiguousarray(np.asarray(image.convert(mode))[:, :, :3])

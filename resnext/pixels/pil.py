@@ -1,8 +1,8 @@
-"""The usual PyTorch pipeline, for comparison: torchvision's Resize and CenterCrop over Pillow.
+"""The usual PyTorch pipeline, for comparison: torchvision's Resize and CenterCrop with Pillow.
 
 Source: torchvision 0.28, transforms/functional.py and transforms/_functional_pil.py, with the
-defaults of `Resize` (bilinear, antialiased). Pixels are decoded once for all pipelines, so a CMYK
-picture keeps its raw channels here, which `Image.convert` would mix.
+defaults of `Resize` (bilinear, antialiased). Pictures are decoded once for all pipelines, so a CMYK
+picture has its first three raw channels here, where `Image.convert` would compute RGB.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from resnext.preprocessing import Preprocessing
 
 
 def prepare_pil(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Return the single centre crop as torchvision's classification presets make it.
+    """Return the single centre crop that torchvision's classification presets return.
 
     Args:
         pixels: (H, W, 3) uint8.
@@ -25,7 +25,7 @@ def prepare_pil(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDAr
         (3, crop, crop) float32.
 
     Raises:
-        ImageError: smaller than the crop where nothing is scaled.
+        ImageError: the picture is smaller than the crop and not scaled.
     """
     resized = _resize(pixels, preprocessing)
     top, left = (_centre(side, preprocessing.crop) for side in resized.shape[:2])
@@ -66,7 +66,7 @@ def _resize(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[
 
 
 def _centre(side: int, crop: int) -> int:
-    """Return where a centre crop starts; halves go to the even number, as Python rounds."""
+    """Return where a centre crop starts, rounded half to even."""
     return round((side - crop) / 2)
 
 
@@ -75,7 +75,7 @@ def _crop(pixels: NDArray[np.uint8], top: int, left: int, crop: int) -> NDArray[
 
 
 def _normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Return (3, H, W) float32: ToTensor, which divides by 255, then Normalize."""
+    """Return (3, H, W) float32, as ToTensor (division by 255) and Normalize do."""
     values = pixels.transpose(2, 0, 1).astype(np.float32)
     if preprocessing.white == 1:
         values /= np.float32(255)

@@ -1,4 +1,4 @@
-"""The ways from decoded pixels to network input that can be measured side by side."""
+"""The pipelines from decoded pixels to network input: the original's, and the usual one."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ from resnext.preprocessing import Preprocessing
 
 
 class Pipeline(StrEnum):
-    """Whose arithmetic scales and crops."""
+    """Whose scaling and cropping: the original's, or torchvision's with Pillow."""
 
     TORCH7 = "torch7"
     PIL = "pil"
@@ -28,16 +28,16 @@ PREPARES = {
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """From pixels (H, W, 3) uint8 to network input float32; equal ones give equal bits.
+    """A way from pixels (H, W, 3) uint8 to network input float32.
 
-    It returns (3, crop, crop) for 1 crop, and (10, 3, crop, crop) for 10; or only what a device
-    makes such an input of.
+    Equal preparations return equal bits, so networks that have equal ones share their inputs.
 
     Attributes:
-        pipeline: whose arithmetic.
+        pipeline: whose scaling and cropping.
         crops: 1 or 10.
         preprocessing: the row that belongs to the weights.
-        on_device: the device scales; of the original's single crop only.
+        on_device: whether a device scales the picture later, which it can for the original's single
+            crop only.
     """
 
     pipeline: Pipeline
@@ -46,7 +46,16 @@ class Preparation:
     on_device: bool = False
 
     def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32] | RawCrop:
-        """Return the network's input; the position of the image changes nothing."""
+        """Return the network's input.
+
+        Args:
+            pixels: (H, W, 3) uint8.
+            position: of the image in its set; has no effect.
+
+        Returns:
+            (3, crop, crop) for 1 crop, (10, 3, crop, crop) for 10; or a raw crop that a device
+            scales.
+        """
         del position
         if self.on_device and (self.pipeline, self.crops) == (Pipeline.TORCH7, 1):
             return raw_crop(pixels, self.preprocessing)

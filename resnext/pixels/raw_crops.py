@@ -1,4 +1,4 @@
-"""What travels to a device that scales: of a whole batch, the bytes that its crops read."""
+"""A batch of raw crops: the pixels that a device needs to scale and normalise a batch by itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,16 +14,17 @@ from resnext.preprocessing import Preprocessing
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RawCrops:
-    """What the crops of N pictures read, as tensors that go to a device together.
+    """The raw crops of N pictures, as tensors that are copied to a device together.
 
     Attributes:
-        flat: (all bytes,) uint8, picture behind picture.
-        starts: (N,) int64, where each begins.
-        sizes: (N, 2) int64, height and width of what is read of each.
-        firsts: (2, N, n) int64, for rows and for columns: the first of the four neighbours that
-            each line of the crop reads; 0 is the one before the picture.
-        fractions: (2, N, n) float32, how far beyond its second neighbour each line lies.
-        preprocessing: the same of all.
+        flat: (total bytes,) uint8, the pixels of one crop behind those of another.
+        starts: (N,) int64, where each crop begins in `flat`.
+        sizes: (N, 2) int64, height and width of each raw crop.
+        firsts: (2, N, n) int64, for rows and for columns: the first of the four taps of each line
+        of
+            the scaled crop, where 0 is the line before the raw crop; see `Taps`.
+        fractions: (2, N, n) float32, distance of each line from its second tap.
+        preprocessing: common to all.
     """
 
     flat: Tensor
@@ -35,11 +36,11 @@ class RawCrops:
 
     @classmethod
     def of(cls, crops: Sequence[RawCrop], flat: Tensor | None = None) -> Self:
-        """Put one or more pictures of one preprocessing behind each other.
+        """Combine the raw crops of one or more pictures of one preprocessing.
 
         Args:
-            crops: of one or more pictures.
-            flat: (all bytes,) uint8, where they are put; None to allocate it.
+            crops: of the pictures.
+            flat: (total bytes,) uint8, memory for the pixels; None to allocate it.
         """
         shapes = np.array([each.pixels.shape[:2] for each in crops], np.int64)
         bytes_of = shapes.prod(axis=1) * 3
@@ -62,7 +63,7 @@ class RawCrops:
         return len(self.starts)
 
     def first(self, count: int) -> Self:
-        """Return the same of the first pictures only."""
+        """Return the raw crops of the first pictures only."""
         return replace(
             self,
             starts=self.starts[:count],
@@ -73,29 +74,29 @@ class RawCrops:
 
     @property
     def device(self) -> torch.device:
-        """Return where it is."""
+        """Return the device of the tensors."""
         return self.flat.device
 
     def to(self, device: torch.device, *, non_blocking: bool = False) -> Self:
-        """Return the same on a device; see Tensor's."""
+        """Return a copy on a device; see `Tensor.to`."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     @property
     def nbytes(self) -> int:
-        """Count the bytes of all of it."""
+        """Return the size of all tensors in bytes."""
         return sum(tensor.nbytes for tensor in self._tensors())
 
     def record_stream(self, stream: torch.Stream) -> None:
-        """Keep the memory until a stream has done what it was given up to then; see Tensor's."""
+        """Keep the memory until a stream's present work is done; see `Tensor.record_stream`."""
         for tensor in self._tensors():
             tensor.record_stream(stream)
 
     def share_memory_(self) -> Self:
-        """Return the same in memory that other processes can read; see Tensor's."""
+        """Return a copy in shared memory; see `Tensor.share_memory_`."""
         return self._each(Tensor.share_memory_)
 
     def pin_memory(self) -> Self:
-        """Return the same in memory that a GPU can read by itself."""
+        """Return a copy in pinned memory, from which a GPU copies by itself."""
         return self._each(Tensor.pin_memory)
 
     def _tensors(self) -> tuple[Tensor, ...]:

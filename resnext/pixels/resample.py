@@ -1,9 +1,8 @@
-"""Torch7's bicubic `image.scale`, equal in every bit, for just the window that a crop needs.
+"""Torch7's bicubic `image.scale`, equal in every bit, computed only for the window that is needed.
 
-The function differs from those of PIL, OpenCV and PyTorch in each of its decisions: the corners of
-source and target are aligned, nothing is smoothed before a reduction, pixels beyond the border are
-extrapolated along a straight line, and nothing is clamped or rounded to bytes. Source: `image`
-5aa1881, generic/image.c.
+It differs from the functions of PIL, OpenCV and PyTorch: the corners of source and target are
+aligned, there is no antialiasing, pixels beyond the border are extrapolated linearly, and the
+result is neither clamped nor rounded to bytes. Source: `image` 5aa1881, generic/image.c.
 """
 
 from dataclasses import dataclass
@@ -54,12 +53,12 @@ def scale_window(
 ) -> "NDArray[np.float32]":
     """Scale a picture and return a window of the result.
 
-    Only the pixels that the window reads are touched; the bits are those of the whole picture.
+    Only the pixels that the window needs are read; its bits are those of the whole scaled picture.
 
     Args:
         pixels: (H, W, C) uint8, any strides.
         size: (height, width) of the whole scaled picture.
-        window: what to return of it; lies inside.
+        window: the part of it to return; lies inside.
         unit: the value of one gray level; the original multiplies bytes by float32(1/255).
 
     Returns:
@@ -77,10 +76,10 @@ def scale_planes(
     """Scale and normalise a picture and return a window of the result, channel by channel.
 
     Args:
-        pixels: (H, W, C) uint8, any strides; or float32, for which there is no compiled kernel.
+        pixels: (H, W, C) uint8, any strides; or float32, which the compiled kernel does not take.
         size: (height, width) of the whole scaled picture.
-        window: what to return of it; lies inside.
-        levels: how gray levels become numbers.
+        window: the part of it to return; lies inside.
+        levels: the normalisation.
 
     Returns:
         (C, window.height, window.width) float32, C-contiguous.

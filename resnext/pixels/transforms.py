@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def prepare(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.float32]":
-    """Return what the network sees of an image file: its single centre crop.
+    """Return the network input of an image file: its single centre crop.
 
     Args:
         data: the whole file.
@@ -30,15 +30,15 @@ def prepare(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.flo
         (3, crop, crop) float32, C-contiguous.
 
     Raises:
-        ImageError: not an image, or one smaller than the crop where nothing is scaled.
-        PreprocessingError: none is known.
+        ImageError: the file is no image, or one smaller than the crop that is not scaled.
+        PreprocessingError: none is given.
     """
     row = _known(preprocessing)
     return prepare_pixels(decode(_checked(data)), row)
 
 
 def prepare_ten(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.float32]":
-    """Return the ten crops of an image file: `prepare_ten_pixels` of its pixels."""
+    """Return the ten crops of an image file; see `prepare_ten_pixels`."""
     row = _known(preprocessing)
     return prepare_ten_pixels(decode(_checked(data)), row)
 
@@ -69,7 +69,7 @@ def _checked(data: object) -> bytes:
 def prepare_pixels(
     pixels: "NDArray[np.uint8]", preprocessing: Preprocessing
 ) -> "NDArray[np.float32]":
-    """Return the single centre crop of a decoded picture, as `prepare` does of a file.
+    """Return the single centre crop of a decoded picture.
 
     Args:
         pixels: (H, W, 3) uint8.
@@ -86,13 +86,13 @@ def prepare_pixels(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RawCrop:
-    """What the centre crop of a picture reads, not yet scaled.
+    """The pixels that the centre crop of a picture is interpolated from, to be scaled by a device.
 
     Attributes:
         pixels: (H, W, 3) uint8, C-contiguous: only the rows and columns that are read.
-        rows: where the rows of the crop read.
-        columns: where its columns read.
-        preprocessing: of which this is the first half.
+        rows: taps of the rows of the crop.
+        columns: taps of its columns.
+        preprocessing: the row that belongs to the weights, still to be applied.
     """
 
     pixels: "NDArray[np.uint8]"
@@ -102,7 +102,7 @@ class RawCrop:
 
 
 def raw_crop(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> RawCrop:
-    """Return what the single centre crop reads, to be scaled elsewhere.
+    """Return the raw crop of a decoded picture, for its single centre crop.
 
     Args:
         pixels: (H, W, 3) uint8.
@@ -157,7 +157,8 @@ def _size(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> tuple[in
     """Return (height, width) of the scaled picture, which holds the crop.
 
     Raises:
-        ImageError: smaller than the crop, or so narrow that the scaled picture is absurdly long.
+        ImageError: it is smaller than the crop, or so narrow that it would have more than
+            `MAX_PIXELS` pixels.
     """
     height, width, _ = pixels.shape
     if preprocessing.scale is not None:
@@ -196,7 +197,7 @@ def _normalised_window(
 
 @lru_cache(maxsize=16)
 def levels_of(preprocessing: Preprocessing) -> Levels:
-    """Return how the original turned bytes into numbers: - mean and std as float32, each."""
+    """Return the original's normalisation, whose -mean and std are rounded to float32 each."""
     return Levels(
         unit=np.float32(preprocessing.white / 255),
         shift=(-np.array(preprocessing.mean)).astype(np.float32),

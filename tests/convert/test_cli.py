@@ -23,7 +23,7 @@ from safetensors.numpy import save_file
 import convert
 from convert.cli import main
 from convert.errors import SourceError
-from convert.location import find_source
+from convert.location import find_location
 from resnext.layout import layout
 from resnext.preprocessing import CIFAR10, CIFAR100
 from resnext.published import Row, published
@@ -270,7 +270,7 @@ def test_bad_usage_is_one_line_and_exit_2(run: Run, arguments: tuple[str, ...], 
 def test_pipe_is_called_one(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SourceError, match="a file expected, found a pipe; save what it gives"):
-        find_source(str(tmp_path / "pipe"), cache=None)
+        find_location(str(tmp_path / "pipe"), cache=None)
 
 
 @pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"])
@@ -314,7 +314,7 @@ def test_timm_folder_is_written_with_the_line_that_loads_it(run: Run, place, tmp
 def test_link_in_a_circle_is_called_one(tmp_path: Path):
     (tmp_path / "loop.t7").symlink_to("loop.t7")
     with pytest.raises(SourceError, match=r"loop\.t7: a file expected, found a link that leads to"):
-        find_source(str(tmp_path / "loop.t7"), cache=None)
+        find_location(str(tmp_path / "loop.t7"), cache=None)
 
 
 def test_preprocessing_file_is_stored_as_given(run: Run, place, tmp_path: Path):

@@ -1,12 +1,13 @@
 """Class weights: the factor of each class in the loss."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from sys import float_info
 
 import numpy as np
 from numpy.typing import NDArray
 
+from resnext.fields import is_number, read_toml
 from resnext.images.image_set import ImageSet
 from resnext.images.names import few
 from train.recipe.recipe import RecipeError
@@ -62,11 +63,9 @@ def read_weights(path: Path) -> tuple[tuple[str, float], ...]:
             f"--class-weights {path}: balanced, or a TOML file of class names and factors, "
             "expected, found no such file"
         )
-    try:
-        rows = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"{path}: not a TOML file: {error}") from error
-    for name, value in rows.items():
-        if type(value) not in (int, float) or not 0 < value < float("inf"):
+    weights = []
+    for name, value in read_toml(path, RecipeError).items():
+        if not is_number(value, below=float_info.max) or value <= 0:
             raise RecipeError(f"{path}: {name!r}: a number above 0 expected, found {value!r}")
-    return tuple((name, float(value)) for name, value in rows.items())
+        weights.append((name, float(value)))
+    return tuple(weights)

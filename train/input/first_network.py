@@ -13,8 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 import convert
-from convert.loading import is_safetensors
-from convert.location import fetch, find_source
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.images.alignment import in_order_of_labels
 from resnext.images.names import few
@@ -108,7 +106,7 @@ def from_checkpoint(
     Raises:
         ResnextError: it cannot be read, or its preprocessing is unknown.
     """
-    path = fetch(find_source(str(config.init), cache=config.cache), bar)
+    path = convert.fetch(convert.find(str(config.init), cache=config.cache), bar)
     found = convert.load(path)
     preprocessing, note = _preprocessing(config, found, path)
     kept, text = _classifier(config, found, classes=classes, names=names)
@@ -214,7 +212,7 @@ def _provenance(found: Checkpoint, path: Path) -> Provenance:
     """
     own = found.provenance
     name, sha256, size = own.source_file, own.source_sha256, own.source_bytes
-    if is_safetensors(path):
+    if convert.is_converted(path):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         name, size = path.name.encode("utf-8", "backslashreplace").decode(), path.stat().st_size

@@ -5,7 +5,6 @@ from importlib.util import find_spec
 from typing import Final
 
 import convert
-from convert.location import find_source
 from train.input.options import TrainingConfig
 from train.recipe.recipe import Recipe, RecipeError, frozen_parts
 
@@ -69,7 +68,7 @@ def check_network(config: TrainingConfig, recipe: Recipe) -> None:
     if config.architecture is not None:
         spec = config.architecture.spec(recipe.stem, classes=2)  # the number does not matter here
     else:
-        source = find_source(str(config.init), cache=config.cache)
+        source = convert.find(str(config.init), cache=config.cache)
         if not recipe.freeze:
             return
         known = source.row.spec if source.row else None

@@ -1,23 +1,20 @@
-"""Curves over the epochs as paths in a unit square, with the marks of their axes."""
+"""Curves over the epochs, laid out as SVG paths with the ticks of their axes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite, log10
-from typing import Final
+from math import isfinite
 
-# The square is drawn as wide and high as there is room; a path needs no more digits than this.
-SIDE: Final = 1000
-MARKS: Final = 5
+from resnext.pages.axes import Axis, Tick, axis_from_zero, line_path, round_step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """One line of a plot.
+class Series:
+    """The values of one curve.
 
     Attributes:
-        name: for its legend.
-        values: one for each epoch.
-        style: class of its colour and dashes.
+        name: for the legend.
+        values: one for each epoch; those that are not finite are left out of the curve.
+        style: CSS class of its colour and dashes.
     """
 
     name: str
@@ -26,29 +23,16 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A labelled place on an axis.
-
-    Attributes:
-        part: of the axis, from 0 at its start to 1 at its end.
-        text: of the label.
-    """
-
-    part: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class PlottedCurve:
     """A curve that can be drawn.
 
     Attributes:
-        curve: what it shows.
-        path: of an SVG, in a square of `SIDE`, y downwards.
+        series: what it shows.
+        path: of an SVG, in a box of 100 x 100.
         last: the value at its end, as text.
     """
 
-    curve: Curve
+    series: Series
     path: str
     last: str
 
@@ -59,78 +43,67 @@ class Plot:
 
     Attributes:
         title: what is shown.
-        unit: of the values, behind each number.
-        lines: drawn over each other.
-        rows, columns: marks of the vertical and of the horizontal axis.
-        best: part of the horizontal axis where the best epoch stands; None where it is not shown.
+        curves: drawn over each other.
+        rows: ticks of the vertical axis, from the bottom.
+        columns: ticks of the horizontal axis.
+        best: the place of the best epoch, in percent of the width; None where it is not marked.
     """
 
     title: str
-    unit: str
-    lines: tuple[Line, ...]
-    rows: tuple[Mark, ...]
-    columns: tuple[Mark, ...]
+    curves: tuple[PlottedCurve, ...]
+    rows: tuple[Tick, ...]
+    columns: tuple[Tick, ...]
     best: float | None = None
 
 
-def plot(title: str, curves: Sequence[Curve], *, unit: str = "", best: int | None = None) -> Plot:
-    """Lay out curves over the epochs, from zero upwards.
+def plot(title: str, series: Sequence[Series], *, unit: str = "", best: int | None = None) -> Plot:
+    """Lay out curves over the epochs; the vertical axis begins at 0.
 
     Args:
         title: what is shown.
-        curves: of the same number of epochs, one or more.
-        unit: of the values.
+        series: one or more, all of the same number of epochs.
+        unit: of the values, written behind each number.
         best: epoch, counted from 1, that is marked.
     """
-    epochs = len(curves[0].values)
-    finite = [value for curve in curves for value in curve.values if isfinite(value)]
-    rows = round_marks(max(finite, default=0.0))
-    top = rows[-1]
+    epochs = len(series[0].values)
+    finite = [value for each in series for value in each.values if isfinite(value)]
 
-    def place(epoch: int) -> float:
-        return (epoch - 1) / (epochs - 1) if epochs > 1 else 0.5
+    def text(value: float) -> str:
+        return f"{number(value)}{unit}"
 
-    lines = []
-    for curve in curves:
-        points = [
-            f"{SIDE * place(epoch):.1f} {SIDE * (1 - value / top):.1f}"
-            for epoch, value in enumerate(curve.values, 1)
-            if isfinite(value)
-        ]
-        lines.append(
-            Line(
-                curve=curve,
-                path="M" + "L".join(points) + ("h0" if len(points) == 1 else ""),  # a dot
-                last=f"{number(curve.values[-1])}{unit}",
-            )
+    vertical = axis_from_zero(max(finite, default=0.0), text)
+    # A single epoch stands in the middle.
+    horizontal = Axis(low=1, high=epochs) if epochs > 1 else Axis(low=0, high=2)
+    curves = (
+        PlottedCurve(
+            series=each,
+            path=line_path(
+                (horizontal.at(epoch), vertical.at(value))
+                for epoch, value in enumerate(each.values, 1)
+                if isfinite(value)
+            ),
+            last=text(each.values[-1]),
         )
+        for each in series
+    )
     return Plot(
         title=title,
-        unit=unit,
-        lines=tuple(lines),
-        rows=tuple(Mark(part=value / top, text=f"{number(value)}{unit}") for value in rows),
-        columns=tuple(Mark(part=place(epoch), text=str(epoch)) for epoch in epoch_marks(epochs)),
-        best=None if best is None else place(best),
+        curves=tuple(curves),
+        rows=vertical.ticks,
+        columns=tuple(
+            Tick(at=horizontal.at(epoch), text=str(epoch)) for epoch in labelled_epochs(epochs)
+        ),
+        best=None if best is None else horizontal.at(best),
     )
 
 
-def round_marks(highest: float) -> list[float]:
-    """Return round numbers from zero to one that is not below the highest value."""
-    if highest <= 0:
-        return [0.0, 1.0]
-    rough = highest / (MARKS - 1)
-    power = 10 ** floor(log10(rough))
-    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
-    return [step * count for count in range(ceil(highest / step - 1e-9) + 1)]
-
-
-def epoch_marks(epochs: int) -> list[int]:
-    """Return the epochs that are labelled: the first, the last and round ones between them."""
-    step = max(int(round_marks(epochs)[1]), 1)
+def labelled_epochs(epochs: int) -> list[int]:
+    """Return the epochs that have a tick: the first, the last and round ones between them."""
+    step = max(int(round_step(epochs)), 1)
     inner = [epoch for epoch in range(step, epochs, step) if 1 < epoch <= epochs - step / 2]
     return [1, *inner, epochs] if epochs > 1 else [1]
 
 
 def number(value: float) -> str:
-    """Return a value with three digits that count."""
+    """Return a value with three significant digits, or as a whole number from 1000 upwards."""
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -1,6 +1,6 @@
-"""A run as one page that needs nothing else: curves, confusion, and how it was made."""
+"""training.html: a run as one page, with its curves, its errors by class and its settings."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from resnext.files import whole_file
 from resnext.machine import versions
+from resnext.pages.class_counts import TopOne
+from resnext.pages.class_table import class_table, confusion_of, display_names
+from resnext.pages.frame import render_page
 from resnext.terminal.text import duration
 from train.input.task import Task
-from train.report.confusion import Counts, class_rows, confusion, worst_pairs
-from train.report.curves import Curve, Plot, plot
+from train.report.curves import Plot, Series, plot
 from train.run.folder import BEST, REPORT, SPLIT, full_disk_explained
 from train.run.messages import percent
 from train.run.progress import AVERAGE, WEIGHTS, Progress
@@ -20,30 +22,27 @@ from train.run.progress import AVERAGE, WEIGHTS, Progress
 if TYPE_CHECKING:
     import torch
 
-HERE: Final = Path(__file__).parent
-# As many classes make a matrix that can be read; of more, the most frequent confusions are listed.
-MOST_CELLS: Final = 30
+TEMPLATE: Final = Path(__file__).with_name("training.html")
+# Pairs of classes that are listed where these are too many for a matrix.
 MOST_PAIRS: Final = 30
-# Classes of which each has a row; of more, the worst.
+# Classes that are listed, those with the largest errors.
 MOST_ROWS: Final = 200
-# Letters of a name in the matrix; more where names would be the same.
-MOST_LETTERS: Final = (20, 30, 40)
 
 
 def write_report(
     task: Task, progress: Progress, decisions: NDArray[np.int32], device: "torch.device"
 ) -> Path:
-    """Write the page of a run that is done.
+    """Write the page of a finished run and return its path.
 
     Args:
         task: what was trained.
         progress: its history, of one epoch or more.
-        decisions: (N,) of the best validation.
-        device: it was trained on.
+        decisions: (N,) class indices that the best checkpoint answered for the validation images.
+        device: that it was trained on.
 
     Raises:
         StateError: the disk is full.
-        OSError: the file cannot be written otherwise.
+        OSError: the file cannot be written for another reason.
     """
     path = task.config.output / REPORT
     page = render(task, progress, decisions, versions(device))
@@ -55,39 +54,22 @@ def write_report(
 def render(
     task: Task, progress: Progress, decisions: NDArray[np.int32], made_with: Mapping[str, str]
 ) -> str:
-    """Return the page as HTML; what stands in names of classes and files is text in it."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("training.html")
-    names = task.names
-    counts = confusion(task.images.val.labels, decisions, len(names))
-    rows = class_rows(counts, names)
+    """Return the page as HTML; names of classes and files are escaped in it."""
+    names = display_names(task.names)
+    answers = TopOne(labels=task.images.val.labels, answers=decisions, classes=len(names))
     best = progress.best
     assert best is not None
-    return template.render(
-        css=Markup((HERE / "training.css").read_text()),  # noqa: S704 - our own file
+    return render_page(
+        TEMPLATE,
         network=task.first_network.checkpoint.spec.name,
-        source=task.first_network.source,
         best=best,
         best_row=progress.history[best.epoch - 1][best.weights],
         last_row=progress.history[-1],
         history=progress.history,
         has_average=AVERAGE in progress.history[-1],
         plots=plots(progress),
-        matrix=_matrix(counts, names) if len(names) <= MOST_CELLS else None,
-        names=names,
-        short=short_names(names),
-        pairs=worst_pairs(counts, names, MOST_PAIRS),
-        rows=rows[:MOST_ROWS],
-        hidden_rows=len(rows[MOST_ROWS:]),
+        confusion=confusion_of(answers, names, most=MOST_PAIRS),
+        table=class_table([answers], names, most=MOST_ROWS),
         settings=list(settings(task, progress)),
         versions=made_with,
         command=task.config.command,
@@ -108,8 +90,8 @@ def plots(progress: Progress) -> list[Plot]:
     scored = [
         (kind, name, style)
         for kind, name, style in (
-            (WEIGHTS, "validation", "second"),
-            (AVERAGE, "validation, average", "third"),
+            (WEIGHTS, "validation", "validation"),
+            (AVERAGE, "validation, average", "average"),
         )
         if kind in history[-1]
     ]
@@ -118,19 +100,19 @@ def plots(progress: Progress) -> list[Plot]:
         return 100 * (1 - int(row["top1_correct"]) / int(row["images"]))
 
     errors = [
-        Curve(
+        Series(
             name="training",
             values=[100 * row["train"]["wrong"] / row["train"]["images"] for row in history],
-            style="first",
+            style="training",
         )
     ]
     losses = [
-        Curve(name="training", values=[row["train"]["loss"] for row in history], style="first")
+        Series(name="training", values=[row["train"]["loss"] for row in history], style="training")
     ]
     for kind, name, style in scored:
-        errors.append(Curve(name=name, values=[wrong(r[kind]) for r in history], style=style))
-        losses.append(Curve(name=name, values=[r[kind]["loss"] for r in history], style=style))
-    rates = [Curve(name="rate", values=[r["rate"] for r in history], style="first")]
+        errors.append(Series(name=name, values=[wrong(r[kind]) for r in history], style=style))
+        losses.append(Series(name=name, values=[r[kind]["loss"] for r in history], style=style))
+    rates = [Series(name="rate", values=[r["rate"] for r in history], style="training")]
     return [
         plot("Error", errors, unit=" %", best=epoch),
         plot("Loss", losses, best=epoch),
@@ -139,10 +121,10 @@ def plots(progress: Progress) -> list[Plot]:
 
 
 def settings(task: Task, progress: Progress) -> Iterator[tuple[str, str]]:
-    """Yield everything that decided what was computed, as names and values."""
+    """Yield the name and value of every setting that the result depends on."""
     checkpoint = task.first_network.checkpoint
     assert checkpoint.preprocessing is not None
-    # The recipe's stem is of networks that are trained from scratch.
+    # The stem in the recipe is for training from scratch; the network's own is shown.
     for name, value in _flat(task.recipe.to_fields() | {"stem": checkpoint.spec.stem}):
         yield name, value
     yield "learning rate", f"{task.recipe.scaled_rate:g}"
@@ -177,37 +159,3 @@ def _shown(value: Any) -> str:
             return ", ".join(map(_shown, value))
         case _:
             return str(value)
-
-
-def short_names(names: Sequence[str]) -> list[str]:
-    """Return names without their middle, where they are long and can be told apart by the rest."""
-    for letters in MOST_LETTERS:
-        short = [shortened(name, letters) for name in names]
-        if len(set(short)) == len(names):
-            return short
-    return list(names)
-
-
-def shortened(name: str, letters: int) -> str:
-    """Return a name with at most so many of its first and last letters."""
-    half = letters // 2
-    return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
-
-
-def _matrix(counts: Counts, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows of a table, each cell with its count and how strong its colour is."""
-    sums = counts.sum(axis=1)
-    return [
-        {
-            "name": name,
-            "cells": [
-                {
-                    "count": int(count),
-                    "right": row == column,
-                    "strength": round(float(count / max(sums[row], 1)) ** 0.5, 3),
-                }
-                for column, count in enumerate(counts[row])
-            ],
-        }
-        for row, name in enumerate(names)
-    ]

@@ -9,10 +9,11 @@ from typing import Final
 from resnext.checkpoint import Checkpoint
 from resnext.distributed.job import Job
 from resnext.errors import ResnextError
+from resnext.file_lock import lock_file
+from resnext.header import TRAINING_STATE_FILE
 from train.input.options import TrainingConfig
 from train.input.split import Images
 
-STATE: Final = "state.safetensors"
 BEST: Final = "best.safetensors"
 LAST: Final = "last.safetensors"
 LAST_AVERAGE: Final = "last_average.safetensors"
@@ -26,7 +27,7 @@ LOCK: Final = ".lock"
 CHECKPOINTS: Final = (BEST, LAST, LAST_AVERAGE)
 DOCUMENTS: Final = (METRICS, REPORT, SPLIT)
 # All files that are written whole or not at all.
-WHOLE: Final = (STATE, *CHECKPOINTS, *DOCUMENTS)
+WHOLE: Final = (TRAINING_STATE_FILE, *CHECKPOINTS, *DOCUMENTS)
 
 
 class StateError(ResnextError):
@@ -40,7 +41,7 @@ def check_output(config: TrainingConfig) -> None:
         StateError: it would.
         CheckpointError: a file is named like a checkpoint of a run, and cannot be read as one.
     """
-    state = config.output / STATE
+    state = config.output / TRAINING_STATE_FILE
     if state.exists() and config.resume:
         return
     if state.exists() and not config.force:
@@ -56,7 +57,7 @@ def check_output(config: TrainingConfig) -> None:
         )
     # Without a lock or a state, no run has been in this folder, and such files are the user's own.
     foreign = [path for path in (config.output / name for name in DOCUMENTS) if path.exists()]
-    ours = any((config.output / name).exists() for name in (LOCK, STATE))
+    ours = any((config.output / name).exists() for name in (LOCK, TRAINING_STATE_FILE))
     if foreign and not (config.force or ours):
         raise StateError(
             f"{foreign[0]}: a run writes a file of this name, and this one is of none; --force "
@@ -66,14 +67,14 @@ def check_output(config: TrainingConfig) -> None:
     begun = config.resume and all(map(_is_of_first_epoch, found))
     if found and not (begun or config.force):
         raise StateError(
-            f"{found[0]}: the result of a run whose {STATE} is gone; --force starts anew over it, "
-            "another --output keeps it"
+            f"{found[0]}: the result of a run whose {TRAINING_STATE_FILE} is gone; --force starts "
+            "anew over it, another --output keeps it"
         )
 
 
 def is_resumed(config: TrainingConfig, job: Job) -> bool:
     """Return, on every rank, whether the run goes on from a state in its folder."""
-    return job.tell(config.resume and (config.output / STATE).exists())
+    return job.tell(config.resume and (config.output / TRAINING_STATE_FILE).exists())
 
 
 def check_outside_of_images(output: Path, images: Images) -> None:
@@ -110,6 +111,28 @@ def clear(folder: Path, *, everything: bool) -> None:
 
 
 @contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder until the block, or this process, ends.
+
+    Args:
+        folder: of the run; made if it is not there.
+
+    Raises:
+        StateError: another run is at work there.
+        OSError: the folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a") as file:
+        try:
+            lock_file(file.fileno(), by_process=True)
+        except BlockingIOError as error:
+            raise StateError(
+                f"{folder}: another run is at work there; wait for it, or give another --output"
+            ) from error
+        yield
+
+
+@contextmanager
 def full_disk_explained(path: Path) -> Iterator[None]:
     """Turn the error of a full disk into one that says how to go on; others pass.
 
@@ -122,7 +145,7 @@ def full_disk_explained(path: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         kept = f"; the {path.name} of before is kept" if path.exists() else ""
-        saved = path.with_name(STATE).exists()
+        saved = path.with_name(TRAINING_STATE_FILE).exists()
         way = "go on with --resume" if saved else "begin anew with --force: no state is saved yet"
         raise StateError(f"{path}: {error.strerror}{kept}; make room, then {way}") from error
 

@@ -6,7 +6,7 @@ from dataclasses import fields as attributes
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
-from train.run.fields import Shape, check_shape
+from resnext.fields import Shape, check_shape
 
 if TYPE_CHECKING:
     from train.step.learner import StepResult

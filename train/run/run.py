@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from resnext.distributed.collectives import losses_explained
+from resnext.header import TRAINING_STATE_FILE
 from resnext.terminal.image_bar import Advance
 from train.input.class_weights import total_weight
 from train.input.task import Task
@@ -22,7 +23,6 @@ from train.run import results
 from train.run.board import Board
 from train.run.epoch_input import own_shares, read_epoch
 from train.run.evaluation import evaluate
-from train.run.folder import STATE
 from train.run.messages import divergence_advice, tally_text
 from train.run.progress import AVERAGE, WEIGHTS, Progress
 from train.run.resources import Resources
@@ -94,7 +94,7 @@ class Run:
                 missing, or the disk is full.
             OSError: a file cannot be opened or written.
         """
-        path = task.config.output / STATE
+        path = task.config.output / TRAINING_STATE_FILE
         progress, decisions = restore_run(path, task, learner, resources.job, watcher.note)
         board = _board(task, progress) if resources.job.leads else None
         run = cls(task, learner, resources, watcher, stop, progress, decisions, board)
@@ -125,7 +125,7 @@ class Run:
                 self._train_epoch()
                 self._end_epoch(self._validate())
         except DivergedError as error:
-            state = self.task.config.output / STATE
+            state = self.task.config.output / TRAINING_STATE_FILE
             kept = f"{state} is the last good state" if state.exists() else "no state was saved yet"
             advice = divergence_advice(self.task.recipe)
             raise DivergedError(f"{error}; {advice}; {kept}") from error
@@ -142,7 +142,7 @@ class Run:
         self._add_time()
         if self.resources.job.leads:
             state = to_state(self.learner, self.progress, self.task.identity, self.decisions)
-            state.save(self.task.config.output / STATE)
+            state.save(self.task.config.output / TRAINING_STATE_FILE)
 
     def _train_epoch(self) -> None:
         """Take the remaining steps of the epoch."""

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from resnext.differences import first_difference
+from resnext.fields import check_shape
 from resnext.files import whole_file
+from resnext.header import TRAINING_STATE_FORM
 from resnext.tensor_file import write_tensors
 from train.input.task import PROCESSES
-from train.run.fields import check_shape
 from train.run.folder import LAST, StateError, full_disk_explained
 from train.run.progress import Progress
 from train.step.loss import DivergedError
@@ -28,7 +29,7 @@ Array = NDArray[np.generic]
 Arrays = Mapping[str, Array]
 
 # In the header, so that no other file, nor a state of another form, is taken for one.
-FORM: Final = "resnext-train state 1"
+FORM: Final = f"{TRAINING_STATE_FORM}1"
 SLASH: Final = "/"
 # Entries of an identity that the first versions did not write: states without them are accepted.
 LATER: Final = ("number of training images", "number of validation images", "steps of an epoch")

@@ -5,8 +5,6 @@ one write and reaches the disk before the next one starts, so whatever ends the 
 ledger of whole batches, perhaps with a piece of one behind them.
 """
 
-import errno
-import fcntl
 import json
 import os
 import stat
@@ -19,6 +17,7 @@ from typing import Any, Final, Self
 
 from resnext.differences import first_difference
 from resnext.errors import ResnextError
+from resnext.file_lock import lock_file
 from resnext.inference.plan import Plan
 from validate.ledger.entries import Entry
 
@@ -199,18 +198,11 @@ def _no_ledger(path: Path) -> str:
 
 
 def _lock(file: int, path: Path) -> None:
-    """Keep others from writing the ledger as long as this process lives.
-
-    A record lock, because processes that read images would inherit the other kind and hold it for
-    some seconds longer than this one lives. It goes when any descriptor of the file is closed.
-    """
+    """Keep others from writing the ledger as long as this process lives."""
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            raise LedgerError(f"{path}: another run is writing this ledger; wait for it") from error
-        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
-            raise
+        lock_file(file, by_process=True)
+    except BlockingIOError as error:
+        raise LedgerError(f"{path}: another run is writing this ledger; wait for it") from error
 
 
 def _read(file: int) -> bytes:

@@ -6,7 +6,7 @@ from typing import Final
 
 from resnext.published import Claim, Metric
 from validate.ledger.comparison import exact_mcnemar
-from validate.reports.statistics import Answers, answers, flips, macro
+from validate.reports.statistics import Answers, answers, discordant, macro
 from validate.reports.wording import exit_code, exit_meaning, headline, outcome
 from validate.verdicts.claims import Judgement, Unjudged, tolerance
 from validate.verdicts.groups import grouped
@@ -112,7 +112,7 @@ def _comparisons(report: Report, found: Answers) -> list[Mapping[str, object]]:
         first, *others = group.places
         for other in others:
             pair = [report.results[place].run.pipeline for place in (first, other)]
-            only_first, only_other = flips(found, first, other)
+            only_first, only_other = discordant(found, first, other)
             rows.append(
                 {
                     "checkpoint": report.results[first].run.checkpoint,

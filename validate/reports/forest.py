@@ -1,23 +1,25 @@
-"""Published against measured, claim by claim: what the page's main table and plot show."""
+"""The forest plot of a network: measured errors and their intervals beside published errors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from resnext.pages.axes import Axis, axis_over
 from resnext.published import Claim
 from resnext.terminal.text import number, printable
 from validate.ledger.comparison import exact_mcnemar
-from validate.reports.plot import Axis, Mark, axis_of, mark_of
-from validate.reports.statistics import Answers, flips
+from validate.reports.statistics import Answers, discordant
 from validate.reports.wording import LABELS, group_remarks, percent
 from validate.verdicts.claims import Verdict, tolerance
 from validate.verdicts.groups import Block, Group, Line
 
-# What is said of a line that no claim was made about, and of one that is not its claim's protocol.
-UNCLAIMED: Final = ""
+# Stands in place of a verdict where the claim was made under another protocol than the run's.
 COMPARED: Final = "compared"
+# Room beside the outermost interval, as a part of the whole axis.
+MARGIN: Final = 0.06
 
-# Beside the words, so that colour is never alone.
+# Symbols beside the words, so that a verdict does not depend on colour alone.
 VERDICT_MARKS: Final = {
     Verdict.REPRODUCED: "\u2713",
     Verdict.NOT_REPRODUCED: "\u2717",
@@ -27,8 +29,33 @@ VERDICT_MARKS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntervalMark:
+    """A measured error and its interval in the plot, all in percent of the width.
+
+    Attributes:
+        at: the measured error.
+        low, high: the ends of its 95 % interval.
+        zero: the published error.
+        band_low, band_high: the ends of the claim's tolerance.
+    """
+
+    at: float
+    low: float
+    high: float
+    zero: float
+    band_low: float
+    band_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForestLine:
-    """One measured line in words, and its place in the plot."""
+    """The cells of one row of the table.
+
+    Attributes:
+        points: measured minus published error.
+        images: how many more were wrong than published.
+        mark: None where there is no published error.
+    """
 
     pipeline: str
     correct: str
@@ -37,11 +64,11 @@ class ForestLine:
     points: str
     images: str
     verdict: str
-    mark: Mark | None
+    mark: IntervalMark | None
 
     @property
     def description(self) -> str:
-        """Say what the plot shows to who does not see it."""
+        """Say what the plot shows, for screen readers."""
         return (
             f"{self.pipeline}: measured {self.error} %, 95 % interval {self.interval}, "
             f"{self.points} points from the published error"
@@ -50,7 +77,12 @@ class ForestLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForestBlock:
-    """A claim, or a metric without one, and its lines."""
+    """The lines of a claim, or of a metric without one.
+
+    Attributes:
+        published: the error as it was printed; None without a claim.
+        slack: the tolerance of the claim, in points.
+    """
 
     label: str
     published: str | None
@@ -61,40 +93,74 @@ class ForestBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forest:
-    """One network.
+    """The table and the plot of one network.
 
     Attributes:
-        title: its name.
-        group: where it comes from.
-        axis: of the plot; None without any claim.
-        blocks: claim by claim.
+        axis: of the plot, in points from the published error; None without any claim.
         notes: sentences below the table.
     """
 
     title: str
-    group: Group
     axis: Axis | None
     blocks: tuple[ForestBlock, ...]
     notes: tuple[str, ...]
 
     @property
     def last_marked(self) -> int | None:
-        """Return the last block that has a plot, below which the axis stands."""
+        """Return the place of the last block with a plot: the axis is drawn below it."""
         marked = [place for place, block in enumerate(self.blocks) if block.published]
         return marked[-1] if marked and self.axis else None
 
 
 def forest(group: Group, found: Answers) -> Forest:
-    """Return what is shown of a network."""
+    """Return the table and the plot of a network."""
     blocks = tuple(group.blocks())
     axis = axis_of(line for block in blocks for line in block.lines)
     return Forest(
         title=printable(group.title),
-        group=group,
         axis=axis,
         blocks=tuple(_block(block, axis) for block in blocks),
-        notes=(*group_remarks(group), *_flips(group, found)),
+        notes=(*group_remarks(group), *_discordance(group, found)),
     )
+
+
+def axis_of(lines: Iterable[Line]) -> Axis | None:
+    """Return an axis of points that has room for every line with a claim; None if none has one."""
+    values = [0.0]
+    for line in lines:
+        if line.claim is not None and line.points is not None and line.interval is not None:
+            claimed, slack = float(line.claim.value), float(tolerance(line.claim.value))
+            values += [line.interval[0] - claimed, line.interval[1] - claimed, slack, -slack]
+    if len(values) == 1:
+        return None
+    margin = MARGIN * (max(values) - min(values))
+    return axis_over(min(values) - margin, max(values) + margin, _tick_text)
+
+
+def mark_of(line: Line, axis: Axis | None) -> IntervalMark | None:
+    """Return where a line stands on an axis; None where there is nothing to compare."""
+    if axis is None or line.claim is None or line.points is None or line.interval is None:
+        return None
+    claimed, slack = float(line.claim.value), float(tolerance(line.claim.value))
+    low, high = line.interval
+    return IntervalMark(
+        at=axis.at(float(line.points)),
+        low=axis.at(low - claimed),
+        high=axis.at(high - claimed),
+        zero=axis.at(0),
+        band_low=axis.at(-slack),
+        band_high=axis.at(slack),
+    )
+
+
+def signed(value: Fraction | int, digits: int) -> str:
+    """Return a difference with its sign and a typographic minus; 0 has no sign."""
+    text = f"{float(value):+,.{digits}f}".replace("-", "\u2212")
+    return text if any(digit in text for digit in "123456789") else text[1:]
+
+
+def _tick_text(points: float) -> str:
+    return f"{points:+.10g}".replace("-", "\u2212") if abs(points) > 1e-9 else "0"
 
 
 def _block(block: Block, axis: Axis | None) -> ForestBlock:
@@ -116,7 +182,6 @@ def _source(claim: Claim) -> str:
 
 def _line(line: Line, axis: Axis | None) -> ForestLine:
     low, high = line.interval or (None, None)
-    unjudged = COMPARED if line.claim else UNCLAIMED
     return ForestLine(
         pipeline=line.result.run.pipeline,
         correct=f"{line.images - line.wrong:,}/{line.images:,}",
@@ -124,23 +189,17 @@ def _line(line: Line, axis: Axis | None) -> ForestLine:
         interval=f"{percent(low)} to {percent(high)}",
         points="" if line.points is None else signed(line.points, 2),
         images="" if line.excess is None else signed(line.excess, 0),
-        verdict=line.verdict or unjudged,
+        verdict=line.verdict or (COMPARED if line.claim else ""),
         mark=mark_of(line, axis),
     )
 
 
-def signed(value: Fraction | int, digits: int) -> str:
-    """Return a difference with its sign, the minus that people print; 0 has none."""
-    text = f"{float(value):+,.{digits}f}".replace("-", "\u2212")
-    return text if any(digit in text for digit in "123456789") else text[1:]
-
-
-def _flips(group: Group, found: Answers) -> list[str]:
+def _discordance(group: Group, found: Answers) -> list[str]:
     first, *others = group.places
     texts = []
     for other, result in zip(others, group.results[1:], strict=True):
         one, two = group.results[0].run.pipeline, result.run.pipeline
-        only_one, only_two = flips(found, first, other)
+        only_one, only_two = discordant(found, first, other)
         texts.append(
             f"{number(only_one, 'image')} right under {one} alone, {only_two:,} under {two} alone "
             f"(exact McNemar test: p = {exact_mcnemar(only_one, only_two):.2g})"

@@ -6,7 +6,7 @@ from typing import Final
 
 from resnext.terminal.text import number, printable
 from validate.reports.forest import signed
-from validate.reports.statistics import Answers, answers, mistaken_for, per_class
+from validate.reports.statistics import Answers, answers
 from validate.reports.wording import (
     LABELS,
     Outcome,
@@ -153,11 +153,11 @@ def _hardest(report: Report) -> list[str]:
 
 def _hardest_of(report: Report, found: Answers, group: Group) -> Iterator[tuple[str, ...]]:
     """Yield a row for each of the classes that the first run of a group gets wrong most often."""
-    place = group.places[0]
-    counts = per_class(found, place)
+    first = found.top_one(group.places[0])
+    counts = first.counts()
     for label in counts.hardest()[:HARDEST]:
         if counts.wrong[label]:
-            taken = mistaken_for(found, place, int(label), most=2)
+            taken = first.mistaken_for(int(label), most=2)
             yield (
                 _name(group.title),
                 _class_name(report, int(label)),

@@ -1,4 +1,4 @@
-"""The most confident mistakes with their pictures, for the page; bounded in number and bytes."""
+"""The most confident mistakes with their pictures; bounded in number and in bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,30 +6,31 @@ from typing import Final
 
 from resnext.images.image_set import ImageSet
 from resnext.terminal.text import printable
-from validate.reports.classes import names_of
+from validate.reports.classes import class_names
 from validate.reports.statistics import Answers, confident_mistakes
 from validate.reports.thumbnails import Thumbnail, thumbnail
 from validate.reports.wording import cut
 from validate.verdicts.groups import Group
 from validate.verdicts.results import Report
 
-# Of one network, and of all together.
-EACH: Final = 12
+# Mistakes of one network, and of all networks together.
+MOST_EACH: Final = 12
 MOST: Final = 48
+# Of all pictures together.
 MOST_BYTES: Final = 700_000
+# Characters of an image's name.
 LONGEST: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """An image that was decided wrongly.
+    """An image that was answered wrongly.
 
     Attributes:
-        image: its name.
-        label: the name of its class.
-        answer: the name of the class that the network answered.
-        confidence: in percent.
-        picture: None where it cannot be read any more, or there is no room.
+        image: its name in the set.
+        label, answer: names of classes.
+        confidence: softmax of the answer, in percent.
+        picture: None where it can no longer be read, or there is no room for it.
     """
 
     image: str
@@ -41,7 +42,11 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
-    """The most confident mistakes of the first run of a network, and of how many they are."""
+    """The most confident mistakes of the first run of a network.
+
+    Attributes:
+        wrong: how many mistakes the run made in all.
+    """
 
     title: str
     pipeline: str
@@ -50,7 +55,7 @@ class Gallery:
 
 
 class Album:
-    """Pictures of the images of a set, until there is no room for more."""
+    """Makes pictures of the images of a set until their bytes reach `MOST_BYTES`."""
 
     def __init__(self, images: ImageSet) -> None:
         self.images = images
@@ -58,7 +63,7 @@ class Album:
         self.seen: dict[int, Thumbnail | None] = {}
 
     def picture(self, position: int) -> Thumbnail | None:
-        """Return the picture of an image, read once however often it is shown."""
+        """Return the picture of an image, which is read once however often it is shown."""
         if position not in self.seen and self.room > 0:
             self.seen[position] = thumbnail(self.images, position)
         found = self.seen.get(position)
@@ -69,9 +74,9 @@ class Album:
 
 
 def galleries(report: Report, found: Answers, groups: Sequence[Group]) -> list[Gallery]:
-    """Return the mistakes of each network that made any, as far as there is room."""
-    names = names_of(report, found.classes)
-    each = max(min(EACH, MOST // max(len(groups), 1)), 1)
+    """Return a gallery for each network that made mistakes."""
+    names = class_names(report, found.classes)
+    each = max(min(MOST_EACH, MOST // max(len(groups), 1)), 1)
     album = Album(report.images)
     views = []
     for group in groups:
@@ -83,7 +88,7 @@ def galleries(report: Report, found: Answers, groups: Sequence[Group]) -> list[G
                     title=printable(group.title),
                     pipeline=group.results[0].run.pipeline,
                     mistakes=tuple(_mistake(found, run, row, names, album) for row in rows),
-                    wrong=int(found.wrong(run).sum()),
+                    wrong=int(found.top_one(run).wrong.sum()),
                 )
             )
     return views
@@ -94,7 +99,7 @@ def _mistake(found: Answers, run: int, row: int, names: Sequence[str], album: Al
     return Mistake(
         image=cut(printable(album.images.ids[position]), LONGEST),
         label=names[found.labels[row]],
-        answer=names[found.best(run)[row]],
+        answer=names[found.top_one(run).answers[row]],
         confidence=f"{100 * found.confidences[run][row]:.1f}",
         picture=album.picture(position),
     )

@@ -1,13 +1,11 @@
-"""report.html: one page that holds all it needs, for people."""
+"""report.html: a measurement as one page."""
 
-import base64
-import hashlib
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from resnext.pages.frame import render_page
 from resnext.terminal.text import number, printable
-from validate.reports.classes import class_rows, classes_view
+from validate.reports.classes import all_classes, network_classes
 from validate.reports.forest import VERDICT_MARKS, forest
 from validate.reports.mistakes import galleries
 from validate.reports.statistics import answers
@@ -16,53 +14,47 @@ from validate.reports.wording import (
     exit_code,
     exit_meaning,
     outcome,
-    percent,
     sentences,
     shown,
 )
 from validate.verdicts.groups import grouped
 from validate.verdicts.results import Report
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-FOLDER: Final = Path(__file__).parent
-# Unreadable images that are listed; report.json names all of them.
+TEMPLATE: Final = Path(__file__).with_name("report.html")
+# Unreadable images that are listed, and characters of the reason; report.json has all of them.
 FAILURES: Final = 100
 LONGEST: Final = 400
 
 
 def to_page(report: Report) -> str:
-    """Return the page: HTML with style, script and pictures in it, which loads nothing."""
+    """Return the page: HTML that holds its style, script and pictures, and loads nothing."""
     found = answers(report)
     groups = grouped(report.results)
     failures = sorted(report.decisions.failures.items())
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            report=report,
-            outcome=outcome(report),
-            sentences=sentences(report),
-            chips=_chips(report),
-            exit_code=exit_code(report),
-            exit_meaning=exit_meaning(report),
-            forests=[forest(group, found) for group in groups],
-            classes=[classes_view(report, found, group) for group in groups],
-            class_rows=class_rows(report, found),
-            galleries=galleries(report, found, groups),
-            pipelines=tuple(dict.fromkeys(each.run.pipeline for each in report.results)),
-            verdict_marks=VERDICT_MARKS,
-            failure_title=f"{number(len(failures), 'image')} could not be read",
-            failures=[printable(cut(reason, LONGEST)) for _, reason in failures[:FAILURES]],
-            failures_left=max(len(failures) - FAILURES, 0),
-            times=_times(report),
-        )
+    return render_page(
+        TEMPLATE,
+        report=report,
+        outcome=outcome(report),
+        sentences=sentences(report),
+        chips=_chips(report),
+        exit_code=exit_code(report),
+        exit_meaning=exit_meaning(report),
+        forests=[forest(group, found) for group in groups],
+        classes=[network_classes(report, found, group) for group in groups],
+        all_classes=all_classes(report, found),
+        galleries=galleries(report, found, groups),
+        pipelines=tuple(dict.fromkeys(each.run.pipeline for each in report.results)),
+        verdict_marks=VERDICT_MARKS,
+        failure_title=f"{number(len(failures), 'image')} could not be read",
+        failures=[printable(cut(reason, LONGEST)) for _, reason in failures[:FAILURES]],
+        failures_left=max(len(failures) - FAILURES, 0),
+        times=_times(report),
+        shown=shown,
     )
 
 
 def _chips(report: Report) -> list[str]:
-    """Return the few facts that stand below the headline."""
+    """Return the facts below the headline: images, speed, device and precision."""
     measured, whole = len(report.decisions.positions), len(report.images)
     sample = f", a sample of {whole:,}" if measured < whole else ""
     chips = [f"{number(measured, 'image')} of {printable(report.images.root)}{sample}"]
@@ -75,7 +67,7 @@ def _chips(report: Report) -> list[str]:
 
 
 def _times(report: Report) -> list[dict[str, object]]:
-    """Return where the seconds went, the longest as 100 percent."""
+    """Return the seconds of each part of the work; the bar of the longest is 100 percent wide."""
     timing = report.timing
     rows = {
         "reading": timing.reading,
@@ -93,27 +85,3 @@ def _times(report: Report) -> list[dict[str, object]]:
         }
         for name, seconds in rows.items()
     ]
-
-
-@cache
-def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "printable": printable, "shown": shown}
-    script = (FOLDER / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment.globals |= {
-        # These two are files of this package, not data.
-        "style": Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704
-        "script": Markup(script),  # noqa: S704
-        "script_digest": digest,
-    }
-    return environment

@@ -1,4 +1,4 @@
-"""Small pictures of images of a set, as URIs that hold all of their bytes."""
+"""Small pictures of the images of a set, as data URIs."""
 
 import base64
 import io
@@ -11,10 +11,11 @@ from resnext.images.image_set import ImageSet
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Of the longer side, in pixels: twice what they are shown at, for fine screens.
+# Pixels of the longer side: twice the size on the page, for screens of high resolution.
 SIDE: Final = 160
-# Up to this side nothing is lost: the pictures of CIFAR and of digits are what the network saw.
+# Images of this side or less (CIFAR, digits) are kept without loss, as the network saw them.
 SMALL: Final = 64
+# Of the file of one picture, and the JPEG qualities that are tried until it fits.
 MOST_BYTES: Final = 9_000
 QUALITIES: Final = (80, 60, 40, 20)
 
@@ -24,7 +25,7 @@ class Thumbnail:
     """A picture to show.
 
     Attributes:
-        uri: `data:` with the file in it.
+        uri: a data URI that holds the file.
         width, height: in pixels.
     """
 
@@ -34,12 +35,12 @@ class Thumbnail:
 
     @property
     def small(self) -> bool:
-        """Tell whether it has so few pixels that each should be seen."""
+        """Tell whether it has so few pixels that it is enlarged without smoothing."""
         return max(self.width, self.height) <= SMALL
 
 
 def thumbnail(images: ImageSet, position: int) -> Thumbnail | None:
-    """Return a small picture of an image, or None where it cannot be read any more.
+    """Return a small picture of an image, or None where it can no longer be read.
 
     Args:
         images: the set.
@@ -59,7 +60,7 @@ def thumbnail(images: ImageSet, position: int) -> Thumbnail | None:
 
 
 def _encoded(image: "Image") -> tuple[str, bytes]:
-    """Return the format and the bytes of a picture, coarser where it would take too many."""
+    """Return the format and the file of a picture, of lower quality where it would be too long."""
     if max(image.size) <= SMALL:
         file = io.BytesIO()
         image.save(file, "PNG", optimize=True)

@@ -1,4 +1,4 @@
-"""Which class of a network each class of an image set is."""
+"""The mapping of an image set's classes to those of a network."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from resnext.images.imagenet import WNIDS
 
 
 class Nothing:
-    """A reader of images whose bytes do not matter."""
+    """A reader for tests that do not read images."""
 
     def read(self, position: int) -> bytes:
         raise NotImplementedError

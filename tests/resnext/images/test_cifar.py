@@ -24,7 +24,7 @@ NAMES = {
 
 
 def record(label: bytes, red: int, green: int, blue: int) -> bytes:
-    """Write a record of one colour, but for the pixel in row 1, column 2, which is 1, 2, 3."""
+    """Return a record of one colour, except for pixel (1, 2, 3) in row 1, column 2."""
     planes = [bytearray([value]) * 1024 for value in (red, green, blue)]
     for value, plane in enumerate(planes, 1):
         plane[1 * 32 + 2] = value

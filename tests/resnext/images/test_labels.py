@@ -1,4 +1,4 @@
-"""Labels in a file of their own: CSV in its many spellings."""
+"""Labels from CSV files of every dialect, and files that are none."""
 
 import tarfile
 from collections.abc import Callable

@@ -31,7 +31,7 @@ EXAMPLE = ROOT / "examples" / "digits"
 
 @dataclass(frozen=True)
 class Prepare:
-    """As `resnext-validate` prepares a picture."""
+    """Return the network input of a picture, as `resnext-validate` prepares it."""
 
     preprocessing: Preprocessing
 
@@ -41,7 +41,7 @@ class Prepare:
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ImageSet]:
-    """Return the digits in a form by its name; written when it is first asked for."""
+    """Return a function that opens the digits in a form, which it writes at the first call."""
 
     @cache
     def get(name: str) -> ImageSet:
@@ -60,7 +60,7 @@ def predictor() -> Predictor:
 
 every_form = pytest.mark.parametrize("form", FORMS)
 
-# One of each kind; the others take the network's two seconds each only in the long run.
+# One form of each kind; the others, at two seconds each, are marked slow.
 KINDS = ("class_folders", "flat_by_name", "tar_of_folders", "folder_of_shards", "folder_of_parquet")
 others_slow = pytest.mark.parametrize(
     "form",

@@ -164,7 +164,7 @@ def test_samples_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
 
 
 def listed(path: Path, keys: list[str]) -> tuple[Path, Index]:
-    """Return a shard and what a pass over it would find, each file of it one byte long."""
+    """Return the path and the index of a shard whose files are one byte long."""
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"1" if path.parent.name == "a" else b"2")
     count = 2 * len(keys)

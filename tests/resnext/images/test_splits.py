@@ -1,4 +1,4 @@
-"""Where images lie below what was asked for: a folder and a tar of it give the same answer."""
+"""Which folder is taken as the root of the images: the same on disk and in a tar."""
 
 import tarfile
 from pathlib import Path
@@ -28,7 +28,7 @@ def written(root: Path, names: list[str]) -> list[Path]:
 
 
 def opened(path: Path, split: str, labels: Path | None = None) -> Found:
-    """Return the root below the path, the names, labels and classes of what is found there."""
+    """Return the root relative to the path, and names, labels and classes of the images."""
     images = open_images(str(path), labels=labels, split=split)
     below = images.root.removeprefix(str(path))
     return below, tuple(images.ids), images.labels.tolist(), images.classes

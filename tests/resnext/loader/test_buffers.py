@@ -21,12 +21,12 @@ DIGITS = ROOT / "examples" / "digits"
 
 
 def floats(pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32]:
-    """Return as many numbers for each picture, which tell of which picture they are."""
+    """Return an array of the same shape for each picture, with values that identify it."""
     return np.full((3, 20, 20), position + pixels.mean() / 256, np.float32)
 
 
 def scaled_later(pixels: NDArray[np.uint8], position: int) -> RawCrop:
-    """Return what a device scales: of each picture another number of bytes."""
+    """Return a raw crop, of another number of bytes for each picture."""
     large = pixels.repeat(10, axis=0).repeat(9 + position % 5, axis=1)
     return raw_crop(large, IMAGENET)
 
@@ -88,7 +88,7 @@ def looked_at(batch: Batch) -> tuple[list[float], list[int], list[list[int]]]:
 
 
 def inode(inputs: Tensor | RawCrops) -> int:
-    """Return which shared memory the inputs are in."""
+    """Return the inode of the shared memory that holds the inputs."""
     tensor = inputs if isinstance(inputs, Tensor) else inputs.flat
     return os.fstat(tensor.untyped_storage()._share_fd_cpu_()[0]).st_ino
 
@@ -138,7 +138,7 @@ def test_batch_that_is_kept_stays_as_it_is(images: ImageSet) -> None:
 
 
 def test_pinned_batch_was_handed_back(images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pinning wants a GPU; here it is a copy, as it is there."""
+    """Pinning needs a GPU; a copy stands in for it here."""
     monkeypatch.setattr(Tensor, "pin_memory", Tensor.clone)
     with closing(read_batches(images, PARTS, WAYS, workers=1, handed_back=True)) as read:
         batch = next(read)

@@ -43,7 +43,7 @@ def test_sources_arrive_as_they_were_sent(device: str) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_batch_arrives_while_the_gpu_computes() -> None:
-    """What is computed takes seconds; a batch behind it is there before."""
+    """While the GPU computes for seconds, the next batch arrives."""
     device = torch.device("cuda")
     upload = Upload(device)
     sent = torch.arange(1 << 20).pin_memory()

@@ -1,4 +1,4 @@
-"""The compiled kernel against NumPy, bit by bit, and how little it takes to distrust one."""
+"""The compiled kernel equals NumPy in every bit; one with any other arithmetic is rejected."""
 
 import mmap
 import os
@@ -43,7 +43,7 @@ LEVELS = Levels(
 
 
 def compile_library(source: str, folder: Path, *flags: str) -> Path:
-    """Compile C as a library whose name a finder of modules would take for one.
+    """Compile C as a library that Python's import system finds as the module "library".
 
     Raises:
         CalledProcessError: the compiler refuses.
@@ -58,9 +58,9 @@ def compile_library(source: str, folder: Path, *flags: str) -> Path:
 
 
 def fused_flags() -> tuple[str, ...] | None:
-    """Return the flags with which products and sums can be fused here; None where they cannot.
+    """Return flags with which the compiler can fuse multiply and add; or None if it cannot.
 
-    The flags name the instructions alone: all those of a processor may change other arithmetic too.
+    Only these instructions are enabled: -march=native may change other arithmetic too.
     """
     match platform.machine():
         case "x86_64":
@@ -105,7 +105,7 @@ SIDES = st.one_of(st.integers(1, 9), st.integers(1, 90), st.integers(500, 2100))
 
 @st.composite
 def lines(draw: st.DrawFn) -> tuple[int, int, range]:
-    """Draw the length of a line, the length it is scaled to, and what is wanted of it."""
+    """Draw the length of a line, the length that it is scaled to, and the range to compute."""
     source = draw(SIDES)
     target = draw(st.one_of(SIDES, st.integers(10**6, 2**40)))
     first = draw(st.one_of(st.integers(0, min(target - 1, 60)), st.integers(0, target - 1)))
@@ -149,7 +149,7 @@ def test_kernel_scales_any_window_as_numpy_does(
 
 @needs_kernel
 def test_kernel_reads_nothing_beyond_the_window() -> None:
-    # The picture is the last bytes of a page behind which nothing may be read.
+    # The picture ends at the end of a page, and reading the next page is a segmentation fault.
     size = mmap.PAGESIZE
     script = f"""
 import ctypes, mmap

@@ -33,7 +33,7 @@ def png(width: int, height: int, *, bits: int, color: int, rows: bytes) -> bytes
 
 
 def with_junk(jpeg: bytes, marker: bytes) -> bytes:
-    """Put three bytes that belong nowhere before a marker."""
+    """Insert three extraneous bytes before a marker."""
     place = jpeg.rindex(marker)
     return jpeg[:place] + b"\0\1\2" + jpeg[place:]
 
@@ -176,7 +176,7 @@ def test_more_than_eight_bits_are_refused(data: bytes) -> None:
 
 
 def declared(width: int, height: int, *, kind: str) -> bytes:
-    """Write a few bytes that declare many pixels."""
+    """Return a small file whose header declares many pixels."""
     if kind == "png":
         return png(width, height, bits=8, color=2, rows=b"")
     if kind == "bmp":

@@ -13,7 +13,7 @@ both_engines = pytest.mark.usefixtures("engine")
 
 
 def slow_line(line: list[np.float32], target: int) -> list[np.float32]:
-    """Scale one line of one channel, number by number, by the rule as it is written down."""
+    """Scale one line of one channel by the documented rule, pixel by pixel."""
     source, one = len(line), np.float32
     if source == 1:
         return line * target
@@ -49,7 +49,7 @@ def slow_scale(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
-    """Return hard pixels: half of them black or white, where the cubic overshoots."""
+    """Return difficult pixels: half of them are black or white, where the cubic overshoots."""
     draw = np.random.default_rng(height * 1000 + width)
     pixels = draw.integers(-128, 384, (height, width, channels))
     return pixels.clip(0, 255).astype(np.uint8)

@@ -19,7 +19,7 @@ TEN = "ten_crop_sha256_float32_nchw"
 
 both_engines = pytest.mark.usefixtures("engine")
 
-# Leaves bytes as they are, so that a test can count pixels.
+# Keeps the values of bytes, so that a test can identify pixels.
 PLAIN = Preprocessing(scale=None, crop=2, mean=(0, 0, 0), std=(1, 1, 1), white=255)
 
 
@@ -28,7 +28,7 @@ def sha256(array: np.ndarray) -> str:
 
 
 def numbered(height: int, width: int) -> np.ndarray:
-    """Return a picture whose three channels count its pixels, row by row."""
+    """Return a picture whose pixels have their own number, row by row, in all three channels."""
     return np.arange(height * width, dtype=np.uint8).reshape(height, width, 1).repeat(3, axis=2)
 
 

@@ -19,7 +19,7 @@ from tests.support.sample_report import GONE_REASON, IDS, sample_report
 from validate.reports import to_json, write_reports
 from validate.reports.junit import to_junit
 from validate.reports.predictions import write_predictions
-from validate.reports.statistics import answers, confident_mistakes, macro, per_class
+from validate.reports.statistics import answers, confident_mistakes, macro
 from validate.verdicts.claims import Verdict
 from validate.verdicts.results import Decisions, Report
 
@@ -315,7 +315,7 @@ def test_csv_without_class_names_has_none() -> None:
 
 def test_statistics_by_class() -> None:
     found = answers(sample_report())
-    counts = per_class(found, 1)
+    counts = found.top_one(1).counts()
     assert counts.images.tolist() == [2, 2, 1]
     assert counts.wrong.tolist() == [1, 1, 0]
     assert counts.answered.tolist() == [2, 2, 1]

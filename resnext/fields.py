@@ -1,0 +1,102 @@
+"""Values from files that may hold anything, checked before they are used.
+
+Every check names the value in its message, "network 'mine': bytes must be a whole number, found
+'many'", and raises the error class that the caller gives: each kind of file has its own.
+"""
+
+import tomllib
+from collections.abc import Collection, Mapping
+from math import isfinite
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Final, TypeGuard
+
+from resnext.errors import ResnextError
+
+Error = type[ResnextError]
+
+# The type of a value, or the shapes of the fields of a table.
+Shape = type | Mapping[str, Any]
+
+# No count reaches this, and NumPy's integers end here.
+COUNT_LIMIT: Final = 2**63
+
+
+def read_toml(path: Path, error: Error) -> dict[str, object]:
+    """Return the top table of a TOML file.
+
+    Raises:
+        error: it is not TOML.
+        OSError: it cannot be read.
+    """
+    try:
+        # Editors on Windows begin a file with a byte order mark.
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as cause:
+        raise error(f"{path}: not a TOML file: {cause}") from cause
+
+
+def check_table(value: object, name: str, error: Error) -> Mapping[str, object]:
+    """Return a table as it is, or raise `error` for any other value."""
+    if not isinstance(value, dict):
+        raise error(f"{name}: a table expected, found {value!r}")
+    return value
+
+
+def check_known(
+    fields: Mapping[str, object], known: Collection[str], name: str, error: Error
+) -> None:
+    """Raise `error` if a table has a field that is not among the known ones."""
+    if unknown := sorted(set(fields).difference(known)):
+        raise error(f"{name}: unknown field {unknown[0]!r}")
+
+
+def check_text(value: object, name: str, error: Error) -> str:
+    """Return a text as it is, or raise `error` for any other value."""
+    if not isinstance(value, str):
+        raise error(f"{name} must be a text, found {value!r}")
+    return value
+
+
+def check_whole(value: object, name: str, error: Error) -> int:
+    """Return a whole number, one of NumPy's too, as an int, or raise `error`."""
+    if not is_whole(value):
+        raise error(f"{name} must be a whole number, found {value!r}")
+    return int(value)
+
+
+def is_whole(value: object) -> TypeGuard[Integral]:
+    """Tell whether a value is a whole number, of NumPy's too; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_number(value: object, *, below: float) -> TypeGuard[float]:
+    """Tell whether a value is a number, of NumPy's too, whose absolute value is below a limit."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    number: Any = value  # Real has no order with floats
+    return bool(-below < number < below)
+
+
+def check_shape(value: Any, shape: Shape, name: str) -> None:
+    """Check that a value has a type, or is a table with exactly the fields of a shape.
+
+    Args:
+        value: as the JSON parser returned it.
+        shape: int stands for a count, 0 or more; float for any finite number.
+        name: for messages.
+
+    Raises:
+        TypeError: it has another type or other fields.
+    """
+    if isinstance(shape, Mapping):
+        if not isinstance(value, Mapping) or value.keys() != shape.keys():
+            raise TypeError(f"{name}: a table of {', '.join(shape)} expected")
+        for key, each in shape.items():
+            check_shape(value[key], each, f"{name} {key}")
+    elif shape is float:
+        is_number = isinstance(value, float) and isfinite(value)
+        if not is_number and (type(value) is not int or abs(value) >= COUNT_LIMIT):
+            raise TypeError(f"{name}: a finite number expected")
+    elif type(value) is not shape or (type(value) is int and not 0 <= value < COUNT_LIMIT):
+        raise TypeError(f"{name}: a value of the kind {shape.__name__} expected")

@@ -1,0 +1,1 @@
+"""HTML pages: the frame, the axes and the class tables that every report shares."""
