@@ -1,1 +1,1 @@
-"""Recipe: the numbers of a training, from the learning rate to the order of the images."""
+"""Recipe: hyperparameters, learning rate schedule, batches and random streams of a training."""

@@ -136,13 +136,13 @@ class Learner:
         self.skipped = 0
         self._trained = self._wrapped()
 
-    def step(self, parts: Iterable[MicroBatch], **how: Any) -> StepResult:
+    def step(self, micro_batches: Iterable[MicroBatch], **how: Any) -> StepResult:
         """Take a step, and wait for its result; see `start` and `finish`."""
-        return self.finish(self.start(parts, **how))
+        return self.finish(self.start(micro_batches, **how))
 
     def start(
         self,
-        parts: Iterable[MicroBatch],
+        micro_batches: Iterable[MicroBatch],
         *,
         rate: float,
         weight: float,
@@ -152,7 +152,7 @@ class Learner:
         """Take a step, which a GPU may still be computing when this returns.
 
         Args:
-            parts: the micro-batches of this process.
+            micro_batches: those of this process.
             rate: the learning rate.
             weight: total weight of the images of all processes, by which the sum of their losses
                 is divided.
@@ -168,7 +168,7 @@ class Learner:
             set_training(self.network, self.recipe.freeze)
         with training_arithmetic(self.precision, deterministic=self.machine.deterministic):
             self.optimiser.zero_grad()
-            images, losses, wrongs = self._accumulate(parts, weight=weight, mix=mix)
+            images, losses, wrongs = self._accumulate(micro_batches, weight=weight, mix=mix)
             values = torch.stack([each.float() for each in (*losses, *wrongs, self._clipped())])
             pending = PendingStep(number=number, images=images, values=Answer.of(values))
             if not self.machine.ahead:
@@ -193,7 +193,7 @@ class Learner:
         return result
 
     def _accumulate(
-        self, parts: Iterable[MicroBatch], *, weight: float, mix: Mixup | None
+        self, micro_batches: Iterable[MicroBatch], *, weight: float, mix: Mixup | None
     ) -> tuple[int, list[Tensor], list[Tensor]]:
         """Accumulate the gradients of the micro-batches.
 
@@ -202,9 +202,9 @@ class Learner:
             wrongly classified images, which the device may still be computing.
         """
         images, losses, wrongs = 0, [], []
-        for part, last in marked_last(parts):
-            inputs = part.inputs.to(self.machine.device, non_blocking=True)
-            labels = part.labels.to(self.machine.device, non_blocking=True)
+        for each, last in marked_last(micro_batches):
+            inputs = each.inputs.to(self.machine.device, non_blocking=True)
+            labels = each.labels.to(self.machine.device, non_blocking=True)
             if self.recipe.channels_last:
                 inputs = inputs.contiguous(memory_format=torch.channels_last)
             with self._exchange(last=last), any_strides(), compilation_explained():

@@ -56,12 +56,12 @@ def micro_batches(
         yield arrived()
 
 
-def marked_last(parts: Iterable[MicroBatch]) -> Iterator[tuple[MicroBatch, bool]]:
+def marked_last(step: Iterable[MicroBatch]) -> Iterator[tuple[MicroBatch, bool]]:
     """Yield each micro-batch of a step, and whether it is the last."""
     held: MicroBatch | None = None
-    for part in parts:
+    for each in step:
         if held is not None:
             yield held, False
-        held = part
+        held = each
     if held is not None:
         yield held, True
