@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from convert.errors import OutputError, SourceError
+from convert.errors import SourceError
+from convert.export.errors import OutputError
 from convert.location import fetch_file, find_location
 from resnext.download.bar import download_bar
 

@@ -7,8 +7,8 @@ and every tensor in it is either used once or on the list of what is left behind
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from convert.errors import StructureError, WeightError, first_of
 from convert.torch7.cursor import Array
+from convert.torch7.errors import StructureError, WeightError, first_of
 from convert.torch7.expected_tree import Expected, expected_tree
 from convert.torch7.kinds import (
     CLASS_SETTINGS,

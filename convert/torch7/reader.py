@@ -18,7 +18,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from convert.errors import (
+from convert.torch7.cursor import Array, AsciiCursor, BinaryCursor, Buffer, Cursor, Limits
+from convert.torch7.errors import (
     BoundsError,
     EncodingError,
     LimitError,
@@ -27,7 +28,6 @@ from convert.errors import (
     TrailingBytesError,
     UnknownTagError,
 )
-from convert.torch7.cursor import Array, AsciiCursor, BinaryCursor, Buffer, Cursor, Limits
 from convert.torch7.objects import Function, Object, Storage, Table, Tensor
 from convert.torch7.signatures import describe
 

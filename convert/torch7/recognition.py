@@ -6,7 +6,7 @@ Nothing is proven here. `graph` builds the whole expected tree from the spec and
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convert.errors import ForeignModuleError, StructureError
+from convert.torch7.errors import ForeignModuleError, StructureError
 from convert.torch7.expected_tree import Form
 from convert.torch7.kinds import KINDS
 from convert.torch7.tree import Module

@@ -14,7 +14,10 @@ import torchfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convert.errors import (
+from convert.torch7 import objects
+from convert.torch7 import reader as t7
+from convert.torch7.cursor import Limits
+from convert.torch7.errors import (
     BoundsError,
     EncodingError,
     LimitError,
@@ -24,9 +27,6 @@ from convert.errors import (
     TruncatedError,
     UnknownTagError,
 )
-from convert.torch7 import objects
-from convert.torch7 import reader as t7
-from convert.torch7.cursor import Limits
 from tests.support.golden import DATA
 from tests.support.t7_writer import (
     ENCODINGS,

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.numpy import save
 
-from convert.errors import NotT7Error
 from convert.torch7 import reader as t7
+from convert.torch7.errors import NotT7Error
 from convert.torch7.signatures import describe
 
 
