@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.digest import start_sha256
 from convert.export.errors import OutputError
-from convert.torch7 import reader as t7
+from convert.location import start_sha256
+from convert.torch7 import file as t7
 from convert.torch7.mapping import Network, read_network
 from convert.torch7.tree import Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import convert
-from convert.digest import start_sha256
 from convert.loading import is_safetensors, load_original
+from convert.location import start_sha256
 from convert.torch7.errors import NotT7Error, RefusedError, T7Error, TruncatedError
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import CheckpointError, ConvertError

@@ -14,8 +14,8 @@ import torchfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from convert.torch7 import file as t7
 from convert.torch7 import objects
-from convert.torch7 import reader as t7
 from convert.torch7.cursor import Limits
 from convert.torch7.errors import (
     BoundsError,
@@ -830,7 +830,7 @@ def test_torchfile_of_the_same_process_reads_what_it_read(tmp_path: Path) -> Non
 
 def test_reader_does_not_import_torch() -> None:
     code = (
-        "import sys; from convert.torch7 import reader as t7; t7.load(t7.Path(sys.argv[1])); "
+        "import sys; from convert.torch7 import file as t7; t7.load(t7.Path(sys.argv[1])); "
         "print('torch' in sys.modules)"
     )
     done = subprocess.run(

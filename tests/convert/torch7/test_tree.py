@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from convert.torch7 import reader as t7
+from convert.torch7 import file as t7
 from convert.torch7.errors import NoNetworkError, RefusedError, StructureError
 from convert.torch7.tree import Module, find_network
 from tests.support.lua_nets import at, children, net

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from convert.loading import assumed_preprocessing, is_safetensors, load_converted, naming
-from convert.torch7 import reader as t7
+from convert.torch7 import file as t7
 from convert.torch7.errors import RefusedError
 from convert.torch7.mapping import read_network
 from convert.torch7.objects import Function, Object, Storage, Table, Tensor
