@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from resnext.download.address import shown
+from resnext.download import without_password
 from resnext.errors import DataError
 from resnext.images.byte_ranges import Stretches
 from resnext.images.image_set import ImageSet
@@ -56,7 +56,7 @@ def expand(pattern: str) -> list[str]:
     Raises:
         DataError: the extra is missing, the braces are wrong, or they name too many.
     """
-    where = shown(pattern)
+    where = without_password(pattern)
     if _count(pattern) > MOST_NAMES:
         raise DataError(f"{where}: {MOST_NAMES:,} names at most expected, found more; use fewer")
     with extra("webdataset", needs=f"{where}: patterns of shards take webdataset"):
