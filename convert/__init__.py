@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.errors import ConvertError
+from resnext.errors import ConvertError
 
 # `import convert` must be cheap: whatever needs numpy is imported where it is used.
 if TYPE_CHECKING:

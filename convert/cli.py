@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from convert.options import ConversionConfig, check_output
 from resnext.errors import ResnextError
 from resnext.terminal.command import BAD_INPUT, Command, NamedPath, error_line, say
 from resnext.terminal.text import printable
@@ -96,25 +97,22 @@ def main(
     The exit code is 0 if every source was converted, and 2 if one was not; the others are
     converted all the same.
     """
-    from convert.conversion import Config, check_output, convert_source, describe_source
-
     if info:
         _check_info(click.get_current_context())
     path, is_folder = output or (None, False)
-    config = Config(
+    config = ConversionConfig(
         output=path,
         is_folder=is_folder,
         format=format_,
         verify=verify,
         force=force,
         preprocessing=_preprocessing(preprocessing),
-        cache=cache,
     )
     if not info:
         check_output(config, sources)
 
     def work(text: str) -> tuple[dict[str, object], list[str]]:
-        return describe_source(text, config) if info else convert_source(text, config)
+        return _describe(text, cache) if info else _convert(text, cache, config)
 
     results, failures = _each(sources, work, as_json=as_json)
     if as_json:
@@ -123,6 +121,27 @@ def main(
         done = "described" if info else "converted"
         click.echo(f"{len(sources) - failures} of {len(sources)} {done}")
     return BAD_INPUT if failures else 0
+
+
+def _describe(text: str, cache: Path | None) -> tuple[dict[str, object], list[str]]:
+    from convert.conversion import describe_source
+    from convert.location import find_location
+
+    return describe_source(find_location(text, cache=cache))
+
+
+def _convert(
+    text: str, cache: Path | None, config: ConversionConfig
+) -> tuple[dict[str, object], list[str]]:
+    from convert.location import find_location, start_sha256
+
+    source = find_location(text, cache=cache)
+    # Computed while NumPy and all else are imported: of a large file it takes the longest.
+    sha256 = None if source.row else start_sha256(source.path)
+
+    from convert.conversion import convert_source
+
+    return convert_source(source, config, sha256=sha256)
 
 
 def _each(

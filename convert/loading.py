@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.digest import start_sha256
-from convert.errors import ConvertError, OutputError
-from convert.torch7 import reader as t7
+from convert.export.errors import OutputError
+from convert.location import start_sha256
+from convert.torch7 import file as t7
 from convert.torch7.mapping import Network, read_network
 from convert.torch7.tree import Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance
-from resnext.errors import CheckpointError
+from resnext.errors import CheckpointError, ConvertError
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing
 from resnext.published import Row, published_row
 from resnext.spec import Spec

@@ -1,8 +1,11 @@
 """Where the checkpoint that a user names lies: a path, or a published network to download."""
 
+import hashlib
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from convert.errors import SourceError
@@ -81,3 +84,25 @@ def fetch_file(location: Location, bar: "Bar") -> Path:
         with bar(location.path.name) as progress:
             download(row.url, location.path, size=row.bytes, progress=progress)
     return location.path
+
+
+def start_sha256(path: Path) -> Future[str]:
+    """Start to compute a file's sha256 in a thread; its result is 64 hexadecimal digits.
+
+    For a large file it takes longer than the whole conversion, on a core of its own. Only who asks
+    for the result waits for it: a command that has failed ends at once.
+
+    The result raises:
+        OSError: the file cannot be read.
+    """
+    future: Future[str] = Future()
+    Thread(target=_compute, args=(path, future), daemon=True).start()
+    return future
+
+
+def _compute(path: Path, future: Future[str]) -> None:
+    try:
+        with path.open("rb") as file:
+            future.set_result(hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError as error:
+        future.set_exception(error)

@@ -1,4 +1,6 @@
-"""The errors of the networks, their checkpoints and their pixels."""
+"""The errors of the networks, their checkpoints and their pixels, and the base of the others."""
+
+from pathlib import Path
 
 
 class ResnextError(Exception):
@@ -6,6 +8,19 @@ class ResnextError(Exception):
 
     The other folders derive their own base from it, so that a command catches one class.
     """
+
+
+class ConvertError(ResnextError):
+    """A file that was not converted.
+
+    Attributes:
+        path: of the file, once it is known; it starts the message.
+    """
+
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}: {super().__str__()}" if self.path else super().__str__()
 
 
 class SpecError(ResnextError):

@@ -18,6 +18,7 @@ CHECKPOINT = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
         "import resnext",
         "import convert",
         "import convert.loading",
+        "import convert.conversion",
         "import convert.torch7.mapping",
         "import resnext.checkpoint",
         "import resnext.images.opening, resnext.images.alignment",

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 READ = """
 import sys
 from pathlib import Path
-from convert.torch7 import reader as t7
+from convert.torch7 import file as t7
 
 def kilobytes(name):
     [line] = [l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(name)]

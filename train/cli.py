@@ -69,7 +69,7 @@ def main(**arguments: Any) -> None:
 
 def config_of(**arguments: Any) -> "TrainingConfig":
     """Return the options of the command as a configuration."""
-    from resnext.download.address import shown
+    from resnext.download import without_password
     from train.input.options import TrainingConfig
 
     changes = {name: arguments.pop(name) for name in CHANGES}
@@ -81,7 +81,7 @@ def config_of(**arguments: Any) -> "TrainingConfig":
         output=output,
         changes=_changes(changes),
         architecture=_architecture(architecture),
-        command=shlex.join([PROG, *map(shown, sys.argv[1:])]),
+        command=shlex.join([PROG, *map(without_password, sys.argv[1:])]),
     )
 
 

@@ -172,7 +172,7 @@ def _config(
     compare_precision: int | None,
     **options: Any,
 ) -> "Config":
-    from resnext.download.address import shown
+    from resnext.download import without_password
     from resnext.pixels.pipelines import Pipeline
     from validate.options import Config
 
@@ -184,7 +184,7 @@ def _config(
         crops=int(crops),
         pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines or ("torch7",))),
         compare_precision=compare_precision or 0,
-        command=shlex.join([PROG, *map(shown, sys.argv[1:])]),
+        command=shlex.join([PROG, *map(without_password, sys.argv[1:])]),
         **options,
     )
 

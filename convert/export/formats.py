@@ -6,26 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from convert.errors import ConvertError, OutputError
+from convert.export.errors import MissingExtraError, OutputError
 from convert.export.onnx import write_onnx
 from convert.export.pth import write_pth
 from convert.export.timm import FILES, write_timm
 from resnext.checkpoint import SUFFIX, Checkpoint
-
-
-class MissingExtraError(ConvertError):
-    """A format needs a package that is not installed.
-
-    Attributes:
-        packages: all that the format needs.
-    """
-
-    def __init__(self, name: str, package: str, packages: tuple[str, ...]) -> None:
-        super().__init__(
-            f"--to {name} needs {package}, which is not installed; "
-            f"`pip install {' '.join(packages)}` brings it"
-        )
-        self.packages = packages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

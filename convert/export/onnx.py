@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from convert.errors import ConvertError
+from convert.export.errors import OnnxError
 from resnext.checkpoint import Checkpoint
 from resnext.files import whole_file
 from resnext.header import to_metadata
@@ -21,10 +21,6 @@ TOLERANCE: Final = 1e-4
 CHECKED_BATCHES: Final = (1, 3)
 # A protobuf message has no more bytes than this; the graph itself takes far less than a MiB.
 LARGEST: Final = (1 << 31) - (1 << 20)
-
-
-class OnnxError(ConvertError):
-    """An ONNX file that is not written: too large, or it does not answer what the network does."""
 
 
 def write_onnx(checkpoint: Checkpoint, path: Path) -> None:

@@ -11,7 +11,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Final
 
-from convert.errors import TopologyError
+from convert.export.errors import TopologyError
 from resnext.checkpoint import Checkpoint
 from resnext.errors import PreprocessingError
 from resnext.files import whole_file

@@ -9,7 +9,7 @@ from typing import Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.errors import BoundsError, EncodingError, LimitError, TruncatedError
+from convert.torch7.errors import BoundsError, EncodingError, LimitError, TruncatedError
 
 Buffer = bytes | mmap
 Array = NDArray[np.generic]

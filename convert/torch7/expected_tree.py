@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from convert.torch7.kinds import AVERAGE_MODES
+from convert.torch7.lua_classes import AVERAGE_MODES
 from resnext.layout import BatchNorm, Convolution, Layout, Linear, Residual, layout
 from resnext.spec import Spec, Stem
 
@@ -18,8 +18,9 @@ class Expected:
     """One module of the tree.
 
     Attributes:
-        kind: of `kinds.KINDS`.
-        settings: what differs from the defaults of `kinds.SETTINGS`; a frozenset lists choices.
+        kind: of `lua_classes.KINDS`.
+        settings: what differs from the defaults of `lua_classes.SETTINGS`; a frozenset lists
+            choices.
         modules: the children.
         layer: what its tensors become; parts of one layer (form B) follow each other.
     """
@@ -31,7 +32,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class TreeForm:
     """How a tree writes a spec, where the original's versions differ without changing the answers.
 
     Attributes:
@@ -51,7 +52,7 @@ IDENTITY = Expected("Identity")
 ADD = Expected("CAddTable")
 
 
-def expected_tree(spec: Spec, form: Form) -> Expected:
+def expected_tree(spec: Spec, form: TreeForm) -> Expected:
     """Return the tree that `th main.lua` builds.
 
     Args:
@@ -85,7 +86,7 @@ def _head(rows: Layout, spec: Spec) -> list[Expected]:
     ]
 
 
-def _block(row: Residual, spec: Spec, form: Form) -> Expected:
+def _block(row: Residual, spec: Spec, form: TreeForm) -> Expected:
     branch = _branch(row, spec, form)
     shortcut = _shortcut(row, form)
     if spec.norm.is_pre:
@@ -97,7 +98,7 @@ def _block(row: Residual, spec: Spec, form: Form) -> Expected:
     return _sequential(_fork(_sequential(*branch), shortcut), ADD, *after, RELU)
 
 
-def _branch(row: Residual, spec: Spec, form: Form) -> list[Expected]:
+def _branch(row: Residual, spec: Spec, form: TreeForm) -> list[Expected]:
     """List what runs beside the shortcut; without the first batch norm if that stands before."""
     # (what follows convolution k): the batch norm behind it, or the one before convolution k + 1
     norms = (*row.norms[1:], None) if spec.norm.is_pre else row.norms
@@ -134,7 +135,7 @@ def _part(module: Expected, cardinality: int) -> Expected:
             return module
 
 
-def _shortcut(row: Residual, form: Form) -> Expected:
+def _shortcut(row: Residual, form: TreeForm) -> Expected:
     if row.pads:
         zeros = Expected("MulConstant", {"constant_scalar": 0.0})
         pool = Expected(

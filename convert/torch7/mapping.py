@@ -7,10 +7,10 @@ and every tensor in it is either used once or on the list of what is left behind
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from convert.errors import StructureError, WeightError, first_of
 from convert.torch7.cursor import Array
+from convert.torch7.errors import StructureError, WeightError, first_of
 from convert.torch7.expected_tree import Expected, expected_tree
-from convert.torch7.kinds import (
+from convert.torch7.lua_classes import (
     CLASS_SETTINGS,
     KINDS,
     LEFT_BEHIND,
@@ -22,7 +22,7 @@ from convert.torch7.kinds import (
 from convert.torch7.objects import Object, Storage, Table, Tensor
 from convert.torch7.recognition import recognise
 from convert.torch7.tree import Module
-from convert.torch7.weights import Part, layer_tensors
+from convert.torch7.weights import ModuleWeights, layer_tensors
 from resnext.layout import layout
 from resnext.spec import Spec
 
@@ -52,9 +52,9 @@ def read_network(network: Module) -> Network:
         StructureError: a module that is not what the original builds there.
         WeightError: a tensor is missing, misshapen, unexpected, shared, not finite or impossible.
     """
-    claim = recognise(network)
+    recognised = recognise(network)
     comparison = _Comparison()
-    comparison.compare(network, expected_tree(claim.spec, claim.form))
+    comparison.compare(network, expected_tree(recognised.spec, recognised.form))
     if comparison.faults:
         raise StructureError(
             f"{first_of(comparison.faults)}; no model file of the original builds this network, "
@@ -62,9 +62,9 @@ def read_network(network: Module) -> Network:
         )
     if comparison.strays:
         raise WeightError(first_of(comparison.strays))
-    tensors, conversions = layer_tensors(layout(claim.spec), claim.spec, comparison.parts)
-    form = "" if claim.spec.cardinality == 1 else "B" if claim.form.branches else "C"
-    return Network(claim.spec, tensors, conversions, form)
+    tensors, conversions = layer_tensors(layout(recognised.spec), recognised.spec, comparison.parts)
+    form = "" if recognised.spec.cardinality == 1 else "B" if recognised.form.branches else "C"
+    return Network(recognised.spec, tensors, conversions, form)
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class _Comparison:
 
     faults: list[str] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
-    parts: dict[str, list[Part]] = field(default_factory=dict)
+    parts: dict[str, list[ModuleWeights]] = field(default_factory=dict)
 
     def compare(self, found: Module, expected: Expected) -> None:
         """Compare one module, its settings and tensors, then its children."""
@@ -90,7 +90,9 @@ class _Comparison:
         self.faults += _setting_faults(found, expected)
         self.strays += _strays(found, kind)
         if expected.layer is not None:
-            part = Part(found.place, {n: t for n in WEIGHTS[kind] if (t := found.tensor(n))})
+            part = ModuleWeights(
+                found.place, {n: t for n in WEIGHTS[kind] if (t := found.tensor(n))}
+            )
             self.parts.setdefault(expected.layer.name, []).append(part)
         modules = found.modules
         if kind == "Sequential":

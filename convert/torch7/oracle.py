@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from convert.errors import StructureError
-from convert.torch7.kinds import KINDS
+from convert.torch7.errors import StructureError
+from convert.torch7.lua_classes import KINDS
 from convert.torch7.objects import Storage
 from convert.torch7.tree import Module
 

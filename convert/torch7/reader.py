@@ -8,101 +8,22 @@ missing types), functions (a function that refers to itself derails it) and both
 import importlib.util
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from math import prod
-from mmap import ACCESS_READ, mmap
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
 
-from convert.errors import (
+from convert.torch7.cursor import Array, Cursor, Limits
+from convert.torch7.errors import (
     BoundsError,
     EncodingError,
     LimitError,
-    NotT7Error,
-    T7Error,
     TrailingBytesError,
     UnknownTagError,
 )
-from convert.torch7.cursor import Array, AsciiCursor, BinaryCursor, Buffer, Cursor, Limits
 from convert.torch7.objects import Function, Object, Storage, Table, Tensor
-from convert.torch7.signatures import describe
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A .t7 file as read: its root value and how it was written."""
-
-    root: Any
-    encoding: str
-    long_bytes: int | None
-    bytes: int
-
-
-def load(path: Path, *, limits: Limits | None = None) -> File:
-    """Read a .t7 file; arrays are views of the mapped file.
-
-    The encoding is told from the first bytes; the width of `long`, which a binary file does not
-    state, by which of 8 and 4 reads the file to its last byte.
-
-    Args:
-        path: the file.
-        limits: caps, by default `Limits()`.
-
-    Raises:
-        T7Error: not a .t7 file, or a damaged one; the leaf names the cause.
-        OSError: the file cannot be opened.
-    """
-    with path.open("rb") as file:
-        empty = file.seek(0, 2) == 0  # which cannot be mapped
-        data = b"" if empty else mmap(file.fileno(), 0, access=ACCESS_READ)
-    return loads(data, limits=limits)
-
-
-def loads(data: Buffer, *, limits: Limits | None = None) -> File:
-    """Read the bytes of a .t7 file, as `load` does."""
-    limits = limits or Limits()
-    head = bytes(data[:512])
-    if not head:
-        raise NotT7Error("an empty file; copy or download it again")
-    if _looks_binary(head):
-        try:
-            root = _read(BinaryCursor(data, long_bytes=8, limits=limits), limits)
-            return File(root, "binary", 8, len(data))
-        except T7Error as error:
-            # Without its traceback, which keeps alive all that the first try has read.
-            return _read_long32(data, limits, error.with_traceback(None))
-    if not _looks_ascii(head):
-        raise NotT7Error(describe(head))
-    root = _read(AsciiCursor(data, limits=limits), limits)
-    return File(root, "ascii", None, len(data))
-
-
-def _read_long32(data: Buffer, limits: Limits, error8: T7Error) -> File:
-    try:
-        root = _read(BinaryCursor(data, long_bytes=4, limits=limits), limits)
-    except T7Error as error4:
-        # The right width gets further before it meets the fault.
-        raise (error4 if error4.offset > error8.offset else error8) from None
-    return File(root, "binary", 4, len(data))
-
-
-def _looks_binary(head: bytes) -> bool:
-    return head[0] <= _LAST_TAG and not any(head[1:4])
-
-
-def _looks_ascii(head: bytes) -> bool:
-    return head[:1].isdigit() and head[1:2] in (b"\n", b"")
-
-
-def _read(cursor: Cursor, limits: Limits) -> Any:
-    root = Reader(cursor, limits).read_obj()
-    if cursor.offset != len(cursor.data):
-        raise TrailingBytesError(len(cursor.data) - cursor.offset, offset=cursor.offset)
-    return root
 
 
 def _private_torchfile() -> ModuleType:
@@ -123,12 +44,24 @@ torchfile: Any = _private_torchfile()
 torchfile.hashable_uniq_dict = Table
 torchfile.TorchObject = Object
 
-_LAST_TAG: Final = torchfile.TYPE_RECUR_FUNCTION
+LAST_TAG: Final = torchfile.TYPE_RECUR_FUNCTION
 _CLASS_NAME: Final = re.compile(rb"[!-~]{1,128}")
 _VERSION: Final = re.compile(rb"V \d{1,9}")
 
 
-class Reader(torchfile.T7Reader):  # type: ignore[misc]
+def read_root(cursor: Cursor, limits: Limits) -> Any:
+    """Read the one value that a file holds.
+
+    Raises:
+        T7Error: it is damaged, or something follows it.
+    """
+    root = ObjectReader(cursor, limits).read_obj()
+    if cursor.offset != len(cursor.data):
+        raise TrailingBytesError(len(cursor.data) - cursor.offset, offset=cursor.offset)
+    return root
+
+
+class ObjectReader(torchfile.T7Reader):  # type: ignore[misc]
     """torchfile's walk over a checked cursor."""
 
     def __init__(self, cursor: Cursor, limits: Limits) -> None:
@@ -163,7 +96,7 @@ class Reader(torchfile.T7Reader):  # type: ignore[misc]
                 value = self._read_function(Function())
             case torchfile.TYPE_RECUR_FUNCTION | torchfile.LEGACY_TYPE_RECUR_FUNCTION:
                 value = self._read_shared_function()
-            case _ if 0 <= tag <= _LAST_TAG:
+            case _ if 0 <= tag <= LAST_TAG:
                 if tag == torchfile.TYPE_TABLE:
                     self._check_table()
                 self.cursor.offset = start
@@ -199,7 +132,7 @@ class Reader(torchfile.T7Reader):  # type: ignore[misc]
 
 
 def _read_storage(
-    reader: Reader, _version: bytes, *, name: str, dtype: np.dtype[np.generic]
+    reader: ObjectReader, _version: bytes, *, name: str, dtype: np.dtype[np.generic]
 ) -> Storage:
     array = reader.cursor.read_array(dtype, reader.cursor.read_long())
     reader.caps = reader.limits.beside(reader.cursor.unread)
@@ -207,7 +140,7 @@ def _read_storage(
 
 
 def _read_tensor(
-    reader: Reader, _version: bytes, *, name: str, dtype: np.dtype[np.generic]
+    reader: ObjectReader, _version: bytes, *, name: str, dtype: np.dtype[np.generic]
 ) -> Tensor:
     cursor, start = reader.cursor, reader.cursor.offset
     axes = reader.read_int()
@@ -283,9 +216,9 @@ ELEMENTS: Final[dict[str, np.dtype[np.generic]]] = {
 }
 
 
-def _handlers() -> dict[bytes, Callable[[Reader, bytes], object]]:
+def _handlers() -> dict[bytes, Callable[[ObjectReader, bytes], object]]:
     """List the readers of the classes that store raw elements, as torchfile calls them."""
-    handlers: dict[bytes, Callable[[Reader, bytes], object]] = {}
+    handlers: dict[bytes, Callable[[ObjectReader, bytes], object]] = {}
     for element, dtype in ELEMENTS.items():
         for prefix in (element, "Cuda" if element == "Float" else f"Cuda{element}"):
             tensor, storage = f"torch.{prefix}Tensor", f"torch.{prefix}Storage"

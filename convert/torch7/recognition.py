@@ -6,16 +6,16 @@ Nothing is proven here. `graph` builds the whole expected tree from the spec and
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convert.errors import ForeignModuleError, StructureError
-from convert.torch7.expected_tree import Form
-from convert.torch7.kinds import KINDS
+from convert.torch7.errors import ForeignModuleError, StructureError
+from convert.torch7.expected_tree import TreeForm
+from convert.torch7.lua_classes import KINDS
 from convert.torch7.tree import Module
 from resnext.errors import SpecError
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class RecognisedSpec:
     """What a tree claims to be.
 
     Attributes:
@@ -23,10 +23,10 @@ class Claim:
     """
 
     spec: Spec
-    form: Form
+    form: TreeForm
 
 
-def recognise(network: Module) -> Claim:
+def recognise(network: Module) -> RecognisedSpec:
     """Read the spec off a tree's outline and its first block.
 
     Raises:
@@ -68,7 +68,7 @@ def recognise(network: Module) -> Claim:
     except SpecError as error:
         raise StructureError(f"{network.place}: {error}") from error
     wrapped, normed = _projection(forks)
-    return Claim(spec, Form(branches=branches > 0, wrapped=wrapped, normed=normed))
+    return RecognisedSpec(spec, TreeForm(branches=branches > 0, wrapped=wrapped, normed=normed))
 
 
 def kind(module: Module) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from convert.errors import NoNetworkError, StructureError
+from convert.torch7.errors import NoNetworkError, StructureError
 from convert.torch7.objects import Object, Table, Tensor
 from resnext.terminal.text import printable
 

@@ -6,18 +6,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from convert.errors import WeightError, first_of
 from convert.torch7.cursor import Array
+from convert.torch7.errors import WeightError, first_of
 from convert.torch7.objects import Tensor
 from resnext.layout import BatchNorm, Convolution, Layout, Linear, Shape
 from resnext.spec import Spec
 
 Tensors = dict[str, Array]
-Parts = Mapping[str, list["Part"]]
+WeightsByLayer = Mapping[str, list["ModuleWeights"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ModuleWeights:
     """One module's weights.
 
     Attributes:
@@ -29,7 +29,9 @@ class Part:
     tensors: Mapping[str, Tensor]
 
 
-def layer_tensors(rows: Layout, spec: Spec, parts: Parts) -> tuple[Tensors, tuple[str, ...]]:
+def layer_tensors(
+    rows: Layout, spec: Spec, parts: WeightsByLayer
+) -> tuple[Tensors, tuple[str, ...]]:
     """Return the network's tensors by name, and what was done to their values.
 
     Args:
@@ -90,7 +92,7 @@ def _followers(rows: Layout, spec: Spec) -> Iterator[tuple[str, str]]:
 
 @dataclass(slots=True)
 class _Collector:
-    parts: Parts
+    parts: WeightsByLayer
     faults: list[str]
     tensors: Tensors
 
@@ -153,7 +155,7 @@ class _Collector:
         if len(arrays) == len(parts):
             self.tensors[name] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
-    def _array(self, part: Part, field: str, shape: Shape) -> Array | None:
+    def _array(self, part: ModuleWeights, field: str, shape: Shape) -> Array | None:
         """Return one field of one module in its shape, or note why not."""
         tensor = part.tensors.get(field)
         if tensor is None:
@@ -239,7 +241,7 @@ def _reach(array: Array) -> int:
     return steps + array.itemsize
 
 
-def _overlaps(parts: Parts) -> Iterator[str]:
+def _overlaps(parts: WeightsByLayer) -> Iterator[str]:
     """Yield the weights that share memory with another."""
     spans = []
     for part in (part for row in parts.values() for part in row):

@@ -10,18 +10,20 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from resnext.distributed.refusal import after_the_first
 from resnext.errors import JobError, ResnextError
 
 if TYPE_CHECKING:
     import torch
 
 NUMBER: Final = re.compile(r"\d+", re.ASCII)
+# Seconds: the processes of a job start within less of each other, and torchrun looks every 0.1.
+PAUSE: Final = 2.0
 
 T = TypeVar("T")
 
@@ -199,7 +201,7 @@ def join(*, learns: bool = False) -> Iterator[Job]:
         except JobError:
             raise
         except (ResnextError, OSError):
-            after_the_first()
+            wait_for_first_process()
             raise
 
 
@@ -225,3 +227,14 @@ def leave(job: Job, code: int = 0) -> None:
 def restarts() -> int:
     """Count how often `torchrun` has started this job again."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+
+
+def wait_for_first_process() -> None:
+    """Give this machine's first process the time to say what is wrong, and to end.
+
+    What is wrong for all processes of a job shall be said once: `torchrun` ends the others as soon
+    as one has ended. What one process alone found is said a little later. The caller must still
+    hold its connections: otherwise the first process would see them lost and end over that instead.
+    """
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        time.sleep(PAUSE)

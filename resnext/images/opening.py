@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from resnext.download.address import shown
+from resnext.download import without_password
 from resnext.errors import DataError, UnlabelledError
 from resnext.images import imagenet
 from resnext.images.archives import archive_images
@@ -201,12 +201,12 @@ def _remote(wanted: _Wanted) -> ImageSet:
     for url in urls:
         if not _names_shard(url):
             raise DataError(
-                f"{shown(url)}: shards at http or https, whose names end in .tar, expected; bring "
-                "anything else to this machine first"
+                f"{without_password(url)}: shards at http or https, whose names end in .tar, "
+                "expected; bring anything else to this machine first"
             )
     paths = fetch(urls, wanted.cache, wanted.progress)
     try:
-        return _tars(replace(wanted, data=shown(wanted.data)), paths)
+        return _tars(replace(wanted, data=without_password(wanted.data)), paths)
     except DamagedError as error:
         # A file in the cache would not be downloaded again.
         error.path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import string
 from pathlib import Path
 from typing import Final
 
-from resnext.download.address import shown
+from resnext.download import without_password
 from resnext.errors import DataError
 from resnext.images.names import few
 
@@ -35,7 +35,7 @@ def expand(pattern: str) -> list[str]:
     Raises:
         DataError: a brace has no partner, or the pattern names too many.
     """
-    where = shown(pattern)
+    where = without_password(pattern)
     try:
         names: list[str] = []
         for part in pattern.split("::"):

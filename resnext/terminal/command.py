@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from resnext.distributed.refusal import after_the_first
+from resnext.distributed.job import wait_for_first_process
 from resnext.errors import ResnextError
 from resnext.terminal.text import printable
 
@@ -43,7 +43,7 @@ class Command(click.Command):
                 return super().main(*args, **extra)
             except click.UsageError as error:
                 message = f"{error.format_message().rstrip('.')}; --help lists what there is"
-                after_the_first()
+                wait_for_first_process()
                 say(str(self.name), message)
                 sys.exit(BAD_INPUT)
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import convert
-from convert.digest import start_sha256
-from convert.errors import ConvertError, NotT7Error, RefusedError, T7Error, TruncatedError
 from convert.loading import is_safetensors, load_original
+from convert.location import start_sha256
+from convert.torch7.errors import NotT7Error, RefusedError, T7Error, TruncatedError
 from resnext.checkpoint import Checkpoint, Origin
-from resnext.errors import CheckpointError
+from resnext.errors import CheckpointError, ConvertError
 from resnext.preprocessing import CIFAR10, CIFAR100, IMAGENET
 from tests.support.golden import ANSWERED
 from tests.support.lua_nets import net

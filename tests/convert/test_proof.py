@@ -9,7 +9,7 @@ import pytest
 
 from convert.errors import ProofError, UnprovableError
 from convert.proof import prove
-from convert.torch7 import reader as t7
+from convert.torch7 import file as t7
 from convert.torch7.mapping import read_network
 from convert.torch7.tree import Module, find_network
 from resnext.checkpoint import Checkpoint, Provenance

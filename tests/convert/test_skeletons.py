@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.digest import start_sha256
 from convert.loading import load_original
+from convert.location import start_sha256
 from resnext.checkpoint import Origin
 from resnext.layout import layout
 from tests.support.golden import DATA

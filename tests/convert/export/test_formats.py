@@ -16,12 +16,12 @@ import torch
 from safetensors import safe_open
 
 from convert import load
-from convert.errors import OutputError, TopologyError
 from convert.export import onnx as export_onnx
 from convert.export import pth as export_pth
 from convert.export import timm as export_timm
-from convert.export.formats import EXPORTERS, MissingExtraError
-from convert.export.onnx import CHECKED_BATCHES, OnnxError, largest_difference, onnx_model
+from convert.export.errors import MissingExtraError, OnnxError, OutputError, TopologyError
+from convert.export.formats import EXPORTERS
+from convert.export.onnx import CHECKED_BATCHES, largest_difference, onnx_model
 from convert.export.timm import (
     ARCHITECTURES,
     crop_fraction,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convert.errors import BoundsError, EncodingError, LimitError, T7Error, TruncatedError
 from convert.torch7.cursor import AsciiCursor, BinaryCursor, Cursor, Limits
+from convert.torch7.errors import BoundsError, EncodingError, LimitError, T7Error, TruncatedError
 
 LIMITS = Limits(string=8)
 

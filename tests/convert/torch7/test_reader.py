@@ -14,7 +14,10 @@ import torchfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convert.errors import (
+from convert.torch7 import file as t7
+from convert.torch7 import objects
+from convert.torch7.cursor import Limits
+from convert.torch7.errors import (
     BoundsError,
     EncodingError,
     LimitError,
@@ -24,9 +27,6 @@ from convert.errors import (
     TruncatedError,
     UnknownTagError,
 )
-from convert.torch7 import objects
-from convert.torch7 import reader as t7
-from convert.torch7.cursor import Limits
 from tests.support.golden import DATA
 from tests.support.t7_writer import (
     ENCODINGS,
@@ -830,7 +830,7 @@ def test_torchfile_of_the_same_process_reads_what_it_read(tmp_path: Path) -> Non
 
 def test_reader_does_not_import_torch() -> None:
     code = (
-        "import sys; from convert.torch7 import reader as t7; t7.load(t7.Path(sys.argv[1])); "
+        "import sys; from convert.torch7 import file as t7; t7.load(t7.Path(sys.argv[1])); "
         "print('torch' in sys.modules)"
     )
     done = subprocess.run(

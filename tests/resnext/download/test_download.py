@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from resnext.download import Patience, cache_folder, download
-from resnext.download.address import shown
+from resnext.download import Patience, cache_folder, download, without_password
 from resnext.download.bar import download_bar
 from resnext.download.partial import partial_of
 from resnext.errors import DownloadError
@@ -935,7 +934,7 @@ def test_cache_folder_is_the_override_or_the_systems(
     ids=["password", "word", "user", "port", "number"],
 )
 def test_address_is_shown_without_its_password(text: str, seen: str) -> None:
-    assert shown(text) == seen
+    assert without_password(text) == seen
 
 
 def test_bar_without_a_terminal_is_a_line_at_both_ends(

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convert.describe import Description, NetworkFacts
+from convert.description import Description, NetworkFacts
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.images.names import few
 from resnext.layout import layout

@@ -1,4 +1,4 @@
-"""What the header of an HTTP answer says about the file behind it."""
+"""HTTP: what the header of an answer says about the file behind it, and addresses in messages."""
 
 import re
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Final
 Headers = Mapping[str, str]
 
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_PASSWORD: Final = re.compile(r"(https?://[^/?#:@]*):[^/?#]*@", re.IGNORECASE)
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
@@ -64,6 +65,11 @@ def is_page(head: bytes) -> bool:
     """Tell whether a body that begins so is a web page, whatever its type is said to be."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return start.startswith((b"<!doctype html", b"<html", b"<head"))
+
+
+def without_password(text: str) -> str:
+    """Return a text without the passwords of the addresses in it: `http://user@host/x.tar`."""
+    return _PASSWORD.sub(r"\1@", text)
 
 
 def _number(text: str | None) -> int | None:

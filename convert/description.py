@@ -7,9 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from convert.errors import RefusedError
 from convert.loading import assumed_preprocessing, is_safetensors, load_converted, naming
-from convert.torch7 import reader as t7
+from convert.torch7 import file as t7
+from convert.torch7.errors import RefusedError
 from convert.torch7.mapping import read_network
 from convert.torch7.objects import Function, Object, Storage, Table, Tensor
 from convert.torch7.tree import Module, find_network, text

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.numpy import save
 
-from convert.errors import NotT7Error
-from convert.torch7 import reader as t7
-from convert.torch7.signatures import describe
+from convert.torch7 import file as t7
+from convert.torch7.errors import NotT7Error
+from convert.torch7.file import kind_of_file
 
 
 def torch_file(**options: bool) -> bytes:
@@ -69,7 +69,7 @@ KINDS = {
 @pytest.mark.parametrize("name", KINDS)
 def test_other_kind_of_file_is_named(name: str) -> None:
     make, description = KINDS[name]
-    assert describe(make()[:512]).startswith(description)
+    assert kind_of_file(make()[:512]).startswith(description)
 
 
 @pytest.mark.parametrize("name", KINDS)

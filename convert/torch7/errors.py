@@ -1,0 +1,122 @@
+"""Why a .t7 file is not read, or its content not converted: one class a cause."""
+
+from collections.abc import Sequence
+
+from resnext.errors import ConvertError
+
+
+class T7Error(ConvertError):
+    """Bytes that are no complete, well-formed .t7 file.
+
+    Attributes:
+        offset: byte at which the fault was seen.
+    """
+
+    def __init__(self, message: str, *, offset: int) -> None:
+        super().__init__(f"byte {offset}: {message}")
+        self.offset = offset
+
+
+class TruncatedError(T7Error):
+    """The file ends before what it announces.
+
+    Attributes:
+        expected: bytes that were announced.
+        found: bytes that are left.
+    """
+
+    def __init__(self, what: str, *, offset: int, expected: int, found: int) -> None:
+        super().__init__(
+            f"{what} needs {expected} bytes, {found} left; "
+            "the file is cut short, copy or download it again",
+            offset=offset,
+        )
+        self.expected, self.found = expected, found
+
+
+class UnknownTagError(T7Error):
+    """A value starts with a tag that the format does not have.
+
+    Attributes:
+        found: the tag.
+    """
+
+    def __init__(self, found: int, *, offset: int) -> None:
+        super().__init__(
+            f"a type tag from 0 to 8 expected, found {found}; the file is damaged", offset=offset
+        )
+        self.found = found
+
+
+class BoundsError(T7Error):
+    """A size, stride, offset or index leads outside what it addresses, or is negative."""
+
+
+class LimitError(T7Error):
+    """A legal file that asks for more than `Limits` allows.
+
+    Attributes:
+        limit: the value that was exceeded.
+    """
+
+    def __init__(self, what: str, *, offset: int, limit: int) -> None:
+        message = f"more than {limit} {what}; the reader stops there, to stay small in memory"
+        super().__init__(message, offset=offset)
+        self.limit = limit
+
+
+class EncodingError(T7Error):
+    """Text where a number belongs, or a name that is no text."""
+
+
+class TrailingBytesError(T7Error):
+    """Bytes behind the root value.
+
+    Attributes:
+        found: how many.
+    """
+
+    def __init__(self, found: int, *, offset: int) -> None:
+        super().__init__(
+            f"{found} bytes behind the end of the value; two files joined, or a damaged one",
+            offset=offset,
+        )
+        self.found = found
+
+
+class NotT7Error(T7Error):
+    """A file of another kind.
+
+    Attributes:
+        found: what it is, as far as its first bytes tell.
+    """
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"a Torch7 file expected, found {found}", offset=0)
+        self.found = found
+
+
+class RefusedError(ConvertError):
+    """A well-formed file whose content is not converted."""
+
+
+class NoNetworkError(RefusedError):
+    """No network inside, or more than one."""
+
+
+class ForeignModuleError(RefusedError):
+    """A layer that no network of the family has."""
+
+
+class StructureError(RefusedError):
+    """A layer of the family in the wrong place, or with a setting that changes the arithmetic."""
+
+
+class WeightError(RefusedError):
+    """A tensor that is missing, misshapen, unexpected, shared, not finite or impossible."""
+
+
+def first_of(faults: Sequence[str]) -> str:
+    """Return the first of one or more faults, and say how many there are besides."""
+    more = len(faults) - 1
+    return faults[0] + (f" (and {more} more)" if more else "")

@@ -1,0 +1,112 @@
+"""A .t7 file: mapped, its encoding told, read to its last byte; or what else the file is."""
+
+import re
+from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any, Final
+
+from convert.torch7.cursor import AsciiCursor, BinaryCursor, Buffer, Limits
+from convert.torch7.errors import NotT7Error, T7Error
+from convert.torch7.reader import LAST_TAG, read_root
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A .t7 file as read: its root value and how it was written."""
+
+    root: Any
+    encoding: str
+    long_bytes: int | None
+    bytes: int
+
+
+def load(path: Path, *, limits: Limits | None = None) -> File:
+    """Read a .t7 file; arrays are views of the mapped file.
+
+    The encoding is told from the first bytes; the width of `long`, which a binary file does not
+    state, by which of 8 and 4 reads the file to its last byte.
+
+    Args:
+        path: the file.
+        limits: caps, by default `Limits()`.
+
+    Raises:
+        T7Error: not a .t7 file, or a damaged one; the leaf names the cause.
+        OSError: the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        empty = file.seek(0, 2) == 0  # which cannot be mapped
+        data = b"" if empty else mmap(file.fileno(), 0, access=ACCESS_READ)
+    return loads(data, limits=limits)
+
+
+def loads(data: Buffer, *, limits: Limits | None = None) -> File:
+    """Read the bytes of a .t7 file, as `load` does."""
+    limits = limits or Limits()
+    head = bytes(data[:512])
+    if not head:
+        raise NotT7Error("an empty file; copy or download it again")
+    if _looks_binary(head):
+        try:
+            root = read_root(BinaryCursor(data, long_bytes=8, limits=limits), limits)
+            return File(root, "binary", 8, len(data))
+        except T7Error as error:
+            # Without its traceback, which keeps alive all that the first try has read.
+            return _read_long32(data, limits, error.with_traceback(None))
+    if not _looks_ascii(head):
+        raise NotT7Error(kind_of_file(head))
+    root = read_root(AsciiCursor(data, limits=limits), limits)
+    return File(root, "ascii", None, len(data))
+
+
+def _read_long32(data: Buffer, limits: Limits, error8: T7Error) -> File:
+    try:
+        root = read_root(BinaryCursor(data, long_bytes=4, limits=limits), limits)
+    except T7Error as error4:
+        # The right width gets further before it meets the fault.
+        raise (error4 if error4.offset > error8.offset else error8) from None
+    return File(root, "binary", 4, len(data))
+
+
+def _looks_binary(head: bytes) -> bool:
+    return head[0] <= LAST_TAG and not any(head[1:4])
+
+
+def _looks_ascii(head: bytes) -> bool:
+    return head[:1].isdigit() and head[1:2] in (b"\n", b"")
+
+
+# (pattern of the first bytes, what it is and the next step); the first that matches names the file.
+SIGNATURES: Final = (
+    # The first entry of what torch.save writes; its name stands behind 30 bytes.
+    (
+        rb"PK\x03\x04.{26}[^/]+/data\.pkl",
+        "a zip archive, as PyTorch writes it: it needs no conversion",
+    ),
+    (rb"PK\x03\x04", "a zip archive: if a .t7 file is in it, unpack it first (unzip)"),
+    (
+        rb"\x80[\x02-\x05]",
+        "a Python pickle, such as old PyTorch wrote: it needs no conversion",
+    ),
+    (rb".{7}\x00\{", "a safetensors file: it needs no conversion"),
+    (rb"\x1f\x8b", "a gzip archive: unpack it first (gunzip)"),
+    (rb"\xfd7zXZ", "an xz archive: unpack it first (unxz)"),
+    (rb"BZh", "a bzip2 archive: unpack it first (bunzip2)"),
+    (rb"\x89HDF\r\n", "an HDF5 file"),
+    (rb"version https://git-lfs", "a Git LFS pointer: fetch the file itself (git lfs pull)"),
+    (rb"(?i)\s*<(!doctype|html|\?xml)", "a web page: the download failed, try the address again"),
+    (rb"[\t\n\r -~]+\Z", "a text file"),
+)
+
+
+def kind_of_file(head: bytes) -> str:
+    """Name the kind of file that starts with `head`, with the next step.
+
+    Args:
+        head: the first bytes, 512 are plenty.
+    """
+    for pattern, description in SIGNATURES:
+        if re.match(pattern, head, re.DOTALL):
+            return description
+    return f"unknown bytes {head[:8].hex(' ')}"
