@@ -68,11 +68,11 @@ def check_network(config: TrainingConfig, recipe: Recipe) -> None:
     if config.architecture is not None:
         spec = config.architecture.spec(recipe.stem, classes=2)  # the number does not matter here
     else:
-        source = convert.find(str(config.init), cache=config.cache)
+        location = convert.find(str(config.init), cache=config.cache)
         if not recipe.freeze:
             return
-        known = source.row.spec if source.row else None
-        spec = known or convert.load(source.path).spec
+        known = location.row.spec if location.row else None
+        spec = known or convert.load(location.path).spec
     frozen_parts(spec, recipe.freeze)
 
 
