@@ -1,4 +1,4 @@
-"""ResNeXt as it was released in 2017: networks, checkpoints on disk, and the pixels they eat.
+"""ResNeXt as it was released in 2017: networks, checkpoints on disk, and their input.
 
 torch is imported only when a network is built.
 """
@@ -60,5 +60,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """List the public names too, of which most are not imported yet: `help` shows what this has."""
+    """List the public names too, most of which are not imported yet: `help` shows these names."""
     return sorted({*globals(), *__all__, "__version__"})

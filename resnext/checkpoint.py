@@ -38,14 +38,15 @@ class Checkpoint:
     Attributes:
         spec: the architecture.
         tensors: by torchvision's names, exactly those of `layout(spec)`; read-only.
-        preprocessing: what pictures go through; None where it is not known.
+        preprocessing: of the input images; None where it is not known.
         origin: where `preprocessing` comes from.
         provenance: where the weights come from.
-        classes: what each label is called; None where nobody said.
+        classes: the name of each label; None where the names are not known.
         training: how it was trained here, as values that JSON takes; None if it was not.
 
     Raises:
-        CheckpointError: names, shapes or types are not those of the spec, or as many class names.
+        CheckpointError: the tensors' names, shapes or types are not those of the spec, or there are
+            more or fewer class names than classes.
     """
 
     spec: Spec
@@ -70,19 +71,19 @@ class Checkpoint:
     def name(self) -> str:
         """Return the published name, or the source file's name without its suffix.
 
-        Weights that have no source are called by their architecture.
+        Weights without a source file have the name of their architecture.
         """
         source = self.provenance.source_file
         return self.provenance.published_name or (Path(source).stem if source else self.spec.name)
 
     @property
     def history(self) -> str:
-        """Say what the weights were made from, and by what."""
+        """Return in words what the weights were made from, and by which version."""
         source, verb = self.provenance, "trained" if self.training else "converted"
         return f"{verb} by {source.converted_by} from {source.source_file or 'random weights'}"
 
     def digest(self) -> str:
-        """Return the sha256 of names, types, shapes and values, whatever file holds them."""
+        """Return the sha256 of names, types, shapes and values; it does not depend on the file."""
         total = hashlib.sha256()
         for name in sorted(self.tensors):
             array = self.tensors[name]
@@ -96,7 +97,7 @@ class Checkpoint:
         """Return the network with these weights, in evaluation mode.
 
         Args:
-            device: where it shall live.
+            device: of the network.
             dtype: of weights and arithmetic; None is float32.
         """
         import torch
@@ -118,8 +119,8 @@ class Checkpoint:
 
         Args:
             path: the file to write.
-            final: called once the tensors are written, returns this checkpoint with the provenance
-                that the header shall state: a checksum may still be computed till then.
+            final: called when the tensors are written; returns this checkpoint with the provenance
+                to state in the header. A checksum of the source can be computed until then.
 
         Raises:
             OSError: the folder is missing or read-only, or the disk is full.
@@ -133,9 +134,9 @@ class Checkpoint:
                 file.write(header)
 
     def facts(self) -> dict[str, object]:
-        """Return what it says of itself beside its tensors, in whatever format it is written.
+        """Return all that every format stores besides the tensors, as values that JSON takes.
 
-        These are values that JSON takes; what is not known is left out.
+        What is not known is left out.
         """
         return to_fields(
             spec=self.spec,
@@ -147,7 +148,7 @@ class Checkpoint:
         )
 
     def _metadata(self) -> dict[str, str]:
-        # The format is what other readers of safetensors look for.
+        # Other readers of safetensors look for the entry "format".
         return {"format": "pt", **to_metadata(self.facts())}
 
     @classmethod
@@ -155,7 +156,8 @@ class Checkpoint:
         """Read a checkpoint that `save` wrote; nothing in it is executed.
 
         Raises:
-            CheckpointError: no safetensors file, one of somebody else, or a damaged one.
+            CheckpointError: not a safetensors file, one that this project did not write, or a
+                damaged one.
             OSError: the file cannot be opened.
         """
         from safetensors import SafetensorError, safe_open
@@ -167,7 +169,7 @@ class Checkpoint:
                 names = list(file.keys()) if "spec" in metadata else []
                 tensors = {name: _frozen(file.get_tensor(name)) for name in names}
         except (SafetensorError, TypeError, KeyError, AttributeError) as error:
-            # The last three: element types that numpy does not have.
+            # The last three are raised for element types that NumPy does not have.
             raise CheckpointError(f"{path}: {_unread(Path(path), error)}") from error
         if not names:
             raise CheckpointError(
@@ -181,7 +183,7 @@ class Checkpoint:
 
 
 def _unread(path: Path, error: Exception) -> str:
-    """Say what a file is that is not read as safetensors: one not yet converted, or a damaged one.
+    """Return why a file cannot be read as safetensors: it is an original .t7, or damaged.
 
     Torch7's files begin with the tag of a table or an object, as an integer or as text.
     """

@@ -1,4 +1,4 @@
-"""Where two descriptions differ, as a message says it."""
+"""The first difference between two descriptions, for a message."""
 
 import json
 from collections.abc import Mapping
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from itertools import takewhile, zip_longest
 from typing import Final
 
-WIDTH: Final = 40  # characters of a value that are shown
-BEFORE: Final = 10  # of them, in front of the first that differs
+WIDTH: Final = 40  # characters of a value that a message shows at most
+BEFORE: Final = 10  # of these, how many precede the first one that differs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One field that two descriptions do not share.
+    """One field in which two descriptions differ.
 
     Attributes:
-        name: the names and, from 1, the numbers that lead to it: "runs 2 crops".
-        one, other: what stands there as JSON, cut where it is long; "null" where nothing does.
+        name: the keys and 1-based list positions that lead to the field: "runs 2 crops".
+        one, other: its two values as JSON, shortened; "null" where a description lacks the field.
     """
 
     name: str
@@ -28,8 +28,8 @@ def first_difference(one: object, other: object, name: str = "") -> Difference |
     """Return the first field in which two descriptions differ; None if there is none.
 
     Args:
-        one, other: what JSON can hold; the fields of the former come first.
-        name: of the descriptions.
+        one, other: values that JSON can hold; the fields of the first are compared first.
+        name: of the place of the two values, for the recursion.
     """
     pairs: list[tuple[object, object, object]]
     if isinstance(one, Mapping) and isinstance(other, Mapping):
@@ -50,12 +50,12 @@ def first_difference(one: object, other: object, name: str = "") -> Difference |
 def _text(value: object) -> str:
     try:
         return json.dumps(value)
-    except RecursionError:  # of a file that is hostile
+    except RecursionError:  # a hostile file can nest values too deeply
         return "more"
 
 
 def _cut(text: str, start: int) -> str:
-    """Return a text that is not too long, or what stands in it from a place on."""
+    """Shorten a text to `WIDTH` characters; one that starts late is shown from `start` on."""
     if len(text) <= WIDTH:
         return text
     if start > WIDTH // 2:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 
 class ResnextError(Exception):
-    """Whatever a user can cause. A command prints it as one line on stderr and exits with 2.
+    """Any problem that a user can cause. A command prints it as one line and exits with code 2.
 
-    The other folders derive their own base from it, so that a command catches one class.
+    All errors of the project derive from it, so that a command catches one class.
     """
 
 
@@ -24,11 +24,11 @@ class ConvertError(ResnextError):
 
 
 class SpecError(ResnextError):
-    """A set of numbers that describes no network of the family."""
+    """Numbers that do not describe a network of the family."""
 
 
 class CheckpointError(ResnextError):
-    """A file that is no checkpoint of this project, or one that contradicts itself."""
+    """A file that is not a checkpoint of this project, or one that contradicts itself."""
 
 
 class PreprocessingError(ResnextError):
@@ -40,7 +40,7 @@ class PublishedError(ResnextError):
 
 
 class ImageError(ResnextError):
-    """Bytes that are no image, or an image that the pipeline cannot take."""
+    """Bytes that are not an image, or an image that the pipeline cannot process."""
 
 
 class DataError(ResnextError):
@@ -48,25 +48,25 @@ class DataError(ResnextError):
 
 
 class UnlabelledError(DataError):
-    """Images that no folders label, and that a file of labels would.
+    """Images that do not lie in class folders, so that a file of labels is needed.
 
     Attributes:
-        found: what was expected, and is there instead.
-        moved: what may be done without such a file.
+        found: what was expected and what was found; the first part of the message.
+        moved: what can be done without such a file; the last part of the message.
     """
 
     def __init__(self, found: str, moved: str) -> None:
-        """Say both ways out; a command that takes no labels says its own."""
+        """Offer both solutions; a command without `--labels` words its own from the attributes."""
         super().__init__(f"{found}; give a file of labels with --labels, or {moved}")
         self.found, self.moved = found, moved
 
 
 class DownloadError(ResnextError):
-    """A file that an address does not give, or that is not the one expected there."""
+    """A file that cannot be downloaded, or one that is not the expected file."""
 
 
 class DeviceError(ResnextError):
-    """A device that this machine does not have, or one that cannot do what is asked of it."""
+    """A device that this machine does not have, or that does not support what is asked of it."""
 
 
 class JobError(ResnextError):

@@ -7,7 +7,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Final
 
-# Of a name, in the name of what becomes it: 255 bytes may be 63 letters.
+# Letters of a file's name in the name of its temporary file. A name has at most 255 bytes, which
+# may be only 63 letters.
 MOST_LETTERS: Final = 48
 
 
@@ -16,8 +17,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the name `path` only when the block ends without an error.
 
     It is written beside `path` under a hidden name, `.NAME.` and eight letters and `.part`, and
-    removed on any error, Ctrl-C included. Nothing waits for the disk: after a power cut the work
-    has to be done again.
+    removed on any error, Ctrl-C included. The data is not synchronised to the disk: a power cut may
+    lose the file.
 
     Raises:
         OSError: the folder is missing or read-only, or the disk is full; names `path`. An error
@@ -25,7 +26,6 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """
     hidden = None
     try:
-        # Cut, for a name that is as long as a name may be.
         prefix = f".{path.name[:MOST_LETTERS]}."
         with NamedTemporaryFile(
             dir=path.parent, prefix=prefix, suffix=".part", delete=False
@@ -42,7 +42,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
                 Path(hidden).unlink(missing_ok=True)
                 raise
     except OSError as error:
-        # The hidden name says nothing to a user, and a full disk gives none.
+        # The user does not know the hidden name, and the error of a full disk has no name.
         ours = hidden is None or error.filename in (None, hidden)
         if ours and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error

@@ -1,4 +1,4 @@
-"""What a checkpoint's header says beside its tensors, as strings that safetensors takes."""
+"""The header of a checkpoint: all facts besides the tensors, as strings for safetensors."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -42,9 +42,9 @@ class Provenance:
         converted_by: distribution and version.
         published_name: of the published network that it is, else None.
         licence: of the weights, where it is known.
-        conversions: what was done to values; empty if every bit was kept.
+        conversions: how values were changed; empty if every bit was kept.
         proof: largest difference of the logits from the original's own modules in float64, over
-            the largest logit; None where nobody compared.
+            the largest logit; None without a proof.
     """
 
     source_file: str | None
@@ -89,7 +89,7 @@ def to_metadata(fields: Mapping[str, object]) -> dict[str, str]:
 
 
 def from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return the arguments of `Checkpoint` that stand in a header.
+    """Return the arguments of `Checkpoint` that a header holds.
 
     Raises:
         CheckpointError, SpecError, PreprocessingError: it is damaged.
@@ -127,7 +127,7 @@ def _provenance(metadata: Mapping[str, str], spec: Spec) -> Provenance:
 
 
 def _check_name(name: str | None, spec: Spec) -> None:
-    """Refuse the name of a published network of another spec: claims and licence follow it."""
+    """Refuse a published name that has another spec: claims and licence are found by the name."""
     rows = {row.name: row.spec for row in published()} if name else {}
     expected = rows.get(name or "")
     if expected is not None and expected != spec:
@@ -147,7 +147,7 @@ T = TypeVar("T")
 
 
 def _entry(metadata: Mapping[str, str], name: str, kind: tuple[str, Callable[[str], T]]) -> T:
-    """Return one entry of a header, read as its kind: what is expected, and how it is read."""
+    """Return one entry of a header, parsed by its kind: (what is expected, the parser)."""
     expected, read = kind
     if name not in metadata:
         raise CheckpointError(f"{name!r} is missing in its header")

@@ -1,7 +1,7 @@
 """The layers of a spec, by name: one enumeration that builds, maps, checks and counts.
 
-Names are those of torchvision. What torchvision does not have is named so that no strict load
-mistakes it for its own: `bn_add` (batch norm on the sum) and `bn_last` (behind the last
+Names are those of torchvision. Layers that torchvision's networks do not have get names that a
+strict load there refuses: `bn_add` (batch norm after the addition) and `bn_last` (after the last
 pre-activation block).
 """
 
@@ -32,7 +32,7 @@ class Convolution:
 
     @property
     def padding(self) -> int:
-        """Return the zeros on each side: what keeps the size at stride 1."""
+        """Return the padding of each side, which keeps the size at stride 1."""
         return self.kernel // 2
 
     def tensors(self) -> dict[str, Shape]:
@@ -81,15 +81,15 @@ class Residual:
     Attributes:
         name: e.g. `layer1.0`.
         convolutions: two (basic) or three (bottleneck), in order.
-        norms: the batch norm behind each convolution (Norm.POST, and Norm.AFTER_ADD but for the
-            last) or before each (the others; Norm.PRE but for the first behind a stem that has
-            just normalised).
+        norms: the batch norm after each convolution (Norm.POST; Norm.AFTER_ADD has none after the
+            last) or before each (Norm.PRE_BRANCH; Norm.PRE has none in front of the first
+            convolution of the network's first block if the stem ends with one).
         projection: the shortcut's convolution, if it has one.
-        projection_norm: the batch norm behind it (Norm.POST, Norm.PRE_BRANCH).
-        norm_add: the batch norm on the sum (Norm.AFTER_ADD).
+        projection_norm: the batch norm after it (Norm.POST, Norm.PRE_BRANCH).
+        norm_add: the batch norm after the addition (Norm.AFTER_ADD).
         pads: the shortcut is a strided identity, padded with zeros to the width (shortcut A).
-        shared_preactivation: the first batch norm stands before the fork, so that the shortcut
-            sees it too (Norm.PRE, first block of a stage: fb.resnet.torch's `both_preact`).
+        shared_preactivation: the branch and the shortcut both take the output of the first batch
+            norm (Norm.PRE, first block of a stage: fb.resnet.torch's `both_preact`).
     """
 
     name: str
@@ -113,7 +113,7 @@ class Residual:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A whole network; `stem_norm` and `last_norm` where the spec has them."""
+    """The layers of a whole network; `stem_norm` and `last_norm` are None if the spec has none."""
 
     stem: Convolution
     stem_norm: BatchNorm | None
@@ -138,7 +138,7 @@ class Layout:
         return {name: shape for layer in self.layers() for name, shape in layer.tensors().items()}
 
     def parameters(self) -> int:
-        """Count the trained numbers (running statistics are not among them)."""
+        """Count the trained parameters (running statistics are not among them)."""
         return sum(
             prod(shape)
             for name, shape in self.tensors().items()
@@ -181,7 +181,7 @@ def layout(spec: Spec) -> Layout:
             stride=stride,
             reduction=stride,
         ),
-        # fb.resnet.torch's pre-activation networks for CIFAR leave this to their first block.
+        # fb.resnet.torch's pre-activation networks for CIFAR begin with it in their first block.
         stem_norm=BatchNorm(name="bn1", width=spec.stem_width) if imagenet or not pre else None,
         stages=tuple(stages),
         last_norm=BatchNorm(name="bn_last", width=spec.features) if pre else None,
@@ -211,19 +211,19 @@ def _residual(spec: Spec, stage: int, position: int, *, inputs: int, reduction: 
     convolutions = _convolutions(
         spec, stage, name=name, inputs=inputs, stride=stride, reduction=reduction
     )
-    # Norm.PRE: a stem that has just normalised spares the first block its first batch norm.
-    spared = not stage and not position and spec.stem is Stem.IMAGENET
+    # Norm.PRE: the first block needs no batch norm in front if the stem ends with one.
+    follows_norm = not stage and not position and spec.stem is Stem.IMAGENET
     return Residual(
         name=name,
         stride=stride,
         outputs=outputs,
         convolutions=convolutions,
-        norms=_norms(spec, convolutions, name=name, spared=spared),
+        norms=_norms(spec, convolutions, name=name, follows_norm=follows_norm),
         projection=projection,
         projection_norm=projection_norm,
         norm_add=norm_add,
         pads=spec.shortcut is Shortcut.A and inputs != outputs,
-        shared_preactivation=spec.norm is Norm.PRE and not position and not spared,
+        shared_preactivation=spec.norm is Norm.PRE and not position and not follows_norm,
     )
 
 
@@ -242,7 +242,7 @@ def _convolutions(
             (width, width, 3, stride, spec.cardinality),
             (width, planes * spec.expansion, 1, 1, 1),
         )
-    before = reduction // stride  # the 1x1 in front of the strided 3x3 still sees the larger map
+    before = reduction // stride  # the 1x1 before the strided 3x3 works on the larger map
     return tuple(
         Convolution(
             name=f"{name}.conv{number}",
@@ -258,7 +258,7 @@ def _convolutions(
 
 
 def _norms(
-    spec: Spec, convolutions: tuple[Convolution, ...], *, name: str, spared: bool
+    spec: Spec, convolutions: tuple[Convolution, ...], *, name: str, follows_norm: bool
 ) -> tuple[BatchNorm | None, ...]:
     norms: list[BatchNorm | None] = [
         BatchNorm(name=f"{name}.bn{number}", width=row.inputs if spec.norm.is_pre else row.outputs)
@@ -266,6 +266,6 @@ def _norms(
     ]
     if spec.norm is Norm.AFTER_ADD:
         norms[-1] = None
-    if spec.norm is Norm.PRE and spared:
+    if spec.norm is Norm.PRE and follows_norm:
         norms[0] = None  # fb.resnet.torch's `no_preact`
     return tuple(norms)

@@ -1,4 +1,4 @@
-"""What the machine is, and what suits it where nobody says otherwise."""
+"""This machine: its defaults for batches, processes and memory, and its description in reports."""
 
 import ctypes
 import os
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
 
 PACKAGES: Final = ("resnext", "torch", "numpy", "Pillow", "simplejpeg", "safetensors")
 
-# Images that are decided at once, by the kind of device.
+# Images in a batch, by the type of the device.
 BATCH_SIZES: Final = {"cpu": 16, "cuda": 128, "mps": 64}
 MOST_WORKERS: Final = 16
 
-# Of <malloc.h>: how many pieces are mapped on their own, which size they have at least, and how
-# much is kept at the heap's end.
+# Parameters of mallopt, from <malloc.h>: the number of blocks that are mapped separately, the size
+# from which a block is, and how much free memory stays at the end of the heap.
 M_MMAP_MAX: Final = -4
 M_MMAP_THRESHOLD: Final = -3
 M_TRIM_THRESHOLD: Final = -1
-MMAP_MAX: Final = 65536  # glibc's own
-LARGE: Final = 32 << 20  # the most that glibc takes for that size
+MMAP_MAX: Final = 65536  # glibc's default
+LARGE: Final = 32 << 20  # the largest threshold that glibc accepts
 KEPT: Final = 256 << 20
 
 
 def usual_batch_size(device: "torch.device") -> int:
-    """Return how many images are decided at once."""
+    """Return the default batch size of a device."""
     return BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"])
 
 
 def usual_workers(device: "torch.device", *, processes: int) -> int:
-    """Return how many processes read images.
+    """Return the default number of processes that read images.
 
-    On the CPU one keeps up with any network of the family; a GPU is fed by all processors that the
-    machine's processes of the job can share.
+    On the CPU one process keeps up with any network of the family. For a GPU the job's processes on
+    this machine share all its processors.
 
     Args:
         device: of the network.
@@ -52,9 +52,9 @@ def cores() -> int:
 
 
 def usual_threads(*, processes: int) -> int | None:
-    """Return how many threads compute, or None where PyTorch's own choice is right.
+    """Return how many threads PyTorch should compute with, or None to leave that to PyTorch.
 
-    It takes every processor, so several processes of a job would wait for each other's threads.
+    PyTorch takes every processor, so several processes of a job would compete for them.
 
     Args:
         processes: of the job, on this machine.
@@ -65,11 +65,11 @@ def usual_threads(*, processes: int) -> int | None:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep, for this process, what it would give back to the system.
+    """Let glibc keep all memory that this process frees, instead of returning it to the system.
 
-    glibc maps large memory anew each time it is asked for, and every page of it costs a fault. The
-    layers of a network write tens of megabytes each, and are faster on a CPU with memory that was
-    there before (`benchmarks/network.py`). Elsewhere than in glibc nothing happens.
+    By default glibc maps each large block anew, which costs a page fault for every page. The layers
+    of a network write tens of megabytes each, and are faster on a CPU in memory that is mapped
+    already (`benchmarks/network.py`). With another C library nothing happens.
     """
     if glibc := _glibc():
         glibc.mallopt(M_MMAP_MAX, 0)
@@ -77,9 +77,9 @@ def keep_freed_memory() -> None:
 
 
 def keep_some_freed_memory() -> None:
-    """Let the C library keep, for this process, what pictures leave, but none that is huge.
+    """Let glibc keep the memory of freed images, but return very large blocks to the system.
 
-    By default it gives back what a picture leaves, and asks for it again for the next one.
+    By default glibc returns the memory of one image and requests it again for the next one.
     """
     if glibc := _glibc():
         glibc.mallopt(M_MMAP_MAX, MMAP_MAX)
@@ -88,9 +88,9 @@ def keep_some_freed_memory() -> None:
 
 
 def release_freed_memory() -> None:
-    """Let the C library give back, once, what it keeps: before a process forks.
+    """Let glibc return, once, the free memory that it keeps; call this before a process forks.
 
-    What is freed at that moment would be copied, page by page, when this process uses it again.
+    Free pages that the child shares would be copied, one by one, when this process reuses them.
     """
     if glibc := _glibc():
         glibc.malloc_trim(0)
@@ -101,7 +101,7 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 def versions(device: "torch.device") -> dict[str, str]:
-    """Return what numbers are made with: packages, system, processor, device."""
+    """Return what the results depend on: versions of packages, system, processor, device."""
     import torch
 
     found = {"python": platform.python_version()}

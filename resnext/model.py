@@ -1,4 +1,4 @@
-"""The networks as PyTorch modules, parameters named as torchvision names them."""
+"""The networks as PyTorch modules, with torchvision's parameter names."""
 
 from math import sqrt
 
@@ -11,14 +11,14 @@ from resnext.spec import Norm, Spec, Stem
 
 
 class ResNeXt(nn.Module):
-    """Any network of the family: pictures (N, 3, H, W) to logits (N, classes).
+    """Any network of the family: images (N, 3, H, W) to logits (N, classes).
 
-    The last pooling averages whatever is left of H and W, which at the original's input size is
-    what its fixed window did.
+    The last pooling averages over all of the feature map, as the original's fixed window does at
+    the original's input size.
 
     Args:
         spec: the architecture.
-        generator: draws the initial weights; None takes torch's default generator.
+        generator: of the initial weights; None takes torch's default generator.
     """
 
     def __init__(self, spec: Spec, *, generator: torch.Generator | None = None) -> None:
@@ -36,7 +36,7 @@ class ResNeXt(nn.Module):
         _initialise(self, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (N, classes) of pictures (N, 3, H, W)."""
+        """Return the logits (N, classes) of images (N, 3, H, W)."""
         x = self.conv1(x)
         if self.bn1 is not None:
             x = F.relu(self.bn1(x))
@@ -52,7 +52,7 @@ class ResNeXt(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """What the three kinds of block share: convolutions, batch norms and the shortcut."""
+    """The base of the three kinds of block: convolutions, batch norms and the shortcut."""
 
     def __init__(self, row: Residual) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class ResidualBlock(nn.Module):
         return y
 
     def shortcut(self, x: Tensor) -> Tensor:
-        """Return what is added to the branch."""
+        """Return the shortcut's output, which is added to the branch."""
         if self.downsample is None:
             return x
         projected: Tensor = self.downsample(x)
@@ -83,7 +83,7 @@ class ResidualBlock(nn.Module):
 
 
 class PostActivation(ResidualBlock):
-    """Convolution, batch norm, ReLU; the last ReLU behind the addition."""
+    """Convolution, batch norm, ReLU; the last ReLU after the addition."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, H / stride, W / stride)."""
@@ -96,7 +96,7 @@ class PostActivation(ResidualBlock):
 
 
 class NormAfterAddition(ResidualBlock):
-    """The published ResNet-50 of fb.resnet.torch: one batch norm on the sum."""
+    """The block of fb.resnet.torch's ResNet-50: its last batch norm is after the addition."""
 
     def __init__(self, row: Residual) -> None:
         super().__init__(row)
@@ -112,7 +112,7 @@ class NormAfterAddition(ResidualBlock):
 
 
 class PreActivation(ResidualBlock):
-    """Batch norm, ReLU, convolution; nothing behind the addition."""
+    """Batch norm, ReLU, convolution; nothing after the addition."""
 
     def __init__(self, row: Residual) -> None:
         super().__init__(row)
@@ -140,7 +140,7 @@ BLOCKS: dict[Norm, type[ResidualBlock]] = {
 
 
 class ZeroPad(nn.Module):
-    """Shortcut A: every stride-th pixel, and as many channels of zeros behind as are missing."""
+    """Shortcut A: every stride-th pixel, followed by the missing channels as zeros."""
 
     def __init__(self, stride: int, channels: int) -> None:
         super().__init__()
@@ -182,7 +182,7 @@ def _initialise(network: ResNeXt, generator: torch.Generator | None) -> None:
     Convolutions: normal, deviation sqrt(2 / (kernel area * outputs)). Batch norm: ones and zeros.
     Classifier: uniform within 1 / sqrt(inputs) (Torch's default), bias zero.
     """
-    if network.fc.weight.is_meta:  # nothing to draw into, and torch would take a second over it
+    if network.fc.weight.is_meta:  # no memory to fill, and torch would take a second for it
         return
     for module in network.modules():
         match module:

@@ -1,4 +1,4 @@
-"""What happens to a picture before a network sees it, as a row that belongs to the weights."""
+"""The preprocessing of images before a network, as a row of numbers that belongs to the weights."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,7 +8,8 @@ from typing import Any, Final, Self
 from resnext.errors import PreprocessingError
 from resnext.fields import check_known, is_number, is_whole, read_toml
 
-LONGEST: Final = 9459  # pixels of a side: no picture of so many squared is read
+# Pixels of a side. Images of more than about the square of this are refused by the decoder.
+LONGEST: Final = 9459
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +17,12 @@ class Preprocessing:
     """The original validation pipeline, in numbers.
 
     Attributes:
-        scale: pixels of the shorter side after scaling; None leaves the picture as it is.
-        crop: pixels of a side of the square that the network sees.
+        scale: pixels of the shorter side after scaling; None means no scaling.
+        crop: side in pixels of the square input of the network.
         mean: subtracted per channel (red, green, blue), in units of `white`.
         std: divides per channel, in units of `white`, > 0.
-        white: the value of a byte of 255. 1 for the ImageNet networks; 255 for those of CIFAR,
-            whose mean and std are printed on the scale of bytes.
+        white: the value that a byte of 255 is scaled to: 1 for the ImageNet networks, 255 for those
+            of CIFAR, whose mean and std are published on the scale of bytes.
 
     Raises:
         PreprocessingError: a value of another type or out of bounds.
@@ -64,7 +65,7 @@ class Preprocessing:
             raise PreprocessingError(f"{where}: {error}") from error
 
     def describe(self) -> str:
-        """Return the row in words, as people write it."""
+        """Return the row in words, for people."""
         scale = f"scale {self.scale}, " if self.scale else ""
         mean, std = (" ".join(f"{value:g}" for value in row) for row in (self.mean, self.std))
         return f"{scale}crop {self.crop}, mean {mean}, std {std}"
@@ -87,7 +88,7 @@ def read_preprocessing(path: Path) -> Preprocessing:
     return Preprocessing.from_fields(read_toml(path, PreprocessingError), str(path))
 
 
-MOST: Final = 1_000_000  # a mean on the scale of bytes: nothing comes near
+MOST: Final = 1_000_000  # far above any mean or std, even on the scale of bytes
 
 
 def _side(name: str, value: object) -> int:

@@ -16,7 +16,7 @@ from resnext.spec import Spec
 
 
 class Metric(StrEnum):
-    """What a claim is about, in percent of the images."""
+    """The quantity of a claim, in percent of the images."""
 
     TOP1_ERROR = "top1_error"
     TOP5_ERROR = "top5_error"
@@ -24,13 +24,13 @@ class Metric(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One printed number.
+    """One published number.
 
     Attributes:
         metric: what was measured.
         value: percent, as printed: "22.2" and "22.20" are different claims.
         images: size of the whole set it was measured on.
-        source: who printed it.
+        source: where it was published.
         crops: 1 (centre) or 10; the logits of the ten are summed.
         scale, crop: where they differ from the network's preprocessing.
     """
@@ -49,11 +49,11 @@ class Row:
     """One network of a table.
 
     Attributes:
-        name: checkpoints of this name are judged by it.
+        name: checkpoints of this name are judged by these claims.
         preprocessing: the protocol of its claims.
         spec: the architecture, where the table knows it.
         weights_sha256: of the only weights that the claims are about, as reports state it; None
-            where the name decides.
+            if the claims are about any weights of that name.
         file, url, bytes: the original file's name, address and size.
         licence: of the weights.
         multiply_adds: in G, as printed.

@@ -1,4 +1,4 @@
-"""What a network of the family is, in numbers: architecture only, no weights and no pixels."""
+"""The architecture of a network of the family, in numbers: no weights, no preprocessing."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -10,7 +10,7 @@ from resnext.fields import check_known, check_whole, is_whole
 
 
 class Stem(StrEnum):
-    """How pictures enter: a 7x7 convolution and a max-pool, or one 3x3 convolution."""
+    """The first layers: a 7x7 convolution and a max-pool, or one 3x3 convolution."""
 
     IMAGENET = "imagenet"
     CIFAR = "cifar"
@@ -24,12 +24,13 @@ class Block(StrEnum):
 
 
 class Norm(StrEnum):
-    """Where batch norm stands.
+    """Where batch norm is applied.
 
-    POST: behind each convolution. AFTER_ADD: the last one on the sum instead. PRE: before each
-    convolution, and before the fork in the first block of a stage. PRE_BRANCH: before each
-    convolution of the branch, so that the shortcut always sees the raw sum, and behind the
-    projection; this is how fb.resnet.torch began, and when it published ResNet-200 (its issue 45).
+    POST: after each convolution. AFTER_ADD: the same, but the last one of a block comes after the
+    addition. PRE: before each convolution, and in the first block of a stage before the branch and
+    the shortcut part. PRE_BRANCH: before each convolution of the branch only, so that the shortcut
+    takes the unnormalised sum, and after the projection; this is how fb.resnet.torch was when it
+    published ResNet-200 (its issue 45).
     """
 
     POST = "post"
@@ -51,7 +52,7 @@ class Shortcut(StrEnum):
     C = "C"
 
 
-# Ten times the deepest network ever published; a damaged header must not fill the memory.
+# Ten times the deepest network ever published: a damaged header must not exhaust the memory.
 MOST_BLOCKS: Final = 6000
 
 
@@ -59,7 +60,7 @@ MOST_BLOCKS: Final = 6000
 class Spec:
     """One network of the family.
 
-    Plain values are taken too, as files hold them: a list of blocks, the text of a `Stem`.
+    Plain values are accepted too, as files hold them: a list of blocks, the text of a `Stem`.
 
     Attributes:
         blocks: residual blocks per stage, three or four stages.
@@ -68,7 +69,7 @@ class Spec:
         base_width: channels of one group in the first stage, the 4 of "32x4d".
         planes: the width of the first stage; each later stage doubles it, as it doubles the
             channels of a group. 64 in every published ImageNet network.
-        stem_width: channels behind the stem.
+        stem_width: channels after the stem.
         classes: outputs of the classifier.
 
     Raises:
@@ -134,7 +135,7 @@ class Spec:
 
     @property
     def input_size(self) -> int:
-        """Return the side, in pixels, of the picture that the original's fixed pooling takes."""
+        """Return the side, in pixels, of the input that the original's fixed pooling requires."""
         cell = (4 if self.stem is Stem.IMAGENET else 1) << (len(self.blocks) - 1)
         return cell * self.pool
 
@@ -184,7 +185,7 @@ _CHOICES: Mapping[str, type[StrEnum]] = {
 
 
 def _value(name: str, value: object) -> object:
-    """Return one value as the attribute `name` holds it: another type builds another network."""
+    """Return a value in the type of the attribute `name`, or refuse it."""
     if choices := _CHOICES.get(name):
         if value not in list(choices):
             raise SpecError(f"{name} is one of {', '.join(choices)}, found {value!r}")

@@ -1,6 +1,6 @@
-"""Arrays and texts as a safetensors file, written from wherever they lie.
+"""Arrays and texts as a safetensors file, written without a copy of the arrays in memory.
 
-The format is a length, a JSON header and the raw arrays; the library would first copy them all.
+The format is a length, a JSON header and the raw arrays; safetensors' own writer copies them all.
 """
 
 import json
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.generic]
 
 LENGTH: Final = Struct("<Q")
-# numpy's name -> the format's name, of every type that is written.
+# NumPy's name -> the format's name, of every element type that is written.
 DTYPES: Final = {
     "float16": "F16",
     "float32": "F32",
@@ -25,7 +25,7 @@ DTYPES: Final = {
 
 
 def write_tensors(file: IO[bytes], arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> int:
-    """Write a whole file from the place where `file` stands; return the length of its header."""
+    """Write all of the format at the position of `file`; return the length of the header."""
     header = tensor_header(arrays, metadata)
     file.write(LENGTH.pack(len(header)) + header)
     for name in _order(arrays):
@@ -34,7 +34,7 @@ def write_tensors(file: IO[bytes], arrays: Mapping[str, Array], metadata: Mappin
 
 
 def tensor_header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
-    """Return the header that stands behind the length, padded to a multiple of eight bytes."""
+    """Return the header that follows the length, padded to a multiple of eight bytes."""
     header: dict[str, object] = {"__metadata__": dict(metadata)}
     end = 0
     for name in _order(arrays):
@@ -47,5 +47,5 @@ def tensor_header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> b
 
 
 def _order(arrays: Mapping[str, Array]) -> list[str]:
-    """Return the names with the widest elements first: each array starts at its own multiple."""
+    """Order the names by descending element size, so that every array is aligned to its own."""
     return sorted(arrays, key=lambda name: -arrays[name].itemsize)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from resnext.download import http
+from resnext.download import web
 from resnext.download.partial import Partial, Version
 from resnext.errors import DownloadError
 
@@ -59,7 +59,7 @@ class Order:
     @property
     def name(self) -> str:
         """Return the address for messages and notes."""
-        return http.without_password(self.url)
+        return web.without_password(self.url)
 
 
 class TryAgainError(DownloadError):
@@ -123,7 +123,7 @@ def _accept(response: "Response", order: Order, part: Partial, *, start: int) ->
     """
     status, url = response.status_code, order.name
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        pause = http.retry_after(response.headers)
+        pause = web.retry_after(response.headers)
         raise TryAgainError(f"{url}: the server answers {_status(status)}", pause=pause)
     if start and status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
         if status == HTTPStatus.PARTIAL_CONTENT and _continues(response, part, start=start):
@@ -134,20 +134,20 @@ def _accept(response: "Response", order: Order, part: Partial, *, start: int) ->
         )
     if status != HTTPStatus.OK:
         raise DownloadError(f"{url}: the server answers {_status(status)}; {HINT}")
-    if http.is_page_type(response.headers):
+    if web.is_page_type(response.headers):
         raise DownloadError(_page(order))
     part.begin(_version(response, order))
 
 
 def _continues(response: "Response", part: Partial, *, start: int) -> bool:
     """Tell whether a body is the missing rest of the very version that the partial file is of."""
-    version, sent = part.version, http.content_range(response.headers)
+    version, sent = part.version, web.content_range(response.headers)
     if version is None or sent is None:
         return False
     first, total = sent
     if first != start or version.total not in (None, total):
         return False
-    if http.validator(response.headers) not in (None, version.validator):
+    if web.validator(response.headers) not in (None, version.validator):
         return False
     part.describe(replace(version, total=total))
     return True
@@ -155,8 +155,8 @@ def _continues(response: "Response", part: Partial, *, start: int) -> bool:
 
 def _version(response: "Response", order: Order) -> Version:
     """Return what a whole body is, if it may be the file that is wanted."""
-    total = http.content_length(response.headers)
-    if total is None and not http.is_chunked(response.headers):
+    total = web.content_length(response.headers)
+    if total is None and not web.is_chunked(response.headers):
         if order.size is None and order.sha256 is None:
             raise DownloadError(
                 f"{order.name}: the server does not say how long the file is, so nobody could tell"
@@ -164,10 +164,10 @@ def _version(response: "Response", order: Order) -> Version:
             )
         total = order.size
     elif None not in (total, order.size) and total != order.size:
-        if http.is_page(response.raw.read(CHUNK, decode_content=False)):
+        if web.is_page(response.raw.read(CHUNK, decode_content=False)):
             raise DownloadError(_page(order))
         raise DownloadError(_wrong_size(order, order.size, f"{total} are offered"))
-    validator = http.validator(response.headers)
+    validator = web.validator(response.headers)
     return Version(url=order.name, validator=validator, total=total)
 
 
@@ -194,7 +194,7 @@ def _store(response: "Response", order: Order, part: Partial) -> None:
 def check(order: Order, path: Path) -> None:
     """Refuse a complete file that is not the expected one."""
     with path.open("rb") as file:
-        if http.is_page(file.read(CHUNK)):
+        if web.is_page(file.read(CHUNK)):
             raise DownloadError(_page(order))
     size = path.stat().st_size
     if order.size is None and size == 0:
@@ -246,4 +246,4 @@ def _reason(error: BaseException) -> str:
     ):
         error = deeper
     words = error.strerror if isinstance(error, OSError) else None
-    return http.without_password(words or str(error)) or type(error).__name__
+    return web.without_password(words or str(error)) or type(error).__name__
