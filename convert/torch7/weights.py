@@ -157,7 +157,7 @@ class _Collector:
             self.tensors[name] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
     def _array(self, part: ModuleWeights, field: str, shape: Shape) -> Array | None:
-        """Return a field of a module in its shape; add a fault and return None if it is unusable."""
+        """Return a field of a module in its shape; None, with a fault added, if unusable."""
         tensor = part.tensors.get(field)
         if tensor is None:
             self.faults.append(f"{part.place}: {field} is missing, {shape} expected")
@@ -167,9 +167,8 @@ class _Collector:
             self.faults.append(f"{part.place}: {field} is a {tensor.type}, floats expected")
         elif array.shape != shape and array.shape != _flat(shape):
             self.faults.append(f"{part.place}: {field} is {array.shape}, {shape} expected")
-        elif (
-            _reach(array) < array.nbytes
-        ):  # before its values are read: it may look larger than memory
+        # Before the values are read: such an array may look larger than the memory.
+        elif _reach(array) < array.nbytes:
             self.faults.append(f"{part.place}: {field} repeats elements of its storage")
         elif not np.isfinite(array).all():
             self.faults.append(
