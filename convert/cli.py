@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROG: Final = "resnext-convert"
 
-# Parameter -> option, of those that only a conversion obeys.
+# Parameter -> option, of the options that only a conversion uses.
 WRITING: Final = {
     "output": "--output",
     "format_": "--to",
@@ -30,10 +30,10 @@ WRITING: Final = {
 
 
 class OutputPath(NamedPath):
-    """A path, and whether it is spelt as that of a folder, with a slash at its end."""
+    """A path, and whether it is spelt as a folder, with a slash at its end."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path, and whether it is a folder's."""
+        """Return the path, and whether it is spelt as a folder."""
         return super().convert(value, param, ctx), str(value).endswith(os.sep)
 
 
@@ -150,7 +150,7 @@ def _each(
     *,
     as_json: bool,
 ) -> tuple[list[dict[str, object]], int]:
-    """Work on every source, whatever happens to the others; return results and failures."""
+    """Work on every source, even if others fail; return the results and the number of failures."""
     results: list[dict[str, object]] = []
     failures = 0
     for text in sources:
@@ -170,7 +170,7 @@ def _each(
 
 
 def _check_info(context: click.Context) -> None:
-    """Refuse what `--info` would pass over without a word."""
+    """Refuse options that `--info` would ignore silently."""
     for name, option in WRITING.items():
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             raise click.UsageError(f"{option} with --info, which writes nothing; give one of both")

@@ -44,7 +44,7 @@ def convert_source(
     Args:
         source: what to convert; a published network is downloaded first.
         config: the options.
-        sha256: of the source's file, being computed already; None if it is not.
+        sha256: of the source's file, if it is being computed already.
     """
     exporter = EXPORTERS[config.format]
     exporter.require()
@@ -62,7 +62,7 @@ def convert_source(
 
 def _export(path: Path, target: Path, exporter: Exporter, config: ConversionConfig) -> Conversion:
     """Write a converted checkpoint in another format, or with another preprocessing."""
-    # First: what is wrong with the file matters more than where its output goes.
+    # Before any check of the output: a fault of the file matters more.
     checkpoint = _stored(load_converted(path), config)
     if exporter.name == "safetensors" and config.preprocessing is None:
         raise SourceError(
@@ -101,7 +101,7 @@ def _convert(
         provenance = replace(checkpoint.provenance, proof=proof.difference if proof else None)
         return replace(checkpoint, provenance=provenance)
 
-    exporter.require_room(target, replace=config.force)  # the proof took its time
+    exporter.require_room(target, replace=config.force)  # again: the proof took its time
     if exporter.name == "safetensors":
         stored("0" * 64).save(target, final=stored)
     else:

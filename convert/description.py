@@ -1,4 +1,4 @@
-"""What a file is, for people and for machines: the facts behind `--info`."""
+"""The description of a checkpoint file: the facts that `--info` prints."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,16 +26,16 @@ class NetworkFacts:
 
     Attributes:
         name: the published name, or the architecture's.
-        input_size: side in pixels of the picture that it was made for.
-        parameters: trained numbers.
-        multiply_adds: for one such picture.
-        conversions: what a conversion does, or did, to values.
-        form: how the blocks of a .t7 are written, "B" or "C"; "" without groups.
+        input_size: side in pixels of the input that it was built for.
+        parameters: number of trained parameters.
+        multiply_adds: for one such input.
+        conversions: how a conversion changes, or changed, values.
+        form: of the blocks in a .t7, "B" or "C"; "" without groups.
         licence: of the weights, where it is known.
         sha256: of the original file, where it was stored.
         proof: of a converted checkpoint, as in its provenance.
-        classes: what its classes are called, where it says so.
-        training: how it was trained here, as its checkpoint has it; None if it was not.
+        classes: their names; None where these are not stored.
+        training: how it was trained by this project, as its checkpoint states; None if it was not.
     """
 
     name: str
@@ -59,11 +59,11 @@ class Description:
     """What is known of a file.
 
     Attributes:
-        format: how it is written.
+        format: file format and encoding, or what wrote it.
         tensor_types: how many tensors of each type it holds.
-        tree: what is in it, one line each, indented.
-        beside: what stands beside the network in a training checkpoint: epoch, optimiser ...
-        network: None where it would be refused, with the reason in `refusal`.
+        tree: its content, an indented line for each part.
+        beside: what a training checkpoint holds besides the network: epoch, optimiser ...
+        network: None if a conversion would refuse it, for the reason in `refusal`.
     """
 
     file: str
@@ -80,9 +80,9 @@ def describe_file(path: Path) -> Description:
     """Describe a file without converting it.
 
     Raises:
-        ConvertError: it is no readable .t7. What is readable but would be refused is described,
-            with the reason as its `refusal`.
-        CheckpointError: it is a damaged checkpoint, or somebody else's.
+        ConvertError: it is not a readable .t7. A readable file that a conversion would refuse is
+            described, with the reason in `refusal`.
+        CheckpointError: a safetensors file that is damaged or was not written by this project.
         OSError: it cannot be opened.
     """
     return _describe_checkpoint(path) if is_safetensors(path) else _describe_t7(path)
@@ -177,7 +177,7 @@ def _facts(
 
 
 def _module_lines(module: Module, depth: int) -> Iterator[str]:
-    """Yield the tree as Lua's print would: class, shape of the weight, settings that tell most."""
+    """Yield the module tree as Lua prints it: class, shape of the weight, main settings."""
     weight = module.tensor("weight")
     shape = f" {'x'.join(str(size) for size in weight.array.shape)}" if weight else ""
     names = [name for name in ("dW", "dH", "groups") if module.fields.get(name, 1.0) != 1.0]
@@ -191,7 +191,7 @@ MOST_LINES: Final = 100
 
 
 def _value_lines(name: str, value: object) -> Iterator[str]:
-    """Yield what is below a value, three levels deep, each table once and the first lines only."""
+    """Yield lines for a value and its content: three levels, each table once, at most 100 lines."""
     lines = _all_value_lines(name, value, 0, set())
     yield from islice(lines, MOST_LINES)
     if next(lines, None) is not None:

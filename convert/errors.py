@@ -1,14 +1,14 @@
-"""Why a source is not converted, where neither its content nor the format is the cause."""
+"""The errors of a conversion that are about neither the .t7's content nor the output."""
 
 from resnext.errors import ConvertError
 
 
 class SourceError(ConvertError):
-    """A source that is neither a file nor a published network."""
+    """A source that is neither a file nor a published network, or that needs no conversion."""
 
 
 class UnprovableError(ConvertError):
-    """The logits are the same for every picture, so that nothing shows in them."""
+    """The logits are the same for every input, so that comparing them proves nothing."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""The one door: a path, .t7 or converted, to a checkpoint."""
+"""A file, .t7 or converted, to a checkpoint."""
 
 import os
 from collections.abc import Iterator
@@ -28,10 +28,10 @@ class Original:
 
     Attributes:
         path: of the file.
-        file: how it was written, and its root value.
-        tree: the network's modules as they stand in it.
-        network: what they are.
-        sha256: of the file, once it is computed.
+        file: its root value and encoding.
+        tree: the network's modules as they are in the file.
+        network: the spec and tensors that they were mapped to.
+        sha256: of the file; its result may still be being computed.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class Original:
         """Return the network as a checkpoint.
 
         Args:
-            sha256: what to state as the file's; None waits for the true one.
+            sha256: to state as the file's; None waits for the computed one.
         """
         spec = self.network.spec
         row = published_row(spec, file=self.path.name, size=self.file.bytes)
@@ -55,7 +55,7 @@ class Original:
             preprocessing=preprocessing,
             origin=origin,
             provenance=Provenance(
-                # Whatever bytes the name holds, the header is UTF-8.
+                # The header is UTF-8, whatever bytes the name consists of.
                 source_file=os.fsencode(self.path.name).decode("utf-8", "backslashreplace"),
                 source_sha256=sha256 or self.sha256.result(),
                 source_bytes=self.file.bytes,
@@ -75,10 +75,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_converted(path: Path) -> Checkpoint:
-    """Return a converted checkpoint, its values checked as those of an original are.
+    """Return a converted checkpoint, its values checked like those of an original.
 
     Raises:
-        CheckpointError: it is damaged or somebody else's.
+        CheckpointError: it is damaged, or this project did not write it.
         OSError: it cannot be opened.
     """
     checkpoint = Checkpoint.load(path)
@@ -101,7 +101,7 @@ def load_original(path: Path, *, sha256: Future[str]) -> Original:
 
     Args:
         path: the file.
-        sha256: of it, being computed.
+        sha256: of the file; its result may still be being computed.
 
     Raises:
         ConvertError: it is damaged, or holds no network of the family.
@@ -115,11 +115,11 @@ def load_original(path: Path, *, sha256: Future[str]) -> Original:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let the errors of the block name the file."""
+    """Let every ConvertError of the block name the file."""
     try:
         yield
     except ConvertError as error:
-        if not isinstance(error, OutputError):  # which names its own
+        if not isinstance(error, OutputError):  # its message names another file
             error.path = path
         raise
 
@@ -127,10 +127,10 @@ def naming(path: Path) -> Iterator[None]:
 def assumed_preprocessing(
     spec: Spec, row: Row | None
 ) -> tuple[Preprocessing, Origin] | tuple[None, None]:
-    """Return the preprocessing of a network that nobody has described otherwise.
+    """Return the preprocessing of a network for which none is stored or given.
 
-    The published row's; else four stages are ImageNet's and three stages with 10 or 100 classes
-    CIFAR's; else none.
+    It is the published row's; else ImageNet's for four stages, CIFAR's for three stages with 10 or
+    100 classes; else none.
     """
     if row:
         return row.preprocessing, Origin.PUBLISHED

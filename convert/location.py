@@ -22,8 +22,8 @@ class Location:
 
     Attributes:
         path: of the file, which may not be there yet.
-        output: where an output goes by default: this path with another suffix.
-        row: the published network to fetch into `path`; None for a file of the user's own.
+        output: the default output is this path with another suffix.
+        row: the published network to download to `path`; None for a file of the user.
     """
 
     path: Path
@@ -64,7 +64,7 @@ def find_location(text: str, *, cache: Path | None) -> Location:
 
 
 def _published(text: str, names: Mapping[str, Row]) -> str:
-    """Say which published networks there are, to whoever seems to mean one: timm spells others."""
+    """Return a hint at published names if the text may mean one; timm spells some differently."""
     for name in names:
         if _letters(name) == _letters(text):
             return f"; did you mean {name}?"
@@ -89,8 +89,8 @@ def fetch_file(location: Location, bar: "Bar") -> Path:
 def start_sha256(path: Path) -> Future[str]:
     """Start to compute a file's sha256 in a thread; its result is 64 hexadecimal digits.
 
-    For a large file it takes longer than the whole conversion, on a core of its own. Only who asks
-    for the result waits for it: a command that has failed ends at once.
+    For a large file this takes longer than the rest of the conversion, which runs meanwhile. The
+    thread is a daemon: a command that has failed ends at once.
 
     The result raises:
         OSError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""Is the converted network the original one? Both answer the same pictures, in float64."""
+"""The proof of a conversion: both networks compute the same logits from the same input."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,22 +10,22 @@ from convert.torch7.oracle import run
 from convert.torch7.tree import Module
 from resnext.checkpoint import Checkpoint
 
-# Where every value was kept only the order of float64 sums differs; conversions round to float32.
+# If every value was kept, only the order of float64 sums differs; converted values are float32.
 EXACT: Final = 1e-12
 CONVERTED: Final = 1e-5
 
-# Pixels of a side of what shows that logits follow the picture: a tenth of ImageNet's.
+# Side in pixels of the inputs that show that the logits depend on the input: small, to be fast.
 PATCH: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How far the two answers are apart.
+    """The difference of the logits of the two networks.
 
     Attributes:
         difference: largest difference of the logits over the largest logit.
-        tolerance: what it was allowed to be.
-        pictures: how many were compared.
+        tolerance: the largest difference that is allowed.
+        pictures: how many inputs were compared.
     """
 
     difference: float
@@ -39,19 +39,19 @@ class Proof:
 
 
 def prove(tree: Module, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0) -> Proof:
-    """Compare the converted network with the original's modules, run one by one.
+    """Compare the converted network with the original's modules, in float64 on random inputs.
 
     Args:
-        tree: the modules as they stand in the file.
+        tree: the modules as they are in the file.
         checkpoint: what they were converted to.
-        pictures: of normal noise, at the size that the network was made for.
+        pictures: number of inputs, of normal noise, at the size that the network was built for.
         seed: of the noise.
 
     Raises:
         ProofError: the difference is above 1e-12, or 1e-5 where values were converted, or it is not
             a number.
-        UnprovableError: two pictures are no further apart than that, so that any network of the
-            family with the same zeros would do.
+        UnprovableError: the logits of two inputs differ by no more than that, so that a network
+            with other weights might pass too.
     """
     size = checkpoint.spec.input_size
     generator = torch.Generator().manual_seed(seed)
@@ -61,7 +61,9 @@ def prove(tree: Module, checkpoint: Checkpoint, *, pictures: int = 1, seed: int 
         found = network(noise)
         patch = noise[:1, :, :PATCH, :PATCH]
         first, second = network(torch.cat([patch, -patch]))
-        del network  # at 668 MB each, the weights of only one of the two stay in memory
+        del (
+            network
+        )  # the weights of one network only are in memory at a time: up to 668 MB in float64
         expected = run(tree, noise)
     assert isinstance(expected, torch.Tensor)
     difference = float((found - expected).abs().max())

@@ -1,4 +1,4 @@
-"""What a command found, as lines for people and as fields for JSON."""
+"""Conversions and descriptions as the command prints them: lines for people, fields for JSON."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """One conversion that was done.
+    """A finished conversion.
 
     Attributes:
         proof: None with --no-verify.
         original: the source is an original file, not a converted one.
-        usage: what loads the output elsewhere, where that is no news.
+        usage: code that loads the output; empty where that is well known.
     """
 
     source: Path
@@ -40,7 +40,7 @@ class Conversion:
 
 
 def conversion_lines(conversion: Conversion) -> Iterator[str]:
-    """Yield what a person wants to know of a conversion."""
+    """Yield the lines that describe a conversion."""
     checkpoint = conversion.checkpoint
     provenance = checkpoint.provenance
     parameters = layout(checkpoint.spec).parameters()
@@ -80,7 +80,7 @@ def conversion_fields(conversion: Conversion) -> dict[str, object]:
 
 
 def description_lines(description: Description) -> Iterator[str]:
-    """Yield what a person wants to know of a file."""
+    """Yield the lines that describe a file."""
     yield f"{description.file}: {description.bytes:,} bytes, {description.format}"
     types = ", ".join(f"{count} {name}" for name, count in description.tensor_types.items())
     yield f"tensors: {types or 'none'}"
@@ -148,7 +148,7 @@ def description_fields(description: Description) -> dict[str, object]:
 
 
 def _training(facts: Mapping[str, object]) -> Iterator[str]:
-    """Yield whatever a header says of a training: its writer decides what that is."""
+    """Yield all facts of a training that a header holds, whatever they are."""
     groups = {name: each for name, each in facts.items() if isinstance(each, Mapping)}
     rest = {name: each for name, each in facts.items() if name not in groups}
     yield f"trained: {_listed(rest)}"

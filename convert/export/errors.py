@@ -1,10 +1,10 @@
-"""Why a checkpoint is not written in a format: one class a cause."""
+"""The errors of writing a checkpoint in a format: one class for each cause."""
 
 from resnext.errors import ConvertError
 
 
 class OutputError(ConvertError):
-    """A file to write that is in the way, or two that are the same."""
+    """An output that cannot be written there: it exists, or two sources have the same."""
 
 
 class TopologyError(ConvertError):

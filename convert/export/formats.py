@@ -20,11 +20,10 @@ class Exporter:
     Attributes:
         name: as `--to` takes it.
         suffix: of the file or folder, with its dot.
-        write: puts a checkpoint at a path, whole or not at all, over whatever is there.
-        files: what the folder holds; empty for a file.
-        usage: what loads it elsewhere, with the place of its path; empty where that is no news.
-        packages: names of what the format needs beyond the project's own dependencies, to import
-            and to install alike.
+        write: writes a checkpoint to a path, whole or not at all, replacing what is there.
+        files: names of the files in the folder; empty if the format is a single file.
+        usage: code that loads it, with a placeholder for its path; empty where that is well known.
+        packages: needed beyond the project's dependencies; each has one name for pip and import.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Exporter:
                 raise MissingExtraError(self.name, package, self.packages)
 
     def require_room(self, path: Path, *, replace: bool) -> None:
-        """Check that the format may be written at `path`.
+        """Check that the output may be written to `path`.
 
         A folder is replaced only if all it holds is what this format writes: nobody's other files
         are deleted.
@@ -86,7 +85,7 @@ _ROWS: Final = (
         suffix=".timm",
         write=write_timm,
         files=FILES,
-        # Without the last argument timm takes random weights and says nothing.
+        # Without the last argument timm silently takes random weights.
         usage='timm.create_model("local-dir:{}", pretrained=True)',
     ),
     Exporter(

@@ -19,7 +19,7 @@ OUTPUT: Final = "logits"
 # Largest difference of the logits: absolute, or of the largest logit if that is larger than 1.
 TOLERANCE: Final = 1e-4
 CHECKED_BATCHES: Final = (1, 3)
-# A protobuf message has no more bytes than this; the graph itself takes far less than a MiB.
+# Of the weights: a protobuf message has less than 2 GiB, and the graph takes less than 1 MiB.
 LARGEST: Final = (1 << 31) - (1 << 20)
 
 
@@ -47,7 +47,7 @@ def write_onnx(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def picture_side(checkpoint: Checkpoint) -> int:
-    """Return the side, in pixels, of the pictures that the network sees."""
+    """Return the side, in pixels, of the network's input."""
     row = checkpoint.preprocessing
     return row.crop if row else checkpoint.spec.input_size
 
@@ -55,14 +55,14 @@ def picture_side(checkpoint: Checkpoint) -> int:
 def onnx_model(network: "nn.Module", side: int, *, metadata: dict[str, str]) -> bytes:
     """Return a network in evaluation mode as the bytes of an ONNX file.
 
-    torch's TorchScript exporter is taken: its other one, the default since 2.9, needs onnxscript
-    as well. Both warn, of their own age and of their own inner workings, which is nothing that a
-    user could act upon; what counts is whether the file answers right, and that is checked.
+    torch's TorchScript exporter is used: the other one, the default since 2.9, needs onnxscript.
+    Its warnings are suppressed, as a user can do nothing about them; the file's answers are checked
+    instead.
 
     Args:
-        network: float32, on the CPU; its weights stand in the file bit for bit, under their names
-            (of several that are equal, the first one's).
-        side: of the pictures in pixels; the file takes no other.
+        network: float32, on the CPU; the file holds its weights bit for bit, under their names (of
+            several equal ones, under the first one's).
+        side: of the input images in pixels; the file takes no other.
         metadata: becomes `metadata_props`.
 
     Raises:
@@ -103,11 +103,11 @@ def largest_difference(model: bytes, network: "nn.Module", side: int) -> float:
     Args:
         model: the bytes of the file.
         network: the reference; float32, on the CPU.
-        side: of the pictures in pixels.
+        side: of the input images in pixels.
 
     Returns:
         The largest difference over the batches of `CHECKED_BATCHES`: absolute, or over the largest
-        logit if that is larger than 1; not a number if a logit is none.
+        logit if that is larger than 1; NaN if a logit is NaN.
     """
     import numpy as np
     import onnxruntime

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 def write_pth(checkpoint: Checkpoint, path: Path) -> None:
     """Write a plain state dict: torchvision's names, tensors in the checkpoint's own types.
 
-    `torch.load(path, weights_only=True)` reads it and strict loads take it, because all that is in
-    the dict is tensors. The facts of the checkpoint hang on the dict as an attribute, as
-    `nn.Module.state_dict()` does with its `_metadata`: `torch.load(path).resnext` is a dict of
-    strings.
+    The dict holds tensors only, so that `torch.load(path, weights_only=True)` reads it and strict
+    loads accept it. The facts of the checkpoint are an attribute of the dict, like the `_metadata`
+    of `nn.Module.state_dict()`: `torch.load(path).resnext` is a dict of strings.
 
     Raises:
         OSError: the folder is missing or read-only, or the disk is full.
@@ -35,7 +34,7 @@ def write_pth(checkpoint: Checkpoint, path: Path) -> None:
         try:
             torch.save(state, file)
         except RuntimeError as error:
-            # torch's writer, closing a file that it could not finish, covers up the reason.
+            # torch's writer fails again when it closes the file, which hides the first error.
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise

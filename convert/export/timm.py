@@ -24,7 +24,7 @@ CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
 FILES: Final = (CONFIG, WEIGHTS)
 
-# timm's names of the networks that it builds without further arguments.
+# timm's names of the networks that it builds without arguments.
 ARCHITECTURES: Final = {
     "resnet18": Spec(blocks=(2, 2, 2, 2), block=Block.BASIC),
     "resnet34": Spec(blocks=(3, 4, 6, 3), block=Block.BASIC),
@@ -37,10 +37,10 @@ ARCHITECTURES: Final = {
     "resnext101_64x4d": Spec(blocks=(3, 4, 23, 3), cardinality=64, base_width=4),
 }
 _NAMES: Final = {spec: name for name, spec in ARCHITECTURES.items()}
-# What any other network of timm's ResNet class is a variation of.
+# The name that any other network of timm's ResNet class is built from, with arguments.
 GENERIC: Final = {Block.BASIC: "resnet18", Block.BOTTLENECK: "resnet50"}
 
-# The planes to which timm's base width refers, and the width of its 7x7 stem, which is fixed.
+# timm's base width refers to this number of planes; the width of its 7x7 stem is fixed.
 BASE_PLANES: Final = 64
 STEM_WIDTH: Final = 64
 
@@ -52,12 +52,12 @@ NOTE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """What a network must be to be one of timm's ResNets.
+    """A condition that a network has to meet to be one of timm's ResNets.
 
     Attributes:
-        wants: what timm has.
-        field: of the spec, which is shown where it does not hold.
-        holds: tells whether a spec fulfils it.
+        wants: the condition in words.
+        field: of the spec, shown where the condition is not met.
+        holds: tells whether a spec meets it.
     """
 
     wants: str
@@ -150,7 +150,7 @@ def timm_config(checkpoint: Checkpoint) -> dict[str, object]:
         **({"model_args": arguments} if arguments else {}),
         **({"label_names": checkpoint.classes} if checkpoint.classes else {}),
         "pretrained_cfg": _pretrained_config(checkpoint, row),
-        "resnext": checkpoint.facts(),  # timm reads past what it does not know here
+        "resnext": checkpoint.facts(),  # timm ignores entries that it does not know
     }
 
 
@@ -171,10 +171,10 @@ def write_timm(checkpoint: Checkpoint, path: Path) -> None:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Make a folder that takes the name `path` only when the block ends without an error.
+    """Make a folder that gets the name `path` only if the block ends without an error.
 
-    It is built beside `path` under a hidden name and removed on any error, Ctrl-C included. A
-    folder that has the name already makes room last, and gets it back if that fails.
+    It is made beside `path` under a hidden name and removed on any error, Ctrl-C included. An
+    existing folder is replaced at the very end, and restored if that fails.
 
     Raises:
         OSError: the parent is missing or read-only, or the disk is full; names `path`. An error
@@ -185,7 +185,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         with _hidden_folder(path, prefix) as new:
             yield new
     except OSError as error:
-        # The hidden name says nothing to a user.
+        # The user does not know the hidden name.
         if error.errno is not None and prefix in str(error.filename or prefix):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
@@ -223,7 +223,7 @@ def _swap(new: Path, path: Path) -> None:
 
 
 def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, object]:
-    """Return timm's `pretrained_cfg`; it has no fields but those of timm's own class."""
+    """Return timm's `pretrained_cfg`, with fields of timm's class only."""
     source = checkpoint.provenance
     origin = f" ({checkpoint.origin})" if checkpoint.origin else ""
     origins = {known.name: known.url for known in published()}
@@ -250,10 +250,10 @@ def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, 
 
 
 def crop_fraction(row: Preprocessing) -> float:
-    """Return timm's `crop_pct`: the crop over the scale, 1 where nothing is scaled.
+    """Return timm's `crop_pct`: the crop over the scale, or 1 without scaling.
 
-    timm computes the scale back as floor(crop / crop_pct), so the fraction is lowered by what
-    rounding would lose there.
+    timm computes the scale as floor(crop / crop_pct), so the fraction is lowered until rounding
+    does not lose a pixel there.
     """
     if row.scale is None:
         return 1.0

@@ -1,1 +1,1 @@
-"""Torch7: the bytes of a .t7 file to a spec and named tensors, or a refusal with its place."""
+"""Torch7: reads a .t7 file as a spec and named tensors, or refuses it and names the place."""

@@ -1,4 +1,4 @@
-"""A position in the bytes of a .t7 file: the only code that advances, and checks before it does."""
+"""A position in the bytes of a .t7 file: every read checks the bounds here, then advances."""
 
 import re
 import struct
@@ -16,7 +16,7 @@ Array = NDArray[np.generic]
 
 _TOKEN: Final = re.compile(rb"\s*(\S{1,64})\s")
 _INTEGER: Final = re.compile(rb"[+-]?\d+")
-# A page of a mapped file that is read brings those around it: Linux maps 64 kB at once.
+# Reading a page of a mapped file maps the pages around it too: Linux maps 64 kB at once.
 _AROUND: Final = 1 << 16
 _LARGE: Final = 1 << 18
 _BYTE_TYPES: Final = (np.dtype("u1"), np.dtype("i1"))
@@ -24,22 +24,23 @@ _BYTE_TYPES: Final = (np.dtype("u1"), np.dtype("i1"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a file may ask for at the most; networks stay far below.
+    """The limits of what a file may ask for; networks stay far below them.
 
     Attributes:
-        depth: values inside values. The published files need 17, and the walk takes two Python
-            frames a level.
-        objects: tables, tensors, storages and modules; 3,084 in the largest published file, and
-            some 84,000 in a ResNeXt-101 (32x4d) written in form B, twice as many in a 64x4d.
-        values: all of these, and every string, number and boolean; 11,721 and some 317,000.
+        depth: of nested values. The published files need 17; reading takes two Python frames a
+            level.
+        objects: tables, tensors, storages and modules. The largest published file has 3,084, a
+            ResNeXt-101 (32x4d) in form B about 84,000, a 64x4d twice as many.
+        values: these and all strings, numbers and booleans: 11,721 and about 317,000 in the former
+            two files.
         string: bytes of one string or function.
-        parsed: bytes that the numbers of a text may take beyond its own size; a network's, written
-            with nine digits or more, take less than it.
+        parsed: bytes of memory that the numbers of a text file may take beyond the file's size. The
+            numbers of a network, written with nine digits or more, take less than the file.
 
-    In memory an object of a few bytes in the file becomes some hundred: together these keep the
-    values of any file below 64 MB, beside the file itself. Weights that are passed over unread are
-    no part of the memory, and leave their room to more objects: a network of many branches has many
-    weights too, in one storage as they were trained.
+    An object of a few bytes in the file takes some hundred bytes of memory: these limits keep the
+    values of any file below 64 MB, besides the file itself. Large storages stay in the file and out
+    of memory, so their bytes raise the limits on objects: a network of many branches has many
+    objects, but also many weights, in one storage.
     """
 
     depth: int = 200
@@ -49,20 +50,21 @@ class Limits:
     parsed: int = 1 << 24
 
     def beside(self, unread: int) -> Self:
-        """Return the caps of a file of which so many bytes stay out of memory.
+        """Return the limits for a file of which `unread` bytes stay out of memory.
 
-        An object takes less than 600 bytes beyond its own in the file, a value less than 100.
+        An object takes less than 600 bytes of memory besides its bytes in the file, a value less
+        than 100.
         """
         objects, values = self.objects + unread // 1024, self.values + unread // 256
         return replace(self, objects=objects, values=values)
 
 
 class Cursor(Protocol):
-    """What the reader needs of an encoding; whatever cannot be read is a T7Error."""
+    """Reads the primitive values of an encoding; a value that cannot be read is a T7Error."""
 
     data: Buffer
     offset: int
-    unread: int  # bytes of large storages that were passed over, and stay on the disk
+    unread: int  # bytes of large storages, which are mapped but not read into memory
 
     def read_int(self) -> int:
         """Read a 32-bit integer."""
@@ -86,7 +88,7 @@ class BinaryCursor:
     Args:
         data: the whole file, mapped or in memory; arrays are views of it.
         long_bytes: 8 or 4.
-        limits: caps on what is read.
+        limits: of what is read.
     """
 
     def __init__(self, data: Buffer, *, long_bytes: int, limits: Limits) -> None:
@@ -135,11 +137,11 @@ class BinaryCursor:
 
 
 class AsciiCursor:
-    """The text encoding: numbers between white space, strings as their bytes and a newline.
+    """The text encoding: numbers separated by white space, strings followed by a newline.
 
     Args:
         data: the whole file, mapped or in memory.
-        limits: caps on what is read.
+        limits: of what is read.
     """
 
     def __init__(self, data: Buffer, *, limits: Limits) -> None:
@@ -165,7 +167,7 @@ class AsciiCursor:
         return int(token)
 
     def read_long(self) -> int:
-        """Read an integer: text has one width."""
+        """Read an integer; the text encoding has no widths."""
         return self.read_int()
 
     def read_double(self) -> float:
@@ -178,7 +180,7 @@ class AsciiCursor:
             raise EncodingError(f"a number expected, found {token!r}", offset=start) from error
 
     def _advance(self, count: int, what: str) -> int:
-        """Pass `count` bytes and the newline behind them, if there are any; return their start."""
+        """Advance over `count` bytes and the newline after them; return their start."""
         start, left = self.offset, len(self.data) - self.offset
         if count < 0:
             raise BoundsError(f"{what} of {count} bytes", offset=start)
@@ -200,7 +202,7 @@ class AsciiCursor:
     def read_array(self, dtype: np.dtype[np.generic], count: int) -> Array:
         """Read `count` elements as a read-only array (count,)."""
         start, left = self.offset, len(self.data) - self.offset
-        if dtype in _BYTE_TYPES:  # written raw in this encoding too
+        if dtype in _BYTE_TYPES:  # bytes are written raw in this encoding too
             start = self._advance(count, f"a storage of {count} {dtype.name}")
             return np.frombuffer(self.data, dtype, count, start)
         if count < 0:

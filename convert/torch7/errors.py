@@ -1,4 +1,4 @@
-"""Why a .t7 file is not read, or its content not converted: one class a cause."""
+"""The errors of reading a .t7 file and of its content: one class for each cause."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ from resnext.errors import ConvertError
 
 
 class T7Error(ConvertError):
-    """Bytes that are no complete, well-formed .t7 file.
+    """Bytes that are not a complete, well-formed .t7 file.
 
     Attributes:
-        offset: byte at which the fault was seen.
+        offset: byte at which the fault was found.
     """
 
     def __init__(self, message: str, *, offset: int) -> None:
@@ -66,11 +66,11 @@ class LimitError(T7Error):
 
 
 class EncodingError(T7Error):
-    """Text where a number belongs, or a name that is no text."""
+    """Bytes that are not the number or the class name that is expected there."""
 
 
 class TrailingBytesError(T7Error):
-    """Bytes behind the root value.
+    """Bytes after the root value.
 
     Attributes:
         found: how many.
@@ -117,6 +117,6 @@ class WeightError(RefusedError):
 
 
 def first_of(faults: Sequence[str]) -> str:
-    """Return the first of one or more faults, and say how many there are besides."""
+    """Return the first of one or more faults, and the number of the others."""
     more = len(faults) - 1
     return faults[0] + (f" (and {more} more)" if more else "")

@@ -1,4 +1,4 @@
-"""The module tree that the original's model files build for a spec, as data to compare with.
+"""The module tree that the original's model files build for a spec, to compare a file with.
 
 Sources: models/resnext.lua of the ResNeXt release; models/resnet.lua and models/preresnet.lua of
 fb.resnet.torch.
@@ -15,14 +15,14 @@ from resnext.spec import Spec, Stem
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One module of the tree.
+    """One module of the expected tree.
 
     Attributes:
-        kind: of `lua_classes.KINDS`.
-        settings: what differs from the defaults of `lua_classes.SETTINGS`; a frozenset lists
-            choices.
+        kind: a value of `lua_classes.KINDS`.
+        settings: those that differ from the defaults of `lua_classes.SETTINGS`; a frozenset lists
+            several allowed values.
         modules: the children.
-        layer: what its tensors become; parts of one layer (form B) follow each other.
+        layer: that its tensors belong to; form B's modules hold slices of a layer, in order.
     """
 
     kind: str
@@ -33,13 +33,13 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeForm:
-    """How a tree writes a spec, where the original's versions differ without changing the answers.
+    """Variants of the tree of a spec between versions of the original, with equal results.
 
     Attributes:
-        branches: form B, one branch a group, instead of form C, grouped convolutions.
-        wrapped: a projection stands in an nn.Sequential, as it does since it has a batch norm.
-        normed: a projection has the batch norm that the spec gives it. Those of the published
-            ResNet-18 and 34 have none (fb.resnet.torch, issue 49).
+        branches: form B, one branch for each group, instead of form C, grouped convolutions.
+        wrapped: a projection is inside an nn.Sequential, as in all versions with a batch norm.
+        normed: a projection has the batch norm that the spec says. In the published ResNet-18 and
+            34 it has none (fb.resnet.torch, issue 49).
     """
 
     branches: bool = False
@@ -57,7 +57,7 @@ def expected_tree(spec: Spec, form: TreeForm) -> Expected:
 
     Args:
         spec: the network.
-        form: how the file writes it.
+        form: the variant.
     """
     rows = layout(spec)
     modules = [_convolution(rows.stem)]
@@ -99,8 +99,8 @@ def _block(row: Residual, spec: Spec, form: TreeForm) -> Expected:
 
 
 def _branch(row: Residual, spec: Spec, form: TreeForm) -> list[Expected]:
-    """List what runs beside the shortcut; without the first batch norm if that stands before."""
-    # (what follows convolution k): the batch norm behind it, or the one before convolution k + 1
+    """List the modules of the branch, without a batch norm and ReLU in front of it."""
+    # entry k: the batch norm after convolution k, which may be the one before convolution k + 1
     norms = (*row.norms[1:], None) if spec.norm.is_pre else row.norms
     last = len(row.convolutions) - 1
     modules: list[Expected] = []
@@ -116,9 +116,9 @@ def _branch(row: Residual, spec: Spec, form: TreeForm) -> list[Expected]:
 
 
 def _part(module: Expected, cardinality: int) -> Expected:
-    """Return one of form B's branches: the first convolution's outputs, one of the second's groups.
+    """Return a module of one of form B's branches, which computes the channels of one group.
 
-    `layer` stays the whole layer: the parts are its slices along the outputs.
+    `layer` remains the whole layer; the branches' tensors are its slices along the outputs.
     """
     match module.layer:
         case Convolution() as row:
@@ -139,7 +139,7 @@ def _shortcut(row: Residual, form: TreeForm) -> Expected:
     if row.pads:
         zeros = Expected("MulConstant", {"constant_scalar": 0.0})
         pool = Expected(
-            # The sum of one pixel is its average.
+            # A window of one pixel has the same sum and average.
             "SpatialAveragePooling",
             {
                 **_window(1, row.stride, 0),

@@ -1,4 +1,4 @@
-"""A .t7 file: mapped, its encoding told, read to its last byte; or what else the file is."""
+"""Opens a .t7 file: finds its encoding and reads it, or names the kind of another file."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from convert.torch7.reader import LAST_TAG, read_root
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A .t7 file as read: its root value and how it was written."""
+    """A .t7 file as read: its root value, encoding, width of `long` and size in bytes."""
 
     root: Any
     encoding: str
@@ -24,19 +24,19 @@ class File:
 def load(path: Path, *, limits: Limits | None = None) -> File:
     """Read a .t7 file; arrays are views of the mapped file.
 
-    The encoding is told from the first bytes; the width of `long`, which a binary file does not
-    state, by which of 8 and 4 reads the file to its last byte.
+    The first bytes show the encoding. A binary file does not state its width of `long`: of 8 and 4
+    bytes, it is the one with which the file can be read to its last byte.
 
     Args:
         path: the file.
-        limits: caps, by default `Limits()`.
+        limits: by default `Limits()`.
 
     Raises:
-        T7Error: not a .t7 file, or a damaged one; the leaf names the cause.
+        T7Error: not a .t7 file, or a damaged one; the subclass names the cause.
         OSError: the file cannot be opened.
     """
     with path.open("rb") as file:
-        empty = file.seek(0, 2) == 0  # which cannot be mapped
+        empty = file.seek(0, 2) == 0  # an empty file cannot be mapped
         data = b"" if empty else mmap(file.fileno(), 0, access=ACCESS_READ)
     return loads(data, limits=limits)
 
@@ -52,7 +52,7 @@ def loads(data: Buffer, *, limits: Limits | None = None) -> File:
             root = read_root(BinaryCursor(data, long_bytes=8, limits=limits), limits)
             return File(root, "binary", 8, len(data))
         except T7Error as error:
-            # Without its traceback, which keeps alive all that the first try has read.
+            # Without its traceback, which keeps all that the first attempt read in memory.
             return _read_long32(data, limits, error.with_traceback(None))
     if not _looks_ascii(head):
         raise NotT7Error(kind_of_file(head))
@@ -64,7 +64,7 @@ def _read_long32(data: Buffer, limits: Limits, error8: T7Error) -> File:
     try:
         root = read_root(BinaryCursor(data, long_bytes=4, limits=limits), limits)
     except T7Error as error4:
-        # The right width gets further before it meets the fault.
+        # The right width gets further before it reaches the fault.
         raise (error4 if error4.offset > error8.offset else error8) from None
     return File(root, "binary", 4, len(data))
 
@@ -77,9 +77,9 @@ def _looks_ascii(head: bytes) -> bool:
     return head[:1].isdigit() and head[1:2] in (b"\n", b"")
 
 
-# (pattern of the first bytes, what it is and the next step); the first that matches names the file.
+# (pattern of the first bytes, kind of file and what to do); the first match counts.
 SIGNATURES: Final = (
-    # The first entry of what torch.save writes; its name stands behind 30 bytes.
+    # The first entry of an archive from torch.save; its name starts at byte 30.
     (
         rb"PK\x03\x04.{26}[^/]+/data\.pkl",
         "a zip archive, as PyTorch writes it: it needs no conversion",
@@ -101,10 +101,10 @@ SIGNATURES: Final = (
 
 
 def kind_of_file(head: bytes) -> str:
-    """Name the kind of file that starts with `head`, with the next step.
+    """Return the kind of a file that starts with `head`, and what to do with it.
 
     Args:
-        head: the first bytes, 512 are plenty.
+        head: the first 512 bytes, or more.
     """
     for pattern, description in SIGNATURES:
         if re.match(pattern, head, re.DOTALL):

@@ -1,8 +1,8 @@
-"""What is known of the Lua classes of the family: kinds, settings, and what is left behind."""
+"""The Lua classes of the family: their kinds, settings, weights and ignored fields, as tables."""
 
 from typing import Final
 
-# Class name in the file -> what it computes, whoever implemented it.
+# Class name in the file -> kind: nn's, cudnn's and fbnn's classes of one kind compute the same.
 KINDS: Final = {
     "nn.Sequential": "Sequential",
     "nn.ConcatTable": "ConcatTable",
@@ -29,15 +29,15 @@ KINDS: Final = {
 }
 
 AVERAGE_MODES: Final = frozenset(
-    {  # equal without padding, and padding is checked to be zero
+    {  # all the same without padding, and the padding is checked to be zero
         b"CUDNN_POOLING_AVERAGE",
         b"CUDNN_POOLING_AVERAGE_COUNT_INCLUDE_PADDING",
         b"CUDNN_POOLING_AVERAGE_COUNT_EXCLUDE_PADDING",
     }
 )
 
-# Every setting that changes the arithmetic of a kind, with the value that its absence means.
-# REQUIRED: a file that lacks it is refused.
+# Every setting that changes the results of a kind, and its value where the file has none.
+# REQUIRED: a file without the setting is refused.
 REQUIRED: Final = object()
 _WINDOW: Final = {"kW": REQUIRED, "kH": REQUIRED, "dW": 1.0, "dH": 1.0, "padW": 0.0, "padH": 0.0}
 SETTINGS: Final[dict[str, dict[str, object]]] = {
@@ -48,7 +48,7 @@ SETTINGS: Final[dict[str, dict[str, object]]] = {
     "Concat": {"dimension": REQUIRED},
     "Identity": {},
     "Copy": {},
-    # In place it would overwrite what the Identity beside it hands on.
+    # In place it would overwrite the output of the Identity beside it.
     "MulConstant": {"constant_scalar": REQUIRED, "inplace": False},
     "View": {"size": REQUIRED, "numElements": REQUIRED, "numInputDims": None},
     "Linear": {},
@@ -71,16 +71,16 @@ SETTINGS: Final[dict[str, dict[str, object]]] = {
     },
 }
 
-# Where a class of a kind means something else by a setting's absence.
+# Classes with another default than their kind's where the file lacks the setting.
 CLASS_SETTINGS: Final[dict[str, dict[str, object]]] = {
-    # Saved before it had the field, it summed: nn's own updateOutput still honours that.
+    # Files older than the field sum: nn's updateOutput still does so without it.
     "nn.SpatialAveragePooling": {"divide": False},
 }
 
-# Fields that would replace a module's arithmetic with a function of the file's own.
+# Fields that would replace a module's computation with a function from the file.
 METHODS: Final = frozenset({"forward", "updateOutput"})
 
-# The tensors of a kind that become tensors of the network.
+# The tensors of a kind that are converted.
 WEIGHTS: Final[dict[str, frozenset[str]]] = {
     "SpatialConvolution": frozenset({"weight", "bias"}),
     "SpatialBatchNormalization": frozenset(
@@ -93,7 +93,7 @@ _GRADIENT: Final = "a gradient, zeroed at the next step"
 _ACTIVATION: Final = "an activation of the last picture that was seen"
 _SCRATCH: Final = "scratch space of the backend"
 _SIZES: Final = "sizes of the last input"
-# Fields with tensors inside that are not carried over, each with the reason.
+# Fields with tensors that are not converted, each with the reason.
 LEFT_BEHIND: Final = {
     "gradWeight": _GRADIENT,
     "gradBias": _GRADIENT,

@@ -1,7 +1,7 @@
-"""The module tree to a spec and named tensors, or a refusal that names the place.
+"""Maps a module tree to a spec and named tensors, or refuses it and names the place.
 
 Every module of the file is compared with the one that the original's model file would have built,
-and every tensor in it is either used once or on the list of what is left behind.
+and every tensor is either used exactly once or listed among those that are ignored.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,13 +29,13 @@ from resnext.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network read off a file.
+    """A network as mapped from a file.
 
     Attributes:
-        spec: what it is.
+        spec: its architecture.
         tensors: by torchvision's names; views of the file where nothing was converted.
-        conversions: what was done to tensors, each named once; empty if every bit was kept.
-        form: how the blocks were written: "B" or "C" with groups, "" without.
+        conversions: how tensors were changed; empty if every bit was kept.
+        form: of the blocks in the file: "B" or "C" with groups, "" without.
     """
 
     spec: Spec
@@ -49,7 +49,7 @@ def read_network(network: Module) -> Network:
 
     Raises:
         ForeignModuleError: a class that the family does not have.
-        StructureError: a module that is not what the original builds there.
+        StructureError: a module differs from the one that the original builds there.
         WeightError: a tensor is missing, misshapen, unexpected, shared, not finite or impossible.
     """
     recognised = recognise(network)
@@ -69,11 +69,11 @@ def read_network(network: Module) -> Network:
 
 @dataclass(slots=True)
 class _Comparison:
-    """What a walk over both trees gathers.
+    """The results of a walk over both trees.
 
     Attributes:
-        faults: where they differ.
-        strays: tensors that nothing uses and no list names.
+        faults: the differences, as messages.
+        strays: tensors that are neither converted nor listed as ignored, as messages.
         parts: the modules that hold each layer's tensors, in the order of its outputs.
     """
 
@@ -96,7 +96,7 @@ class _Comparison:
             self.parts.setdefault(expected.layer.name, []).append(part)
         modules = found.modules
         if kind == "Sequential":
-            modules = tuple(module for module in modules if not _hands_on(module))
+            modules = tuple(module for module in modules if not _has_no_effect(module))
         if len(modules) != len(expected.modules):
             kinds = ", ".join(KINDS[module.type] for module in modules)
             self.faults.append(
@@ -109,8 +109,8 @@ class _Comparison:
             self.compare(child, wanted)
 
 
-def _hands_on(module: Module) -> bool:
-    """Tell whether a module is an nn.Copy of floats to floats, which changes nothing in a sequence.
+def _has_no_effect(module: Module) -> bool:
+    """Tell whether a module is an nn.Copy of floats to floats, which has no effect in a sequence.
 
     fb.resnet.torch's first pre-activation networks have one.
     """
@@ -153,7 +153,7 @@ def _show(choices: frozenset[object] | tuple[object, ...]) -> str:
 
 
 def _strays(found: Module, kind: str) -> Iterator[str]:
-    """Yield the fields with tensors inside that are neither weights nor left behind knowingly."""
+    """Yield a message for each field with tensors that are neither converted nor ignored."""
     weights = WEIGHTS.get(kind, frozenset())
     known = weights | LEFT_BEHIND.keys()
     for name, value in found.fields.items():

@@ -1,4 +1,4 @@
-"""Lua values as they come out of a .t7 file. Strings are bytes, numbers floats, nil is None."""
+"""The Lua values of a .t7 file. Strings are read as bytes, numbers as floats, nil as None."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -8,7 +8,7 @@ from convert.torch7.cursor import Array
 
 
 class BooleanKey(Enum):
-    """A Lua boolean as the key of a table, where Python would take True for the number 1."""
+    """A Lua boolean as the key of a table: as a key of a dict, True would be the same as 1."""
 
     FALSE = False
     TRUE = True
@@ -60,7 +60,7 @@ class Object:
     """Any other torch object, mostly an nn module.
 
     Attributes:
-        type: the class name as written, e.g. `nn.Sequential`.
+        type: the class name in the file, e.g. `nn.Sequential`.
         version: of the class; 0 for files older than versions.
         offset: byte at which the object starts.
     """
@@ -79,7 +79,7 @@ class Object:
 
 @dataclass(slots=True, eq=False)
 class Function:
-    """A Lua function: bytecode and upvalues, never run."""
+    """A Lua function: bytecode and upvalues, which are never run."""
 
     dumped: bytes = field(default=b"", repr=False)
     upvalues: Any = field(default=None, repr=False)

@@ -1,7 +1,7 @@
-"""Runs a Lua module tree as it stands: the independent answer to compare a conversion with.
+"""Runs a Lua module tree directly, as an independent reference for the converted network.
 
-Each class does what Torch7's class of that name does at evaluation, from its own fields alone.
-Nothing here knows of specs, of names or of the family's structure.
+Each class computes what Torch7's class of that name computes in evaluation mode, from its own
+fields alone. Nothing here uses specs, tensor names or the structure of the family.
 """
 
 from collections.abc import Callable
@@ -21,21 +21,21 @@ Value = Tensor | list[Tensor]
 
 
 def run(module: Module, value: Value) -> Value:
-    """Return what the module answers.
+    """Return the output of a module.
 
     Args:
         module: any module of the tree.
-        value: (N, ...) or, for the modules that take tables, a list of such; its dtype is the
-            dtype of the arithmetic. May be overwritten by in-place modules, as in Torch7.
+        value: (N, ...) or, for the modules that take tables, a list of such; computed in its dtype.
+            In-place modules may overwrite it, as in Torch7.
 
     Raises:
-        StructureError: a class that is not known, or a field that is missing.
+        StructureError: a class is not known, or a field is missing.
     """
     if module.type not in KINDS:
         raise StructureError(f"{module.place}: no arithmetic known for it")
     try:
         return RULES[KINDS[module.type]](module, value)
-    except RuntimeError as error:  # torch refuses sizes that do not fit
+    except RuntimeError as error:  # torch raises it for sizes that do not match
         raise StructureError(f"{module.place}: {str(error).splitlines()[0]}") from error
 
 
@@ -59,7 +59,7 @@ def _add_table(module: Module, value: Value) -> Value:
 
 def _join_table(module: Module, value: Value) -> Value:
     parts, dim = _table(value), _int(module, "dimension") - 1
-    if module.fields.get("nInputDims") is not None:  # the axes of one sample, behind the batch's
+    if module.fields.get("nInputDims") is not None:  # the axes of a sample, without the batch axis
         dim += parts[0].ndim - _int(module, "nInputDims")
     return torch.cat(parts, dim=dim)
 
@@ -96,7 +96,7 @@ def _convolution(module: Module, value: Value) -> Value:
     groups = _int(module, "groups", 1)
     kernel = (_int(module, "kH"), _int(module, "kW"))
     weight = _weight(module, "weight", x)
-    weight = weight.reshape(weight.shape[0], -1, *kernel)  # old files keep it 2-D
+    weight = weight.reshape(weight.shape[0], -1, *kernel)  # it is 2-D in old files
     bias = _weight(module, "bias", x) if module.tensor("bias") is not None else None
     stride = (_int(module, "dH", 1), _int(module, "dW", 1))
     padding = (_int(module, "padH", 0), _int(module, "padW", 0))
@@ -137,7 +137,7 @@ def _average_pool(module: Module, value: Value) -> Value:
         padding,
         ceil_mode=bool(module.fields.get("ceil_mode")),
         count_include_pad=bool(module.fields.get("count_include_pad", mode != excluding)),
-        # nn saved no such field before it divided; cudnn never had one, and divides.
+        # Without the field, old versions of nn sum and cudnn, which never had it, averages.
         divisor_override=None if module.fields.get("divide", module.type[:3] != "nn.") else 1,
     )
 

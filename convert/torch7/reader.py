@@ -1,8 +1,8 @@
-"""The bytes of a .t7 file to Lua objects, bounded and without copies.
+"""Reads the Lua objects of a .t7 file within limits, its arrays as views of the file.
 
-torchfile walks the objects and their references. What it cannot be trusted with is replaced here:
-the primitive reads (torchfile reads short without a word), tensors and storages (unchecked strides,
-missing types), functions (a function that refers to itself derails it) and both of its heuristics.
+torchfile walks the objects and their references. Its unsafe parts are replaced here: the primitive
+reads (torchfile ignores a short read), tensors and storages (unchecked strides, missing types),
+functions (one that refers to itself breaks its walk) and both of its heuristics.
 """
 
 import importlib.util
@@ -27,10 +27,10 @@ from convert.torch7.objects import Function, Object, Storage, Table, Tensor
 
 
 def _private_torchfile() -> ModuleType:
-    """Load a copy of torchfile whose module globals are ours to replace.
+    """Load a private copy of torchfile, whose module globals can be replaced.
 
-    Its walk looks its handlers and its table class up there; other users of torchfile in the same
-    process keep their own.
+    Its walk finds the handlers and the table class among them. Other users of torchfile in the same
+    process are not affected.
     """
     spec = importlib.util.find_spec("torchfile")
     if spec is None or spec.loader is None:  # a broken installation, not a user's file
@@ -72,7 +72,7 @@ class ObjectReader(torchfile.T7Reader):  # type: ignore[misc]
         self.read_double = cursor.read_double
 
     def read_string(self, disable_utf8: bool = False) -> bytes:
-        """Read a length and as many bytes; torchfile sets the flag for versions and classes."""
+        """Read a length and that many bytes; torchfile sets the flag for versions and classes."""
         start = self.cursor.offset
         value = self.cursor.read_bytes(self.cursor.read_int())
         if disable_utf8 and not (_VERSION.fullmatch(value) or _CLASS_NAME.fullmatch(value)):
@@ -80,7 +80,7 @@ class ObjectReader(torchfile.T7Reader):  # type: ignore[misc]
         return value
 
     def read_obj(self) -> Any:
-        """Read one value, with everything in it."""
+        """Read one value with its whole content."""
         start = self.cursor.offset
         if self.depth == self.caps.depth:
             raise LimitError("values inside each other", offset=start, limit=self.caps.depth)
@@ -101,19 +101,19 @@ class ObjectReader(torchfile.T7Reader):  # type: ignore[misc]
                     self._check_table()
                 self.cursor.offset = start
                 value = super().read_obj()
-                # The tag may lie: a known index means its object, of whatever type that is.
+                # The tag is not reliable: a known index returns its object, whatever its type is.
                 if isinstance(value, Table) and None in value:
-                    # Lua has no such table; longs of the wrong width can make one up.
+                    # Lua has no such table, but longs read with the wrong width can look like one.
                     raise BoundsError("a table with the key nil", offset=start)
             case _:
                 raise UnknownTagError(tag, offset=start)
         if isinstance(value, Object) and not 0 <= value.offset <= start:
-            value.offset = start  # of the object itself, which is before any reference to it
+            value.offset = start  # the object itself precedes every reference to it
         self.depth -= 1
         return value
 
     def _check_table(self) -> None:
-        """Look ahead at a table's size: torchfile would take a negative one for empty."""
+        """Read ahead to check a table's size: torchfile treats a negative one as empty."""
         index, start = self.read_int(), self.cursor.offset
         if index not in self.objects and (size := self.read_int()) < 0:
             raise BoundsError(f"a table of {size} entries", offset=start)
@@ -168,9 +168,9 @@ def strided_view(
 ) -> Array:
     """View a flat storage as the tensor that a tensor record describes.
 
-    The record comes from the file, so its furthest address is checked: numpy would not. Torch7 has
-    no axis of no elements (an empty tensor has no axes); to refuse it also keeps a file of 8-byte
-    longs that is cut short from making sense with 4-byte ones.
+    The record comes from the file, so its highest address is checked: NumPy would not check it.
+    Axes of size 0 are refused: Torch7 has none (an empty tensor has no axes), and a truncated file
+    of 8-byte longs could otherwise be read as one of 4-byte longs.
 
     Args:
         storage: (n,) any dtype; not copied.
@@ -184,26 +184,27 @@ def strided_view(
     """
     if min((first, *shape, *stride)) < 0 or 0 in shape:
         raise BoundsError(f"shape {shape}, stride {stride}, start {first + 1}", offset=offset)
-    if prod(shape) > MOST_ELEMENTS:  # only stride 0 leads here, and numpy's sizes would overflow
+    if prod(shape) > MOST_ELEMENTS:  # possible with stride 0 only; NumPy's sizes would overflow
         raise BoundsError(f"shape {shape} over {storage.size} elements", offset=offset)
     last = first + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
     if last >= storage.size:
         message = f"element {last + 1} addressed, the storage has {storage.size}"
         raise BoundsError(message, offset=offset)
-    # The step of an axis of one element is never taken, and may be anything.
+    # The stride of an axis of one element has no meaning and may be anything.
     steps = tuple(
         step * storage.itemsize if size > 1 else 0 for size, step in zip(shape, stride, strict=True)
     )
-    # Not as_strided, whose views keep 1.3 kB of helpers each: a file may describe many.
+    # Not as_strided, each of whose views keeps 1.3 kB of helper objects: a file may have many.
     view = np.ndarray(shape, storage.dtype, storage, first * storage.itemsize, steps)
-    view.flags.writeable = False  # others may share the storage
+    view.flags.writeable = False  # other tensors may share the storage
     return view
 
 
 MOST_AXES: Final = 16
 MOST_ELEMENTS: Final = 2**48
 
-# The element of each Torch type, little-endian; `Cuda` stands before its name, alone for Float.
+# The element of each Torch type, little-endian. CUDA types have the prefix `Cuda`; float's is
+# `Cuda` alone.
 ELEMENTS: Final[dict[str, np.dtype[np.generic]]] = {
     "Byte": np.dtype("<u1"),
     "Char": np.dtype("<i1"),
@@ -217,7 +218,7 @@ ELEMENTS: Final[dict[str, np.dtype[np.generic]]] = {
 
 
 def _handlers() -> dict[bytes, Callable[[ObjectReader, bytes], object]]:
-    """List the readers of the classes that store raw elements, as torchfile calls them."""
+    """Return the functions that torchfile calls for the classes that store raw elements."""
     handlers: dict[bytes, Callable[[ObjectReader, bytes], object]] = {}
     for element, dtype in ELEMENTS.items():
         for prefix in (element, "Cuda" if element == "Float" else f"Cuda{element}"):

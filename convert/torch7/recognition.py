@@ -1,6 +1,6 @@
-"""The few numbers that a module tree states: which spec it claims to be.
+"""Recognises the spec of a module tree from a few of its numbers.
 
-Nothing is proven here. `graph` builds the whole expected tree from the spec and compares.
+Nothing is proven here: `mapping` compares the whole tree with the one expected for the spec.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 
 @dataclass(frozen=True, slots=True)
 class RecognisedSpec:
-    """What a tree claims to be.
+    """A spec and the variant of the tree in which the file holds it.
 
     Attributes:
-        form: how it is written.
+        form: the variant.
     """
 
     spec: Spec
@@ -27,11 +27,11 @@ class RecognisedSpec:
 
 
 def recognise(network: Module) -> RecognisedSpec:
-    """Read the spec off a tree's outline and its first block.
+    """Read the spec from the outline of a tree and its first block.
 
     Raises:
         ForeignModuleError: a class that no network of the family has; names each place.
-        StructureError: the outline is not that of the family.
+        StructureError: the outline is not that of a network of the family.
     """
     foreign = [module.place for module in network.walk() if module.type not in KINDS]
     if foreign:
@@ -110,7 +110,7 @@ def _norm(network: Module, block: Module) -> Norm:
 
 
 def _pre_norm(network: Module) -> Norm:
-    """Tell the pre-activation networks apart by the first block of the second stage."""
+    """Return the kind of pre-activation, which the first block of the second stage shows."""
     stages = [module for module in network.modules if kind(module) == "Sequential"]
     block = stages[min(1, len(stages) - 1)].modules[0]
     before_fork = kind(block.modules[0]) == "SpatialBatchNormalization"
@@ -120,7 +120,7 @@ def _pre_norm(network: Module) -> Norm:
 def _projection(forks: list[Module]) -> tuple[bool, bool]:
     """Tell whether projections are wrapped in a Sequential, and whether batch norm follows them.
 
-    The first decides; that the others are alike is compared later.
+    The first projection decides; the comparison of the trees checks the others.
     """
     for fork in forks:
         kinds = [kind(module) for module in fork.modules[1].walk()]
@@ -156,6 +156,6 @@ def _count(module: Module, name: str, *, default: int | None = None) -> int:
 
 
 def _some(places: list[str]) -> str:
-    """List the first places, and say how many more there are."""
+    """List the first three places, and the number of the others."""
     more = f" and {len(places) - 3} more" if len(places) > 3 else ""
     return ", ".join(places[:3]) + more

@@ -1,4 +1,4 @@
-"""Lua objects to a typed tree of nn modules: the network, wherever in the file it is."""
+"""Finds the network among the Lua objects of a file, as a typed tree of nn modules."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from convert.torch7.errors import NoNetworkError, StructureError
 from convert.torch7.objects import Object, Table, Tensor
 from resnext.terminal.text import printable
 
-# Containers that hold copies of one network; the first is the master.
+# Containers that hold copies of one network, of which the first is taken.
 WRAPPERS = frozenset({"nn.DataParallelTable"})
-# Where networks come from, and how the losses are called that come from there too.
+# Packages whose classes are modules, and the suffix of their classes that are losses instead.
 PACKAGES = frozenset({"nn", "cudnn", "fbnn"})
 LOSS = "Criterion"
-# Containers inside each other; the family's deepest, form B of a ResNeXt, has seven.
+# Levels of nested containers; a ResNeXt in form B, the family's deepest, has seven.
 MOST_NESTED = 16
-# The name under which fb.resnet.torch's `-resume` file gives the network's file.
+# The key under which fb.resnet.torch's file for `-resume` names the network's file.
 POINTER = b"modelFile"
 
 
@@ -23,10 +23,10 @@ class Module:
     """One nn module.
 
     Attributes:
-        path: its place as Lua would write it, e.g. `model.modules[5].modules[1]`.
-        type: the class name as written, e.g. `cudnn.SpatialConvolution`.
+        path: its place in Lua's notation, e.g. `model.modules[5].modules[1]`.
+        type: the class name in the file, e.g. `cudnn.SpatialConvolution`.
         offset: byte of the file at which it starts.
-        fields: everything it holds but its children.
+        fields: all its fields but its children.
         modules: its children.
     """
 
@@ -38,7 +38,7 @@ class Module:
 
     @property
     def place(self) -> str:
-        """Name the place for a message."""
+        """Return the place for a message."""
         return f"{self.path} ({self.type} @ byte {self.offset})"
 
     def walk(self) -> Iterator["Module"]:
@@ -74,7 +74,7 @@ def find_network(root: object) -> Module:
 
 
 def _networks(value: object, path: str, seen: set[int]) -> Iterator[tuple[str, Object]]:
-    """Yield the nn modules that stand in tables, each once, without looking inside them."""
+    """Yield the nn modules in tables, each once, without searching inside them."""
     if isinstance(value, Object):
         if id(value) in seen:
             return
@@ -139,7 +139,7 @@ def _contents(root: object) -> str:
 
 
 def text(value: object) -> str:
-    """Return a Lua key or string as printable text; a terminal obeys nothing in it."""
+    """Return a Lua key or string as printable text, without control characters."""
     if isinstance(value, bytes):
         return printable(value.decode("utf-8", "backslashreplace"))
     return f"{value:g}" if isinstance(value, float) else repr(value)

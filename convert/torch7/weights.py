@@ -1,4 +1,4 @@
-"""The tensors of matched modules to the tensors of layers: checked, joined, folded."""
+"""Turns the tensors of modules into the tensors of layers: checks, joins and folds them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class ModuleWeights:
     """One module's weights.
 
     Attributes:
-        place: names the module in messages.
-        tensors: by Lua's names; empty ones are left out.
+        place: of the module, for messages.
+        tensors: by their Lua names; empty ones are left out.
     """
 
     place: str
@@ -32,18 +32,19 @@ class ModuleWeights:
 def layer_tensors(
     rows: Layout, spec: Spec, parts: WeightsByLayer
 ) -> tuple[Tensors, tuple[str, ...]]:
-    """Return the network's tensors by name, and what was done to their values.
+    """Return the network's tensors by name, and a text for each kind of change to their values.
 
     Args:
-        rows: the layers.
-        spec: tells which batch norm follows which convolution.
+        rows: the layers of the network.
+        spec: decides which batch norm follows which convolution.
         parts: the modules that hold each layer's tensors; several are slices along the outputs.
 
     Raises:
         WeightError: a tensor is missing, misshapen, shared, not finite or impossible; all faults
             are gathered, the first is named.
     """
-    # Addresses first, then values: what shares memory could make a small file fill a large one.
+    # Overlaps are checked before values: tensors that share memory could make a small file's output
+    # large.
     _refuse(list(_overlaps(parts)))
     collector = _Collector(parts, [], {})
     for layer in rows.layers():
@@ -55,7 +56,7 @@ def layer_tensors(
             case Linear():
                 collector.linear(layer)
     _refuse(collector.faults)
-    # Only now are the sizes that the file states those of tensors that it holds.
+    # Only now it is certain that the file holds tensors of the sizes that it states.
     missing = [row for row in rows.layers() if isinstance(row, BatchNorm) and row.name not in parts]
     for layer in missing:
         collector.identity(layer)
@@ -77,7 +78,7 @@ def _refuse(faults: Sequence[str]) -> None:
 
 
 def _followers(rows: Layout, spec: Spec) -> Iterator[tuple[str, str]]:
-    """Yield (convolution, batch norm that subtracts a constant from exactly its outputs)."""
+    """Yield (convolution, the batch norm that follows it directly, or after the addition)."""
     if rows.stem_norm:
         yield rows.stem.name, rows.stem_norm.name
     for block in (block for stage in rows.stages for block in stage):
@@ -125,7 +126,7 @@ class _Collector:
         self.tensors[f"{layer.name}.num_batches_tracked"] = np.zeros((), np.int64)
 
     def identity(self, layer: BatchNorm) -> None:
-        """Store a batch norm that the file does not have and that changes nothing."""
+        """Store a batch norm without effect in place of one that the file does not have."""
         zeros, ones = np.zeros(layer.width, np.float32), np.ones(layer.width, np.float32)
         self.tensors |= {
             f"{layer.name}.weight": ones,
@@ -136,7 +137,7 @@ class _Collector:
         }
 
     def _convert(self, variance: str, place: str) -> None:
-        """Replace version 1's running_std, stored under the variance's name, by the variance."""
+        """Replace version 1's running_std, stored as the variance, by the variance."""
         running_std = self.tensors[variance]
         if np.less_equal(running_std, 0).any():
             self.faults.append(f"{place}: a running_std that is not above zero")
@@ -156,7 +157,7 @@ class _Collector:
             self.tensors[name] = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
     def _array(self, part: ModuleWeights, field: str, shape: Shape) -> Array | None:
-        """Return one field of one module in its shape, or note why not."""
+        """Return a field of a module in its shape; None, with a fault added, if unusable."""
         tensor = part.tensors.get(field)
         if tensor is None:
             self.faults.append(f"{part.place}: {field} is missing, {shape} expected")
@@ -166,7 +167,8 @@ class _Collector:
             self.faults.append(f"{part.place}: {field} is a {tensor.type}, floats expected")
         elif array.shape != shape and array.shape != _flat(shape):
             self.faults.append(f"{part.place}: {field} is {array.shape}, {shape} expected")
-        elif _reach(array) < array.nbytes:  # first, because it may look larger than memory
+        # Before the values are read: such an array may look larger than the memory.
+        elif _reach(array) < array.nbytes:
             self.faults.append(f"{part.place}: {field} repeats elements of its storage")
         elif not np.isfinite(array).all():
             self.faults.append(
@@ -180,7 +182,7 @@ class _Collector:
     def fold(self, followers: Mapping[str, str]) -> int:
         """Subtract the biases of convolutions from the means of the batch norms behind them.
 
-        norm(x + b) has mean m where norm(x) has m - b: exact but for the rounding of one number.
+        norm(x + b) with mean m equals norm(x) with mean m - b, up to the rounding of that number.
         """
         count = 0
         for layer, parts in self.parts.items():
@@ -215,12 +217,12 @@ class _Collector:
 
 
 def _flat(shape: Shape) -> Shape:
-    """Return the 2-D shape in which nn.SpatialConvolutionMM keeps a kernel."""
+    """Return the 2-D shape in which nn.SpatialConvolutionMM stores a kernel."""
     return (shape[0], shape[1] * shape[2] * shape[3]) if len(shape) == 4 else shape
 
 
 def _variance(running_std: Array) -> Array:
-    """Return the variance of version 1's (variance + 1e-5) ** -0.5; rounding below zero is zero."""
+    """Return the variance of version 1's (variance + 1e-5) ** -0.5; a rounding below 0 gives 0."""
     with np.errstate(over="ignore"):
         variance = np.power(running_std, -2.0, dtype=np.float64) - EPS
         variance[(variance < 0) & (variance > -1e-6 * EPS)] = 0
@@ -228,7 +230,7 @@ def _variance(running_std: Array) -> Array:
 
 
 def _at_least_float32(array: Array) -> np.dtype[np.generic]:
-    """Return the type of a converted value: half precision would round it once more."""
+    """Return the dtype of converted values: half precision would round them once more."""
     return np.promote_types(array.dtype, np.float32)
 
 
@@ -242,7 +244,7 @@ def _reach(array: Array) -> int:
 
 
 def _overlaps(parts: WeightsByLayer) -> Iterator[str]:
-    """Yield the weights that share memory with another."""
+    """Yield a message for each weight that shares memory with another."""
     spans = []
     for part in (part for row in parts.values() for part in row):
         for name, tensor in part.tensors.items():

@@ -1,1 +1,1 @@
-"""Distributed: the processes that share one piece of work."""
+"""Distributed: jobs of several processes, as torchrun starts them."""

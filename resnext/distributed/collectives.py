@@ -1,6 +1,6 @@
-"""What the processes of a job tell each other, all of them at the same time.
+"""Collective operations: messages between the processes of a job, which all take part.
 
-Whatever of it fails is a `JobError`: another process has ended, or cannot be reached.
+Any failure is a `JobError`: another process has ended, or cannot be reached.
 """
 
 import json
@@ -18,27 +18,27 @@ from torch.distributed.rendezvous import rendezvous
 
 from resnext.errors import JobError
 
-# How long the others are waited for. Less than the 30 minutes that PyTorch waits by default.
+# Timeout of an operation; PyTorch's default is 30 minutes.
 PATIENCE: Final = timedelta(minutes=10)
-# The same while one of them may be downloading a data set. One that dies is noticed at once.
+# Timeout while a process may be downloading a data set. One that ends is noticed at once.
 LONG_PATIENCE: Final = timedelta(days=1)
 
-# The libraries that processes speak over name themselves when they lose each other.
+# An error over a lost connection names the library that noticed it.
 LOST: Final = re.compile("gloo|nccl", re.IGNORECASE)
 
 
 @contextmanager
 def connected(*, learns: bool, attempt: int) -> Iterator[tuple[int, int]]:
-    """Meet the other processes, and yield the rank of this one and how many there are.
+    """Connect to the other processes; yield the rank of this process and the number of all.
 
     Args:
-        learns: they will exchange gradients too, over NCCL where they have GPUs.
-        attempt: how often the job was started before.
+        learns: the processes also exchange gradients, over NCCL where they have GPUs.
+        attempt: how often the job was restarted.
     """
     with _explained():
         fast = learns and torch.cuda.is_available()
         store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
-        # Where torchrun starts processes again, its store still has the addresses of the dead.
+        # After a restart torchrun's store still holds the addresses of the earlier processes.
         store = PrefixStore(f"start {attempt}", store)
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if fast else "gloo",
@@ -97,7 +97,7 @@ def any_of(*, flag: bool) -> bool:
 
 
 def long_wait() -> Callable[[], None]:
-    """Return what waits until all processes call it, over connections of its own."""
+    """Return a function that waits until all processes have called it; see `Job.long_wait`."""
     with _explained():
         group = dist.new_group(backend="gloo", timeout=LONG_PATIENCE)
 
@@ -126,7 +126,7 @@ def share(tensors: Iterable[torch.Tensor]) -> None:
 
 @contextmanager
 def losses_explained() -> Iterator[None]:
-    """Turn what PyTorch raises over a lost process, wherever it waits for it, into a `JobError`."""
+    """Turn the errors that PyTorch raises for a lost process into a `JobError`."""
     try:
         yield
     except RuntimeError as error:

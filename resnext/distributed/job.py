@@ -1,8 +1,8 @@
 """The processes of one job, started by PyTorch's own launcher (`torchrun`), or a single one.
 
-They speak over gloo, on the CPU, whatever device their networks live on: what they tell each other
-is small. Only the gradients of a training go from GPU to GPU. torch is imported where there are
-several: a command with a mistyped path must not wait for it.
+They communicate over gloo, on the CPU, whatever the device of their networks: their messages are
+small. Only the gradients of a training go from GPU to GPU. torch is imported only for several
+processes: a command with a mistyped path must not wait for it.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class Job:
     """The place of this process among those of its job.
 
     Attributes:
-        rank: 0 <= rank < size; 0 speaks for all.
+        rank: 0 <= rank < size; rank 0 leads: it alone prints and writes.
         size: processes of the job.
         local_rank: rank among the processes of this machine, which chooses the device.
         local_size: processes of the job on this machine.
@@ -46,14 +46,14 @@ class Job:
 
     @property
     def leads(self) -> bool:
-        """Tell whether this process speaks for all."""
+        """Tell whether this process is the one that prints and writes for all."""
         return self.rank == 0
 
     def device_name(self, asked: str | None) -> str | None:
         """Return the name of this process's device, each its own where the machine has GPUs.
 
         Args:
-            asked: by the user; None stands for the best there is.
+            asked: the user's choice; None stands for the best device.
         """
         if self.local_size == 1 or asked not in (None, "cuda"):
             return asked
@@ -62,14 +62,14 @@ class Job:
         return f"cuda:{self.local_rank}" if torch.cuda.is_available() else asked
 
     def agree(self, value: Any, what: str) -> None:
-        """Check that all processes have the same value.
+        """Check that all processes hold the same value.
 
         Args:
-            value: whatever JSON can hold.
-            what: names it in the message.
+            value: anything that JSON can hold.
+            what: names the value in the message.
 
         Raises:
-            JobError: one has another; raised on the process that leads.
+            JobError: a process holds another value; raised on rank 0.
         """
         digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
         found = self.gather(digest)
@@ -84,7 +84,7 @@ class Job:
         """Return the values of all ranks in their order on rank 0, None on the others.
 
         Args:
-            value: whatever JSON can hold.
+            value: anything that JSON can hold.
 
         Raises:
             JobError: another process has ended.
@@ -99,7 +99,7 @@ class Job:
         """Return rank 0's value on every rank.
 
         Args:
-            value: whatever JSON can hold; that of the other ranks does not matter.
+            value: anything that JSON can hold; the other ranks' values are ignored.
 
         Raises:
             JobError: another process has ended.
@@ -112,7 +112,7 @@ class Job:
         return found
 
     def any(self, *, flag: bool) -> bool:
-        """Tell, on every rank, whether the flag of any rank is set; all wait for each other.
+        """Tell, on every rank, whether the flag of any rank is set; every rank waits for all.
 
         Raises:
             JobError: another process has ended.
@@ -124,13 +124,13 @@ class Job:
         return collectives.any_of(flag=flag)
 
     def long_wait(self) -> Callable[[], None]:
-        """Return what waits until all processes call it, for a day if need be.
+        """Return a function that waits until all processes have called it, up to a day.
 
-        It has connections of its own, which are made here: all processes ask for it at one time,
-        and do afterwards what may take one of them much longer than the others.
+        It uses connections of its own, made here: all processes have to call this at the same time,
+        before work that may take one of them much longer than the others.
 
         Raises:
-            JobError: another process has ended; raised by what is returned too.
+            JobError: another process has ended; the returned function raises it too.
         """
         if self.size == 1:
             return lambda: None
@@ -170,10 +170,10 @@ class Job:
 def join(*, learns: bool = False) -> Iterator[Job]:
     """Join the job that the environment describes, until the block ends.
 
-    Without `torchrun`'s variables this is a job of one, and nothing is initialised.
+    Without `torchrun`'s variables it is a job of one process, and nothing is initialised.
 
     Args:
-        learns: the processes will exchange gradients too, over NCCL where they have GPUs.
+        learns: the processes also exchange gradients, over NCCL where they have GPUs.
 
     Raises:
         JobError: the environment is incomplete, or the other processes cannot be reached.
@@ -206,26 +206,26 @@ def join(*, learns: bool = False) -> Iterator[Job]:
 
 
 def leave(job: Job, code: int = 0) -> None:
-    """End this process here if its job has several, once the job is done; else return.
+    """End this process at once if it finished a job of several processes; otherwise return.
 
-    A thread of gloo's may still be giving back the tensors of the last broadcast, for which it asks
-    for Python's lock. Where the interpreter is being taken down meanwhile, that thread is ended
-    instead, and the whole process with SIGABRT: torchrun then takes a finished job for a failed
-    one, as was seen now and then with two processes.
+    A thread of gloo may still be releasing the tensors of the last broadcast, for which it needs
+    Python's lock. If the interpreter shuts down meanwhile, that thread is killed, and the process
+    ends with SIGABRT: torchrun then reports a finished job as failed. This was seen occasionally
+    with two processes.
 
     Args:
         job: that was joined, and has ended.
-        code: of the exit.
+        code: the exit code.
     """
     if job.size > 1:
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):  # nobody reads it any more
+            with suppress(OSError, ValueError):  # its reader has closed it
                 stream.flush()
         os._exit(code)
 
 
 def restarts() -> int:
-    """Count how often `torchrun` has started this job again."""
+    """Return how often `torchrun` has restarted this job."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 

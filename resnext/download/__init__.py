@@ -1,4 +1,4 @@
-"""Files from the network: whole or not at all, and a broken download goes on where it ended."""
+"""Downloads: a file appears whole or not at all, and an interrupted download is resumed."""
 
 from resnext.download.fetch import cache_folder, download
 from resnext.download.transfer import Patience, Progress

@@ -1,4 +1,4 @@
-"""What a person sees of a download: a bar on stderr, or two lines where that is no terminal."""
+"""The progress of a download on stderr: a bar on a terminal, two lines elsewhere."""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from resnext.terminal.text import printable
 
 @contextmanager
 def download_bar(name: str) -> Iterator[Progress]:
-    """Show a download while the block runs; nothing if the function that is yielded is not called.
+    """Yield a function that shows the progress of a download; nothing is shown until it is called.
 
     Args:
         name: of the file.
@@ -48,9 +48,9 @@ def _bar(name: str) -> Iterator[Progress]:
     )
 
     def advance(done: int, total: int | None) -> None:
-        with suppress(OSError):  # a terminal that is gone
+        with suppress(OSError):  # the terminal was closed
             if not bar.task_ids:
-                # Only now: the speed must not count what an earlier run brought.
+                # Not earlier: the speed must not include what an earlier run downloaded.
                 bar.add_task(name, completed=done, total=total)
                 bar.start()
             bar.update(bar.task_ids[0], completed=done, total=total)

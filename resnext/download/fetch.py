@@ -1,4 +1,4 @@
-"""Files from the network: whole or not at all, and a broken download goes on where it ended."""
+"""Downloads: a file appears whole or not at all, and an interrupted download is resumed."""
 
 import os
 from collections.abc import Iterator
@@ -34,21 +34,22 @@ def download(
     progress: Progress = lambda _done, _total: None,
     patience: Patience = PATIENCE,
 ) -> Path:
-    """Return the target, which now holds the whole file of an address.
+    """Download the file at an address to a target, and return the target.
 
-    Nothing is asked of the network if the target is there with this size and checksum. What has
-    arrived when a download breaks off is kept beside the target, for the next call to go on from.
+    The network is not used if the target exists with this size and checksum. When a download is
+    interrupted, the bytes that have arrived stay beside the target for the next call to resume.
 
     Args:
         url: http or https.
-        target: in a folder that exists; takes its name only when everything has been checked.
+        target: in a folder that exists; takes its name only when it is complete and checked.
         size: bytes, if known.
         sha256: hexadecimal, if known.
-        progress: called first before the network is used, and then whenever bytes have arrived.
-        patience: with the server.
+        progress: called once before the network is used, and then whenever bytes have arrived.
+        patience: timeouts and retries.
 
     Raises:
-        DownloadError: the address cannot be reached, refuses, or has another file than expected.
+        DownloadError: the address cannot be reached, answers with an error, or has another file
+            than expected.
         OSError: the target cannot be written; what had arrived is removed.
     """
     order = Order(url=url, size=size, sha256=sha256, progress=progress, patience=patience)
@@ -61,7 +62,7 @@ def download(
         if _has_arrived(target, order):
             return target
         with partial_of(target, wait=wait) as part:
-            # By now another process may have brought it.
+            # Another process may have completed it meanwhile.
             if not _has_arrived(target, order):
                 with _dropped_on(OSError, part):
                     _fetch(order, part)
@@ -72,7 +73,7 @@ def download(
 
 
 def cache_folder(override: Path | None) -> Path:
-    """Return the folder that keeps downloaded files, created if it is missing.
+    """Return the folder of downloaded files, created if it is missing.
 
     Args:
         override: the user's choice; None for the system's place for caches.
@@ -90,7 +91,7 @@ def cache_folder(override: Path | None) -> Path:
 
 @contextmanager
 def _naming(target: Path) -> Iterator[None]:
-    """Let an error of the disk name the file that the user knows, not the hidden one."""
+    """Let an OSError name the target, which the user knows, in place of the hidden file."""
     try:
         yield
     except OSError as error:
@@ -110,7 +111,7 @@ def _dropped_on(
 
 
 def _has_arrived(target: Path, order: Order) -> bool:
-    """Tell whether the target is there already, as far as its size and checksum are known."""
+    """Tell whether the target exists with the size and checksum, as far as these are known."""
     if not target.is_file() or order.size not in (None, target.stat().st_size):
         return False
     return order.sha256 is None or sha256_of(target) == order.sha256.lower()
@@ -120,7 +121,7 @@ def _fetch(order: Order, part: Partial) -> None:
     """Complete a partial file.
 
     Raises:
-        DownloadError: it cannot be completed; another call may go on from what arrived.
+        DownloadError: it cannot be completed; another call may resume it.
     """
     import requests
 
@@ -128,14 +129,14 @@ def _fetch(order: Order, part: Partial) -> None:
     start = resume_at(order, part)
     order.progress(start, order.size)
     if part.version and start == part.version.total:
-        return  # An earlier run ended between the last byte and the new name.
+        return  # An earlier run ended after the last byte, before it renamed the file.
     with requests.Session() as client:
         client.max_redirects = REDIRECTS
         while True:
             try:
                 transfer(client, order, part)
             except TryAgainError as failure:
-                # The same bytes over and over again are no progress: that would never end.
+                # Only new bytes count as progress: the same ones again and again would never end.
                 failures = 1 if part.done > furthest else failures + 1
                 furthest = max(furthest, part.done)
                 if failures > patience.retries:

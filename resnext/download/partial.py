@@ -1,4 +1,4 @@
-"""A download that is not complete yet: its bytes, what they belong to, and its one writer."""
+"""An incomplete download on disk: its bytes, the version they belong to, and its lock."""
 
 import json
 import os
@@ -13,13 +13,13 @@ from resnext.file_lock import lock_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One state of a file on a server.
+    """One version of a file on a server.
 
     Attributes:
         url: where it is.
-        validator: its strong ETag or Last-Modified; None means that nothing can be added to a
-            beginning of it later, for the file may have changed meanwhile.
-        total: its length in bytes, None where the server does not say.
+        validator: its strong ETag or Last-Modified; with None the download cannot be resumed, as
+            the file may have changed meanwhile.
+        total: its length in bytes, None if the server does not state it.
     """
 
     url: str
@@ -28,20 +28,20 @@ class Version:
 
 
 class Partial:
-    """The beginning of one version of a file, kept beside the place where the whole will be.
+    """The first bytes of one version of a file, kept beside the target.
 
     Attributes:
-        path: holds the bytes.
-        version: what they are the beginning of; None where that is not known.
-        lasts: whether a later run will find it.
+        path: of the file with the bytes.
+        version: that the bytes belong to; None where that is not known.
+        lasts: whether a later run can resume it.
     """
 
     def __init__(self, path: Path, note: FileIO | None) -> None:
-        """Take up what an earlier run left.
+        """Take over what an earlier run left.
 
         Args:
             path: the file with the bytes; need not exist.
-            note: holds the version for a later run; None where there will be none.
+            note: open file that holds the version for a later run; None if no later run can resume.
         """
         self.path = path
         self.lasts = note is not None
@@ -50,28 +50,28 @@ class Partial:
 
     @property
     def done(self) -> int:
-        """Return how many bytes are there."""
+        """Return how many bytes have arrived."""
         return _length(self.path)
 
     def begin(self, version: Version) -> None:
-        """Go back to zero bytes, now of this version."""
-        # In this order, so that no moment exists at which the bytes belong to another version.
+        """Start over with zero bytes, of this version."""
+        # In this order, so that the bytes never stand beside the description of another version.
         self.path.open("wb").close()
         self.describe(version)
 
     def describe(self, version: Version) -> None:
-        """Say what the bytes are the beginning of."""
+        """Record the version that the bytes belong to."""
         self._write(json.dumps(asdict(version)))
         self.version = version
 
     def drop(self) -> None:
-        """Forget the bytes and what they were."""
+        """Delete the bytes and the record of their version."""
         self.path.unlink(missing_ok=True)
         self._write("")
         self.version = None
 
     def finish(self, target: Path) -> None:
-        """Give the bytes their final name."""
+        """Rename the complete file to the target."""
         with self.path.open("rb+") as file:
             os.fsync(file.fileno())
         self.path.replace(target)
@@ -84,15 +84,15 @@ class Partial:
 
 @contextmanager
 def partial_of(target: Path, *, wait: Callable[[int], None]) -> Iterator[Partial]:
-    """Hold the partial file of a target; a second process waits until it is let go.
+    """Open and lock the partial file of a target; a second process waits until it is released.
 
-    It is `.NAME.part`, and its version `.NAME.part.json`, whose lock is held meanwhile: the system
-    lets go of it whatever the process dies of. Where there are no locks (Windows, some network file
-    systems) each process works under a name of its own, and leaves nothing for a later run.
+    The bytes are in `.NAME.part`, the version in `.NAME.part.json`, which is locked. Where there
+    are no locks (Windows, some network file systems) each process writes a file of its own name,
+    which a later run cannot resume.
 
     Args:
-        target: where the whole file will be.
-        wait: called with the bytes that are there, again and again, while another process works.
+        target: path of the complete file.
+        wait: called repeatedly with the number of bytes, while another process downloads.
 
     Raises:
         OSError: the folder is missing or read-only.
@@ -111,14 +111,14 @@ def partial_of(target: Path, *, wait: Callable[[int], None]) -> Iterator[Partial
         try:
             yield Partial(path, note)
         finally:
-            # Before the lock is gone: after it they may be another process's.
+            # While the lock is held: afterwards these files may be another process's.
             if not _length(path):
                 path.unlink(missing_ok=True)
                 note_path.unlink(missing_ok=True)
 
 
 def _open_locked(path: Path, *, wait: Callable[[], None]) -> FileIO | None:
-    """Open a file for one holder alone, created where it is missing; None without locks."""
+    """Open and lock a file, created if it is missing; None where there are no locks."""
     while True:
         with ExitStack() as stack:
             file = stack.enter_context(path.open("a+b", buffering=0))
@@ -136,7 +136,7 @@ def _open_locked(path: Path, *, wait: Callable[[], None]) -> FileIO | None:
 
 
 def _is_at(file: FileIO, path: Path) -> bool:
-    """Tell whether an open file still has its name: whoever had the lock may have removed it."""
+    """Tell whether an open file is still at a path: the lock's last holder may have removed it."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

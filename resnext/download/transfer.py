@@ -1,4 +1,4 @@
-"""One request for a file: what the answer has to be, and what is kept of it."""
+"""One HTTP request for a file or the rest of it: the answer is checked, its body stored."""
 
 import hashlib
 import time
@@ -15,24 +15,24 @@ from resnext.errors import DownloadError
 if TYPE_CHECKING:
     from requests import Response, Session
 
-# Called with the bytes that are there and the bytes of the whole, None where nobody knows.
+# Called with the bytes that have arrived and the size of the file, None where that is not known.
 Progress = Callable[[int, int | None], None]
 
-CHUNK: Final = 1 << 16  # bytes; what is lost at most when a read times out
+CHUNK: Final = 1 << 16  # bytes; at most this much is lost when a read times out
 HINT: Final = "a path to a copy on disk always works"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to wait for a server, in seconds, and how often to ask again.
+    """Timeouts, in seconds, and retries.
 
     Attributes:
-        connect: until it accepts.
-        read: until it sends anything.
-        retries: after failures in a row; bytes that were not there before end the row.
-        pause: after the first failure; doubled with each further one.
-        longest_pause: caps that, and what a server asks for by Retry-After.
-        sleep: waits for so many seconds.
+        connect: timeout of the connection.
+        read: timeout until the next bytes arrive.
+        retries: after consecutive failures; a failure after new bytes counts as the first again.
+        pause: after the first failure; doubled after each further one.
+        longest_pause: limit of the pause, also of one that a server asks for by Retry-After.
+        sleep: waits for the given seconds.
     """
 
     connect: float = 10
@@ -63,10 +63,10 @@ class Order:
 
 
 class TryAgainError(DownloadError):
-    """A failure that may be gone the next time.
+    """A failure that a retry may overcome.
 
     Attributes:
-        pause: seconds to wait before, None for the usual pause.
+        pause: seconds to wait before the retry, None for the usual pause.
     """
 
     def __init__(self, message: str, *, pause: float | None = None) -> None:
@@ -75,7 +75,7 @@ class TryAgainError(DownloadError):
 
 
 def resume_at(order: Order, part: Partial) -> int:
-    """Return how many bytes need not be asked for again."""
+    """Return how many bytes have arrived that need not be requested again."""
     version = part.version
     if version is None or version.validator is None or version.url != order.name:
         return 0
@@ -86,17 +86,17 @@ def resume_at(order: Order, part: Partial) -> int:
 
 
 def transfer(client: "Session", order: Order, part: Partial) -> None:
-    """Ask once for what is missing, and keep what comes.
+    """Request what is missing once, and store what arrives.
 
     Raises:
-        TryAgainError: it is not all there yet.
-        DownloadError: it will never be.
+        TryAgainError: the file is not complete, and a retry may complete it.
+        DownloadError: a retry would not help.
     """
     import requests
     import urllib3
 
     start = resume_at(order, part)
-    # Lengths and ranges of an encoded body would not be those of the file.
+    # The lengths and ranges of a compressed body would not be those of the file.
     ask = {"Accept-Encoding": "identity"}
     if start and part.version and part.version.validator:
         ask |= {"Range": f"bytes={start}-", "If-Range": part.version.validator}
@@ -110,16 +110,16 @@ def transfer(client: "Session", order: Order, part: Partial) -> None:
         raise TryAgainError(reason) from error
     except urllib3.exceptions.HTTPError as error:
         raise TryAgainError(_broken_off(order, part, _reason(error))) from error
-    # The latter is what Python says of an address that a redirect names.
+    # Python raises ValueError for a malformed address that a redirect leads to.
     except (requests.RequestException, ValueError) as error:
         raise DownloadError(f"{order.name}: {_reason(error)}; {HINT}") from error
 
 
 def _accept(response: "Response", order: Order, part: Partial, *, start: int) -> None:
-    """Make the partial file one that the body of this answer continues, or refuse the answer.
+    """Prepare the partial file for the body of this answer, or refuse the answer.
 
     Args:
-        start: the first byte that was asked for.
+        start: the first byte that was requested.
     """
     status, url = response.status_code, order.name
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -140,7 +140,7 @@ def _accept(response: "Response", order: Order, part: Partial, *, start: int) ->
 
 
 def _continues(response: "Response", part: Partial, *, start: int) -> bool:
-    """Tell whether a body is the missing rest of the very version that the partial file is of."""
+    """Tell whether a body is the missing rest of the version that the partial file belongs to."""
     version, sent = part.version, web.content_range(response.headers)
     if version is None or sent is None:
         return False
@@ -154,7 +154,7 @@ def _continues(response: "Response", part: Partial, *, start: int) -> bool:
 
 
 def _version(response: "Response", order: Order) -> Version:
-    """Return what a whole body is, if it may be the file that is wanted."""
+    """Return the version of a whole body, or refuse a body that cannot be the expected file."""
     total = web.content_length(response.headers)
     if total is None and not web.is_chunked(response.headers):
         if order.size is None and order.sha256 is None:
@@ -177,7 +177,7 @@ def _store(response: "Response", order: Order, part: Partial) -> None:
     limit = total if total is not None else order.size
     done = part.done
     with part.path.open("ab") as file:
-        # Raw: an archive that is sent with the encoding "gzip" is to stay one.
+        # Raw: an archive that is sent with the encoding "gzip" must stay compressed.
         for chunk in response.raw.stream(CHUNK, decode_content=False):
             file.write(chunk)
             done += len(chunk)
@@ -192,7 +192,7 @@ def _store(response: "Response", order: Order, part: Partial) -> None:
 
 
 def check(order: Order, path: Path) -> None:
-    """Refuse a complete file that is not the expected one."""
+    """Raise a DownloadError for a complete file that is not the expected one."""
     with path.open("rb") as file:
         if web.is_page(file.read(CHUNK)):
             raise DownloadError(_page(order))
@@ -232,15 +232,15 @@ def _page(order: Order) -> str:
 
 
 def _status(code: int) -> str:
-    """Return the number and what it means; what the server calls it is not for a terminal."""
+    """Return a status with its standard meaning; the server's own text is not trusted."""
     from http.client import responses
 
     return f"{code} {responses.get(code, '')}".rstrip()
 
 
 def _reason(error: BaseException) -> str:
-    """Return the words of the first cause: requests and urllib3 wrap it four times over."""
-    # Not by __context__, which may lead on into what the caller was handling.
+    """Return the message of the innermost cause: requests and urllib3 wrap it up to four times."""
+    # Not __context__, which may lead to an error that the caller was handling.
     while deeper := error.__cause__ or next(
         (argument for argument in error.args if isinstance(argument, BaseException)), None
     ):

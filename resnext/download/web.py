@@ -12,26 +12,26 @@ _RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
 def content_length(headers: Headers) -> int | None:
-    """Return the length of the body in bytes, None where it is not said."""
+    """Return the length of the body in bytes, None if the header does not state it."""
     return None if is_chunked(headers) else _number(headers.get("Content-Length"))
 
 
 def is_chunked(headers: Headers) -> bool:
-    """Tell whether the body marks its own end."""
+    """Tell whether the body is sent in chunks, so that its end is marked in the body."""
     return "chunked" in headers.get("Transfer-Encoding", "").lower()
 
 
 def content_range(headers: Headers) -> tuple[int, int] | None:
-    """Return the first byte that is sent and the length of the whole, None if not both are said."""
+    """Return the position of the first byte sent and the length of the file, or None."""
     match = _RANGE.fullmatch(headers.get("Content-Range", ""))
     return (int(match[1]), int(match[2])) if match else None
 
 
 def validator(headers: Headers) -> str | None:
-    """Return what another version of the file would not have, to be sent as If-Range.
+    """Return the validator of this version of the file, to be sent as If-Range; None without one.
 
-    That is a strong ETag, or a Last-Modified that is at least a second before the answer: within
-    that second the file may have changed again (RFC 9110, 8.8.2.2).
+    This is a strong ETag, or a Last-Modified at least a second before the answer: within that
+    second the file may have changed again (RFC 9110, 8.8.2.2).
     """
     tag = headers.get("ETag", "")
     if tag.startswith('"'):
@@ -41,14 +41,14 @@ def validator(headers: Headers) -> str | None:
 
 
 def retry_after(headers: Headers) -> float | None:
-    """Return the seconds that the server wants to be left alone, None where it does not say."""
+    """Return the seconds that the server asks to wait before a retry, None if it does not."""
     text = headers.get("Retry-After")
     if (seconds := _number(text)) is not None:
         return seconds
     from email.utils import parsedate_to_datetime
 
     try:
-        # Both by the server's clock: that of this machine may be wrong.
+        # Both times are by the server's clock: this machine's may be wrong.
         until, now = (parsedate_to_datetime(headers[name]) for name in ("Retry-After", "Date"))
         return max(0.0, (until - now).total_seconds())
     except (KeyError, TypeError, ValueError):
@@ -56,13 +56,13 @@ def retry_after(headers: Headers) -> float | None:
 
 
 def is_page_type(headers: Headers) -> bool:
-    """Tell whether the body is said to be a web page."""
+    """Tell whether the header declares the body to be a web page."""
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return kind in ("text/html", "application/xhtml+xml")
 
 
 def is_page(head: bytes) -> bool:
-    """Tell whether a body that begins so is a web page, whatever its type is said to be."""
+    """Tell by its first bytes whether a body is a web page, whatever type is declared."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return start.startswith((b"<!doctype html", b"<html", b"<head"))
 

@@ -1,1 +1,1 @@
-"""Terminal: what all commands share, from exit codes to progress bars."""
+"""Terminal: shared by all commands: exit codes, messages, progress bars."""

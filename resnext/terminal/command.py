@@ -1,4 +1,4 @@
-"""How every command ends when something is wrong: one line on stderr, exit code 2."""
+"""The base of every command: any error of a user is one line on stderr and exit code 2."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ BAD_INPUT: Final = 2
 
 
 class Command(click.Command):
-    """A click command that ends with one line and exit code 2, whatever a user can cause.
+    """A click command that ends with one line and exit code 2 on any error that a user can cause.
 
     The function that it wraps returns the exit code, or None for 0.
     """
@@ -28,11 +28,11 @@ class Command(click.Command):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and end the process."""
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):  # a file's name may be no text at all
+            if isinstance(stream, TextIOWrapper):  # a file's name need not be valid text
                 stream.reconfigure(errors="backslashreplace")
         try:
             code = self._run(*args, **{**extra, "standalone_mode": False})
-        except Exception:  # noqa: BLE001 - a fault of ours: Python ends with 1, which is a verdict
+        except Exception:  # noqa: BLE001 - a bug; Python's exit code, 1, stands for a failed claim
             tell(traceback.format_exc())
             code = BAD_INPUT
         sys.exit(code if isinstance(code, int) else 0)
@@ -47,24 +47,24 @@ class Command(click.Command):
                 say(str(self.name), message)
                 sys.exit(BAD_INPUT)
 
-    # Here, because click's own `main` around these two makes Ctrl-C another error, and of a reader
-    # that went away exit code 1, which is a verdict.
+    # Around each of these two: click's own `main` turns Ctrl-C into an error of its own, and a
+    # closed stdout into exit code 1, which stands for a failed claim.
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Read the arguments."""
+        """Parse the arguments."""
         with exit_on_error(str(self.name)):
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Do what the arguments ask for."""
+        """Run the command's function."""
         with exit_on_error(str(self.name)):
             return super().invoke(ctx)
 
 
 class NamedPath(click.Path):
-    """A path that has a name: `pathlib` takes "", a variable that is not set, for this folder."""
+    """A path that is not empty: `pathlib` takes "", as of an unset variable, for this folder."""
 
     def __init__(self, *, file_okay: bool = True) -> None:
-        """Take any path, or with `file_okay` false none of a file that is there."""
+        """Accept any path, or with `file_okay` false none of an existing file."""
         super().__init__(path_type=Path, file_okay=file_okay)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -76,10 +76,10 @@ class NamedPath(click.Path):
 
 @contextmanager
 def exit_on_error(prog: str) -> Iterator[None]:
-    """Turn whatever a user can cause inside the block into one line on stderr and exit code 2.
+    """Turn any error that a user can cause in the block into one line on stderr and exit code 2.
 
-    That is `ResnextError`, `OSError` and Ctrl-C. A reader of stdout that went away (`| head`)
-    gets the exit code alone. Stdout is flushed here, so that its errors are seen here too.
+    These are `ResnextError`, `OSError`, `MemoryError` and Ctrl-C. There is no line if the reader of
+    stdout has closed it (`| head`). Stdout is flushed here, so that its errors are caught too.
 
     Args:
         prog: the command's name, which starts the line.
@@ -89,10 +89,10 @@ def exit_on_error(prog: str) -> Iterator[None]:
     """
     try:
         yield
-        if sys.stdout is not None:  # closed by whoever started the command
+        if sys.stdout is not None:  # None if the command was started with it closed
             sys.stdout.flush()
     except BrokenPipeError:
-        # The interpreter flushes once more when it ends; that must not fail again.
+        # The interpreter flushes once more when it ends, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(BAD_INPUT) from None
     except KeyboardInterrupt:
@@ -105,20 +105,20 @@ def exit_on_error(prog: str) -> Iterator[None]:
 
 
 def say(prog: str, text: str) -> None:
-    """Write one line on stderr."""
+    """Write one line to stderr, after the command's name."""
     tell(f"{prog}: {printable(' '.join(text.split()))}\n")
 
 
 def tell(text: str) -> None:
-    """Write a text on stderr; where nobody reads that any more, the work goes on all the same."""
+    """Write a text to stderr; the work goes on if its reader has closed it."""
     with suppress(OSError):
-        if sys.stderr is not None:  # closed by whoever started the command
+        if sys.stderr is not None:  # None if the command was started with it closed
             sys.stderr.write(text)
             sys.stderr.flush()
 
 
 def error_line(error: OSError | ResnextError | MemoryError) -> str:
-    """Say what is wrong; of a file, which and why, without Python's `[Errno 2]`."""
+    """Return an error as one line; an OSError as file and reason, without Python's `[Errno 2]`."""
     if isinstance(error, MemoryError):
         return "out of memory"
     if isinstance(error, ResnextError):

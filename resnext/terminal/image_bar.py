@@ -1,4 +1,4 @@
-"""What a person sees while images are read: a bar on a terminal, elsewhere a line now and then."""
+"""Progress over images on stderr: a bar on a terminal, elsewhere a line every minute."""
 
 import sys
 import time
@@ -9,14 +9,14 @@ from typing import Final, Protocol
 from resnext.terminal.command import tell
 from resnext.terminal.text import duration
 
-# Seconds between two lines where nobody sees a bar: often enough for a log, and no flood of lines.
+# Seconds between two lines in a log.
 PAUSE: Final = 60.0
-# Columns of a terminal that has room for a bar and the speed beside what has to be seen.
+# Columns from which a terminal has room for a bar and the speed too.
 WIDE: Final = 80
 
 
 class Advance(Protocol):
-    """Takes how many more images are done, and what else there is to say of all so far."""
+    """Takes how many more images are done, and a detail to show, of all images so far."""
 
     def __call__(self, more: int, detail: str = "", /) -> None:
         """Show it."""
@@ -24,15 +24,15 @@ class Advance(Protocol):
 
 @contextmanager
 def image_bar(text: str, images: int, done: int = 0) -> Iterator[Advance]:
-    """Show how far something is while the block runs.
+    """Yield a function that shows the progress of some work on images.
 
-    On a terminal that is a bar; elsewhere a line on stderr every minute. Where nobody sees either
-    any more, the work goes on.
+    On a terminal it shows a bar, elsewhere a line on stderr every minute. The work goes on if the
+    terminal is closed.
 
     Args:
         text: what is being done.
         images: how many there are.
-        done: of them, those that an earlier run has done; the speed does not count them.
+        done: how many of these an earlier run has done; the speed does not count them.
     """
     if sys.stderr is not None and sys.stderr.isatty():
         with _bar(text, images, done) as advance:
@@ -49,14 +49,14 @@ def lines(
     write: Callable[[str], object],
     clock: Callable[[], float],
 ) -> Advance:
-    """Return a function that takes how many more images are done, and now and then says so.
+    """Return a function that takes how many more images are done, and prints a line every minute.
 
     Args:
         text: what is being done.
         images: how many there are.
-        done: of them, those that an earlier run has done.
-        write: takes a line with its end.
-        clock: tells the seconds.
+        done: how many of these an earlier run has done.
+        write: takes a line with its newline.
+        clock: returns seconds.
     """
     begin = said = clock()
     before = done
@@ -93,7 +93,7 @@ def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
     from rich.text import Text
 
     class Speed(ProgressColumn):
-        """Images a second, of late."""
+        """The current speed, in images per second."""
 
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
@@ -103,7 +103,7 @@ def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
 
     console = Console(stderr=True)
     wide = console.width >= WIDE
-    # Refreshed by hand, for want of a thread: reading processes are forked while the bar is shown.
+    # Refreshed here and not by a thread: reading processes are forked while the bar is shown.
     bar = Progress(
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
         *([BarColumn(bar_width=None)] if wide else []),
@@ -118,7 +118,7 @@ def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
     task = bar.add_task(text, total=images, completed=done, detail="")
 
     def advance(more: int, detail: str = "", /) -> None:
-        with suppress(OSError):  # a terminal that is gone
+        with suppress(OSError):  # the terminal was closed
             bar.update(task, advance=more, detail=detail, refresh=True)
 
     with suppress(OSError):

@@ -1,28 +1,28 @@
-"""Words for people: what a terminal or a page may show of files, and numbers as they are said."""
+"""Text for people: printable text from files, and numbers in words."""
 
 import re
 from typing import Final
 
-# Control characters, which would end a line or colour a terminal, marks that turn the direction of
-# what follows, and what XML cannot hold.
+# Control characters, which would end a line or colour a terminal, marks that change the direction
+# of writing, and characters that XML does not allow.
 UNPRINTABLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]"
 )
 
 
 def printable(text: str) -> str:
-    """Return a text from a file, or the name of one, as one line that UTF-8 and XML can hold."""
+    """Return a text from a file, or a file's name, as one line that UTF-8 and XML can hold."""
     shown = UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
     return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def number(count: int, noun: str) -> str:
-    """Return a count with its noun, in the plural where it is not one."""
+    """Return a count with its noun, in the plural unless the count is 1."""
     return f"{count:,} {noun if count == 1 else f'{noun}s'}"
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it: "40 s", "12 min", "3 h 5 min"."""
+    """Return a time in readable units: "40 s", "12 min", "3 h 5 min"."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
