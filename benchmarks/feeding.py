@@ -9,7 +9,6 @@ import json
 import resource
 import tempfile
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 
@@ -21,18 +20,17 @@ from benchmarks.runs import write_result
 from resnext.distributed.job import Job
 from resnext.images.folders import class_folders
 from resnext.images.image_set import ImageSet
-from resnext.inference.answer import Answer
+from resnext.inference.pending import PendingValues
 from resnext.inference.plan import make_plan
 from resnext.inference.predictor import Precision, Predictor
 from resnext.model import ResNeXt
 from resnext.pixels.raw_crops import RawCrops
 from resnext.preprocessing import IMAGENET
 from resnext.spec import Spec
-from validate.evaluate import Candidate
+from resnext.terminal.watcher import Watcher
 from validate.ledger.ledger import Ledger
-from validate.loop import Subject, run
-from validate.verdicts.results import Run
-from validate.watcher import Watcher
+from validate.measured_pass import Measurement, PreparedRun, run_pass
+from validate.verdicts.results import MeasuredRun
 
 IMAGES = 5120
 DIFFERENT = 120
@@ -53,9 +51,9 @@ class Instant(Predictor):
         self.answers = torch.from_numpy(draw)
         self.ahead = 1
 
-    def start(self, inputs: torch.Tensor | RawCrops) -> Answer:
+    def start(self, inputs: torch.Tensor | RawCrops) -> PendingValues:
         """Return logits of as many pictures."""
-        return Answer(values=self.answers[: len(inputs)])
+        return PendingValues(values=self.answers[: len(inputs)])
 
 
 def main() -> None:
@@ -92,26 +90,21 @@ def main() -> None:
 
 def _spent(images: ImageSet, ledger: Path, *, on_device: bool) -> tuple[float, float]:
     """Return the seconds of processor time that a picture takes: of who reads, and of main."""
-    measured = Run(checkpoint="x", network="x", weights_sha256="0", preprocessing=IMAGENET)
+    measured = MeasuredRun(checkpoint="x", network="x", weights_sha256="0", preprocessing=IMAGENET)
     plan = make_plan(len(images), limit=None, seed=0, batch_size=BATCH_SIZE)
-    subject = Subject(
+    measurement = Measurement(
         images=images,
         plan=plan,
-        candidates=(Candidate(run=measured, predictor=Instant(), on_device=on_device),),
+        runs=(PreparedRun(run=measured, predictor=Instant(), on_device=on_device),),
         classes=CLASSES,
         claimed=(False,),
         workers=1,
         compared=0,
-        canary=False,
-    )
-    silent = Watcher(
-        note=lambda _: None,
-        progress=lambda *_: nullcontext(lambda *_: None),
-        bar=lambda _: nullcontext(lambda _done, _total: None),
+        stops_early=False,
     )
     before, begin = _children(), time.process_time()
     with Ledger.open(ledger, {}, plan) as kept:
-        run(subject, Job(), kept, silent)
+        run_pass(measurement, Job(), kept, Watcher())
     main, reading = time.process_time() - begin, _children() - before
     ledger.unlink()
     return reading / len(images), main / len(images)

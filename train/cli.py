@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from resnext.distributed.job import Job
+    from resnext.terminal.watcher import Watcher
     from train.input.architecture import Architecture
     from train.input.options import TrainingConfig
     from train.run.run import Run
-    from train.watcher import Watcher
 
 PROG: Final = "resnext-train"
 
@@ -156,21 +156,13 @@ def _print(text: str) -> None:
 
 
 def _watcher(job: "Job") -> "Watcher":
-    from contextlib import nullcontext
-
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
+    from resnext.terminal.watcher import Watcher
     from train.run.messages import epoch_line
-    from train.watcher import Watcher
 
     if not job.leads:
-        return Watcher(
-            note=lambda _: None,
-            plan=lambda _: None,
-            progress=lambda *_: nullcontext(lambda *_: None),
-            epoch=lambda _row, _recipe: None,
-            bar=lambda _: nullcontext(lambda _done, _total: None),
-        )
+        return Watcher()
     return Watcher(
         note=lambda text: say(PROG, text),
         plan=_print,

@@ -17,6 +17,7 @@ from resnext.inference.scaling import refusals
 from resnext.loader.batches import memory_explained
 from resnext.loader.upload import upload_to
 from resnext.machine import keep_freed_memory
+from resnext.terminal.watcher import Watcher
 from train.input.task import Task, prepare
 from train.recipe.batching import check_batches
 from train.report.page import write_report
@@ -29,7 +30,6 @@ from train.run.run import Run
 from train.run.stop import Stop
 from train.step.learner import Learner, Machine
 from train.step.loss import Objective
-from train.watcher import Watcher
 
 
 def train(request: Request, job: Job, watcher: Watcher, stop: Stop) -> Run | None:

@@ -13,7 +13,7 @@ from resnext.terminal.command import Command, NamedPath, say
 
 if TYPE_CHECKING:
     from resnext.distributed.job import Job
-    from validate.options import Config
+    from validate.options import MeasurementConfig
     from validate.verdicts.results import Report
 
 PROG: Final = "resnext-validate"
@@ -171,16 +171,16 @@ def _config(
     pipelines: tuple[str, ...],
     compare_precision: int | None,
     **options: Any,
-) -> "Config":
+) -> "MeasurementConfig":
     from resnext.download import without_password
     from resnext.pixels.pipelines import Pipeline
-    from validate.options import Config
+    from validate.options import MeasurementConfig
 
     if compare_precision and options["precision"] == "fp32" and not options["compiled"]:
         raise click.UsageError(
             "--compare-precision needs another --precision than fp32, or --compile"
         )
-    return Config(
+    return MeasurementConfig(
         crops=int(crops),
         pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines or ("torch7",))),
         compare_precision=compare_precision or 0,
@@ -189,22 +189,15 @@ def _config(
     )
 
 
-def _measure(config: "Config", job: "Job") -> "Report | None":
-    from contextlib import nullcontext
-
+def _measure(config: "MeasurementConfig", job: "Job") -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
+    from resnext.terminal.watcher import Watcher
     from validate.measurement import measure
-    from validate.watcher import Watcher
 
+    watcher = Watcher()
     if job.leads:
         watcher = Watcher(note=lambda text: say(PROG, text), progress=image_bar, bar=download_bar)
-    else:
-        watcher = Watcher(
-            note=lambda _: None,
-            progress=lambda *_: nullcontext(lambda *_: None),
-            bar=lambda _: nullcontext(lambda _done, _total: None),
-        )
     return measure(config, job, watcher)
 
 

@@ -17,15 +17,15 @@ from resnext.inference.plan import make_plan
 from resnext.machine import PACKAGES, versions
 from resnext.pixels.pipelines import Pipeline
 from resnext.published import Row, read_table
-from validate.candidates import Entrant, candidates, enter, wants_to_scale
-from validate.environment import settings
+from resnext.terminal.watcher import Watcher
 from validate.ledger.ledger import Ledger
-from validate.options import Config
+from validate.networks import LoadedNetwork, load_networks, prepare_runs, wants_to_scale
+from validate.options import MeasurementConfig
 from validate.protocols import unused
+from validate.settings import settings
 from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
 from validate.verdicts.diagnosis import diagnose
-from validate.verdicts.results import Changed, Report, Result, Run
-from validate.watcher import Watcher
+from validate.verdicts.results import Changed, MeasuredRun, Report, Result
 
 if TYPE_CHECKING:
     import torch
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from resnext.distributed.job import Job
     from resnext.inference.metrics import Counts
     from validate.ledger.entries import Collection
-    from validate.loop import Subject
+    from validate.measured_pass import Measurement
 
 # What makes a ledger one of another measurement, beside images and networks.
 KEPT_SETTINGS = ("device", "batch_size", "limit", "seed", "compare_precision")
 
 
-def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
+def measure(config: MeasurementConfig, job: "Job", watcher: Watcher) -> Report | None:
     """Check all input, say what is worth knowing about it, then measure and judge.
 
     Args:
@@ -55,8 +55,8 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         OSError: a file that cannot be opened or written.
     """
     own = read_table(config.claims) if config.claims else ()
-    entrants = enter(config, own, bar=watcher.bar)
-    checkpoint = entrants[0].checkpoint
+    networks = load_networks(config, own, bar=watcher.bar)
+    checkpoint = networks[0].checkpoint
     found = open_images(config.data, labels=config.labels, cache=config.cache, progress=watcher.bar)
     images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)
     notes: list[str] = []
@@ -66,13 +66,13 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
         watcher.note(text)
 
     claimed_of = [row for row in own if row.claims]
-    missing = unused(claimed_of, [entrant.protocol for entrant in entrants])
-    for text in _notes(config, images, entrants, own):
+    missing = unused(claimed_of, [network.protocol for network in networks])
+    for text in _notes(config, images, networks, own):
         note(text)
 
     from resnext.inference.predictor import Precision, check_precision, find_device, use_processors
     from resnext.loader.batches import memory_explained
-    from validate.loop import Subject, run
+    from validate.measured_pass import Measurement, run_pass
 
     device = find_device(job.device_name(config.device))
     check_precision(Precision(config.precision), device)
@@ -84,31 +84,31 @@ def measure(config: Config, job: "Job", watcher: Watcher) -> Report | None:
     batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
     plan = make_plan(len(images), limit=config.limit, seed=config.seed, batch_size=batch_size)
     with memory_explained():
-        ways = candidates(entrants, config, device)
-        claimed = {each.file for each in entrants if each.protocol.claims}
-        subject = Subject(
+        runs = prepare_runs(networks, config, device)
+        claimed = {each.file for each in networks if each.protocol.claims}
+        measurement = Measurement(
             images=images,
             plan=plan,
-            candidates=ways,
+            runs=runs,
             classes=checkpoint.spec.classes,
-            claimed=tuple(way.run.checkpoint in claimed for way in ways),
+            claimed=tuple(each.run.checkpoint in claimed for each in runs),
             workers=workers,
             compared=config.compare_precision,
-            canary=config.canary,
+            stops_early=config.canary,
         )
         sha256 = images.digest()
         made_with = versions(device)
-        identity = _identity(subject, sha256, options, made_with)
+        identity = _identity(measurement, sha256, options, made_with)
         job.agree(identity, "checkpoints, images, options or versions")
-        with _kept(config, job, identity, subject) as ledger:
+        with _kept(config, job, identity, measurement) as ledger:
             if ledger and ledger.batches:
                 note(_done_note(ledger, len(plan)))
-            outcome = run(subject, job, ledger, watcher)
+            outcome = run_pass(measurement, job, ledger, watcher)
     if outcome is None:
         return None
     collected, timing = outcome
     return Report(
-        results=tuple(_results(subject, entrants, collected)),
+        results=tuple(_results(measurement, networks, collected)),
         images=images,
         images_sha256=sha256,
         classes=checkpoint.classes or titles(images),
@@ -135,11 +135,14 @@ def titles(images: ImageSet) -> Sequence[str] | None:
 
 
 def _notes(
-    config: Config, images: ImageSet, entrants: Sequence[Entrant], own: Sequence[Row]
+    config: MeasurementConfig,
+    images: ImageSet,
+    networks: Sequence[LoadedNetwork],
+    own: Sequence[Row],
 ) -> Iterator[str]:
-    protocols = [entrant.protocol for entrant in entrants]
+    protocols = [network.protocol for network in networks]
     if not config.checkpoints:
-        files = ", ".join(entrant.file for entrant in entrants)
+        files = ", ".join(network.file for network in networks)
         yield f"no checkpoint given, so those of this folder: {files}"
     yield from images.notes
     yield from (protocol.note for protocol in protocols if protocol.note)
@@ -151,7 +154,7 @@ def _notes(
         yield f"{config.claims}: the row {name!r} applies to no checkpoint given; these are {known}"
 
 
-def _slower(config: Config, device: "torch.device") -> Iterator[str]:
+def _slower(config: MeasurementConfig, device: "torch.device") -> Iterator[str]:
     """Say what will take longer here than it might."""
     from resnext.inference.fusion import refusal
     from resnext.inference.predictor import DTYPES, Precision, precision_note
@@ -167,26 +170,26 @@ def _slower(config: Config, device: "torch.device") -> Iterator[str]:
 
 
 def _identity(
-    subject: "Subject", sha256: str, options: dict[str, object], made_with: dict[str, str]
+    measurement: "Measurement", sha256: str, options: dict[str, object], made_with: dict[str, str]
 ) -> dict[str, object]:
     """Describe a measurement: a ledger goes on, and processes work together, only at the same.
 
     What a machine is belongs to it no more than its name does: a run may go on elsewhere.
     """
     return {
-        "data": {"images": len(subject.images), "sha256": sha256},
+        "data": {"images": len(measurement.images), "sha256": sha256},
         "settings": {name: options[name] for name in KEPT_SETTINGS},
-        "runs": [way.run.to_fields() for way in subject.candidates],
+        "runs": [each.run.to_fields() for each in measurement.runs],
         "versions": {package: made_with[package] for package in PACKAGES},
     }
 
 
 def _kept(
-    config: Config, job: "Job", identity: dict[str, object], subject: "Subject"
+    config: MeasurementConfig, job: "Job", identity: dict[str, object], measurement: "Measurement"
 ) -> AbstractContextManager[Ledger | None]:
     if config.ledger is None or not job.leads:
         return nullcontext()
-    return Ledger.open(config.ledger, identity, subject.plan)
+    return Ledger.open(config.ledger, identity, measurement.plan)
 
 
 def _done_note(ledger: Ledger, images: int) -> str:
@@ -198,36 +201,43 @@ def _done_note(ledger: Ledger, images: int) -> str:
 
 
 def _results(
-    subject: "Subject", entrants: Sequence[Entrant], collected: "Collection"
+    measurement: "Measurement", networks: Sequence[LoadedNetwork], collected: "Collection"
 ) -> Iterator[Result]:
-    by_file = {entrant.file: entrant for entrant in entrants}
-    labels = subject.images.labels[subject.plan.positions]
-    every_class = len(np.unique(subject.images.labels)) == subject.classes
-    complete = every_class and len(subject.plan) == len(subject.images) and not collected.failures
+    by_file = {network.file: network for network in networks}
+    labels = measurement.images.labels[measurement.plan.positions]
+    every_class = len(np.unique(measurement.images.labels)) == measurement.classes
+    complete = (
+        every_class and len(measurement.plan) == len(measurement.images) and not collected.failures
+    )
     columns = zip(
-        subject.candidates,
+        measurement.runs,
         collected.counts(),
         collected.changes(),
         collected.top_five,
         strict=True,
     )
-    for candidate, counts, changed, top in columns:
-        entrant = by_file[candidate.run.checkpoint]
+    for prepared, counts, changed, top in columns:
+        network = by_file[prepared.run.checkpoint]
         read = top[:, 0] >= 0
-        result, concerned = _judge(candidate.run, entrant, counts, changed, complete=complete)
+        result, concerned = _judge(prepared.run, network, counts, changed, complete=complete)
         yield result.with_diagnoses(
             diagnose(
-                candidate.run,
+                prepared.run,
                 top[read, 0],
                 labels[read],
-                classes=subject.classes,
+                classes=measurement.classes,
                 failed=concerned,
             )
         )
 
 
 def _judge(
-    run: Run, entrant: Entrant, counts: "Counts", changed: Changed | None, *, complete: bool
+    run: MeasuredRun,
+    network: LoadedNetwork,
+    counts: "Counts",
+    changed: Changed | None,
+    *,
+    complete: bool,
 ) -> tuple[Result, list[Judgement]]:
     """Return the result, and the claims that do not hold: under `pil`, those that would not."""
     if not counts.images:
@@ -236,13 +246,13 @@ def _judge(
     def conditions(pipeline: Pipeline) -> Conditions:
         return Conditions(
             preprocessing=run.preprocessing,
-            usual=entrant.protocol.preprocessing,
+            usual=network.protocol.preprocessing,
             pipeline=pipeline,
             crops=run.crops,
             complete=complete,
         )
 
-    claims = entrant.protocol.claims
+    claims = network.protocol.claims
     judgements, unjudged = assess(claims, counts, conditions(run.pipeline))
     result = Result(
         run=run, counts=counts, judgements=judgements, unjudged=unjudged, changed=changed

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class MeasurementConfig:
     """One measurement, as it was asked for.
 
     Attributes:
@@ -29,7 +29,7 @@ class Config:
         limit: size of a random sample of the images; None takes all.
         seed: of that sample.
         ledger: file that keeps every decision, and from which a run goes on; or None.
-        canary: stop where nearly everything is wrong.
+        canary: stop where nearly every decision on the first images is wrong.
         strict: a claim without a verdict does not pass.
         checkpoints: files, folders and names of published networks; none stands for the current
             folder.

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resnext.errors import DeviceError
-from resnext.inference.answer import Answer
 from resnext.inference.compilation import CompiledNetwork
 from resnext.inference.folding import folded
 from resnext.inference.fusion import fused
+from resnext.inference.pending import PendingValues
 from resnext.inference.same_size import SameSize
 from resnext.inference.scaling import scale_sources
 from resnext.loader.upload import upload_to
@@ -195,9 +195,9 @@ class Predictor:
         """
         return self.start(inputs).wait()
 
-    def start(self, inputs: Tensor | RawCrops) -> Answer:
+    def start(self, inputs: Tensor | RawCrops) -> PendingValues:
         """Begin with the logits of N pictures, as `logits` takes them."""
-        return Answer.of(self.compute(inputs))
+        return PendingValues.of(self.compute(inputs))
 
     def compute(self, inputs: Tensor | RawCrops) -> Tensor:
         """Return the logits (N, classes) float32 on their device, which may still be at it."""

@@ -87,14 +87,14 @@ class Batch:
             taken.fill_(0)
 
 
-def check_readable(batch: Batch) -> None:
+def check_readable(failures: Sequence[Failure]) -> None:
     """Refuse a batch with images that could not be read.
 
     Raises:
         DataError: names them.
     """
-    if batch.failures:
-        raise unreadable([failure.reason for failure in batch.failures])
+    if failures:
+        raise unreadable([failure.reason for failure in failures])
 
 
 def unreadable(reasons: list[str]) -> DataError:

@@ -28,7 +28,7 @@ def main(words: list[str]) -> None:
         url=f"{os.environ['ADDRESS']}/{FILE}",
         bytes=7_854_661,
     )
-    for module in ("resnext.published", "convert.location", "validate.candidates"):
+    for module in ("resnext.published", "convert.location", "validate.networks"):
         vars(import_module(module))["published"] = lambda: (row,)
     if missing := os.environ.get("MISSING"):
         sys.modules[missing] = None  # type: ignore[assignment]

@@ -13,7 +13,7 @@ from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import IMAGENET
 from resnext.published import Claim, Metric
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
-from validate.verdicts.results import Decisions, Report, Result, Run, Timing
+from validate.verdicts.results import Decisions, MeasuredRun, Report, Result, Timing
 
 IDS = (
     "a/1.png",
@@ -65,7 +65,7 @@ def sample_report(*, gone: bool = True) -> Report:
     Args:
         gone: the sixth image is among those measured, and cannot be read.
     """
-    run = Run(
+    run = MeasuredRun(
         checkpoint="nets/x.t7",
         network="resnext_11_1x64d",
         weights_sha256="ab" * 32,

@@ -3,16 +3,16 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from resnext.distributed.job import Job
 from resnext.pixels.pipelines import Pipeline
+from resnext.terminal.watcher import Watcher
 from tests.support.golden import ROOT
 from validate.measurement import measure
-from validate.options import Config
+from validate.options import MeasurementConfig
 from validate.reports import to_json, write_reports
-from validate.watcher import Watcher
 
 DIGITS = ROOT / "examples" / "digits"
 
@@ -34,7 +34,7 @@ def test_class_folder_that_is_replaced_meanwhile_costs_no_report(tmp_path: Path)
         shutil.rmtree(data / "3_three")
         (data / "3_three").touch()
 
-    config = Config(
+    config = MeasurementConfig(
         data=str(data),
         checkpoints=(str(DIGITS / "resnext_11_8x4d_digits.t7"),),
         claims=DIGITS / "claims.toml",
@@ -42,12 +42,7 @@ def test_class_folder_that_is_replaced_meanwhile_costs_no_report(tmp_path: Path)
         ledger=tmp_path / "ledger",
         workers=0,
     )
-    silent = Watcher(
-        note=lambda _: None,
-        progress=replaced,
-        bar=lambda _: nullcontext(lambda _done, _total: None),
-    )
-    report = measure(config, Job(), silent)
+    report = measure(config, Job(), Watcher(progress=replaced))
     assert report is not None
     write_reports(report, tmp_path / "out")
     images = to_json(report)["images"]

@@ -4,7 +4,6 @@ The network is built anew from its tensors, folded and run in fp32 on the same b
 order, so that a checkpoint that is validated later gives the same counts.
 """
 
-from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -17,15 +16,14 @@ from numpy.typing import NDArray
 from resnext.checkpoint import Checkpoint
 from resnext.distributed.job import Job
 from resnext.images.image_set import ImageSet
-from resnext.inference.answer import Answer
+from resnext.inference.evaluation import BatchResult, Way, evaluate_rounds, first_not_finite
 from resnext.inference.metrics import Counts, count, top_five
+from resnext.inference.plan import make_plan
 from resnext.inference.predictor import Precision, Predictor
 from resnext.inference.scaling import takes_over
-from resnext.loader.batch import Batch, check_readable
-from resnext.loader.batches import read_batches
+from resnext.loader.batch import check_readable
 from resnext.machine import usual_batch_size
-from resnext.pixels.transforms import RawCrop, prepare_pixels, raw_crop
-from resnext.preprocessing import Preprocessing
+from resnext.pixels.pipelines import Pipeline, Preparation
 from train.step.loss import DivergedError
 
 
@@ -56,25 +54,6 @@ class Score:
             "top5_correct": self.counts.top5_correct,
             "loss": self.loss,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class ValidationView:
-    """From pixels to the network's input, as resnext-validate prepares it.
-
-    Attributes:
-        preprocessing: the row that belongs to the weights.
-        on_device: a GPU scales.
-    """
-
-    preprocessing: Preprocessing
-    on_device: bool = False
-
-    def __call__(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32] | RawCrop:
-        """Return (3, crop, crop), or what a GPU makes that of; the position changes nothing."""
-        del position
-        prepare = raw_crop if self.on_device else prepare_pixels
-        return prepare(pixels, self.preprocessing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,45 +96,33 @@ def evaluate(
         DivergedError: logits that are not finite.
     """
     assert checkpoint.preprocessing is not None
-    size = usual_batch_size(device)
-    cut = [list(range(at, min(at + size, len(images)))) for at in range(0, len(images), size)]
-    mine = range(job.rank, len(cut), job.size)
-    predictor = Predictor(checkpoint.build(), device=device, precision=Precision.FP32)
-    views = (ValidationView(checkpoint.preprocessing, on_device=takes_over(device)),)
-    wanted = [cut[number] for number in mine]
-    read = read_batches(
-        images,
-        wanted,
-        views,
-        workers=workers,
-        pinned=device.type == "cuda",
-        handed_back=True,
+    plan = make_plan(len(images), limit=None, seed=0, batch_size=usual_batch_size(device))
+    way = Way(
+        predictor=Predictor(checkpoint.build(), device=device, precision=Precision.FP32),
+        preparation=Preparation(
+            Pipeline.TORCH7, 1, checkpoint.preprocessing, on_device=takes_over(device)
+        ),
     )
-    started: deque[tuple[int, Batch, Answer]] = deque()
     parts: list[_Part] = []
-    with closing(read):
-        for number in range(job.rank, job.size * -(-len(cut) // job.size), job.size):
-            batch = next(read) if number in mine else None
-            if batch is not None:
-                check_readable(batch)
-                started.append((number, batch, predictor.start(batch.inputs[0])))
-                if len(started) > predictor.ahead:
-                    parts.append(_decide(*started.popleft(), images))
-            pause(len(batch.positions) if batch is not None else 0)
-    parts += [_decide(*each, images) for each in started]
+    results = evaluate_rounds(images, plan, [way], job=job, workers=workers)
+    with closing(results):
+        for result in results:
+            if result is not None:
+                parts.append(_decide(result, images))
+            pause(len(result.positions) if result is not None else 0)
     everyone = job.gather([asdict(part) for part in parts])
     return None if everyone is None else _score([part for some in everyone for part in some])
 
 
-def _decide(number: int, batch: Batch, answer: Answer, images: ImageSet) -> _Part:
-    logits = answer.wait()
-    batch.hand_back()
-    if not np.isfinite(logits).all():
+def _decide(result: BatchResult, images: ImageSet) -> _Part:
+    check_readable(result.failures)
+    (logits,) = (each.values for each in result.logits)
+    if first_not_finite(logits) is not None:
         raise DivergedError("finite logits expected in the validation, found others")
-    labels = images.labels[batch.positions]
+    labels = images.labels[result.positions]
     decisions = top_five(logits)
     return _Part(
-        number=number,
+        number=result.number,
         counts=count(decisions, labels),
         loss=_cross_entropy(logits.astype(np.float64), labels),
         decisions=decisions[:, 0].tolist(),

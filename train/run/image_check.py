@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from resnext.images.image_set import ImageSet
 from resnext.loader.batch import unreadable
 from resnext.loader.batches import Prepare, read_batches
+from resnext.pixels.pipelines import Pipeline, Preparation
+from resnext.terminal.watcher import Watcher
 from train.augmentation.view import TrainingView
 from train.input.task import Task
-from train.run.evaluation import ValidationView
 from train.run.resources import Resources
-from train.watcher import Watcher
 
 # Up to so many images are checked by default: half a minute.
 FEW_IMAGES: Final = 20_000
@@ -51,7 +51,7 @@ def check_images(task: Task, resources: Resources, watcher: Watcher) -> None:
     with watcher.progress("looking at every image", count, 0) as advance:
         for each, view in (
             (images.train, training_view),
-            (images.val, ValidationView(preprocessing)),
+            (images.val, Preparation(Pipeline.TORCH7, 1, preprocessing)),
         ):
             reasons += unreadable_images(each, view, resources, lambda done: advance(done, ""))
     everyone = resources.job.gather(reasons)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from resnext.distributed.collectives import losses_explained
 from resnext.header import TRAINING_STATE_FILE
 from resnext.terminal.image_bar import Advance
+from resnext.terminal.watcher import Watcher
 from train.input.class_weights import total_weight
 from train.input.task import Task
 from train.recipe.batching import epoch_batches, steps_of_epoch
@@ -32,7 +33,6 @@ from train.run.stop import Stop, Stopped
 from train.step.learner import Learner, PendingStep, StepResult
 from train.step.loss import DivergedError, draw_mix
 from train.step.micro_batch import MicroBatch
-from train.watcher import Watcher
 
 
 @dataclass(eq=False)

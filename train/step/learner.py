@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from resnext.inference.answer import Answer
 from resnext.inference.compilation import compilation_explained
+from resnext.inference.pending import PendingValues
 from resnext.inference.predictor import DTYPES, Precision
 from resnext.model import ResNeXt
 from train.recipe.recipe import Recipe
@@ -78,7 +78,7 @@ class PendingStep:
 
     number: int
     images: int
-    values: Answer
+    values: PendingValues
 
     def result(self) -> StepResult:
         """Wait for the device, and return the result."""
@@ -170,7 +170,7 @@ class Learner:
             self.optimiser.zero_grad()
             images, losses, wrongs = self._accumulate(micro_batches, weight=weight, mix=mix)
             values = torch.stack([each.float() for each in (*losses, *wrongs, self._clipped())])
-            pending = PendingStep(number=number, images=images, values=Answer.of(values))
+            pending = PendingStep(number=number, images=images, values=PendingValues.of(values))
             if not self.machine.ahead:
                 self._check(pending.result(), number)
             for group in self.optimiser.param_groups:

@@ -46,7 +46,7 @@ def micro_batches(
         return MicroBatch(inputs=inputs.take(), labels=targets.take())
 
     for batch in batches:
-        check_readable(batch)
+        check_readable(batch.failures)
         # The labels first: they are few bytes, but not pinned, so sending them may wait.
         targets = upload.begin(torch.from_numpy(labels[batch.positions]))
         sent.append((upload.begin(batch.tensor()), targets))

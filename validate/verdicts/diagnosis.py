@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from resnext.pixels.pipelines import Pipeline
 from validate.verdicts.claims import Judgement, tolerance
-from validate.verdicts.results import Run
+from validate.verdicts.results import MeasuredRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Symptoms:
     swapped: int
     excess: float
     accuracy: bool
-    run: Run
+    run: MeasuredRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ CAUSES: Final = (
 
 
 def diagnose(
-    run: Run,
+    run: MeasuredRun,
     answers: NDArray[np.int32],
     labels: NDArray[np.int64],
     *,

@@ -8,7 +8,7 @@ from fractions import Fraction
 from resnext.pixels.pipelines import Pipeline
 from resnext.published import Claim, Metric
 from validate.verdicts.claims import Judgement, Unjudged, Verdict, wilson_interval
-from validate.verdicts.results import Result, Run
+from validate.verdicts.results import MeasuredRun, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ def grouped(results: Sequence[Result]) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def title(run: Run, *, with_file: bool = False) -> str:
+def title(run: MeasuredRun, *, with_file: bool = False) -> str:
     """Return a network's name, with what is not the default about how it was measured."""
     parts = [f"{run.network} ({run.checkpoint})" if with_file else run.network]
     parts += [f"{run.crops} crops"] if run.crops != 1 else []

@@ -33,7 +33,7 @@ class Decisions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class MeasuredRun:
     """One way to measure one checkpoint.
 
     Attributes:
@@ -100,7 +100,7 @@ class Result:
         changed: by a faster arithmetic, where that was compared.
     """
 
-    run: Run
+    run: MeasuredRun
     counts: Counts
     judgements: tuple[Judgement, ...] = ()
     unjudged: tuple[Unjudged, ...] = ()

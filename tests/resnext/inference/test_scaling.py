@@ -19,7 +19,7 @@ from resnext.pixels.transforms import prepare_pixels, raw_crop
 from resnext.preprocessing import IMAGENET, Preprocessing
 from tests.support.golden import DATA
 from validate import measurement
-from validate.options import Config
+from validate.options import MeasurementConfig
 
 IMAGES = DATA / "images"
 EXPECTED = json.loads((IMAGES / "expected.json").read_text())
@@ -128,7 +128,7 @@ def test_cpu_scales_in_the_processes_that_read() -> None:
 def test_gpu_on_which_nothing_scales_is_said() -> None:
     """These tests see no GPU, so that no engine works on the first one."""
     device = torch.device("cuda", 0)
-    usual = Config(data="val", checkpoints=(), pipelines=(Pipeline.TORCH7,))
+    usual = MeasurementConfig(data="val", checkpoints=(), pipelines=(Pipeline.TORCH7,))
     said = [line.partition(": ")[0] for line in measurement._slower(usual, device)]
     plain = "Triton does not add and rectify on cuda:0"
     assert said == [

@@ -7,7 +7,7 @@ import torch
 import convert
 from resnext.distributed.job import Job
 from resnext.images.folders import class_folders
-from resnext.inference.answer import Answer
+from resnext.inference.pending import PendingValues
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Batch
 from resnext.preprocessing import Preprocessing
@@ -25,13 +25,13 @@ def test_digits_are_counted_as_torch7_did_however_many_batches_are_ahead(
     started: list[int] = []
     waiting: list[int] = []
     handed_back: list[int] = []
-    start, wait, hand_back = Predictor.start, Answer.wait, Batch.hand_back
+    start, wait, hand_back = Predictor.start, PendingValues.wait, Batch.hand_back
 
-    def begin(self: Predictor, inputs: torch.Tensor) -> Answer:
+    def begin(self: Predictor, inputs: torch.Tensor) -> PendingValues:
         started.append(len(inputs))
         return start(self, inputs)
 
-    def finish(self: Answer) -> np.ndarray:
+    def finish(self: PendingValues) -> np.ndarray:
         waiting.append(len(started))
         return wait(self)
 
@@ -40,7 +40,7 @@ def test_digits_are_counted_as_torch7_did_however_many_batches_are_ahead(
         hand_back(self)
 
     monkeypatch.setattr(Predictor, "start", begin)
-    monkeypatch.setattr(Answer, "wait", finish)
+    monkeypatch.setattr(PendingValues, "wait", finish)
     monkeypatch.setattr(Batch, "hand_back", end)
     fixed = property(lambda _: ahead, lambda *_: None)
     monkeypatch.setattr(Predictor, "ahead", fixed, raising=False)

@@ -18,13 +18,13 @@ from safetensors.numpy import save_file
 
 from resnext.distributed.job import Job
 from resnext.loader.upload import upload_to
+from resnext.terminal.watcher import Watcher
 from tests.support import warm
 from tests.support.train_runs import assert_refused, assert_same_tensors, run, tiny, write_data
 from train.cli import config_of, main
 from train.request import checked_request
 from train.run.stop import Stop, Stopped
 from train.training import train
-from train.watcher import Watcher
 
 STEPS = 18
 # What a run leaves that has to be the same in every bit.
@@ -168,13 +168,7 @@ def train_here(
 
         yield advance
 
-    watcher = Watcher(
-        note=lambda _: None,
-        plan=lambda _: None,
-        progress=progress,
-        epoch=lambda _row, _recipe: None,
-        bar=lambda _: nullcontext(lambda _done, _total: None),
-    )
+    watcher = Watcher(progress=progress)
     monkeypatch.chdir(root)
     torch.set_num_threads(1)
     with main.make_context("resnext-train", list(map(str, tiny(output, *words)))) as context:

@@ -8,14 +8,14 @@ from resnext.inference.metrics import Counts
 from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import IMAGENET
 from resnext.published import Claim, Metric
-from validate import canary
+from validate import early_check
 from validate.verdicts.claims import Judgement, judge
 from validate.verdicts.diagnosis import diagnose
-from validate.verdicts.results import Run
+from validate.verdicts.results import MeasuredRun
 
 CLASSES = 100
 LABELS = np.repeat(np.arange(CLASSES), 100)
-RUN = Run(checkpoint="x", network="x", weights_sha256="0", preprocessing=IMAGENET)
+RUN = MeasuredRun(checkpoint="x", network="x", weights_sha256="0", preprocessing=IMAGENET)
 
 
 def answers(wrong: float) -> np.ndarray:
@@ -160,25 +160,25 @@ def test_claims_that_hold_need_no_diagnosis() -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "right", "sings"),
+    ("images", "right", "refused"),
     [(199, 0, False), (200, 9, True), (200, 10, False), (1000, 49, True), (1000, 50, False)],
 )
-def test_canary_sings_above_95_percent_error(images: int, right: int, sings: bool) -> None:
+def test_early_check_refuses_above_95_percent_error(images: int, right: int, refused: bool) -> None:
     counts = [
         ("fine", Counts(images=images, top1_correct=images)),
         ("x", Counts(images=images, top1_correct=right)),
     ]
-    if not sings:
-        canary.check(counts, root="val")
+    if not refused:
+        early_check.check(counts, root="val")
         return
     with pytest.raises(DataError) as caught:
-        canary.check(counts, root="val")
+        early_check.check(counts, root="val")
     message = str(caught.value)
     assert message.startswith(f"val: x is wrong on {images - right} of the first {images} images")
     for cause in ("shifted", "devkit", "numeric folders", "another folder", "--no-canary"):
         assert cause in message
 
 
-@pytest.mark.parametrize(("before", "awake"), [(0, True), (1000, True), (1001, False)])
-def test_canary_looks_at_the_first_rounds_however_large(before: int, awake: bool) -> None:
-    assert canary.is_awake(before) is awake
+@pytest.mark.parametrize(("before", "due"), [(0, True), (1000, True), (1001, False)])
+def test_early_check_is_made_in_the_first_rounds_however_large(before: int, due: bool) -> None:
+    assert early_check.is_due(before) is due

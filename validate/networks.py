@@ -1,4 +1,4 @@
-"""The networks to be measured: from the names on a command line to ways to measure them."""
+"""The networks that a command line names: loaded, with the claims that they are judged by."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import torch
 
     from resnext.images.remote import Bar
-    from validate.evaluate import Candidate
-    from validate.options import Config
+    from validate.measured_pass import PreparedRun
+    from validate.options import MeasurementConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Entrant:
-    """A checkpoint and how it is measured.
+class LoadedNetwork:
+    """A checkpoint, and how it is measured.
 
     Attributes:
         file: as it was given.
@@ -39,8 +39,10 @@ class Entrant:
     preprocessing: Preprocessing
 
 
-def enter(config: "Config", own: Sequence[Row], *, bar: "Bar") -> tuple[Entrant, ...]:
-    """Return the checkpoints that the command line names.
+def load_networks(
+    config: "MeasurementConfig", own: Sequence[Row], *, bar: "Bar"
+) -> tuple[LoadedNetwork, ...]:
+    """Return the networks that the command line names.
 
     Args:
         config: names them, and may replace scale and crop.
@@ -53,12 +55,12 @@ def enter(config: "Config", own: Sequence[Row], *, bar: "Bar") -> tuple[Entrant,
     """
     names = find(config.checkpoints or (".",))
     locations = [convert.find(name, cache=config.cache) for name in names]  # before any download
-    entrants = tuple(
-        _enter(name, convert.fetch(location, bar), config=config, own=own)
+    networks = tuple(
+        _load(name, convert.fetch(location, bar), config=config, own=own)
         for name, location in zip(names, locations, strict=True)
     )
-    first = entrants[0]
-    for each in entrants[1:]:
+    first = networks[0]
+    for each in networks[1:]:
         if _classes(each) != _classes(first):
             raise CheckpointError(
                 f"{each.file}: the same {first.checkpoint.spec.classes} classes as {first.file} "
@@ -66,20 +68,20 @@ def enter(config: "Config", own: Sequence[Row], *, bar: "Bar") -> tuple[Entrant,
                 f"{' others' if _classes(each)[0] == _classes(first)[0] else ''}; "
                 "measure them one by one"
             )
-    return entrants
+    return networks
 
 
-def candidates(
-    entrants: Sequence[Entrant], config: "Config", device: "torch.device"
-) -> tuple["Candidate", ...]:
+def prepare_runs(
+    networks: Sequence[LoadedNetwork], config: "MeasurementConfig", device: "torch.device"
+) -> tuple["PreparedRun", ...]:
     """Return every way to measure every checkpoint, pipelines beside each other."""
     from resnext.inference.predictor import Precision, Predictor
-    from validate.evaluate import Candidate
-    from validate.verdicts.results import Run
+    from validate.measured_pass import PreparedRun
+    from validate.verdicts.results import MeasuredRun
 
     found = []
     on_device = may_scale(config, device)
-    for each in entrants:
+    for each in networks:
         network = each.checkpoint.build()
         digest = each.checkpoint.digest()
         predictor = Predictor(
@@ -92,7 +94,7 @@ def candidates(
         if config.compare_precision:
             reference = Predictor(network, device=device, precision=Precision.FP32)
         for pipeline in config.pipelines:
-            run = Run(
+            run = MeasuredRun(
                 checkpoint=each.file,
                 network=each.protocol.name,
                 weights_sha256=digest,
@@ -103,7 +105,7 @@ def candidates(
                 compiled=config.compiled,
             )
             found.append(
-                Candidate(
+                PreparedRun(
                     run=run,
                     predictor=predictor,
                     reference=reference,
@@ -113,19 +115,21 @@ def candidates(
     return tuple(found)
 
 
-def may_scale(config: "Config", device: "torch.device") -> bool:
+def may_scale(config: "MeasurementConfig", device: "torch.device") -> bool:
     """Tell whether a device scales in place of the processes that read, in some of the ways."""
     from resnext.inference.scaling import takes_over
 
     return wants_to_scale(config) and takes_over(device)
 
 
-def wants_to_scale(config: "Config") -> bool:
+def wants_to_scale(config: "MeasurementConfig") -> bool:
     """Tell whether some of the ways are what a GPU may scale for: the original's single crop."""
     return Pipeline.TORCH7 in config.pipelines and config.crops == 1
 
 
-def _enter(name: str, path: Path, *, config: "Config", own: Sequence[Row]) -> Entrant:
+def _load(
+    name: str, path: Path, *, config: "MeasurementConfig", own: Sequence[Row]
+) -> LoadedNetwork:
     checkpoint = convert.load(path)
     protocol = choose(checkpoint, Path(name), own=own, published=published())
     wanted = protocol.weights_sha256
@@ -143,8 +147,10 @@ def _enter(name: str, path: Path, *, config: "Config", own: Sequence[Row]) -> En
         asked = (("--scale", config.scale), ("--crop", config.crop))
         flags = " and ".join(flag for flag, side in asked if side is not None)
         raise PreprocessingError(f"{name} with {flags}: {error}; give both") from error
-    return Entrant(file=name, checkpoint=checkpoint, protocol=protocol, preprocessing=preprocessing)
+    return LoadedNetwork(
+        file=name, checkpoint=checkpoint, protocol=protocol, preprocessing=preprocessing
+    )
 
 
-def _classes(entrant: Entrant) -> tuple[int, tuple[str, ...] | None]:
-    return entrant.checkpoint.spec.classes, entrant.checkpoint.classes
+def _classes(network: LoadedNetwork) -> tuple[int, tuple[str, ...] | None]:
+    return network.checkpoint.spec.classes, network.checkpoint.classes

@@ -1,4 +1,4 @@
-"""The label canary: wrong labels show after a few hundred images, not after fifty thousand."""
+"""A check for wrong labels after the first few hundred images (`--canary`)."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,10 +6,10 @@ from typing import Final
 from resnext.errors import DataError
 from resnext.inference.metrics import Counts
 
-# How many images it takes to say anything, and after how many nobody looks any more.
+# The check needs so many images, and is not repeated after so many.
 IMAGES: Final = 200
 LATEST: Final = 1000
-# Share of wrong answers from which something else is wrong than the network.
+# Share of wrong decisions above which the labels must be wrong, not the network.
 MOST_WRONG: Final = 0.95
 CAUSES: Final = (
     "labels shifted by a class that is missing or one too many",
@@ -19,24 +19,24 @@ CAUSES: Final = (
 )
 
 
-def is_awake(before: int) -> bool:
-    """Tell whether to look at a round of decisions, which has more images the larger the job.
+def is_due(before: int) -> bool:
+    """Tell whether to check after a round, whose number of images grows with the job.
 
     Args:
-        before: how many images had been decided before that round.
+        before: number of images decided before that round.
     """
     return before <= LATEST
 
 
 def check(counts: Iterable[tuple[str, Counts]], *, root: str) -> None:
-    """Stop where a network that somebody has published a number for is nearly always wrong.
+    """Refuse decisions of which nearly all are wrong.
 
     Args:
-        counts: name of each such network, and what it got right so far.
+        counts: name and counts so far of each network for which an error rate is claimed.
         root: of the image set, for the message.
 
     Raises:
-        DataError: nearly everything is wrong, with the likely causes.
+        DataError: nearly every decision is wrong; names the likely causes.
     """
     for name, each in counts:
         wrong = each.images - each.top1_correct

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from resnext.machine import usual_batch_size, usual_workers
 from resnext.pixels.resample import engine
-from validate.candidates import may_scale
-from validate.options import Config
+from validate.networks import may_scale
+from validate.options import MeasurementConfig
 
 if TYPE_CHECKING:
     import torch
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from resnext.distributed.job import Job
 
 
-def settings(config: Config, device: "torch.device", job: "Job") -> dict[str, object]:
+def settings(config: MeasurementConfig, device: "torch.device", job: "Job") -> dict[str, object]:
     """Return every option as it is used, ready for JSON."""
     import torch
 

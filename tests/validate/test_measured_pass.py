@@ -19,8 +19,9 @@ import convert
 from resnext.errors import CheckpointError, DataError, DeviceError
 from resnext.images.folders import class_folders
 from resnext.images.image_set import ImageSet
-from resnext.inference.answer import Answer
+from resnext.inference.evaluation import BatchResult, evaluate
 from resnext.inference.metrics import Counts, count, top_five
+from resnext.inference.pending import PendingValues
 from resnext.inference.plan import Plan, make_plan
 from resnext.inference.predictor import Precision, Predictor, find_device
 from resnext.inference.scaling import scale_sources
@@ -31,9 +32,9 @@ from resnext.pixels.pipelines import Pipeline, Preparation
 from resnext.pixels.raw_crops import RawCrops
 from resnext.preprocessing import Preprocessing
 from tests.support.golden import DATA, ROOT
-from validate.evaluate import Candidate, Outcome, best_softmax, evaluate
 from validate.ledger.entries import Collection, Entry
-from validate.verdicts.results import Changed, Run
+from validate.measured_pass import PreparedRun, best_softmax, entries_of
+from validate.verdicts.results import Changed, MeasuredRun
 
 DIGITS = ROOT / "examples" / "digits"
 GOLDEN = DATA / "digits_val_logits.npz"
@@ -57,22 +58,22 @@ def images() -> ImageSet:
     return class_folders(DIGITS / "val")
 
 
-def candidate(
+def prepared(
     *,
     precision: Precision = Precision.FP32,
     compared: bool = False,
     on_device: bool = False,
     **changes: object,
-) -> Candidate:
+) -> PreparedRun:
     network = convert.load(DIGITS / "resnext_11_8x4d_digits.t7").build()
-    run = Run(
+    run = MeasuredRun(
         checkpoint="digits.t7",
         network="digits",
         weights_sha256="0",
         preprocessing=SCALED,
         precision=precision,
     )
-    return Candidate(
+    return PreparedRun(
         run=replace(run, **changes),  # type: ignore[arg-type]
         predictor=Predictor(network, device=CPU, precision=precision),
         reference=Predictor(network, device=CPU, precision=Precision.FP32) if compared else None,
@@ -82,28 +83,29 @@ def candidate(
 
 def measure(
     images: ImageSet,
-    candidates: list[Candidate],
+    runs: list[PreparedRun],
     *,
     plan: Plan | None = None,
     batch_size: int = 16,
     workers: int = 0,
     compared: int = 0,
-) -> tuple[list[Outcome], Collection]:
+) -> tuple[list[BatchResult], list[list[Entry]], Collection]:
     plan = plan or make_plan(len(images), limit=None, seed=0, batch_size=batch_size)
-    outcomes = list(
+    results = list(
         evaluate(
             images,
             plan,
-            candidates,
+            [each.way for each in runs],
             batches=range(plan.batches),
             workers=workers,
             compared=compared,
         )
     )
-    collected = Collection(images, plan, runs=len(candidates), classes=10)
-    for outcome in outcomes:
-        collected.add(outcome.entries)
-    return outcomes, collected
+    collected = Collection(images, plan, runs=len(runs), classes=10)
+    entries = [entries_of(result, images, [each.run for each in runs]) for result in results]
+    for some_entries in entries:
+        collected.add(some_entries)
+    return results, entries, collected
 
 
 def some(number: int) -> Plan:
@@ -113,7 +115,7 @@ def some(number: int) -> Plan:
 def test_error_that_nobody_expects_ends_the_processes_that_read(
     images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    each = candidate()
+    each = prepared()
 
     def fail(_: object) -> None:
         raise RuntimeError("something new")
@@ -129,21 +131,21 @@ def test_error_that_nobody_expects_ends_the_processes_that_read(
 def test_batches_ahead_change_nothing(
     images: ImageSet, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
-    each = candidate()
+    each = prepared()
     plan = some(20)
-    expected = [outcome.entries for outcome in measure(images, [each], plan=plan)[0]]
+    expected = measure(images, [each], plan=plan)[1]
     started: list[int] = []
     start = each.predictor.start
 
-    def begin(inputs: torch.Tensor | RawCrops) -> Answer:
+    def begin(inputs: torch.Tensor | RawCrops) -> PendingValues:
         started.append(len(inputs))
         return start(inputs)
 
     monkeypatch.setattr(each.predictor, "start", begin)
     monkeypatch.setattr(each.predictor, "ahead", ahead)
     found = []
-    for outcome in evaluate(images, plan, [each], batches=range(10), workers=0):
-        found.append(outcome.entries)
+    for result in evaluate(images, plan, [each.way], batches=range(10), workers=0):
+        found.append(entries_of(result, images, [each.run]))
         assert len(started) == min(len(found) + ahead, 10)
     assert found == expected
 
@@ -152,12 +154,12 @@ def test_memory_of_a_batch_is_handed_back_once_all_its_logits_are_there(
     images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    wait, hand_back = Answer.wait, Batch.hand_back
-    monkeypatch.setattr(Answer, "wait", lambda self: (done.append("logits"), wait(self))[1])
+    wait, hand_back = PendingValues.wait, Batch.hand_back
+    monkeypatch.setattr(PendingValues, "wait", lambda self: (done.append("logits"), wait(self))[1])
     monkeypatch.setattr(
         Batch, "hand_back", lambda self: (done.append(f"batch {len(self.lent)}"), hand_back(self))
     )
-    both = [candidate(), candidate(precision=Precision.BF16, compared=True, on_device=True)]
+    both = [prepared(), prepared(precision=Precision.BF16, compared=True, on_device=True)]
     measure(images, both, plan=some(6), workers=1, compared=6)
     assert done == ["logits", "logits", "logits", "batch 2"] * 3
 
@@ -166,7 +168,7 @@ def test_networks_are_warmed_up_with_what_is_to_come(
     images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int, int]] = []
-    one, ten = candidate(), candidate(crops=10)
+    one, ten = prepared(), prepared(crops=10)
     monkeypatch.setattr(Predictor, "warm_up", lambda _, count, *, side: seen.append((count, side)))
     measure(images, [one, ten], plan=some(5))
     assert seen == [(2, 32), (20, 32)]
@@ -175,9 +177,9 @@ def test_networks_are_warmed_up_with_what_is_to_come(
 def test_digits_logits_are_those_of_torch7(images: ImageSet) -> None:
     with np.load(GOLDEN) as golden:
         names, expected = golden["names"], golden["logits"]
-    each = candidate()
+    each = prepared()
     positions = [list(range(start, min(start + 16, 360))) for start in range(0, 360, 16)]
-    batches = read_batches(images, positions, [each.preparation], workers=0)
+    batches = read_batches(images, positions, [each.way.preparation], workers=0)
     found = np.concatenate([each.predictor.logits(batch.tensor()) for batch in batches])
     assert list(images.ids) == list(names)
     assert found.dtype == np.float32
@@ -187,21 +189,21 @@ def test_digits_logits_are_those_of_torch7(images: ImageSet) -> None:
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(16, 0), (7, 2)])
 def test_digits_counts_are_those_of_torch7(images: ImageSet, batch_size: int, workers: int) -> None:
-    outcomes, found = measure(images, [candidate()], batch_size=batch_size, workers=workers)
+    results, _, found = measure(images, [prepared()], batch_size=batch_size, workers=workers)
     assert found.counts() == (Counts(images=360, top1_correct=345, top5_correct=359),)
-    assert len(outcomes) == -(-360 // batch_size)
-    assert all(outcome.network > 0 for outcome in outcomes)
+    assert len(results) == -(-360 // batch_size)
+    assert all(result.network > 0 for result in results)
 
 
 def test_entries_carry_image_label_and_five_classes_of_each_run(images: ImageSet) -> None:
     plan = Plan(positions=np.array([0, 1, 358, 359]), batch_size=4)
-    (outcome,), _ = measure(images, [candidate(), candidate()], plan=plan)
-    assert [entry.image for entry in outcome.entries][::3] == [
+    _, (entries,), _ = measure(images, [prepared(), prepared()], plan=plan)
+    assert [entry.image for entry in entries][::3] == [
         "0_zero/0020.JPEG",
         "9_nine/1792.JPEG",
     ]
-    assert [entry.label for entry in outcome.entries] == [0, 0, 9, 9]
-    for entry in outcome.entries:
+    assert [entry.label for entry in entries] == [0, 0, 9, 9]
+    for entry in entries:
         assert [len(top) for top in entry.top_five] == [5, 5]
         assert 0 < entry.confidence[0] <= 1
 
@@ -221,8 +223,8 @@ def test_each_image_is_read_and_decoded_once_and_prepared_once_for_each_preparat
         return prepare(self, pixels, position)
 
     monkeypatch.setattr(Preparation, "__call__", counted_prepare)
-    ways = [candidate(), candidate(pipeline=Pipeline.PIL), candidate()]
-    _, found = measure(replace(images, decode=counted_decode), ways, plan=some(5))
+    ways = [prepared(), prepared(pipeline=Pipeline.PIL), prepared()]
+    _, _, found = measure(replace(images, decode=counted_decode), ways, plan=some(5))
     assert calls == ["decode", "torch7", "pil"] * 5
     assert [each.images for each in found.counts()] == [5, 5, 5]
 
@@ -238,7 +240,7 @@ def test_images_that_cannot_be_read_are_listed_and_the_others_measured(
     found = class_folders(tmp_path)
     (folder / "1.JPEG").write_bytes(images.reader.read(1)[:300])
     (folder / "3.JPEG").unlink()
-    _, collected = measure(found, [candidate()], batch_size=2, workers=workers)
+    _, _, collected = measure(found, [prepared()], batch_size=2, workers=workers)
     assert collected.counts()[0].images == 3
     decisions = collected.decisions()
     assert list(decisions.failures) == [1, 3]
@@ -250,7 +252,7 @@ def test_images_that_cannot_be_read_are_listed_and_the_others_measured(
 def test_batch_without_a_readable_image_is_measured(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x.JPEG").write_bytes(b"no picture")
-    _, collected = measure(class_folders(tmp_path), [candidate()])
+    _, _, collected = measure(class_folders(tmp_path), [prepared()])
     assert list(collected.decisions().failures) == [0]
     assert collected.counts()[0].images == 0
 
@@ -260,17 +262,17 @@ def test_pictures_that_are_not_ordinary_are_counted(tmp_path: Path) -> None:
     golden = DATA / "images"
     for name in ("cmyk.JPEG", "grayscale.JPEG", "png_named.JPEG", "landscape_420.JPEG"):
         (tmp_path / "a" / name).write_bytes((golden / name).read_bytes())
-    _, collected = measure(class_folders(tmp_path), [candidate()])
+    _, _, collected = measure(class_folders(tmp_path), [prepared()])
     assert dict(collected.forms) == {"CMYK": 1, "gray": 1, "PNG named .jpeg": 1}
 
 
 def test_ten_crops_are_decided_by_their_sum(images: ImageSet) -> None:
-    way = candidate(crops=10)
-    (outcome,), _ = measure(images, [way], plan=some(2))
+    way = prepared(crops=10)
+    _, (entries,), _ = measure(images, [way], plan=some(2))
     network = convert.load(DIGITS / "resnext_11_8x4d_digits.t7").build()
-    for position, entry in enumerate(outcome.entries):
+    for position, entry in enumerate(entries):
         pixels = decode_picture(images.reader.read(position)).pixels
-        crops = torch.from_numpy(way.preparation(pixels, position))
+        crops = torch.from_numpy(way.way.preparation(pixels, position))
         assert crops.shape == (10, 3, 32, 32)
         with torch.no_grad():
             summed = network(crops).sum(0)
@@ -280,13 +282,13 @@ def test_ten_crops_are_decided_by_their_sum(images: ImageSet) -> None:
 def test_faster_precision_reports_the_decisions_it_changed(images: ImageSet) -> None:
     # The reference is the same network with two outputs exchanged: what is a 3 is a 4 to it.
     plan = make_plan(len(images), limit=80, seed=0, batch_size=16)
-    way = candidate(precision=Precision.BF16, compared=True)
+    way = prepared(precision=Precision.BF16, compared=True)
     network = convert.load(DIGITS / "resnext_11_8x4d_digits.t7").build()
     with torch.no_grad():
         for parameter in network.fc.parameters():
             parameter[[3, 4]] = parameter[[4, 3]].clone()
     other = Predictor(network, device=CPU, precision=Precision.FP32)
-    _, found = measure(images, [replace(way, reference=other)], plan=plan, compared=50)
+    _, _, found = measure(images, [replace(way, reference=other)], plan=plan, compared=50)
     exchanged = np.isin(found.top_five[0][:50, 0], (3, 4)).sum()
     assert exchanged >= 5
     assert found.changes() == (Changed(images=50, top1=int(exchanged)),)
@@ -295,10 +297,10 @@ def test_faster_precision_reports_the_decisions_it_changed(images: ImageSet) -> 
 def test_pixels_that_the_device_scales_give_the_same_decisions(images: ImageSet) -> None:
     plan = Plan(positions=np.arange(0, 360, 9), batch_size=16)
     ways = [
-        candidate(precision=Precision.BF16, compared=True, on_device=on_device)
+        prepared(precision=Precision.BF16, compared=True, on_device=on_device)
         for on_device in (False, True)
     ]
-    _, found = measure(images, ways, plan=plan, compared=20)
+    _, _, found = measure(images, ways, plan=plan, compared=20)
     assert found.changes()[0] == found.changes()[1]
     decisions = found.decisions()
     assert np.array_equal(*decisions.top_five)
@@ -360,7 +362,7 @@ def test_two_images_of_one_name_are_refused(images: ImageSet) -> None:
 
 
 def test_logits_that_are_not_finite_are_refused(images: ImageSet) -> None:
-    broken = candidate()
+    broken = prepared()
     torch.nn.init.constant_(broken.predictor.network.fc.bias, float("nan"))
     with pytest.raises(CheckpointError, match=r"digits\.t7: finite logits.* 0_zero/0020\.JPEG"):
         measure(images, [broken], plan=some(2))

@@ -1,4 +1,4 @@
-"""What a device has computed, on its way back."""
+"""Values that a device may still be computing, on their way back to the CPU."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
-    """Values that a device may still be computing.
+class PendingValues:
+    """Float32 values, such as logits, that may still be on their way from a device.
 
     Attributes:
-        values: float32, on their way.
-        arrived: happens once they are whole; None where waiting for the device is all there is.
+        values: on the CPU where `arrived` is set; else on the device that computes them.
+        arrived: recorded once the values are complete; None where `wait` copies them itself.
     """
 
     values: Tensor
@@ -23,11 +23,11 @@ class Answer:
 
     @classmethod
     def of(cls, values: Tensor) -> Self:
-        """Have float32 values sent once they are computed; return at once."""
+        """Start the copy of float32 values to the CPU, and return at once."""
         if values.device.type != "cuda":
             return cls(values=values)
-        # Copied behind what computes them, so that nobody waits for what the GPU is given next, and
-        # who waits leaves the processor to those that read.
+        # The copy is queued right behind the computation, so that `wait` does not wait for work
+        # that the GPU is given later. A blocking event leaves the processor to the loader.
         copy = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
         copy.copy_(values, non_blocking=True)
         arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
@@ -35,7 +35,7 @@ class Answer:
         return cls(values=copy, arrived=arrived)
 
     def wait(self) -> NDArray[np.float32]:
-        """Return the values, once they are there."""
+        """Return the values once they are complete."""
         if self.arrived is not None:
             self.arrived.synchronize()
         found: NDArray[np.float32] = self.values.cpu().numpy()

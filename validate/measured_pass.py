@@ -1,0 +1,245 @@
+"""The pass of a measurement: batches dealt out to processes, decisions collected in a ledger."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnext.distributed.job import Job
+from resnext.errors import CheckpointError
+from resnext.images.image_set import ImageSet
+from resnext.inference.evaluation import BatchResult, Way, evaluate_rounds, first_not_finite
+from resnext.inference.metrics import top_five
+from resnext.inference.plan import Plan
+from resnext.inference.predictor import Predictor
+from resnext.loader.batch import Seconds
+from resnext.pixels.pipelines import Preparation
+from resnext.terminal.watcher import Watcher
+from validate import early_check
+from validate.ledger.entries import Collection, Entry, to_entries
+from validate.ledger.ledger import Ledger
+from validate.verdicts.results import MeasuredRun, Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PreparedRun:
+    """A run whose network is ready to compute.
+
+    Attributes:
+        run: what is measured.
+        predictor: the network; runs of one checkpoint share theirs.
+        reference: the same network in fp32, with whose decisions those are compared; or None.
+        on_device: the device scales and normalises where it can.
+    """
+
+    run: MeasuredRun
+    predictor: Predictor
+    reference: Predictor | None = None
+    on_device: bool = False
+
+    @property
+    def way(self) -> Way:
+        """Return the network and the preparation of its images."""
+        run = self.run
+        preparation = Preparation(run.pipeline, run.crops, run.preprocessing, self.on_device)
+        return Way(predictor=self.predictor, preparation=preparation, reference=self.reference)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measurement:
+    """What is measured, and how.
+
+    Attributes:
+        images: labelled with the classes of the networks.
+        plan: which of them, in which batches.
+        runs: every way to measure every network.
+        classes: of the networks.
+        claimed: for each run, whether an error rate is claimed for its checkpoint.
+        workers: processes that read ahead for each process of the job; 0 reads in it.
+        compared: so many images are decided in fp32 too.
+        stops_early: stop where nearly every decision is wrong.
+    """
+
+    images: ImageSet
+    plan: Plan
+    runs: tuple[PreparedRun, ...]
+    classes: int
+    claimed: tuple[bool, ...]
+    workers: int
+    compared: int
+    stops_early: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class _BusySeconds:
+    """How long one process and its workers were busy."""
+
+    reading: Seconds = field(default_factory=Seconds)
+    network: float = 0.0
+
+    def to_list(self) -> list[float]:
+        each = self.reading
+        return [each.reading, each.decoding, each.preparing, self.network]
+
+
+def run_pass(
+    measurement: Measurement, job: Job, ledger: Ledger | None, watcher: Watcher
+) -> tuple[Collection, Timing] | None:
+    """Measure what the ledger does not have yet, together with the other processes of the job.
+
+    In each round every process measures a batch. Rank 0 writes the decisions of all processes to
+    the ledger before the next round, so that the ledger always holds the first batches of the plan.
+
+    Args:
+        measurement: the same in all processes.
+        job: the processes.
+        ledger: open, on rank 0; or None.
+        watcher: is told of the progress.
+
+    Returns:
+        All decisions and where the time went, on rank 0; None on the others.
+
+    Raises:
+        DataError: nearly every decision is wrong, or there is not enough memory.
+        CheckpointError: logits that are not finite.
+        JobError: another process has ended.
+        OSError: the ledger cannot be written.
+    """
+    plan = measurement.plan
+    collected = Collection(
+        measurement.images, plan, runs=len(measurement.runs), classes=measurement.classes
+    )
+    if ledger:
+        collected.restore(ledger.done, source=str(ledger.path))
+    done = job.tell(ledger.batches if ledger else 0)
+    before = int(collected.done.sum())
+    results = evaluate_rounds(
+        measurement.images,
+        plan,
+        [each.way for each in measurement.runs],
+        job=job,
+        workers=measurement.workers,
+        first=done,
+        compared=measurement.compared,
+    )
+    busy = _BusySeconds()
+    begin = time.perf_counter()
+    with closing(results), watcher.progress("measuring", len(plan), before) as advance:
+        for entries in _gathered(results, measurement, job, busy):
+            if ledger:
+                ledger.append(entries)
+            collected.add(entries)
+            advance(len(entries))
+            _check_early(measurement, collected, new=len(entries))
+    wall = time.perf_counter() - begin
+    parts = job.gather(busy.to_list())
+    if parts is None:
+        return None
+    return collected, _timing(parts, images=int(collected.done.sum()) - before, wall=wall)
+
+
+def _gathered(
+    results: Iterator[BatchResult | None], measurement: Measurement, job: Job, busy: _BusySeconds
+) -> Iterator[list[Entry]]:
+    """Yield, on rank 0, the entries of all processes round by round."""
+    runs = [each.run for each in measurement.runs]
+    for result in results:
+        mine: list[Entry] = []
+        if result is not None:
+            begin = time.perf_counter()
+            mine = entries_of(result, measurement.images, runs)
+            busy.network += result.network + time.perf_counter() - begin
+            busy.reading += result.reading
+        if job.size == 1:
+            yield mine
+            continue
+        everyone = job.gather([entry.to_fields() for entry in mine])
+        if everyone is not None:
+            yield [Entry.from_fields(fields) for part in everyone for fields in part]
+
+
+def entries_of(result: BatchResult, images: ImageSet, runs: Sequence[MeasuredRun]) -> list[Entry]:
+    """Return an entry for each image of a batch, in its order.
+
+    Args:
+        result: of the batch.
+        images: the whole set.
+        runs: one for each way of the result.
+
+    Raises:
+        CheckpointError: logits that are not finite.
+    """
+    tops: list[NDArray[np.int64]] = []
+    confidences: list[NDArray[np.float32]] = []
+    references: list[NDArray[np.int64] | None] = []
+    for run, logits in zip(runs, result.logits, strict=bool(result.logits)):
+        _check_finite(logits.values, run, result, images)
+        tops.append(top_five(logits.values))
+        confidences.append(best_softmax(logits.values / np.float32(run.crops)))
+        best = None
+        if logits.reference is not None:
+            _check_finite(logits.reference, run, result, images)
+            best = top_five(logits.reference)[:, 0]
+        references.append(best)
+    entries = to_entries(
+        images,
+        batch=result.number,
+        positions=result.positions.tolist(),
+        tops=tops,
+        confidences=confidences,
+        references=references,
+        forms=result.forms,
+    )
+    found = {entry.image: entry for entry in entries}
+    for failure in result.failures:
+        image = images.ids[failure.position]
+        label = int(images.labels[failure.position])
+        found[image] = Entry(batch=result.number, image=image, label=label, failure=failure.reason)
+    return [found[images.ids[position]] for position in result.wanted]
+
+
+def best_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the softmax (N,) of the largest of the logits (N, classes) of each image."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    best: NDArray[np.float32] = (1 / np.exp(shifted).sum(axis=1)).astype(np.float32)
+    return best
+
+
+def _check_finite(
+    logits: NDArray[np.float32], run: MeasuredRun, result: BatchResult, images: ImageSet
+) -> None:
+    row = first_not_finite(logits)
+    if row is None:
+        return
+    image = images.ids[result.positions[row]]
+    cure = "are its weights or its preprocessing damaged?"
+    if run.precision == "fp16":
+        cure = "fp16 holds no number above 65504; use another --precision"
+    raise CheckpointError(
+        f"{run.checkpoint}: finite logits expected, found others for image {image}; {cure}"
+    )
+
+
+def _check_early(measurement: Measurement, collected: Collection, *, new: int) -> None:
+    """Stop where the decisions so far are nearly all wrong; so many of them are new."""
+    before = int(collected.done.sum()) - new
+    if not measurement.stops_early or not early_check.is_due(before):
+        return
+    columns = zip(measurement.runs, collected.counts(), measurement.claimed, strict=True)
+    claimed = [(each.run.network, counts) for each, counts, claim in columns if claim]
+    early_check.check(claimed, root=measurement.images.root)
+
+
+def _timing(parts: Sequence[Sequence[float]], *, images: int, wall: float) -> Timing:
+    reading, decoding, preparing, network = (sum(column) for column in zip(*parts, strict=True))
+    return Timing(
+        images=images,
+        wall=wall,
+        reading=reading,
+        decoding=decoding,
+        preparing=preparing,
+        network=network,
+    )
