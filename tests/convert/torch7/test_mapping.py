@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from convert.torch7 import file as t7
+from convert.torch7 import objects
 from convert.torch7.errors import ForeignModuleError, RefusedError, StructureError, WeightError
 from convert.torch7.mapping import Network, read_network
-from convert.torch7.objects import Tensor
 from convert.torch7.tree import Module, find_network
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 from tests.support.lua_nets import at, children, net, numbers_of, place
@@ -392,7 +392,7 @@ def test_every_other_value_of_any_setting_is_refused(name: str) -> None:
         for field, value in list(fields.items()):
             in_place = field == "inplace" and module.type in MAY_BE_IN_PLACE
             one_pixel = field == "divide" and fields["kW"] == 1  # its sum is its average
-            if field in HARMLESS or in_place or one_pixel or isinstance(value, Tensor):
+            if field in HARMLESS or in_place or one_pixel or isinstance(value, objects.Tensor):
                 continue
             for other in changes(value):
                 fields[field] = other
