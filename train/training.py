@@ -62,8 +62,7 @@ def train(request: Request, job: Job, watcher: Watcher, stop: Stop) -> Run | Non
     with losses_explained():
         learner = _learner(task, resources)
     with memory_explained():
-        if not is_resumed(config, job):
-            check_images(task, resources, watcher)
+        check_images(task, resources, watcher, resumed=is_resumed(config, job))
         with locked(config.output) if job.leads else nullcontext():
             stop.waits = True
             if job.leads:

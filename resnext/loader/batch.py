@@ -31,6 +31,19 @@ class Failure:
     reason: str
 
 
+class UnreadableError(DataError):
+    """Images that cannot be read.
+
+    Attributes:
+        failures: of these images, one or more.
+    """
+
+    def __init__(self, failures: Sequence[Failure]) -> None:
+        """Name the first of them."""
+        super().__init__(unreadable([failure.reason for failure in failures]))
+        self.failures = tuple(failures)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seconds:
     """The time that worker processes spent, in seconds, summed over them."""
@@ -91,19 +104,18 @@ def check_readable(failures: Sequence[Failure]) -> None:
     """Refuse a batch with images that could not be read.
 
     Raises:
-        DataError: names them.
+        UnreadableError: names them.
     """
     if failures:
-        raise unreadable([failure.reason for failure in failures])
+        raise UnreadableError(failures)
 
 
-def unreadable(reasons: list[str]) -> DataError:
-    """Return the error that names the first images that could not be read, and counts them."""
+def unreadable(reasons: Sequence[str]) -> str:
+    """Name the first images that could not be read, and count them."""
     more = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
     named = "; ".join(reasons[:NAMED])
-    return DataError(
-        f"{len(reasons)} of the images cannot be read, and none is left out silently: {named}"
-        f"{more}; repair or remove them"
+    return (
+        f"{len(reasons)} of the images cannot be read, and none is left out silently: {named}{more}"
     )
 
 

@@ -1,5 +1,6 @@
 """Every way in which a training is refused: one line that says what to do, and nothing lost."""
 
+import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -19,6 +20,13 @@ ONE = ("--epochs", "1")
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("refusals"))
+
+
+def listed(folder: Path) -> list[tuple[str, str]]:
+    """Return the part and the name of every image that a run lists as unreadable."""
+    rows = [json.loads(line) for line in (folder / "unreadable.jsonl").read_text().splitlines()]
+    assert [row["reason"] for row in rows if row["image"] not in row["reason"]] == []
+    return [(row["part"], row["image"]) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -85,15 +93,35 @@ def test_unreadable_images_are_all_named_before_the_training(root: Path) -> None
     (data / "train" / "ant" / "000.png").write_bytes(b"no image")
     whole = (data / "val" / "cat" / "001.png").read_bytes()
     (data / "val" / "cat" / "001.png").write_bytes(whole[:60])
-    done = run(root, *tiny("x"), "--data", "damaged")
+    done = run(root, *tiny("listed"), "--data", "damaged")
     assert_refused(
         done,
         "2 of the images cannot be read, and none is left out silently",
         "ant/000.png",
         "cat/001.png",
-        "repair or remove them",
+        "; listed/unreadable.jsonl lists them all; repair or remove them",
     )
-    assert not (root / "x").exists()
+    assert listed(root / "listed") == [("training", "ant/000.png"), ("validation", "cat/001.png")]
+    assert sorted(path.name for path in (root / "listed").iterdir()) == [
+        ".lock",
+        "unreadable.jsonl",
+    ]
+    # Removing them is the advice, and it works.
+    (data / "train" / "ant" / "000.png").unlink()
+    (data / "val" / "cat" / "001.png").unlink()
+    done = run(root, *tiny("listed", "--epochs", "1"), "--data", "damaged")
+    assert done.returncode == 0, done.stderr
+    assert not (root / "listed" / "unreadable.jsonl").exists()
+
+
+def test_file_lists_every_unreadable_image_where_the_message_names_ten(root: Path) -> None:
+    data = shutil.copytree(root / "data", root / "many")
+    damaged = sorted((data / "train" / "ant").iterdir())[:13]
+    for path in damaged:
+        path.write_bytes(b"no image")
+    done = run(root, *tiny("many_run"), "--data", "many", "--workers", "1")
+    assert_refused(done, "13 of the images cannot be read", "; and 3 more; many_run/unreadable")
+    assert listed(root / "many_run") == [("training", f"ant/{path.name}") for path in damaged]
 
 
 def test_names_of_classes_and_files_colour_no_terminal(root: Path) -> None:
@@ -108,13 +136,6 @@ def test_names_of_classes_and_files_colour_no_terminal(root: Path) -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
-def test_unreadable_image_that_is_met_in_training_stops_it(root: Path) -> None:
-    data = shutil.copytree(root / "data", root / "met", dirs_exist_ok=True)
-    (data / "train" / "ant" / "000.png").write_bytes(b"no image")
-    done = run(root, *tiny("met_run"), "--data", "met", "--no-check", "--workers", "1")
-    assert_refused(done, "1 of the images cannot be read", "ant/000.png")
-
-
 def test_loss_that_is_not_finite_keeps_the_last_good_state(root: Path) -> None:
     done = run(root, *tiny("wild", "--lr", "1000", "--weight-decay", "1000", "--save-every", "1"))
     assert_refused(done, "finite", "try a smaller --lr", "--clip 1", "--force, or another --output")
@@ -124,7 +145,7 @@ def test_loss_that_is_not_finite_keeps_the_last_good_state(root: Path) -> None:
 
 
 def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
-    done = run(root, *tiny("x"), "--preprocessing", "cifar10")
+    done = run(root, *tiny("cropped"), "--preprocessing", "cifar10")
     assert_refused(done, "at least 32 x 32 pixels expected, found 8 x 8")
 
 

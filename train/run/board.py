@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from train.input.task import Task
 from train.run.folder import BOARD
-from train.run.progress import AVERAGE, WEIGHTS
+from train.run.progress import AVERAGE, WEIGHTS, Progress
 
 
 class Board:
@@ -32,6 +33,13 @@ class Board:
     def close(self) -> None:
         """Write the remaining events."""
         self._writer.close()
+
+
+def opened_board(task: Task, progress: Progress) -> Board | None:
+    """Return the events of a run, or None if they are not wanted."""
+    if not task.config.tensorboard:
+        return None
+    return Board(task.config.output, progress.epoch)
 
 
 def scalars(row: Mapping[str, Any]) -> dict[str, float]:

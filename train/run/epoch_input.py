@@ -1,12 +1,14 @@
 """The input of an epoch: each step's images, augmented and on the device."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.loader.batches import read_batches
+from resnext.errors import DataError
+from resnext.loader.batches import memory_explained, read_batches
 from resnext.loader.upload import upload_to
 from train.augmentation.view import TrainingView
 from train.input.task import Task
@@ -52,3 +54,20 @@ def read_epoch(
     )
     with closing(read):
         yield from micro_batches(read, task.images.train.labels, upload_to(resources.device))
+
+
+def read_step(read: Iterator[MicroBatch], count: int) -> tuple[list[MicroBatch], DataError | None]:
+    """Return the micro-batches of the next step, or why they cannot be read.
+
+    All are read before the first is used, so that a step is taken whole or not at all; and the
+    error is returned, because the processes of a job have to end together.
+
+    Args:
+        read: what `read_epoch` yields.
+        count: of this process's micro-batches of the step.
+    """
+    try:
+        with memory_explained():
+            return list(islice(read, count)), None
+    except DataError as error:
+        return [], error

@@ -4,7 +4,7 @@ The network is built anew from its tensors, folded and run in fp32 on the same b
 order, so that a checkpoint that is validated later gives the same counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from resnext.checkpoint import Checkpoint
 from resnext.distributed.job import Job
+from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.inference.evaluation import BatchResult, Way, evaluate_rounds, first_not_finite
 from resnext.inference.metrics import Counts, count, top_five
@@ -22,6 +23,7 @@ from resnext.inference.plan import make_plan
 from resnext.inference.predictor import Precision, Predictor
 from resnext.inference.scaling import takes_over
 from resnext.loader.batch import check_readable
+from resnext.loader.batches import memory_explained
 from resnext.machine import usual_batch_size
 from resnext.pixels.pipelines import Pipeline, Preparation
 from train.step.loss import DivergedError
@@ -73,7 +75,7 @@ def evaluate(
     device: torch.device,
     workers: int,
     job: Job,
-    pause: Callable[[int], None],
+    pause: Callable[[int, DataError | None], None],
 ) -> Score | None:
     """Measure a network on images, together with the other processes of the job.
 
@@ -86,13 +88,14 @@ def evaluate(
         workers: processes that read ahead.
         job: the processes.
         pause: called by all processes after each round of batches, with the number of images
-            that this one has measured; may raise to end the measurement.
+            that this one has measured, and why it could not go on; may raise to end the
+            measurement in all processes together.
 
     Returns:
         The score on the process that leads, None on the others.
 
     Raises:
-        DataError: an image that cannot be read.
+        DataError: an image that cannot be read, or not enough memory.
         DivergedError: logits that are not finite.
     """
     assert checkpoint.preprocessing is not None
@@ -106,16 +109,32 @@ def evaluate(
     parts: list[_Part] = []
     results = evaluate_rounds(images, plan, [way], job=job, workers=workers)
     with closing(results):
-        for result in results:
+        for _ in range(0, plan.batches, job.size):
+            result, error = _next(results)
             if result is not None:
                 parts.append(_decide(result, images))
-            pause(len(result.positions) if result is not None else 0)
+            pause(len(result.positions) if result is not None else 0, error)
+            if error is not None:
+                raise error
     everyone = job.gather([asdict(part) for part in parts])
     return None if everyone is None else _score([part for some in everyone for part in some])
 
 
+def _next(
+    results: Generator[BatchResult | None, None, None],
+) -> tuple[BatchResult | None, DataError | None]:
+    """Return the result of this process's next batch, or why there is none."""
+    try:
+        with memory_explained():
+            result = next(results)
+        if result is not None:
+            check_readable(result.failures)
+    except DataError as error:
+        return None, error
+    return result, None
+
+
 def _decide(result: BatchResult, images: ImageSet) -> _Part:
-    check_readable(result.failures)
     (logits,) = (each.values for each in result.logits)
     if first_not_finite(logits) is not None:
         raise DivergedError("finite logits expected in the validation, found others")

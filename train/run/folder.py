@@ -20,12 +20,13 @@ LAST_AVERAGE: Final = "last_average.safetensors"
 METRICS: Final = "metrics.jsonl"
 REPORT: Final = "training.html"
 SPLIT: Final = "split.csv"
+UNREADABLE: Final = "unreadable.jsonl"
 BOARD: Final = "tensorboard"
 # Stays in the folder when the run has ended.
 LOCK: Final = ".lock"
 # Checkpoints, each of which is a result by itself.
 CHECKPOINTS: Final = (BEST, LAST, LAST_AVERAGE)
-DOCUMENTS: Final = (METRICS, REPORT, SPLIT)
+DOCUMENTS: Final = (METRICS, REPORT, SPLIT, UNREADABLE)
 # All files that are written whole or not at all.
 WHOLE: Final = (TRAINING_STATE_FILE, *CHECKPOINTS, *DOCUMENTS)
 
@@ -94,14 +95,14 @@ def check_outside_of_images(output: Path, images: Images) -> None:
 
 
 def clear(folder: Path, *, everything: bool) -> None:
-    """Remove the incomplete files that a killed run has left.
+    """Remove the incomplete files that a killed run has left, and its list of unreadable images.
 
     Args:
         folder: of the run.
         everything: remove all results of an earlier run too.
     """
     # As `whole_file` names them; other hidden files are not the run's.
-    patterns = [f".{name}.????????.part" for name in WHOLE]
+    patterns = [UNREADABLE, *(f".{name}.????????.part" for name in WHOLE)]
     if everything:
         patterns += [*WHOLE, f"{BOARD}/events.*"]
     for pattern in patterns:

@@ -9,13 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.images.image_set import ImageSet
-from resnext.loader.batch import unreadable
+from resnext.loader.batch import Failure
 from resnext.loader.batches import Prepare, read_batches
 from resnext.pixels.pipelines import Pipeline, Preparation
 from resnext.terminal.watcher import Watcher
 from train.augmentation.view import TrainingView
 from train.input.task import Task
+from train.run.folder import locked
 from train.run.resources import Resources
+from train.run.unreadable import (
+    TRAINING,
+    VALIDATION,
+    UnreadableImage,
+    from_all,
+    refused_at_first,
+    refused_midway,
+    unreadable_images,
+    write_unreadable,
+)
 
 # Up to so many images are checked by default: half a minute.
 FEW_IMAGES: Final = 20_000
@@ -34,36 +45,49 @@ class _EmptyView:
         return np.zeros(0, np.float32)
 
 
-def check_images(task: Task, resources: Resources, watcher: Watcher) -> None:
+def check_images(task: Task, resources: Resources, watcher: Watcher, *, resumed: bool) -> None:
     """Read every image once, together with the other processes, where this is wanted.
 
+    Args:
+        task: the training.
+        resources: the job and the workers that read.
+        watcher: is shown how far it is.
+        resumed: the run has a state already; the check is then made only if it is asked for.
+
     Raises:
-        DataError: images that cannot be read, decoded or prepared; names the first ones.
+        DataError: images that cannot be read, decoded or prepared; names the first ones, and the
+            file of the run that lists them all.
     """
     images, preprocessing = task.images, task.first_network.checkpoint.preprocessing
     assert preprocessing is not None
     count = len(images.train) + len(images.val)
-    wanted = task.config.check
-    if wanted is False or (wanted is None and count > FEW_IMAGES):
+    unless_asked = not resumed and count <= FEW_IMAGES
+    if not (unless_asked if task.config.check is None else task.config.check):
         return
     training_view = TrainingView(preprocessing, task.recipe.augmentation, task.config.seed, 1)
-    reasons: list[str] = []
+    validation_view = Preparation(Pipeline.TORCH7, 1, preprocessing)
+    mine: list[UnreadableImage] = []
     with watcher.progress("looking at every image", count, 0) as advance:
-        for each, view in (
-            (images.train, training_view),
-            (images.val, Preparation(Pipeline.TORCH7, 1, preprocessing)),
+        for part, each, view in (
+            (TRAINING, images.train, training_view),
+            (VALIDATION, images.val, validation_view),
         ):
-            reasons += unreadable_images(each, view, resources, lambda done: advance(done, ""))
-    everyone = resources.job.gather(reasons)
-    found = resources.job.tell([reason for some in everyone or () for reason in some])
-    if found:
-        raise unreadable(found)
+            failures = _failures(each, view, resources, lambda done: advance(done, ""))
+            mine += unreadable_images(failures, each, part)
+    found = from_all(mine, resources.job)
+    if not found:
+        return
+    folder = task.config.output
+    if resources.job.leads:
+        with locked(folder):
+            write_unreadable(folder, found)
+    raise refused_midway(found, folder) if resumed else refused_at_first(found, folder)
 
 
-def unreadable_images(
+def _failures(
     images: ImageSet, view: Prepare, resources: Resources, advance: Callable[[int], None]
-) -> list[str]:
-    """Read and prepare this process's share of the images, and return why some cannot be.
+) -> list[Failure]:
+    """Read and prepare this process's share of the images, and return which of them cannot be.
 
     Args:
         images: the whole set.
@@ -74,10 +98,10 @@ def unreadable_images(
     job = resources.job
     mine = list(range(job.rank, len(images), job.size))
     batches = [mine[at : at + BATCH] for at in range(0, len(mine), BATCH)]
-    reasons: list[str] = []
+    failures: list[Failure] = []
     read = read_batches(images, batches, (_EmptyView(view),), workers=resources.workers)
     with closing(read):
         for batch, positions in zip(read, batches, strict=True):
-            reasons += [failure.reason for failure in batch.failures]
+            failures += batch.failures
             advance(job.size * len(positions))
-    return reasons
+    return failures

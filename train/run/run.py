@@ -2,18 +2,18 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from resnext.distributed.collectives import losses_explained
+from resnext.errors import DataError
 from resnext.header import TRAINING_STATE_FILE
+from resnext.images.image_set import ImageSet
 from resnext.terminal.image_bar import Advance
 from resnext.terminal.watcher import Watcher
 from train.input.class_weights import total_weight
@@ -21,8 +21,8 @@ from train.input.task import Task
 from train.recipe.batching import epoch_batches, steps_of_epoch
 from train.recipe.schedule import SchedulePoint, learning_rate
 from train.run import results
-from train.run.board import Board
-from train.run.epoch_input import own_shares, read_epoch
+from train.run.board import Board, opened_board
+from train.run.epoch_input import own_shares, read_epoch, read_step
 from train.run.evaluation import evaluate
 from train.run.messages import divergence_advice, tally_text
 from train.run.progress import AVERAGE, WEIGHTS, Progress
@@ -30,6 +30,7 @@ from train.run.resources import Resources
 from train.run.results import ScoredNetwork
 from train.run.snapshot import restore_run, shared_arrays, to_state
 from train.run.stop import Stop, Stopped
+from train.run.unreadable import TRAINING, VALIDATION, refused_while_reading
 from train.step.learner import Learner, PendingStep, StepResult
 from train.step.loss import DivergedError, draw_mix
 from train.step.micro_batch import MicroBatch
@@ -78,7 +79,7 @@ class Run:
         if resources.job.leads:
             results.write_metrics(task.config.output, Progress())
             results.write_split(task)
-            board = _board(task, Progress())
+            board = opened_board(task, Progress())
         if task.config.resume:
             watcher.note(f"{task.config.output}: no state there yet, so this run begins")
         return cls(task, learner, resources, watcher, stop, board=board)
@@ -96,7 +97,7 @@ class Run:
         """
         path = task.config.output / TRAINING_STATE_FILE
         progress, decisions = restore_run(path, task, learner, resources.job, watcher.note)
-        board = _board(task, progress) if resources.job.leads else None
+        board = opened_board(task, progress) if resources.job.leads else None
         run = cls(task, learner, resources, watcher, stop, progress, decisions, board)
         text = f"goes on in epoch {progress.epoch} after step {progress.step}"
         watcher.note(f"{path}: {'this run is done' if run.is_done else text}")
@@ -115,7 +116,7 @@ class Run:
         Raises:
             Stopped: the user asked for it; the state is saved.
             DivergedError: a loss or a weight is not finite; says what to try, and what is kept.
-            DataError: an image cannot be read.
+            DataError: an image cannot be read; the state is saved.
             StateError: the disk is full.
             JobError: another process has ended.
         """
@@ -162,34 +163,46 @@ class Run:
             self._last_step = time.perf_counter()
             pending: deque[PendingStep] = deque()
             for step, batch in enumerate(remaining, start=progress.step):
-                pending.append(self._start_step(batch, read, step))
-                stops = job.any(flag=self.stop.requested)
-                saves = stops or self._is_save_due(step + 1)
+                count = 0 if self.stop.requested else len(own_shares(batch, task, self.resources))
+                parts, error = read_step(read, count)
+                if self._has_to_end(error):
+                    self._finish_steps(pending, advance, left=0)
+                    self._end(error, task.images.train, TRAINING)
+                pending.append(self._start_step(batch, parts, step))
+                del parts  # which would be kept while the next ones are read
+                saves = self._is_save_due(step + 1)
                 left = 0 if saves else self.learner.machine.ahead
                 self._finish_steps(pending, advance, left=left)
                 if saves:
                     self.save()
                     self._last_step = time.perf_counter()
-                if stops:
-                    raise Stopped
             self._finish_steps(pending, advance, left=0)
 
+    def _has_to_end(self, error: DataError | None) -> bool:
+        """Tell, on every rank, whether a signal or an image stands in the way of any rank."""
+        return self.resources.job.any(flag=self.stop.requested or error is not None)
+
+    def _end(self, error: DataError | None, images: ImageSet, part: str) -> NoReturn:
+        """Save the run as it is, and raise why it ends here; see `refused_while_reading`."""
+        self.save()
+        folder, job = self.task.config.output, self.resources.job
+        raise (
+            refused_while_reading(error, images, part, job=job, folder=folder) or Stopped
+        ) from error
+
     def _start_step(
-        self, batch: NDArray[np.int64], read: Iterator[MicroBatch], step: int
+        self, batch: NDArray[np.int64], parts: list[MicroBatch], step: int
     ) -> PendingStep:
         """Start a step of the epoch with the images of a batch."""
         task, epoch = self.task, self.progress.epoch
-        mine = own_shares(batch, task, self.resources)
         with losses_explained():
-            pending = self.learner.start(
-                islice(read, len(mine)),
+            return self.learner.start(
+                parts,
                 rate=learning_rate(task.recipe, self._schedule_point(step)),
                 weight=total_weight(task.images.train.labels[batch], task.weights),
                 number=(epoch - 1) * self.steps + step + 1,
                 mix=draw_mix(task.recipe.mixup, seed=task.config.seed, epoch=epoch, step=step),
             )
-        assert pending.images == sum(map(len, mine))
-        return pending
 
     def _finish_steps(self, pending: "deque[PendingStep]", advance: Advance, *, left: int) -> None:
         """Wait for all pending steps but the last `left`, and add up their results."""
@@ -228,12 +241,11 @@ class Run:
         text = f"validation of the {kind}"
         with self.watcher.progress(text, len(task.images.val), 0) as advance:
 
-            def pause(images: int) -> None:
+            def pause(images: int, error: DataError | None) -> None:
                 (done,) = job.sum((images,))
                 advance(int(done), "")
-                if job.any(flag=self.stop.requested):
-                    self.save()
-                    raise Stopped
+                if self._has_to_end(error):
+                    self._end(error, task.images.val, VALIDATION)
 
             score = evaluate(
                 checkpoint,
@@ -286,9 +298,3 @@ class Run:
         seconds = self.progress.seconds + now - self._clock_read
         self.progress = replace(self.progress, seconds=seconds)
         self._clock_read = now
-
-
-def _board(task: Task, progress: Progress) -> Board | None:
-    if not task.config.tensorboard:
-        return None
-    return Board(task.config.output, progress.epoch)

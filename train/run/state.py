@@ -174,11 +174,12 @@ class State:
         wanted = json.loads(json.dumps(known))  # tuples become lists, as in the file
         free = {PROCESSES: None}
         if differs := first_difference(wanted | free, dict(self.identity) | free):
+            last = path.with_name(LAST)
+            begin = f" (--init {last} begins with these weights)" if last.exists() else ""
             raise StateError(
                 f"{path}: the saved run has {differs.name} {differs.other}, this command "
                 f"{differs.one}{_option(differs.name)}; give the same options, images and number "
-                f"of processes, or another --output (--init {path.with_name(LAST)} begins with "
-                "these weights)"
+                f"of processes, or another --output{begin}"
             )
 
     def other_processes(self, identity: Mapping[str, Any]) -> str | None:
