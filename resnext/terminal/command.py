@@ -13,6 +13,7 @@ import click
 
 from resnext.distributed.job import wait_for_first_process
 from resnext.errors import ResnextError
+from resnext.terminal.signals import SignalledError, signals_raised
 from resnext.terminal.text import printable
 
 # 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
@@ -31,7 +32,8 @@ class Command(click.Command):
             if isinstance(stream, TextIOWrapper):  # a file's name need not be valid text
                 stream.reconfigure(errors="backslashreplace")
         try:
-            code = self._run(*args, **{**extra, "standalone_mode": False})
+            with signals_raised():
+                code = self._run(*args, **{**extra, "standalone_mode": False})
         except Exception:  # noqa: BLE001 - a bug; Python's exit code, 1, stands for a failed claim
             tell(traceback.format_exc())
             code = BAD_INPUT
@@ -78,8 +80,9 @@ class NamedPath(click.Path):
 def exit_on_error(prog: str) -> Iterator[None]:
     """Turn any error that a user can cause in the block into one line on stderr and exit code 2.
 
-    These are `ResnextError`, `OSError`, `MemoryError` and Ctrl-C. There is no line if the reader of
-    stdout has closed it (`| head`). Stdout is flushed here, so that its errors are caught too.
+    These are `ResnextError`, `OSError`, `MemoryError`, Ctrl-C and `SignalledError`. There is no line
+    if the reader of stdout has closed it (`| head`). Stdout is flushed here, so that its errors are
+    caught too.
 
     Args:
         prog: the command's name, which starts the line.
@@ -95,6 +98,10 @@ def exit_on_error(prog: str) -> Iterator[None]:
         # The interpreter flushes once more when it ends, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(BAD_INPUT) from None
+    except SignalledError as error:
+        # torchrun sends it to all processes of a job when one has ended, which has said why.
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            say(prog, f"ended by {error.signal.name}")
     except KeyboardInterrupt:
         say(prog, "interrupted")
     except (OSError, ResnextError, MemoryError) as error:

@@ -4,9 +4,13 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 
-# SIGTERM is sent by schedulers about half a minute before they take the machine; SIGINT by Ctrl-C.
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+from resnext.terminal.signals import SIGNALS
+
+# Schedulers send SIGTERM about half a minute before they take the machine, a terminal that is
+# closed SIGHUP, Ctrl-C SIGINT.
+ALL_SIGNALS: Final = (*SIGNALS, signal.SIGINT)
 
 
 class Stopped(BaseException):
@@ -52,7 +56,13 @@ class Stop:
         Raises:
             Stopped: a signal arrived while `waits` was not set.
         """
-        before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+        # Under `nohup` a run outlives its terminal.
+        outlives = getattr(signal, "SIGHUP", None), signal.SIG_IGN
+        before = {
+            number: signal.signal(number, self._ask)
+            for number in ALL_SIGNALS
+            if (number, signal.getsignal(number)) != outlives
+        }
         try:
             yield
         finally:

@@ -59,12 +59,14 @@ def test_fault_of_the_command_itself_is_no_verdict() -> None:
     ("body", "message"),
     [
         ("os.kill(os.getpid(), signal.SIGINT)", "interrupted"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", "ended by SIGTERM"),
+        ("os.kill(os.getpid(), signal.SIGHUP)", "ended by SIGHUP"),
         ("raise ResnextError('no network')", "no network"),
         ("open('none')", "none: No such file or directory"),
         ("raise MemoryError", "out of memory"),
         ("raise click.UsageError('wrong.')", "wrong; --help lists what there is"),
     ],
-    ids=["Ctrl-C", "input", "file", "memory", "usage"],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP", "input", "file", "memory", "usage"],
 )
 def test_command_ends_with_one_line_and_2(body: str, message: str) -> None:
     done = run(body)

@@ -124,23 +124,42 @@ def test_twenty_kills_at_random_steps_change_no_bit(root: Path, whole: Path) -> 
     assert kills == 20
 
 
-def test_sigterm_finishes_the_step_saves_and_exits_with_0(root: Path, whole: Path) -> None:
-    process = start(root, "stopped")
-    state = root / "stopped" / "state.safetensors"
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "terminal closed"]
+)
+def test_signal_finishes_the_step_saves_and_exits_with_0(
+    root: Path, whole: Path, number: signal.Signals
+) -> None:
+    output = f"stopped_{number.name}"
+    process = start(root, output)
+    state = root / output / "state.safetensors"
     wait_for(process, state, 4)
     before = time.monotonic()
-    process.terminate()
+    assert process.pid is not None
+    os.kill(process.pid, number)
     process.join()
     assert time.monotonic() - before < 30
     assert process.exitcode == 0
-    stderr = warm.errors(root / "stopped.stdout.txt")
+    stderr = warm.errors(root / f"{output}.stdout.txt")
     assert stderr.endswith(
-        "resnext-train: stopped; stopped has the run up to here, and --resume goes on\n"
+        f"resnext-train: stopped; {output} has the run up to here, and --resume goes on\n"
     )
     assert 4 <= steps_done(state) < STEPS
-    done = run(root, *tiny("stopped", *OPTIONS, "--resume"))
+    done = run(root, *tiny(output, *OPTIONS, "--resume"))
     assert done.returncode == 0, done.stderr
-    assert_as_whole(root / "stopped", whole)
+    assert_as_whole(root / output, whole)
+
+
+def test_run_that_ignores_its_terminal_goes_on_without_it() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup starts it
+    stop = Stop(lambda _: None)
+    try:
+        with stop.listening():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.requested
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def train_here(
