@@ -18,7 +18,7 @@ def settings(config: MeasurementConfig, device: "torch.device", job: "Job") -> d
     """Return every option as it is used, ready for JSON."""
     import torch
 
-    from resnext.inference.predictor import ARITHMETIC_FLAGS
+    from resnext.inference.arithmetic import ARITHMETIC_FLAGS
     from resnext.inference.scaling import choose
 
     on_device = choose(device).engine if may_scale(config, device) else None

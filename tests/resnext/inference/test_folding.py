@@ -4,10 +4,11 @@ from torch import nn
 
 from convert import load
 from resnext.inference import fusion
+from resnext.inference.arithmetic import Precision, arithmetic, precision_note
 from resnext.inference.folding import folded
 from resnext.inference.fusion import FusedBlock, fused
 from resnext.inference.onednn import PackedConvolution
-from resnext.inference.predictor import Precision, Predictor, arithmetic, precision_note
+from resnext.inference.predictor import Predictor
 from tests.support.golden import ANSWERED, Golden
 
 LAST = torch.channels_last
