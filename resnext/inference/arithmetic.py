@@ -90,6 +90,13 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
+def numbered(device: torch.device) -> torch.device:
+    """Return a device with its number: a GPU named without one is the current GPU."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
 def check_precision(precision: Precision, device: torch.device) -> None:
     """Check that a device supports a precision.
 
