@@ -19,7 +19,8 @@ from benchmarks.pictures import draw_pictures
 from benchmarks.runs import write_result
 from resnext.images.image_set import ImageSet
 from resnext.images.opening import open_images
-from resnext.inference.predictor import Precision, Predictor
+from resnext.inference.arithmetic import Precision
+from resnext.inference.predictor import Predictor
 from resnext.model import ResNeXt
 from resnext.pixels.transforms import prepare
 from resnext.preprocessing import IMAGENET, Preprocessing

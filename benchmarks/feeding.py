@@ -20,9 +20,10 @@ from benchmarks.runs import write_result
 from resnext.distributed.job import Job
 from resnext.images.folders import class_folders
 from resnext.images.image_set import ImageSet
+from resnext.inference.arithmetic import Precision
 from resnext.inference.pending import PendingValues
 from resnext.inference.plan import make_plan
-from resnext.inference.predictor import Precision, Predictor
+from resnext.inference.predictor import Predictor
 from resnext.model import ResNeXt
 from resnext.pixels.raw_crops import RawCrops
 from resnext.preprocessing import IMAGENET

@@ -4,6 +4,7 @@ import pydoc
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,24 @@ def test_mistyped_path_does_not_wait_for_torch(command: str, words: list[str]) -
     )
     assert (done.returncode, done.stdout) == (2, "False\n"), done.stderr
     assert "nowhere: " in done.stderr or "nowhere.safetensors: " in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--info", "--no-verify"])
+def test_conversion_without_a_proof_leaves_torch_alone(tmp_path: Path, option: str) -> None:
+    words = [option] if option == "--info" else [option, "--output", str(tmp_path)]
+    code = (
+        "import sys; from convert.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(CHECKPOINT), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("False\n")
 
 
 def test_every_public_name_can_be_imported() -> None:

@@ -11,8 +11,8 @@ import torch
 
 from resnext.distributed.collectives import losses_explained
 from resnext.distributed.job import Job
+from resnext.inference.arithmetic import DTYPES, Precision, precision_note
 from resnext.inference.fusion import refusal
-from resnext.inference.predictor import DTYPES, Precision, precision_note
 from resnext.inference.scaling import refusals
 from resnext.loader.batches import memory_explained
 from resnext.loader.upload import upload_to

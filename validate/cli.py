@@ -206,7 +206,7 @@ def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
     from validate.reports import to_json, write_reports
     from validate.reports.terminal import print_table
     from validate.reports.wording import exit_code
-    from validate.verdicts.open_claims import open_claims
+    from validate.verdicts.groups import open_claims
 
     try:  # a stdout that went away must not take the reports along, nor a full disk the table
         if as_json:

@@ -70,7 +70,7 @@ def measure(config: MeasurementConfig, job: "Job", watcher: Watcher) -> Report |
     for text in _notes(config, images, networks, own):
         note(text)
 
-    from resnext.inference.predictor import Precision, check_precision, find_device, use_processors
+    from resnext.inference.arithmetic import Precision, check_precision, find_device, use_processors
     from resnext.loader.batches import memory_explained
     from validate.measured_pass import Measurement, run_pass
 
@@ -156,8 +156,8 @@ def _notes(
 
 def _slower(config: MeasurementConfig, device: "torch.device") -> Iterator[str]:
     """Say what will take longer here than it might."""
+    from resnext.inference.arithmetic import DTYPES, Precision, precision_note
     from resnext.inference.fusion import refusal
-    from resnext.inference.predictor import DTYPES, Precision, precision_note
     from resnext.inference.scaling import refusals
 
     precision = Precision(config.precision)

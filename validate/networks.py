@@ -75,7 +75,8 @@ def prepare_runs(
     networks: Sequence[LoadedNetwork], config: "MeasurementConfig", device: "torch.device"
 ) -> tuple["PreparedRun", ...]:
     """Return every way to measure every checkpoint, pipelines beside each other."""
-    from resnext.inference.predictor import Precision, Predictor
+    from resnext.inference.arithmetic import Precision
+    from resnext.inference.predictor import Predictor
     from validate.measured_pass import PreparedRun
     from validate.verdicts.results import MeasuredRun
 

@@ -18,10 +18,10 @@ def settings(config: MeasurementConfig, device: "torch.device", job: "Job") -> d
     """Return every option as it is used, ready for JSON."""
     import torch
 
-    from resnext.inference.predictor import ARITHMETIC_FLAGS
+    from resnext.inference.arithmetic import ARITHMETIC_FLAGS
     from resnext.inference.scaling import choose
 
-    on_device = choose(device).engine if may_scale(config, device) else None
+    on_device = choose(device).chosen if may_scale(config, device) else None
     usual = usual_workers(device, processes=job.local_size)
     workers = usual if config.workers is None else config.workers
     return {

@@ -29,8 +29,8 @@ from benchmarks.gpu.machine import (
 )
 from benchmarks.gpu.ways import COMPARED, COMPILED, EAGER, WAYS, Compute, Subject, Way
 from benchmarks.pictures import draw_many
-from resnext.inference.predictor import Precision, find_device
-from resnext.inference.trial import FAILURES
+from resnext.fast_path import FAILURES
+from resnext.inference.arithmetic import Precision, find_device
 from resnext.pixels.transforms import prepare
 from resnext.preprocessing import IMAGENET
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from benchmarks.gpu.machine import Common, command, first_line, seconds_of
 from benchmarks.pictures import FORTY, draw_many
+from resnext.fast_path import FAILURES
 from resnext.inference import scaling
-from resnext.inference.predictor import find_device
+from resnext.inference.arithmetic import find_device
 from resnext.inference.scaling import Engine, levels_on
-from resnext.inference.trial import FAILURES
 from resnext.pixels.decoding import decode
 from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import prepare_pixels, raw_crop

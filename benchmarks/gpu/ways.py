@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from benchmarks.gpu.groups import widened
 from benchmarks.peers import import_timm
 from convert.export.timm import timm_architecture
+from resnext.inference.arithmetic import DTYPES, Precision, arithmetic
 from resnext.inference.folding import folded
-from resnext.inference.predictor import DTYPES, Precision, Predictor, arithmetic
+from resnext.inference.predictor import Predictor
 from resnext.model import PostActivation, ResNeXt
 
 Compute = Callable[[Tensor], Tensor]  # pictures (N, 3, H, W) to logits (N, classes)

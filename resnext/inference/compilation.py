@@ -1,6 +1,6 @@
-"""Networks that torch.compile makes faster, and what it says when it cannot."""
+"""Networks compiled by torch.compile, and batches padded to one size for them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, cast
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from resnext.errors import DeviceError
 
-# Networks times sizes of batches that one process compiles.
+# At most so many graphs (networks times batch sizes) are compiled by one process.
 MOST: Final = 200
 
 
 class CompiledNetwork:
-    """A network that is compiled with its first batch, for each size of batches anew."""
+    """A network that is compiled at its first batch, and again for each other batch size."""
 
     def __init__(self, network: nn.Module) -> None:
         """Take a network in evaluation mode."""
@@ -24,19 +24,41 @@ class CompiledNetwork:
         """Return the logits (N, classes) of pictures (N, 3, H, W).
 
         Raises:
-            DeviceError: torch.compile lacks something here.
+            DeviceError: torch.compile lacks something that it needs on this machine.
         """
-        # All networks are code of one class, of which the compiler would by default make no more
-        # than eight kinds, and run the others as they stand.
+        # All networks share the code of one class. By default the compiler makes at most eight
+        # versions of it, and runs further networks uncompiled.
         most = torch._dynamo.config.patch(recompile_limit=MOST, fail_on_recompile_limit_hit=True)
         with compilation_explained(), most:
             answers: Tensor = self._network(pictures)
         return answers
 
 
+class SameSize:
+    """A network whose batches are padded to the size of the largest so far.
+
+    The last batch of a measurement is smaller. torch.compile would compile again for its size, and
+    cuDNN search again for algorithms, which takes longer than computing some extra pictures.
+    """
+
+    def __init__(self, network: Callable[[Tensor], Tensor]) -> None:
+        """Take what computes logits (N, classes) of pictures (N, 3, H, W)."""
+        self._network = network
+        self._size = 0
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Return the logits of pictures with the channels last in memory."""
+        count = len(pictures)
+        self._size = max(self._size, count)
+        if count < self._size:
+            pictures = torch.cat([pictures, pictures[:1].expand(self._size - count, -1, -1, -1)])
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
+        return self._network(pictures)[:count]
+
+
 @contextmanager
 def compilation_explained() -> Iterator[None]:
-    """Turn what `torch.compile` raises, of types that are its own, into a `DeviceError`."""
+    """Turn the error types of `torch.compile` itself into a `DeviceError`."""
     try:
         yield
     except RuntimeError as error:

@@ -1,11 +1,10 @@
-"""Networks whose convolutions take over what follows them: what memory passes cost is spared.
+"""Convolutions fused with the addition and ReLU behind them, which saves passes over memory.
 
-What computes them is no public interface of PyTorch, or a kernel of our own. It is tried first, and
-where it does not answer as expected the network stays as it is.
+They are computed by operators of PyTorch that are not public, or by a kernel of this project. These
+are tried first; where their results are not the expected ones, the network stays as it is.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Final, Protocol, Self, cast
@@ -14,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnext.inference.trial import FAILURES, first_words, numbered
+from resnext.fast_path import Choice, FastPath, choose_first
+from resnext.inference.arithmetic import numbered
 from resnext.model import PostActivation, ResNeXt
 
-# How far (relatively and absolutely) an answer may be from the plain one's, by type of weights.
+# Tolerance (relative and absolute) of the comparison with plain convolutions, by data type.
 NEAR: Final = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 
 
@@ -37,20 +37,7 @@ class FusedConvolution(Protocol):
 Fuse = Callable[[nn.Conv2d], FusedConvolution]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What came of trying what a device has.
-
-    Attributes:
-        fuse: makes a fused convolution; None where the plain ones stay.
-        refused: why, in a line; or None.
-    """
-
-    fuse: Fuse | None = None
-    refused: str | None = None
-
-
-# By kind of device: for a report, module and class, and the types that it computes.
+# By kind of device: name for a report, module, class, and the data types that it computes.
 ENGINES: Final = {
     "cpu": (
         "oneDNN",
@@ -77,7 +64,7 @@ def fused(network: ResNeXt) -> ResNeXt:
         network: folded, in evaluation mode, on its device, of any type; it is changed.
     """
     weight = network.conv1.weight
-    fuse = choose(weight.device, weight.dtype).fuse
+    fuse = choose(weight.device, weight.dtype).chosen
     if fuse is None:
         return network
     for name in network.stage_names:
@@ -134,34 +121,35 @@ def _is_folded(block: PostActivation) -> bool:
 
 
 def refusal(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Say why the convolutions of a GPU stay plain, where they do; of other devices nothing."""
-    return choose(device, dtype).refused if device.type == "cuda" else None
+    """Return why the convolutions of a GPU are not fused; None where they are, and on a CPU."""
+    refused = choose(device, dtype).refused if device.type == "cuda" else ()
+    return refused[0] if refused else None
 
 
-def choose(device: torch.device, dtype: torch.dtype) -> Choice:
-    """Try what a device has for a type, once."""
+def choose(device: torch.device, dtype: torch.dtype) -> Choice[Fuse]:
+    """Try the fused convolutions of a device for a data type, once."""
     return _chosen(numbered(device), dtype)
 
 
 @cache
-def _chosen(device: torch.device, dtype: torch.dtype) -> Choice:
+def _chosen(device: torch.device, dtype: torch.dtype) -> Choice[Fuse]:
     name, module, kind, types = ENGINES.get(device.type, ("", "", "", ()))
     if dtype not in types:
         return Choice()
-    try:
+
+    def attempt() -> Fuse | None:
         fuse: Fuse = getattr(import_module(module), kind)
-        if agrees(fuse, device, dtype):
-            return Choice(fuse=fuse)
-        reason = "its answers are not the plain ones"
-    except FAILURES as error:
-        reason = first_words(error)
-    return Choice(refused=f"{name} does not add and rectify on {device}: {reason}")
+        return fuse if agrees(fuse, device, dtype) else None
+
+    label = f"{name} does not add and rectify on {device}"
+    disagreement = "its answers are not the plain ones"
+    return choose_first([FastPath(label=label, attempt=attempt, disagreement=disagreement)])
 
 
 def agrees(fuse: Fuse, device: torch.device, dtype: torch.dtype) -> bool:
-    """Tell whether fused convolutions answer what plain ones do.
+    """Tell whether fused convolutions compute what plain ones do.
 
-    Builds of torch differ, and processors do: bfloat16 wants AVX-512, say.
+    That depends on the build of torch and on the processor: bfloat16 needs AVX-512, for example.
     """
     plain, projection = (
         nn.Conv2d(32, 32, 3, padding=1, groups=groups, device=device, dtype=dtype)

@@ -1,138 +1,24 @@
 """A network's logits, on any device and in any precision."""
 
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from enum import StrEnum
-from textwrap import shorten
-from typing import Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resnext.errors import DeviceError
-from resnext.inference.compilation import CompiledNetwork
+from resnext.inference.arithmetic import DTYPES, Precision, arithmetic
+from resnext.inference.compilation import CompiledNetwork, SameSize
 from resnext.inference.folding import folded
 from resnext.inference.fusion import fused
 from resnext.inference.pending import PendingValues
-from resnext.inference.same_size import SameSize
 from resnext.inference.scaling import scale_sources
 from resnext.loader.upload import upload_to
-from resnext.machine import keep_freed_memory, usual_threads
 from resnext.model import ResNeXt
 from resnext.pixels.raw_crops import RawCrops
 
-
-class Precision(StrEnum):
-    """The arithmetic of a network.
-
-    FP32 is the published one. TF32 rounds the factors of fp32 products to 10 bits on NVIDIA's
-    tensor cores; BF16 and FP16 compute in that type, batch norm folded in beforehand.
-    """
-
-    FP32 = "fp32"
-    TF32 = "tf32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-
-
-REASON: Final = 120  # characters of what PyTorch says, at most
-
-DTYPES: Final = {
-    Precision.FP32: torch.float32,
-    Precision.TF32: torch.float32,
-    Precision.BF16: torch.bfloat16,
-    Precision.FP16: torch.float16,
-}
-
-
-@contextmanager
-def arithmetic(precision: Precision) -> Iterator[None]:
-    """Set, until the block ends, what decides how float32 is computed in the whole process.
-
-    PyTorch would use TF32 in convolutions by default, and let cuDNN choose among algorithms by
-    time, which changes the last digits from run to run.
-    """
-    tf32 = precision is Precision.TF32
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    try:
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32
-        ):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-# The flags that `arithmetic` sets, for reports.
-ARITHMETIC_FLAGS: Final = {"cudnn_benchmark": False, "cudnn_deterministic": True}
-
-
-def find_device(name: str | None) -> torch.device:
-    """Return the device of a name such as "cuda:1"; the best there is for None.
-
-    A GPU that is named becomes the current one of this process: where NCCL looks for it, and so
-    that nothing is put on another.
-
-    Raises:
-        DeviceError: no device has this name, or this machine has none of the kind.
-    """
-    if name is None:
-        kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        return torch.device(next((kind for kind, there in kinds.items() if there), "cpu"))
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device).cpu()
-        if device.type == "cuda" and device.index is not None:
-            torch.cuda.set_device(device)
-    # The latter two: a torch built without CUDA, or without a package that it leaves to others.
-    except (RuntimeError, AssertionError, ImportError) as error:
-        # The first sentence: after it come all devices that PyTorch has ever heard of.
-        reason = shorten(re.split(r"\. |\n", str(error))[0], REASON, placeholder=" ...")
-        raise DeviceError(
-            f"device {name!r}: cpu, cuda, cuda:N or mps expected, as this machine has it; {reason}"
-        ) from error
-    return device
-
-
-def check_precision(precision: Precision, device: torch.device) -> None:
-    """Check that a device has a precision.
-
-    Raises:
-        DeviceError: it has not.
-    """
-    if precision is Precision.TF32 and device.type != "cuda":
-        raise DeviceError(f"--precision tf32: an NVIDIA GPU expected, found {device}; use fp32")
-
-
-def precision_note(precision: Precision, device: torch.device) -> str | None:
-    """Say that a precision is none that a device computes in, where that is known; else None.
-
-    Convolutions in bfloat16 and float16 take about ten times as long as in float32 on a processor
-    that lacks instructions for them (seen with AVX2 alone).
-    """
-    ask = {Precision.BF16: "_is_mkldnn_bf16_supported", Precision.FP16: "_is_mkldnn_fp16_supported"}
-    if device.type != "cpu" or precision not in ask or not hasattr(torch.ops, "mkldnn"):
-        return None
-    supported = getattr(torch.ops.mkldnn, ask[precision], None)  # no public interface
-    if supported is None or supported():
-        return None
-    return f"--precision {precision}: this processor computes it much more slowly than fp32"
-
-
-def use_processors(*, processes: int) -> None:
-    """Let this process compute on the CPU with its share of it, in memory that it keeps.
-
-    Args:
-        processes: of the job, on this machine.
-    """
-    keep_freed_memory()
-    threads = usual_threads(processes=processes)
-    if threads is not None:
-        torch.set_num_threads(threads)
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Predictor:

@@ -1,4 +1,4 @@
-"""Bytes to network input on a device, by what has shown there that its bits are the CPU's."""
+"""Raw crops to network input on a device, by an engine whose bits are the CPU's."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from resnext.errors import DeviceError
-from resnext.inference.trial import FAILURES, first_words, numbered
+from resnext.fast_path import Choice, FastPath, choose_first
+from resnext.inference.arithmetic import numbered
 from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import levels_of, prepare_pixels, raw_crop
 from resnext.preprocessing import Preprocessing
@@ -22,12 +23,12 @@ Scale = Callable[[RawCrops, float, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What scales on a device.
+    """An implementation of scaling on a device.
 
     Attributes:
         name: for a report.
-        place: module and function; a module is imported when it is asked.
-        devices: kinds of devices that it is asked on.
+        place: module and function; the module is imported when it is first tried.
+        devices: kinds of devices that it is tried on.
     """
 
     name: str
@@ -56,19 +57,6 @@ ENGINES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What came of asking the engines of a device.
-
-    Attributes:
-        engine: the first that gives the CPU's bits; None where none does.
-        refused: why those before it are not used, a line each.
-    """
-
-    engine: Engine | None
-    refused: tuple[str, ...]
-
-
 def scale_sources(sources: RawCrops) -> Tensor:
     """Return the crops of pictures (N, 3, n, n) float32, on the device of the sources.
 
@@ -76,7 +64,7 @@ def scale_sources(sources: RawCrops) -> Tensor:
         DeviceError: nothing gives the CPU's bits there.
     """
     device = sources.device
-    engine = choose(device).engine
+    engine = choose(device).chosen
     if engine is None:
         raise DeviceError(f"{device}: an engine with the CPU's bits expected; scale on the CPU")
     return engine.load()(sources, *levels_on(sources.preprocessing, device))
@@ -84,33 +72,31 @@ def scale_sources(sources: RawCrops) -> Tensor:
 
 def takes_over(device: torch.device) -> bool:
     """Tell whether a device is a GPU that scales in place of the processes that read."""
-    return device.type == "cuda" and choose(device).engine is not None
+    return device.type == "cuda" and choose(device).chosen is not None
 
 
 def refusals(device: torch.device) -> tuple[str, ...]:
-    """Say what a GPU does not scale with, and why, a line each; of other devices nothing."""
+    """Return which engines of a GPU are not used, and why, a line each; nothing on a CPU."""
     return choose(device).refused if device.type == "cuda" else ()
 
 
-def choose(device: torch.device) -> Choice:
-    """Ask the engines of a device, once, until one gives the CPU's bits."""
+def choose(device: torch.device) -> Choice[Engine]:
+    """Try the engines of a device in order, once, until one gives the CPU's bits."""
     return _chosen(numbered(device))
 
 
 @cache
-def _chosen(device: torch.device) -> Choice:
-    refused: list[str] = []
-    for engine in ENGINES:
-        if device.type not in engine.devices:
-            continue
-        try:
-            if agrees(engine.load(), device):
-                return Choice(engine=engine, refused=tuple(refused))
-            reason = "its bits are not the CPU's"
-        except FAILURES as error:
-            reason = first_words(error)
-        refused.append(f"{engine.name} does not scale on {device}: {reason}")
-    return Choice(engine=None, refused=tuple(refused))
+def _chosen(device: torch.device) -> Choice[Engine]:
+    engines = (engine for engine in ENGINES if device.type in engine.devices)
+    return choose_first(_fast_path(engine, device) for engine in engines)
+
+
+def _fast_path(engine: Engine, device: torch.device) -> FastPath[Engine]:
+    return FastPath(
+        label=f"{engine.name} does not scale on {device}",
+        attempt=lambda: engine if agrees(engine.load(), device) else None,
+        disagreement="its bits are not the CPU's",
+    )
 
 
 def agrees(scale: Scale, device: torch.device) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from resnext.fast_path import FastPath, choose_first
 from resnext.pixels.bicubic import Levels, find_taps, scale_with_numpy
 from resnext.pixels.compiled_bicubic import Kernel
 
@@ -98,12 +99,19 @@ def engine() -> str:
 
 @cache
 def trusted_kernel() -> Kernel | None:
-    """Return the compiled kernel, once it has shown that its bits are NumPy's; else None.
+    """Return the compiled kernel if there is one and its bits are NumPy's; else None.
 
-    Whatever compiler and flags were at hand built it, so it is asked before it is used.
+    It was built by whatever compiler and flags the machine had, so its bits are checked first.
     """
     kernel = Kernel.installed()
-    return kernel if kernel and agrees(kernel) else None
+    if kernel is None:
+        return None
+    path = FastPath(
+        label="the compiled bicubic is not used",
+        attempt=lambda: kernel if agrees(kernel) else None,
+        disagreement="its bits are not NumPy's",
+    )
+    return choose_first([path]).chosen
 
 
 def agrees(kernel: Kernel) -> bool:

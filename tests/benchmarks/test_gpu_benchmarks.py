@@ -32,8 +32,8 @@ from benchmarks.gpu.validation import Measured, table, timm_commands
 from benchmarks.pictures import draw_many, draw_pictures, write_pictures
 from benchmarks.runs import Run
 from resnext.inference import scaling
+from resnext.inference.arithmetic import Precision
 from resnext.inference.folding import folded
-from resnext.inference.predictor import Precision
 from resnext.inference.torch_scaling import scale_plainly
 from resnext.model import ResNeXt
 from resnext.pixels import resample

@@ -19,11 +19,12 @@ import convert
 from resnext.errors import CheckpointError, DataError, DeviceError
 from resnext.images.folders import class_folders
 from resnext.images.image_set import ImageSet
+from resnext.inference.arithmetic import Precision, find_device
 from resnext.inference.evaluation import BatchResult, evaluate
 from resnext.inference.metrics import Counts, count, top_five
 from resnext.inference.pending import PendingValues
 from resnext.inference.plan import Plan, make_plan
-from resnext.inference.predictor import Precision, Predictor, find_device
+from resnext.inference.predictor import Predictor
 from resnext.inference.scaling import scale_sources
 from resnext.loader.batch import Batch
 from resnext.loader.batches import memory_explained, read_batches

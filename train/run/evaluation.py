@@ -17,10 +17,11 @@ from resnext.checkpoint import Checkpoint
 from resnext.distributed.job import Job
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
+from resnext.inference.arithmetic import Precision
 from resnext.inference.evaluation import BatchResult, Way, evaluate_rounds, first_not_finite
 from resnext.inference.metrics import Counts, count, top_five
 from resnext.inference.plan import make_plan
-from resnext.inference.predictor import Precision, Predictor
+from resnext.inference.predictor import Predictor
 from resnext.inference.scaling import takes_over
 from resnext.loader.batch import check_readable
 from resnext.loader.batches import memory_explained

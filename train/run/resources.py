@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from resnext.distributed.job import Job
-from resnext.inference.predictor import Precision, check_precision, find_device
+from resnext.inference.arithmetic import Precision, check_precision, find_device
 from resnext.machine import usual_workers
 from train.input.task import Task
 from train.recipe.recipe import RecipeError

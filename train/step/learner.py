@@ -1,7 +1,8 @@
 """One step of training: micro-batches in, updated weights out."""
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final, cast
@@ -10,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from resnext.inference.arithmetic import DTYPES, Precision, arithmetic
 from resnext.inference.compilation import compilation_explained
 from resnext.inference.pending import PendingValues
-from resnext.inference.predictor import DTYPES, Precision
 from resnext.model import ResNeXt
 from train.recipe.recipe import Recipe
 from train.step.activation_checkpointing import recompute_activations
-from train.step.arithmetic import any_strides, training_arithmetic
 from train.step.average import ExponentialAverage
 from train.step.loss import DivergedError, Mixup, Objective
 from train.step.micro_batch import MicroBatch, marked_last
@@ -166,7 +166,7 @@ class Learner:
         """
         if not self.network.training:
             set_training(self.network, self.recipe.freeze)
-        with training_arithmetic(self.precision, deterministic=self.machine.deterministic):
+        with arithmetic(self.precision, deterministic=self.machine.deterministic):
             self.optimiser.zero_grad()
             images, losses, wrongs = self._accumulate(micro_batches, weight=weight, mix=mix)
             values = torch.stack([each.float() for each in (*losses, *wrongs, self._clipped())])
@@ -264,3 +264,15 @@ class Learner:
             # batch size would be slower for all others.
             return cast("nn.Module", torch.compile(self._parallel, dynamic=False))
         return self._parallel
+
+
+@contextmanager
+def any_strides() -> Iterator[None]:
+    """Silence PyTorch's warning that gradients are copied before processes exchange them.
+
+    With inputs in channels-last memory format, the gradients of 1 x 1 convolutions have that
+    format too. The copy that PyTorch warns of is small.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+        yield

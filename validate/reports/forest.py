@@ -12,7 +12,7 @@ from validate.ledger.comparison import exact_mcnemar
 from validate.reports.statistics import Answers, discordant
 from validate.reports.wording import LABELS, group_remarks, percent
 from validate.verdicts.claims import Verdict, tolerance
-from validate.verdicts.groups import Block, Group, Line
+from validate.verdicts.groups import ClaimBlock, ClaimLine, Group
 
 # Stands in place of a verdict where the claim was made under another protocol than the run's.
 COMPARED: Final = "compared"
@@ -124,7 +124,7 @@ def forest(group: Group, found: Answers) -> Forest:
     )
 
 
-def axis_of(lines: Iterable[Line]) -> Axis | None:
+def axis_of(lines: Iterable[ClaimLine]) -> Axis | None:
     """Return an axis of points that has room for every line with a claim; None if none has one."""
     values = [0.0]
     for line in lines:
@@ -137,7 +137,7 @@ def axis_of(lines: Iterable[Line]) -> Axis | None:
     return axis_over(min(values) - margin, max(values) + margin, _tick_text)
 
 
-def mark_of(line: Line, axis: Axis | None) -> IntervalMark | None:
+def mark_of(line: ClaimLine, axis: Axis | None) -> IntervalMark | None:
     """Return where a line stands on an axis; None where there is nothing to compare."""
     if axis is None or line.claim is None or line.points is None or line.interval is None:
         return None
@@ -163,7 +163,7 @@ def _tick_text(points: float) -> str:
     return f"{points:+.10g}".replace("-", "\u2212") if abs(points) > 1e-9 else "0"
 
 
-def _block(block: Block, axis: Axis | None) -> ForestBlock:
+def _block(block: ClaimBlock, axis: Axis | None) -> ForestBlock:
     claim = block.claim
     return ForestBlock(
         label=f"{LABELS[block.metric]} error",
@@ -180,7 +180,7 @@ def _source(claim: Claim) -> str:
     return ", ".join([printable(claim.source), *protocol])
 
 
-def _line(line: Line, axis: Axis | None) -> ForestLine:
+def _line(line: ClaimLine, axis: Axis | None) -> ForestLine:
     low, high = line.interval or (None, None)
     return ForestLine(
         pipeline=line.result.run.pipeline,

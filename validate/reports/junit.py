@@ -7,8 +7,7 @@ from resnext.published import Claim
 from resnext.terminal.text import number, printable
 from validate.reports.wording import remark, shown
 from validate.verdicts.claims import Judgement, Verdict
-from validate.verdicts.groups import Group, grouped
-from validate.verdicts.open_claims import open_claims
+from validate.verdicts.groups import Group, grouped, open_claims
 from validate.verdicts.results import Report, Result
 
 

@@ -18,7 +18,7 @@ from validate.reports.wording import (
     shown,
 )
 from validate.verdicts.claims import Verdict
-from validate.verdicts.groups import Block, Group, Line, grouped
+from validate.verdicts.groups import ClaimBlock, ClaimLine, Group, grouped
 from validate.verdicts.results import Report
 
 # GitHub takes 1 MiB for all summaries of a step.
@@ -104,7 +104,7 @@ def _claims(report: Report) -> list[str]:
     return _table(COLUMNS, rows, right=(3, 4, 5, 6, 7))
 
 
-def _row(group: Group, block: Block, line: Line) -> tuple[str, ...]:
+def _row(group: Group, block: ClaimBlock, line: ClaimLine) -> tuple[str, ...]:
     low, high = line.interval or (None, None)
     off = ""
     if line.points is not None and line.excess is not None:

@@ -9,7 +9,7 @@ from rich.text import Text
 from resnext.terminal.text import printable
 from validate.reports.wording import LABELS, percent
 from validate.verdicts.claims import Verdict
-from validate.verdicts.groups import Block, Group, Line, grouped
+from validate.verdicts.groups import ClaimBlock, ClaimLine, Group, grouped
 from validate.verdicts.results import Result
 
 HEADERS: Final = ("network", "correct", "error %", "claim %", "verdict", "source")
@@ -51,7 +51,7 @@ def to_table(results: Sequence[Result], console: Console) -> Text:
     return Text("\n").join(lines)
 
 
-def _rows(group: Group, block: Block) -> Iterator[tuple[Text, ...]]:
+def _rows(group: Group, block: ClaimBlock) -> Iterator[tuple[Text, ...]]:
     """Yield the cells of a block's lines, as many as `HEADERS`."""
     for place, line in enumerate(block.lines):
         pipeline = f" {line.result.run.pipeline}" if group.told else ""
@@ -62,7 +62,7 @@ def _rows(group: Group, block: Block) -> Iterator[tuple[Text, ...]]:
         yield (*map(Text, cells), _verdict(line), Text(source))
 
 
-def _verdict(line: Line) -> Text:
+def _verdict(line: ClaimLine) -> Text:
     """Return the verdict; of a run that the claim is not about, how far off it is."""
     if line.verdict is not None:
         return Text(line.verdict, style=STYLES[line.verdict])

@@ -10,8 +10,7 @@ from resnext.pixels.pipelines import Pipeline
 from resnext.published import Claim, Metric
 from resnext.terminal.text import number, printable
 from validate.verdicts.claims import Judgement, Verdict
-from validate.verdicts.groups import Group, grouped
-from validate.verdicts.open_claims import open_claims
+from validate.verdicts.groups import Group, grouped, open_claims
 from validate.verdicts.results import Report, Result
 
 LABELS: Final = {Metric.TOP1_ERROR: "top-1", Metric.TOP5_ERROR: "top-5"}

@@ -7,12 +7,13 @@ from fractions import Fraction
 
 from resnext.pixels.pipelines import Pipeline
 from resnext.published import Claim, Metric
+from resnext.terminal.text import number, printable
 from validate.verdicts.claims import Judgement, Unjudged, Verdict, wilson_interval
-from validate.verdicts.results import MeasuredRun, Result
+from validate.verdicts.results import MeasuredRun, Report, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ClaimLine:
     """A number that was measured, beside the one that was claimed.
 
     Attributes:
@@ -61,12 +62,12 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class ClaimBlock:
     """What the runs of a group measured for one claim, or for a metric without any."""
 
     metric: Metric
     claim: Claim | None
-    lines: tuple[Line, ...]
+    lines: tuple[ClaimLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ class Group:
         """Tell whether a reader must be told whose pipeline a number comes from."""
         return {result.run.pipeline for result in self.results} != {Pipeline.TORCH7}
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[ClaimBlock]:
         """Yield a block for each claim in their order, or for a metric that has none.
 
         A claim that one run of the group was judged by is compared with the others too.
@@ -97,7 +98,7 @@ class Group:
             claims: list[Claim | None] = [c for c in self._judged() if c.metric is metric]
             for claim in claims or [None]:
                 lines = [_line(result, metric, claim) for result in self.results]
-                yield Block(metric=metric, claim=claim, lines=tuple(lines))
+                yield ClaimBlock(metric=metric, claim=claim, lines=tuple(lines))
 
     def unjudged(self) -> tuple[Unjudged, ...]:
         """Return the claims that no run of the group was judged by, each once."""
@@ -142,7 +143,30 @@ def title(run: MeasuredRun, *, with_file: bool = False) -> str:
     return ", ".join(parts)
 
 
-def _line(result: Result, metric: Metric, claim: Claim | None) -> Line:
+def _line(result: Result, metric: Metric, claim: Claim | None) -> ClaimLine:
     judgements: dict[Claim | None, Judgement] = {each.claim: each for each in result.judgements}
     verdict = judgements[claim].verdict if claim in judgements else None
-    return Line(result=result, metric=metric, claim=claim, verdict=verdict)
+    return ClaimLine(result=result, metric=metric, claim=claim, verdict=verdict)
+
+
+def open_claims(report: Report) -> tuple[str, ...]:
+    """Return a sentence for each network and each row whose claims are not all decided.
+
+    Of the published table, which has claims of one crop and of ten, one judged claim is enough; of
+    the user's own every claim is asked for.
+    """
+    return tuple(_sentences(report))
+
+
+def _sentences(report: Report) -> Iterator[str]:
+    for group in grouped(report.results):
+        judged = [each for result in group.results for each in result.judgements]
+        undecided = [each for each in judged if each.verdict is Verdict.NO_VERDICT]
+        if not judged:
+            yield f"{printable(group.title)}: no claim was judged"
+        elif undecided:
+            yield f"{printable(group.title)}: no verdict on {number(len(undecided), 'claim')}"
+        elif group.results[0].run.network in report.own and (others := group.unjudged()):
+            yield f"{printable(group.title)}: {number(len(others), 'claim')} not judged"
+    for name in report.missing:
+        yield f"{printable(name)}: no checkpoint that its claims apply to was measured"

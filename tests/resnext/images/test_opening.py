@@ -17,8 +17,9 @@ from resnext.errors import DataError
 from resnext.images.alignment import aligned
 from resnext.images.image_set import ImageSet
 from resnext.images.opening import open_images
+from resnext.inference.arithmetic import Precision
 from resnext.inference.metrics import Counts, count, top_five
-from resnext.inference.predictor import Precision, Predictor
+from resnext.inference.predictor import Predictor
 from resnext.loader.batches import read_batches
 from resnext.pixels.transforms import prepare_pixels
 from resnext.preprocessing import Preprocessing

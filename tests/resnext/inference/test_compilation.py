@@ -8,9 +8,9 @@ from torch import Tensor, nn
 import convert
 from resnext.errors import DeviceError
 from resnext.inference import compilation
-from resnext.inference.compilation import CompiledNetwork
-from resnext.inference.predictor import Precision, Predictor
-from resnext.inference.same_size import SameSize
+from resnext.inference.arithmetic import Precision
+from resnext.inference.compilation import CompiledNetwork, SameSize
+from resnext.inference.predictor import Predictor
 from resnext.model import ResNeXt
 from resnext.spec import Spec
 from tests.support.golden import ROOT

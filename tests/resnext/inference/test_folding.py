@@ -4,10 +4,11 @@ from torch import nn
 
 from convert import load
 from resnext.inference import fusion
+from resnext.inference.arithmetic import Precision, arithmetic, precision_note
 from resnext.inference.folding import folded
 from resnext.inference.fusion import FusedBlock, fused
 from resnext.inference.onednn import PackedConvolution
-from resnext.inference.predictor import Precision, Predictor, arithmetic, precision_note
+from resnext.inference.predictor import Predictor
 from tests.support.golden import ANSWERED, Golden
 
 LAST = torch.channels_last
@@ -136,7 +137,7 @@ def test_gpu_whose_convolutions_stay_plain_is_said() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_gpu_finishes_its_convolutions(golden, dtype: torch.dtype) -> None:
     device = torch.device("cuda")
-    assert fusion.choose(device, dtype).refused is None
+    assert fusion.choose(device, dtype).refused == ()
     model: Golden = golden("cifar_c")
     network = folded(load(model.path).build()).to(device, dtype, memory_format=LAST)
     pictures = torch.from_numpy(model.input).to(device, dtype).contiguous(memory_format=LAST)

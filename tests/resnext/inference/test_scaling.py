@@ -110,12 +110,12 @@ def test_engine_that_cannot_be_trusted_is_passed_over_and_why_is_said(
     first = scaling.Engine(name="First", place=(__name__, scale.__name__), devices=("cpu",))
     monkeypatch.setattr(scaling, "ENGINES", (first, scaling.ENGINES[-1]))
     found = scaling._chosen.__wrapped__(torch.device("cpu"))
-    assert found.engine.name == "PyTorch"
+    assert found.chosen.name == "PyTorch"
     assert found.refused == (f"First does not scale on cpu: {reason}",)
 
 
 def test_device_without_an_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = scaling.Choice(engine=None, refused=())
+    choice = scaling.Choice()
     monkeypatch.setattr(scaling, "choose", lambda _: choice)
     with pytest.raises(DeviceError, match="cpu: an engine with the CPU's bits expected"):
         scaled([np.zeros((9, 9, 3), np.uint8)], SMALL)
@@ -156,4 +156,4 @@ def test_gpu_has_the_bits_of_the_cpu(engine: scaling.Engine) -> None:
     found = scale_sources(sources.pin_memory().to(device)).cpu().contiguous().numpy()
     digests = [hashlib.sha256(crop.tobytes()).hexdigest() for crop in found]
     assert digests == [EXPECTED[name]["sha256_float32_chw"] for name in names]
-    assert scaling.choose(device) == scaling.Choice(engine=scaling.ENGINES[0], refused=())
+    assert scaling.choose(device) == scaling.Choice(chosen=scaling.ENGINES[0])

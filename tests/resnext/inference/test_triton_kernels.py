@@ -64,7 +64,7 @@ FINISHED = """
 import json, sys
 import convert, torch
 from resnext.inference import fusion
-from resnext.inference import triton_epilogue as epilogue
+from resnext.inference import triton_convolution as epilogue
 from resnext.inference.triton_convolution import FinishedConvolution
 from resnext.inference.folding import folded
 from resnext.inference.fusion import FusedBlock, fused
@@ -155,7 +155,7 @@ def test_compiler_reads_and_writes_the_end_of_a_convolution_widely(
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from resnext.inference import triton_epilogue as epilogue
+    from resnext.inference import triton_convolution as epilogue
     from resnext.inference.triton_launch import OPTIONS
 
     names = list(ENDS)

@@ -7,14 +7,14 @@ import pytest
 from resnext.inference.metrics import Counts
 from tests.support.sample_report import sample_report
 from validate.reports.forest import axis_of, mark_of
-from validate.verdicts.groups import Line
+from validate.verdicts.groups import ClaimLine
 
 
-def line(value: str, wrong: int, images: int) -> Line:
+def line(value: str, wrong: int, images: int) -> ClaimLine:
     first = sample_report().results[0]
     claim = replace(first.judgements[0].claim, value=value)
     counts = Counts(images=images, top1_correct=images - wrong, top5_correct=images)
-    return Line(result=replace(first, counts=counts), metric=claim.metric, claim=claim)
+    return ClaimLine(result=replace(first, counts=counts), metric=claim.metric, claim=claim)
 
 
 def test_axis_has_round_ticks_around_what_it_shows() -> None:

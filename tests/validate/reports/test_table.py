@@ -13,7 +13,7 @@ from validate.reports.table import to_table
 from validate.reports.terminal import print_table
 from validate.reports.wording import exit_code, exit_meaning, headline, outcome, remarks
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
-from validate.verdicts.open_claims import open_claims
+from validate.verdicts.groups import open_claims
 from validate.verdicts.results import Changed, MeasuredRun, Result
 
 COUNTS = Counts(images=50000, top1_correct=38550, top5_correct=46490)

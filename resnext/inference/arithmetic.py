@@ -1,0 +1,134 @@
+"""The arithmetic of a network: its device, its precision, and what decides its rounding."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from textwrap import shorten
+from typing import Final
+
+import torch
+
+from resnext.errors import DeviceError
+from resnext.machine import keep_freed_memory, usual_threads
+
+
+class Precision(StrEnum):
+    """The arithmetic of a network.
+
+    FP32 is the published one. TF32 rounds the factors of fp32 products to 10 bits on NVIDIA's
+    tensor cores; BF16 and FP16 compute in that type, batch norm folded in beforehand.
+    """
+
+    FP32 = "fp32"
+    TF32 = "tf32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+REASON: Final = 120  # characters of a PyTorch message that are quoted, at most
+
+DTYPES: Final = {
+    Precision.FP32: torch.float32,
+    Precision.TF32: torch.float32,
+    Precision.BF16: torch.bfloat16,
+    Precision.FP16: torch.float16,
+}
+
+
+@contextmanager
+def arithmetic(precision: Precision, *, deterministic: bool = True) -> Iterator[None]:
+    """Set how this process computes float32 until the block ends.
+
+    By default PyTorch uses TF32 in convolutions, and lets cuDNN choose algorithms by speed, which
+    changes the last digits from run to run.
+
+    Args:
+        precision: TF32 is used only if it is asked for.
+        deterministic: cuDNN gives the same bits in each run; else it chooses its fastest way.
+    """
+    tf32 = precision is Precision.TF32
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    try:
+        with torch.backends.cudnn.flags(
+            enabled=True, benchmark=not deterministic, deterministic=deterministic, allow_tf32=tf32
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+# The flags that `arithmetic` sets by default, for reports.
+ARITHMETIC_FLAGS: Final = {"cudnn_benchmark": False, "cudnn_deterministic": True}
+
+
+def find_device(name: str | None) -> torch.device:
+    """Return the device of a name such as "cuda:1"; the best there is for None.
+
+    A GPU that is named becomes the current one of this process: NCCL uses the current one, and
+    nothing is then placed on another by accident.
+
+    Raises:
+        DeviceError: no device has this name, or this machine has none of the kind.
+    """
+    if name is None:
+        kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        return torch.device(next((kind for kind, there in kinds.items() if there), "cpu"))
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device).cpu()
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)
+    # AssertionError, ImportError: a torch built without CUDA or without an optional package.
+    except (RuntimeError, AssertionError, ImportError) as error:
+        # Only the first sentence: PyTorch goes on with a list of all device names that it knows.
+        reason = shorten(re.split(r"\. |\n", str(error))[0], REASON, placeholder=" ...")
+        raise DeviceError(
+            f"device {name!r}: cpu, cuda, cuda:N or mps expected, as this machine has it; {reason}"
+        ) from error
+    return device
+
+
+def numbered(device: torch.device) -> torch.device:
+    """Return a device with its number: a GPU named without one is the current GPU."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Check that a device supports a precision.
+
+    Raises:
+        DeviceError: it does not.
+    """
+    if precision is Precision.TF32 and device.type != "cuda":
+        raise DeviceError(f"--precision tf32: an NVIDIA GPU expected, found {device}; use fp32")
+
+
+def precision_note(precision: Precision, device: torch.device) -> str | None:
+    """Return a note where a device is known to emulate a precision slowly; else None.
+
+    Convolutions in bfloat16 and float16 take about ten times as long as in float32 on a processor
+    that lacks instructions for them (seen with AVX2 alone).
+    """
+    ask = {Precision.BF16: "_is_mkldnn_bf16_supported", Precision.FP16: "_is_mkldnn_fp16_supported"}
+    if device.type != "cpu" or precision not in ask or not hasattr(torch.ops, "mkldnn"):
+        return None
+    supported = getattr(torch.ops.mkldnn, ask[precision], None)  # no public interface
+    if supported is None or supported():
+        return None
+    return f"--precision {precision}: this processor computes it much more slowly than fp32"
+
+
+def use_processors(*, processes: int) -> None:
+    """Give this process its share of the CPU cores, and let it keep memory that it has freed.
+
+    Args:
+        processes: of the job, on this machine.
+    """
+    keep_freed_memory()
+    threads = usual_threads(processes=processes)
+    if threads is not None:
+        torch.set_num_threads(threads)
