@@ -80,9 +80,9 @@ class NamedPath(click.Path):
 def exit_on_error(prog: str) -> Iterator[None]:
     """Turn any error that a user can cause in the block into one line on stderr and exit code 2.
 
-    These are `ResnextError`, `OSError`, `MemoryError`, Ctrl-C and other signals. There is no line
-    if the reader of stdout has closed it (`| head`). Stdout is flushed here, so that its errors are
-    caught too.
+    These are `ResnextError`, `OSError`, `MemoryError`, Ctrl-C and `SignalledError`. There is no
+    line if the reader of stdout has closed it (`| head`). Stdout is flushed here, so that its
+    errors are caught too.
 
     Args:
         prog: the command's name, which starts the line.
