@@ -22,10 +22,15 @@ TITLES: Final = frozenset(
 )
 WNID: Final = re.compile(r"n\d{8}", re.ASCII)
 NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
+# What programs write for a column of numbers that once had a gap: "3.0", "3.000e+00".
+FRACTION: Final = re.compile(
+    r"[+-]?\d{1,20}(\.\d{0,20}(e[+-]?\d{1,3})?|e[+-]\d{1,3})", re.IGNORECASE | re.ASCII
+)
+MOST_LABELS: Final = 10**9
 BUILT_IN: Final = (
     "leave out --labels for files called ILSVRC2012_val_*.JPEG, whose labels are built in"
 )
-NUMERAL: Final = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+NUMERAL: Final = re.compile(r"[+-]?\d+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +75,8 @@ def read_labels(path: Path) -> Labels:
 
     It is a table of two columns, file and class, separated by commas, semicolons, tabs or spaces,
     with or without a header line. Classes that are all whole numbers are labels, counted from 0;
-    other classes get theirs by the order of their names as bytes, as class folders do.
+    whole numbers with a point, "3.0", are such numbers too, and other fractions are refused. Other
+    classes get theirs by the order of their names as bytes, as class folders do.
 
     Raises:
         DataError: it cannot be read, or is no such table; the line is named.
@@ -129,9 +135,20 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _class_of(cell: str) -> str:
-    """Return the class without the bounding boxes in Kaggle's LOC_val_solution.csv."""
+    """Return the class: a whole number without its point, a wnid without Kaggle's boxes."""
+    if FRACTION.fullmatch(cell):
+        whole = whole_number(float(cell))
+        return cell if whole is None else str(whole)
     first, _, rest = cell.partition(" ")
     return first if rest and WNID.fullmatch(first) else cell
+
+
+def whole_number(value: object) -> int | None:
+    """Return a label that was stored as a number of any kind; None if it is no label."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    is_label = 0 <= value < MOST_LABELS and value == int(value)
+    return int(value) if is_label else None
 
 
 def _from_rows(path: Path, rows: list[tuple[int, str, str]]) -> Labels:
@@ -161,16 +178,18 @@ def _check_kinds(path: Path, rows: list[tuple[int, str]]) -> None:
     # "-1" may be the name of a class if no other class is a whole number from 0.
     numeric = NUMERAL.fullmatch(rows[0][1]) and any(NUMBER.fullmatch(found) for _, found in rows)
     for line, found in rows:
-        if numeric and not NUMBER.fullmatch(found) and NUMERAL.fullmatch(found):
+        if FRACTION.fullmatch(found) or (
+            numeric and not NUMBER.fullmatch(found) and NUMERAL.fullmatch(found)
+        ):
             raise DataError(
                 f"{path}: line {line}: a whole number from 0 for the class expected, "
-                f"found {found!r}"
+                f"found {found[:40]!r}"
             )
         if bool(NUMBER.fullmatch(found)) != expected:
             kind = "a number" if expected else "a name"
             raise DataError(
                 f"{path}: line {line}: {kind} for the class expected, as in the lines before, "
-                f"found {found!r}"
+                f"found {found[:40]!r}"
             )
 
 
@@ -179,7 +198,9 @@ def _has_titles(rows: list[tuple[int, str, str]]) -> bool:
     (_, name, found), others = rows[0], rows[1:]
     if name.lower() in TITLES:
         return True
-    if name.lower().endswith(SUFFIXES) or NUMERAL.fullmatch(found) or WNID.fullmatch(found):
+    if name.lower().endswith(SUFFIXES) or any(
+        kind.fullmatch(found) for kind in (NUMERAL, FRACTION, WNID)
+    ):
         return False
     return others[0][1].lower().endswith(SUFFIXES) or any(
         all(kind.fullmatch(other) for _, _, other in others) for kind in (NUMBER, WNID)

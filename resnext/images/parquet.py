@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
+from resnext.images.labels import MOST_LABELS
 from resnext.images.names import Names, few
 from resnext.images.parquet_rows import Rows, explained
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IMAGE: Final = ("image", "img")
-LABEL: Final = ("label", "fine_label")
+LABEL: Final = ("label", "labels", "fine_label")
 
 
 def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
@@ -124,6 +125,12 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
         raise DataError(
             f"{path}: columns {IMAGE[0]} and {LABEL[0]} expected, found {few(schema.names)}"
         )
+    for name in (image, label):
+        if (times := schema.names.count(name)) > 1:
+            raise DataError(
+                f"{path}: one column {name} expected, found {times}; write the file anew with the "
+                "one that is meant"
+            )
     kind = schema.field(image).type
     parts = {kind.field(n).name: kind.field(n).type for n in range(kind.num_fields)}
     stored = parts.get("bytes") if types.is_struct(kind) else kind
@@ -132,10 +139,9 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
             f"{path}: column {image}: bytes of image files, alone or as `bytes` beside `path`, "
             f"expected, found {kind}"
         )
-    if not types.is_integer(schema.field(label).type):
-        raise DataError(
-            f"{path}: column {label}: whole numbers expected, found {schema.field(label).type}"
-        )
+    numeric = schema.field(label).type
+    if not (types.is_integer(numeric) or types.is_floating(numeric)):
+        raise DataError(f"{path}: column {label}: whole numbers expected, found {numeric}")
     path_type = parts.get("path", pa.null())
     named = types.is_string(path_type) or types.is_large_string(path_type)
     return image, label, named
@@ -146,7 +152,15 @@ def _labels(
 ) -> NDArray[np.int64]:
     if column.null_count:
         raise DataError(f"{path}: a label in each row expected, found {column.null_count} without")
-    labels: NDArray[np.int64] = column.to_numpy().astype(np.int64)
+    stored = column.to_numpy()
+    if stored.dtype.kind == "f":  # pandas writes so a column that once had a gap
+        fractions = ~((stored >= 0) & (stored < MOST_LABELS) & (stored == np.floor(stored)))
+        if fractions.any():
+            raise DataError(
+                f"{path}: whole numbers from 0 as labels expected, found "
+                f"{stored[fractions][0]} in row {fractions.argmax()}"
+            )
+    labels: NDArray[np.int64] = stored.astype(np.int64)
     limit = len(classes) if classes is not None else None
     wrong = (labels < 0) | (labels >= limit) if limit is not None else labels < 0
     if wrong.any():

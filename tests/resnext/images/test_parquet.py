@@ -231,3 +231,31 @@ def test_missing_extra_is_named(tmp_path: Path) -> None:
         f"resnext.errors.DataError: {path}: reading Parquet takes pyarrow, which cannot be "
         "imported (not here); `pip install pyarrow` brings it"
     )
+
+
+def test_labels_that_pandas_wrote_as_floats_are_read(tmp_path: Path) -> None:
+    stored = [*rows("a", label=3.0), *rows("b", label=0.0)]
+    path = write_parquet(tmp_path / "x.parquet", stored, label=pa.float64())
+    assert open_images(str(path)).labels.tolist() == [3, 0]
+
+
+@pytest.mark.parametrize("label", [0.5, float("nan"), -1.0, 1e300])
+def test_labels_that_are_fractions_are_refused(tmp_path: Path, label: float) -> None:
+    path = write_parquet(tmp_path / "x.parquet", rows("a", label=label), label=pa.float64())
+    with pytest.raises(DataError, match=r"whole numbers from 0 as labels expected, found .* row 0"):
+        open_images(str(path))
+
+
+@pytest.mark.parametrize("twice", ["image", "label"])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, twice: str) -> None:
+    columns = {"image": pa.array([b"x"]), "label": pa.array([0])}
+    names = ["image", "label", twice]
+    table = pa.Table.from_arrays([columns[name] for name in names], names=names)
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=rf"x.parquet: one column {twice} expected, found 2"):
+        open_images(str(tmp_path / "x.parquet"))
+
+
+def test_column_labels_is_taken_where_there_is_no_label(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [b"x"], "labels": [7]}), tmp_path / "x.parquet")
+    assert open_images(str(tmp_path / "x.parquet")).labels.tolist() == [7]
