@@ -6,6 +6,7 @@ from typing import Final, overload
 import numpy as np
 
 FEW: Final = 3
+LONGEST: Final = 200  # letters of a name in a message
 
 
 class Names(Sequence[str]):
@@ -49,4 +50,10 @@ class Names(Sequence[str]):
 def few(names: Sequence[str], limit: int = FEW) -> str:
     """Return the first of one or more names, and the number of the others: "a, b, c and 7 more"."""
     more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(brief, names[:limit])) + (f" and {more} more" if more > 0 else "")
+
+
+def brief(name: str) -> str:
+    """Return a name for a message, shortened in its middle if it is very long."""
+    half = LONGEST // 2 - 2
+    return name if len(name) <= LONGEST else f"{name[:half]}...{name[-half:]}"
