@@ -10,7 +10,7 @@ import numpy as np
 from resnext.errors import DataError
 from resnext.images import imagenet
 from resnext.images.image_set import ImageSet
-from resnext.images.names import few
+from resnext.images.names import few, normal
 
 NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
 NUMERAL: Final = re.compile(r"[+-]?\d{1,9}(\.\d*)?", re.ASCII)
@@ -176,8 +176,8 @@ def _by_name(images: ImageSet, names: tuple[str, ...]) -> ImageSet:
                 f"expected, found several classes called {few(twice)}"
             )
     found = images.renamed(names)
-    there = set(images.classes or ())
-    missing = [name for name in names if name not in there]
+    there = set(map(normal, images.classes or ()))
+    missing = [name for name in names if normal(name) not in there]
     if not missing:
         return found
     note = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
-from resnext.images.listing import Listing, ignored_note, is_image
+from resnext.images.listing import START, Listing, has_suffix, ignored_note, is_image, is_picture
 from resnext.images.names import Names, few
 from resnext.images.splits import Place, find_root
 from resnext.images.tar import Index
@@ -36,12 +36,14 @@ class Tree:
         path: of the tar.
         index: what it holds.
         ignored: names of what is hidden or no image.
+        unnamed: those of them that are pictures, and whose names have no suffix.
     """
 
     def __init__(self, path: Path, index: Index) -> None:
         self.path = path
         self.index = index
         self.ignored = list(index.ignored)
+        self.unnamed: list[str] = []
         self._top = _Folder()
         for name in filter(None, index.folders):
             self._way(name.split("/"))
@@ -54,6 +56,8 @@ class Tree:
                     folder.below += 1
             else:
                 self.ignored.append(name)
+                if not has_suffix(file) and is_picture(index.byte_ranges.start(position, START)):
+                    self.unnamed.append(name)
 
     def children(self, place: Place) -> list[str]:
         """Return the names of the folders in a folder, sorted as bytes."""
@@ -114,7 +118,10 @@ def archive_images(path: Path, index: Index, labels: Labels | None, *, split: st
 
 def _class_folders(tree: Tree, root: Place) -> ImageSet:
     listing = Listing(
-        root=tree.named(root), classes=tuple(tree.children(root)), ignored=tree.ignored
+        root=tree.named(root),
+        classes=tuple(tree.children(root)),
+        ignored=tree.ignored,
+        unnamed=tree.unnamed,
     )
     positions = []
     for label, name in enumerate(listing.classes):
@@ -144,7 +151,7 @@ def _flat(tree: Tree, root: Place, labels: Labels) -> ImageSet:
         labels=numbers,
         classes=labels.classes,
         reader=tree.index.byte_ranges.chosen(positions),
-        notes=(*ignored_note(tree.named(root), tree.ignored), *notes),
+        notes=(*ignored_note(tree.named(root), tree.ignored, unnamed=tree.unnamed), *notes),
     )
 
 

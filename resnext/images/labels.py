@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from resnext.errors import DataError
 from resnext.images.listing import SUFFIXES, reading
-from resnext.images.names import few
-from resnext.images.tar import is_tar, packing
+from resnext.images.names import few, normal
+from resnext.images.plain_files import read_once
+from resnext.images.tar import BLOCK, packing_of, starts_tar
 
 # First cells, in lower case, by which a header line is recognised.
 TITLES: Final = frozenset(
@@ -27,6 +28,7 @@ FRACTION: Final = re.compile(
     r"[+-]?\d{1,20}(\.\d{0,20}(e[+-]?\d{1,3})?|e[+-]\d{1,3})", re.IGNORECASE | re.ASCII
 )
 MOST_LABELS: Final = 10**9
+LARGEST: Final = 1 << 28  # bytes of a file of labels, of five million images or so
 BUILT_IN: Final = (
     "leave out --labels for files called ILSVRC2012_val_*.JPEG, whose labels are built in"
 )
@@ -59,6 +61,9 @@ class Labels:
         """
         keys = [name if name in self.numbers else name.rpartition(".")[0] for name in names]
         missing = [name for name, key in zip(names, keys, strict=True) if key not in self.numbers]
+        if missing:  # macOS decomposes the accents in the names of files
+            keys = self._composed(names)
+            missing = [name for name, key in zip(names, keys, strict=True) if not key]
         if missing:
             raise DataError(
                 f"{self.source}: a label for each of the {len(names)} images in {root} expected, "
@@ -68,6 +73,14 @@ class Labels:
         others = len(self.numbers) - len(set(keys))
         note = f"{self.source}: {others} labels are of images that are not in {root}"
         return numbers, (note,) if others else ()
+
+    def _composed(self, names: Sequence[str]) -> list[str]:
+        """Return the key of each name whatever the form of its accents; "" where there is none."""
+        keys = {normal(key): key for key in self.numbers}
+        if len(keys) < len(self.numbers):  # two names that differ in nothing else
+            keys = {key: key for key in self.numbers}
+        plain = [normal(name) for name in names]
+        return [keys.get(name) or keys.get(name.rpartition(".")[0], "") for name in plain]
 
 
 def read_labels(path: Path) -> Labels:
@@ -81,29 +94,25 @@ def read_labels(path: Path) -> Labels:
     Raises:
         DataError: it cannot be read, or is no such table; the line is named.
     """
-    with reading():
+    with reading(path):
         if not path.exists():
             raise DataError(f"{path}: a file of labels expected, found nothing there")
-        if _is_devkit(path):
-            raise DataError(
-                f"{path}: a CSV of file and class expected, found an archive or ImageNet's devkit; "
-                f"{BUILT_IN}"
-            )
-        if path.is_dir():
-            raise DataError(f"{path}: a CSV of file and class expected, found a folder")
-        data = path.read_bytes()
+        is_folder = path.is_dir()
+        is_devkit = is_folder and (path / "data" / "meta.mat").is_file()
+        # Read once: what came through a pipe is gone.
+        data = b"" if is_folder else read_once(path, most=LARGEST)
+    if is_devkit or packing_of(data) is not None or starts_tar(data[:BLOCK], path):
+        raise DataError(
+            f"{path}: a CSV of file and class expected, found an archive or ImageNet's devkit; "
+            f"{BUILT_IN}"
+        )
+    if is_folder:
+        raise DataError(f"{path}: a CSV of file and class expected, found a folder")
     if b"\0" in data[:4096]:
         raise DataError(f"{path}: a CSV of file and class, in UTF-8, expected, found no text")
     # Names of files need not be UTF-8, and are escaped in the same way where folders are listed.
     text = data.decode("utf-8-sig", "surrogateescape")
     return _from_rows(path, list(_rows(path, text)))
-
-
-def _is_devkit(path: Path) -> bool:
-    """Tell whether a path is ImageNet's development kit, or an archive that may be it."""
-    if path.is_dir():
-        return (path / "data" / "meta.mat").is_file()
-    return packing(path) is not None or is_tar(path)
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:

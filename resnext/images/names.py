@@ -1,5 +1,6 @@
 """A compact sequence of very many names, and lists of names shortened for messages."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final, overload
 
@@ -57,3 +58,19 @@ def brief(name: str) -> str:
     """Return a name for a message, shortened in its middle if it is very long."""
     half = LONGEST // 2 - 2
     return name if len(name) <= LONGEST else f"{name[:half]}...{name[-half:]}"
+
+
+def normal(name: str) -> str:
+    """Return a name with its accents composed (NFC); other systems store them apart."""
+    return unicodedata.normalize("NFC", name)
+
+
+def difference(name: str, others: Iterable[str]) -> str:
+    """Return what tells a name from another one that looks the same, for a message; or ""."""
+    looks = _looks(name)
+    twin = next((other for other in others if other != name and _looks(other) == looks), None)
+    return f"; {brief(name)!a} is not {brief(twin)!a}" if twin is not None else ""
+
+
+def _looks(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -14,13 +14,18 @@ from numpy.typing import NDArray
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import MOST_LABELS
+from resnext.images.listing import reading
 from resnext.images.names import Names, few
 from resnext.images.parquet_rows import Rows, explained
+from resnext.images.plain_files import open_plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 IMAGE: Final = ("image", "img")
+# Every row takes some dozens of bytes in memory, and next to none in a file. The largest sets of
+# labelled pictures have fourteen million.
+MOST_ROWS: Final = 20_000_000
 LABEL: Final = ("label", "labels", "fine_label")
 
 
@@ -42,7 +47,11 @@ def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
             f"{root}: reading Parquet takes pyarrow, which cannot be imported ({error}); "
             "`pip install pyarrow` brings it"
         ) from error
-    tables = [_Table.read(path) for path in paths]
+    tables: list[_Table] = []
+    before = 0
+    for path in paths:
+        tables.append(_Table.read(path, before=before))
+        before += len(tables[-1].labels)
     first = tables[0]
     for table in tables[1:]:
         if (table.column, table.classes) != (first.column, first.classes):
@@ -90,11 +99,19 @@ class _Table:
     footer: bytes
 
     @classmethod
-    def read(cls, path: Path) -> "_Table":
+    def read(cls, path: Path, *, before: int) -> "_Table":
+        """Read a file that follows others, which have so many rows."""
         from pyarrow.parquet import ParquetFile
 
+        with reading(), open_plain(path):
+            pass
         with explained(str(path)), ParquetFile(path, pre_buffer=False) as file:
             image, label, named = _columns(path, file.schema_arrow)
+            if (total := before + file.metadata.num_rows) > MOST_ROWS:
+                raise DataError(
+                    f"{path}: at most {MOST_ROWS:,} rows expected, found "
+                    f"{total:,}; take a part of them, in files of their own"
+                )
             wanted = [label, f"{image}.path"] if named else [label]
             table = file.read(columns=wanted, use_threads=False)
             names = table.column(image).combine_chunks().field("path").to_pylist() if named else []

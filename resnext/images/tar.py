@@ -12,6 +12,7 @@ from resnext.errors import DataError
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.listing import is_image, reading
 from resnext.images.names import brief
+from resnext.images.plain_files import open_plain
 from resnext.images.tar_headers import (
     BROKEN,
     DEEPEST,
@@ -76,7 +77,7 @@ def scan(path: Path) -> Index:
     places: list[tuple[int, int]] = []
     folders: list[str] = []
     ignored: list[str] = []
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_plain(path) as file:
         total = file.seek(0, 2)
         for member in _members(path, file, total):
             name = "/".join(part for part in member.name.split("/") if part not in ("", "."))
@@ -109,16 +110,24 @@ def scan(path: Path) -> Index:
 
 def packing(path: Path) -> str | None:
     """Return the compression of a file by its first bytes; None if it is not compressed."""
-    with reading(), path.open("rb") as file:
-        start = file.read(8)
+    with reading(), open_plain(path) as file:
+        return packing_of(file.read(8))
+
+
+def packing_of(start: bytes) -> str | None:
+    """Return the compression of a file that starts so; None if it is not compressed."""
     return next((name for magic, name in PACKED.items() if start.startswith(magic)), None)
 
 
 def is_tar(path: Path) -> bool:
     """Tell whether a file is an uncompressed tar, by its suffix or its first header."""
-    with reading(), path.open("rb") as file:
-        start = file.read(BLOCK)
-    if any(start.startswith(magic) for magic in PACKED):
+    with reading(), open_plain(path) as file:
+        return starts_tar(file.read(BLOCK), path)
+
+
+def starts_tar(start: bytes, path: Path) -> bool:
+    """Tell whether a file whose first block this is is an uncompressed tar."""
+    if packing_of(start) is not None:
         return False
     return path.suffix == ".tar" or start[257:262] == b"ustar"
 

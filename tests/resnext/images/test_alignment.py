@@ -211,3 +211,26 @@ def test_numbers_that_are_no_labels_are_said_where_the_network_has_no_names(
     found = aligned(images(names), classes=3, names=None)
     assert found.labels.tolist() == [0, 1, 2]
     assert found.notes[-1].endswith(f"in the order of their names as texts: {said}")
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize("names", [(COMPOSED, "bar"), (DECOMPOSED, "bar")])
+def test_names_match_whatever_the_form_of_their_accents(names: tuple[str, ...]) -> None:
+    for classes in (("bar", COMPOSED), ("bar", DECOMPOSED)):
+        found = aligned(images(classes, 0, 1), classes=2, names=names)
+        assert (found.labels.tolist(), found.notes[1:]) == ([1, 0], ())
+
+
+def test_names_that_differ_in_accents_only_keep_apart_where_the_network_does() -> None:
+    names = (COMPOSED, DECOMPOSED)
+    found = aligned(images((DECOMPOSED, COMPOSED), 0, 1), classes=2, names=names)
+    assert found.labels.tolist() == [1, 0]
+    with pytest.raises(DataError, match="found two whose names differ in the form of their acc"):
+        aligned(images((DECOMPOSED, COMPOSED), 0, 1), classes=2, names=(COMPOSED, "bar"))
+
+
+def test_names_that_look_the_same_are_shown_with_their_difference() -> None:
+    with pytest.raises(DataError, match=r"found others: cat ; 'cat ' is not 'cat'"):
+        aligned(images(("bar", "cat "), 0, 1), classes=2, names=("bar", "cat"))
