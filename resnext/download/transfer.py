@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 
 CHUNK: Final = 1 << 16  # bytes; what is lost at most when a read times out
+MOST_UNSAID: Final = 1 << 34  # bytes of a file whose length neither the server nor a table says
 HINT: Final = "a path to a copy on disk always works"
 
 
@@ -29,6 +30,7 @@ class Patience:
     Attributes:
         connect: until it accepts.
         read: until it sends anything.
+        most: bytes to take where nobody says how many there are.
         retries: after failures in a row; bytes that were not there before end the row.
         pause: after the first failure; doubled with each further one.
         longest_pause: caps that, and what a server asks for by Retry-After.
@@ -37,6 +39,7 @@ class Patience:
 
     connect: float = 10
     read: float = 30
+    most: int = MOST_UNSAID
     retries: int = 4
     pause: float = 1
     longest_pause: float = 60
@@ -183,6 +186,12 @@ def _store(response: "Response", order: Order, part: Partial) -> None:
             done += len(chunk)
             if limit is not None and done > limit:
                 break
+            if limit is None and done > order.patience.most:
+                part.drop()
+                raise DownloadError(
+                    f"{order.name}: a file of at most {order.patience.most} bytes expected where "
+                    f"its length is not said, found no end; {HINT}"
+                )
             order.progress(done, limit)
     if limit is not None and done > limit:
         part.drop()
