@@ -1,11 +1,14 @@
 """What `resnext-validate --data` says of images that it cannot take: one line, exit code 2."""
 
 import gzip
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support import warm
@@ -98,6 +101,51 @@ def pickled_cifar(root: Path) -> list[str]:
     return ["images"]
 
 
+def empty_name(_: Path) -> list[str]:
+    return [""]
+
+
+def pipe(root: Path) -> list[str]:
+    os.mkfifo(root / "images.tar")
+    return ["images.tar"]
+
+
+def device(_: Path) -> list[str]:
+    return ["/dev/zero"]
+
+
+def device_as_labels(root: Path) -> list[str]:
+    shutil.copytree(VAL / "0_zero", root / "images")
+    return ["images", "--labels", "/dev/zero"]
+
+
+def fractions_as_labels(root: Path) -> list[str]:
+    shutil.copytree(VAL / "0_zero", root / "images")
+    write_csv(root / "labels.csv", [(path.name, 0.5) for path in (VAL / "0_zero").iterdir()])
+    return ["images", "--labels", "labels.csv"]
+
+
+def two_label_columns(root: Path) -> list[str]:
+    columns = [pa.array([b"x"]), pa.array([1]), pa.array([2])]
+    table = pa.Table.from_arrays(columns, names=["image", "label", "label"])
+    pq.write_table(table, root / "x.parquet")
+    return ["x.parquet"]
+
+
+def digits_in_a_header(root: Path) -> list[str]:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 60_000
+    data = header.tobuf() + b"0" * 60_000 + bytes(-60_000 % 512)
+    (root / "images.tar").write_bytes(data + bytes(10240))
+    return ["images.tar"]
+
+
+def path_of_many_folders(root: Path) -> list[str]:
+    with tarfile.open(root / "images.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+        tar.addfile(tarfile.TarInfo("a/" * 30_000 + "x.jpg"))
+    return ["images.tar"]
+
+
 CASES: dict[Callable[[Path], list[str]], str] = {
     nothing: "images: no such file or folder; class folders, a flat folder of images with ",
     flat_without_labels: "images: a folder for each class expected, found images outside",
@@ -112,6 +160,14 @@ CASES: dict[Callable[[Path], list[str]], str] = {
     packed_tar: "found a file packed with gzip, whose images cannot be read one by one; unpack it",
     missing_shard: "s-{0..1}.tar: 2 files expected, missing s-1.tar",
     no_images_in_parquet: "x.parquet: rows with images expected, found none",
+    empty_name: "the name of the images is empty; class folders, a flat folder of images with",
+    pipe: "images.tar: a file on disk expected, found a pipe; save what comes from there in a f",
+    device: "/dev/zero: a file on disk expected, found a device; save what comes from there in ",
+    device_as_labels: "/dev/zero: a text of at most 268435456 bytes expected, found no end of it",
+    fractions_as_labels: "labels.csv: line 1: a whole number from 0 for the class expected, fou",
+    two_label_columns: "x.parquet: one column label expected, found 2; write the file anew with",
+    digits_in_a_header: "(an extended header that is no list of records); fetch it again",
+    path_of_many_folders: "a name of at most 4096 bytes expected, found 60006; pack it anew",
     pickled_cifar: "images: the binary version of cifar10 expected, found the Python version, w",
 }
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 
 CHUNK: Final = 1 << 16  # bytes; at most this much is lost when a read times out
+# Bytes of a file whose size neither the server nor a table states.
+MOST_WITHOUT_SIZE: Final = 1 << 34
 HINT: Final = "a path to a copy on disk always works"
 
 
@@ -29,6 +31,7 @@ class Patience:
     Attributes:
         connect: timeout of the connection.
         read: timeout until the next bytes arrive.
+        most: bytes to take of a file whose size is not known.
         retries: after consecutive failures; a failure after new bytes counts as the first again.
         pause: after the first failure; doubled after each further one.
         longest_pause: limit of the pause, also of one that a server asks for by Retry-After.
@@ -37,6 +40,7 @@ class Patience:
 
     connect: float = 10
     read: float = 30
+    most: int = MOST_WITHOUT_SIZE
     retries: int = 4
     pause: float = 1
     longest_pause: float = 60
@@ -183,6 +187,12 @@ def _store(response: "Response", order: Order, part: Partial) -> None:
             done += len(chunk)
             if limit is not None and done > limit:
                 break
+            if limit is None and done > order.patience.most:
+                part.drop()
+                raise DownloadError(
+                    f"{order.name}: a file of at most {order.patience.most} bytes expected where "
+                    f"its length is not said, found no end; {HINT}"
+                )
             order.progress(done, limit)
     if limit is not None and done > limit:
         part.drop()

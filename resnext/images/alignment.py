@@ -10,9 +10,11 @@ import numpy as np
 from resnext.errors import DataError
 from resnext.images import imagenet
 from resnext.images.image_set import ImageSet
-from resnext.images.names import few
+from resnext.images.names import few, normal
 
 NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
+NUMERAL: Final = re.compile(r"[+-]?\d{1,9}(\.\d*)?", re.ASCII)
+SHOWN: Final = 3  # classes whose outputs a note names
 
 
 def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) -> ImageSet:
@@ -23,6 +25,9 @@ def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) ->
     the network has 1000 classes; classes named by numbers (any of 1000, or all from 0 up) have
     these numbers as labels; all others must be as many as the network has, in the same order.
 
+    A number that labels an image is the name of a class if the network names its classes by
+    numbers, and else the place of a class.
+
     Args:
         images: with labels in its own order of classes.
         classes: number of classes of the network.
@@ -32,7 +37,8 @@ def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) ->
         DataError: the classes do not match those of the network.
     """
     if images.classes is None:
-        return _by_number(images, classes)
+        by_name = _by_number_as_name(images, names) if names is not None else None
+        return by_name or _by_number(images, classes)
     if names is not None:
         return images if images.classes == names else _by_name(images, names)
     if classes == len(imagenet.WNIDS):
@@ -52,7 +58,9 @@ def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) ->
             f"{images.root}: {classes} classes expected, as the network has, found "
             f"{len(images.classes)} ({few(images.classes)}); give the images it was trained for"
         )
-    return _by_numeric_names(images, classes) if _are_all_labels(images.classes) else images
+    if _are_all_labels(images.classes):
+        return _by_numeric_names(images, classes)
+    return _with_order_noted(images)
 
 
 def in_order_of_labels(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -85,6 +93,60 @@ def _by_number(images: ImageSet, classes: int) -> ImageSet:
     return images
 
 
+def _by_number_as_name(images: ImageSet, names: tuple[str, ...]) -> ImageSet | None:
+    """Return a set whose labels are numbers with the labels of the classes of these names.
+
+    Returns:
+        None if the number of an image is the place of its class, whether it is a name or not.
+
+    Raises:
+        DataError: some numbers could be names or places, and are not all names.
+    """
+    numbered = [(int(name), label) for label, name in enumerate(names) if NUMBER.fullmatch(name)]
+    places = dict(numbered)
+    used = [int(number) for number in np.unique(images.labels)]
+    if all(number == place for number, place in numbered):
+        return None
+    if len(numbered) < len(names) and all(places.get(each, each) == each for each in used):
+        return None
+    strangers = [str(number) for number in used if number not in places]
+    if strangers or len(places) < len(numbered):
+        fault = (
+            f"{few(strangers)}, no such name" if strangers else "several names of the same number"
+        )
+        raise DataError(
+            f"{images.root}: labels that are names of the network's classes expected, as these are "
+            f"numbers ({few(names)}), found {fault}; a number could also be the place of a class, "
+            "counted from 0: label the images by class folders, or by names"
+        )
+    labels = np.array([places[number] for number in used], np.int64)
+    example = next((each for each in used if places[each] != each), used[0])
+    note = (
+        f"{images.root}: the numbers that label the images are taken as the names of the network's "
+        f"classes ({few(names)}), not as their places: {example} is output {places[example]}"
+    )
+    return replace(
+        images,
+        labels=labels[np.searchsorted(used, images.labels)],
+        classes=names,
+        notes=(*images.notes, note),
+    )
+
+
+def _with_order_noted(images: ImageSet) -> ImageSet:
+    """Return the set with a note if its classes are numbers whose order is that of texts."""
+    names = images.classes or ()
+    if not all(NUMERAL.fullmatch(name) for name in names):
+        return images
+    first = ", ".join(f"{name} is output {label}" for label, name in enumerate(names[:SHOWN]))
+    note = (
+        f"{images.root}: classes named by numbers, but not by those from 0 to {len(names) - 1}, "
+        "meet a network without names; they are taken in the order of their names as texts: "
+        f"{first}"
+    )
+    return replace(images, notes=(*images.notes, note))
+
+
 def _by_numeric_names(images: ImageSet, classes: int) -> ImageSet:
     """Return the set with the names of its classes, which are numbers, as labels.
 
@@ -114,8 +176,8 @@ def _by_name(images: ImageSet, names: tuple[str, ...]) -> ImageSet:
                 f"expected, found several classes called {few(twice)}"
             )
     found = images.renamed(names)
-    there = set(images.classes or ())
-    missing = [name for name in names if name not in there]
+    there = set(map(normal, images.classes or ()))
+    missing = [name for name in names if normal(name) not in there]
     if not missing:
         return found
     note = (

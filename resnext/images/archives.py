@@ -1,16 +1,32 @@
 """Images in one tar, which is not unpacked: class folders, or a flat folder and labels."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
-from resnext.images.listing import Listing, ignored_note, is_image
+from resnext.images.listing import START, Listing, has_suffix, ignored_note, is_image, is_picture
 from resnext.images.names import Names, few
 from resnext.images.splits import Place, find_root
 from resnext.images.tar import Index
+
+
+@dataclass(slots=True, eq=False)
+class _Folder:
+    """A folder of a tar.
+
+    Attributes:
+        folders: those in it, by name.
+        images: in it, (name of the file, position in the index).
+        below: number of images in it and in the folders below it.
+    """
+
+    folders: dict[str, "_Folder"] = field(default_factory=dict)
+    images: list[tuple[str, int]] = field(default_factory=list)
+    below: int = 0
 
 
 class Tree:
@@ -19,34 +35,33 @@ class Tree:
     Attributes:
         path: of the tar.
         index: what it holds.
-        images: folder -> (name of the file, position in the index).
-        folders: of the tar, including those without images.
         ignored: names of what is hidden or no image.
+        unnamed: those of them that are pictures, and whose names have no suffix.
     """
 
     def __init__(self, path: Path, index: Index) -> None:
         self.path = path
         self.index = index
         self.ignored = list(index.ignored)
-        self.images: dict[Place, list[tuple[str, int]]] = {}
+        self.unnamed: list[str] = []
+        self._top = _Folder()
+        for name in filter(None, index.folders):
+            self._way(name.split("/"))
         for position, name in enumerate(index.names):
             *place, file = name.split("/")
             if is_image(file):
-                self.images.setdefault(tuple(place), []).append((file, position))
+                way = self._way(place)
+                way[-1].images.append((file, position))
+                for folder in way:
+                    folder.below += 1
             else:
                 self.ignored.append(name)
-        self.folders = _with_parents(
-            [*self.images, *(tuple(name.split("/")) for name in index.folders if name)]
-        )
+                if not has_suffix(file) and is_picture(index.byte_ranges.start(position, START)):
+                    self.unnamed.append(name)
 
     def children(self, place: Place) -> list[str]:
         """Return the names of the folders in a folder, sorted as bytes."""
-        names = {
-            each[len(place)]
-            for each in self.folders
-            if len(each) == len(place) + 1 and each[: len(place)] == place
-        }
-        return sorted(names, key=os.fsencode)
+        return sorted(self._at(place).folders, key=os.fsencode)
 
     def named(self, place: Place) -> str:
         """Return the name of a folder for messages."""
@@ -54,11 +69,28 @@ class Tree:
 
     def has_images(self, place: Place) -> bool:
         """Tell whether images lie directly in a folder."""
-        return place in self.images
+        return bool(self._at(place).images)
 
     def holds_images(self, place: Place) -> bool:
         """Tell whether there are images in a folder or below it."""
-        return any(each[: len(place)] == place for each in self.images)
+        return self._at(place).below > 0
+
+    def images(self, place: Place) -> list[tuple[str, int]]:
+        """Return the images directly in a folder, sorted as bytes: (file, position)."""
+        return sorted(self._at(place).images, key=_bytes)
+
+    def _at(self, place: Place) -> _Folder:
+        folder = self._top
+        for name in place:
+            folder = folder.folders[name]
+        return folder
+
+    def _way(self, place: Sequence[str]) -> list[_Folder]:
+        """Return the folders on the way to a place, which are made where they are missing."""
+        way = [self._top]
+        for name in place:
+            way.append(way[-1].folders.setdefault(name, _Folder()))
+        return way
 
 
 def archive_images(path: Path, index: Index, labels: Labels | None, *, split: str) -> ImageSet:
@@ -75,7 +107,7 @@ def archive_images(path: Path, index: Index, labels: Labels | None, *, split: st
             (without).
     """
     tree = Tree(path, index)
-    if not tree.images:
+    if not tree.holds_images(()):
         inner = [name for name in index.names if name.endswith(".tar")]
         hint = "; unpack the tars in it, each into a folder of its name" if inner else ""
         found = few(inner or index.names or ["nothing"])
@@ -86,11 +118,14 @@ def archive_images(path: Path, index: Index, labels: Labels | None, *, split: st
 
 def _class_folders(tree: Tree, root: Place) -> ImageSet:
     listing = Listing(
-        root=tree.named(root), classes=tuple(tree.children(root)), ignored=tree.ignored
+        root=tree.named(root),
+        classes=tuple(tree.children(root)),
+        ignored=tree.ignored,
+        unnamed=tree.unnamed,
     )
     positions = []
     for label, name in enumerate(listing.classes):
-        for file, position in sorted(tree.images.get((*root, name), []), key=_bytes):
+        for file, position in tree.images((*root, name)):
             listing.names.append(f"{name}/{file}")
             listing.labels.append(label)
             positions.append(position)
@@ -99,7 +134,7 @@ def _class_folders(tree: Tree, root: Place) -> ImageSet:
 
 
 def _flat(tree: Tree, root: Place, labels: Labels) -> ImageSet:
-    files = sorted(tree.images.get(root, []), key=_bytes)
+    files = tree.images(root)
     if not files:
         raise DataError(
             f"{tree.named(root)}: images directly in one folder expected, as {labels.source} "
@@ -116,21 +151,17 @@ def _flat(tree: Tree, root: Place, labels: Labels) -> ImageSet:
         labels=numbers,
         classes=labels.classes,
         reader=tree.index.byte_ranges.chosen(positions),
-        notes=(*ignored_note(tree.named(root), tree.ignored), *notes),
+        notes=(*ignored_note(tree.named(root), tree.ignored, unnamed=tree.unnamed), *notes),
     )
 
 
 def _ignore_others(tree: Tree, root: Place, positions: list[int]) -> None:
     """Add the images below the root that are not taken to those that are ignored."""
     taken = set(positions)
-    for place, files in tree.images.items():
-        if place[: len(root)] == root:
-            others = (file for file, position in files if position not in taken)
-            tree.ignored.extend("/".join((*place[len(root) :], file)) for file in others)
-
-
-def _with_parents(places: Iterable[Place]) -> set[Place]:
-    return {place[:length] for place in places for length in range(1, len(place) + 1)}
+    way = "".join(f"{name}/" for name in root)
+    for position, name in enumerate(tree.index.names):
+        if position not in taken and name.startswith(way) and is_image(name.rpartition("/")[2]):
+            tree.ignored.append(name.removeprefix(way))
 
 
 def _bytes(entry: tuple[str, int]) -> bytes:

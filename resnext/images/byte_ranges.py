@@ -51,6 +51,17 @@ class ByteRanges:
             )
         return data
 
+    def start(self, position: int, size: int) -> bytes:
+        """Return the first bytes of an image, so many at most.
+
+        Raises:
+            DataError: they cannot be read.
+        """
+        size = min(size, int(self.sizes[position]))
+        path = self.paths[self.files[position]]
+        with reading(), open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            return os.pread(file.fileno(), size, int(self.offsets[position]))
+
     def stamp(self) -> str:
         """Return a checksum of the offsets and sizes, which change if images do."""
         total = hashlib.sha256(np.array(self.totals, "<i8").data)

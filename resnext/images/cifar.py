@@ -7,13 +7,12 @@ import gzip
 import hashlib
 import shutil
 import tarfile
-import zlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +23,16 @@ from resnext.files import whole_file
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.image_set import ImageSet
 from resnext.images.listing import reading
-from resnext.images.names import Names, few
+from resnext.images.names import Names, brief, few
 from resnext.images.remote import Bar
+from resnext.images.tar_headers import BROKEN, is_plain, open_tar
 from resnext.pixels.decoding import Picture
 
 SIDE: Final = 32  # pixels
 PIXELS: Final = 3 * SIDE * SIDE  # bytes
 PEEK: Final = 12  # members of an archive that are read to detect what it holds
 
-# Errors that `tarfile` and `gzip` raise for a damaged archive.
-BROKEN: Final = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error)
+LARGEST: Final = 1 << 28  # bytes of a file of the sets; the largest has 153,700,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +139,10 @@ def unpacked(archive: Path, cache: Path | None) -> tuple[Cifar, Path] | None:
     """
     names: set[str] = set()
     cifar = None
-    with suppress(*BROKEN), tarfile.open(archive) as members:
+    with suppress(*BROKEN), _members(archive) as members:
         for member in islice(members, PEEK):
+            if member.size > LARGEST:
+                break
             names.add(PurePosixPath(member.name).name)
             if cifar := _holding(names, str(archive)):
                 break
@@ -242,23 +243,35 @@ def _missing(cifar: Cifar, folder: Path) -> list[str]:
     return [name for name in cifar.contents if not (folder / name).is_file()]
 
 
+@contextmanager
+def _members(archive: Path) -> Iterator[tarfile.TarFile]:
+    with gzip.open(archive) as file, open_tar(cast("BinaryIO", file)) as members:
+        yield members
+
+
 def _unpack(cifar: Cifar, archive: Path, folder: Path) -> Path:
     """Write the files of an archive into a folder, each completely or not at all."""
     if not _missing(cifar, folder):
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with tarfile.open(archive) as members:
+        with _members(archive) as members:
             for member in members:
                 name = PurePosixPath(member.name).name
-                if name in cifar.contents and member.isreg():
+                if member.size > LARGEST:
+                    raise DataError(
+                        f"{archive}: files of at most {LARGEST} bytes expected, found "
+                        f"{member.size} in {brief(member.name)}"
+                    )
+                if name in cifar.contents and is_plain(member):
                     source = members.extractfile(member)
                     assert source is not None
                     with whole_file(folder / name) as target:
                         shutil.copyfileobj(source, target)
     except BROKEN as error:
         raise DataError(
-            f"{archive}: a whole archive expected, found a damaged one ({error}); fetch it again"
+            f"{archive}: a whole archive expected, found a damaged one ({brief(str(error))}); "
+            "fetch it again"
         ) from error
     if missing := _missing(cifar, folder):
         raise DataError(f"{archive}: {few(cifar.contents)} expected, missing {few(missing)}")

@@ -1,5 +1,6 @@
 """Images that are files in a folder: in class folders, or in a flat folder with labels."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,15 @@ import numpy as np
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
-from resnext.images.listing import Listing, ignored_note, is_image, reading
+from resnext.images.listing import (
+    START,
+    Listing,
+    has_suffix,
+    ignored_note,
+    is_image,
+    is_picture,
+    reading,
+)
 from resnext.images.names import Names
 from resnext.images.splits import Place, find_root
 
@@ -98,14 +107,21 @@ def flat_folder(root: Path, labels: Labels, *, split: str = "val") -> ImageSet:
             "found none; folders for classes are labels of their own, and take no --labels"
         )
     numbers, notes = labels.assign(names, str(root))
-    ignored = [entry.name for entry in entries if not _is_image(entry)]
+    others = [entry for entry in entries if not _is_image(entry)]
     return ImageSet(
         root=str(root),
         ids=names,
         labels=numbers,
         classes=labels.classes,
         reader=Files(root=str(root), names=names),
-        notes=(*ignored_note(str(root), ignored), *notes),
+        notes=(
+            *ignored_note(
+                str(root),
+                [entry.name for entry in others],
+                unnamed=[entry.name for entry in others if _is_unnamed(entry)],
+            ),
+            *notes,
+        ),
     )
 
 
@@ -160,12 +176,16 @@ def _scan(root: Path) -> Listing:
                 found.labels.append(label)
             else:
                 found.ignored.extend(_below(root, f"{name}/{entry.name}", entry))
+                if _is_unnamed(entry):
+                    found.unnamed.append(f"{name}/{entry.name}")
     return found
 
 
 def _below(root: Path, name: str, entry: "os.DirEntry[str]") -> list[str]:
     """Return the images in a folder inside a class folder, which are not read, or else its name."""
     found: list[str] = []
+    if is_image(entry.name) and not is_folder(entry):
+        return [f"{name} (no file)"]
     if _is_class(entry):
         for folder, names, files in os.walk(root / name):
             names[:] = sorted(each for each in names if not each.startswith("."))
@@ -180,13 +200,36 @@ def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
         yield from sorted(entries, key=lambda entry: os.fsencode(entry.name))
 
 
+def is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Tell whether an entry is a folder; a link that leads back to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False
+
+
 def _is_class(entry: "os.DirEntry[str]") -> bool:
-    return not entry.name.startswith(".") and entry.is_dir()
+    return not entry.name.startswith(".") and is_folder(entry)
 
 
 def _is_image(entry: "os.DirEntry[str]") -> bool:
     """Tell whether an entry is an image, or a broken link to one, which then cannot be read."""
-    return is_image(entry.name) and (entry.is_file() or _is_broken(entry))
+    return is_image(entry.name) and (_is_broken(entry) or entry.is_file())
+
+
+def _is_unnamed(entry: "os.DirEntry[str]") -> bool:
+    """Tell whether an entry is a picture whose name has no suffix."""
+    if has_suffix(entry.name):
+        return False
+    try:
+        if not entry.is_file():
+            return False
+        with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123
+            return is_picture(file.read(START))
+    except OSError:  # it is only looked at for a note
+        return False
 
 
 def _is_broken(entry: "os.DirEntry[str]") -> bool:
@@ -197,5 +240,7 @@ def _size(path: str) -> int:
     """Return the size of a file in bytes; -1 if it does not exist, which fails when it is read."""
     try:
         return os.stat(path).st_size  # noqa: PTH116
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
         return -1

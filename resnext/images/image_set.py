@@ -1,6 +1,7 @@
 """Labelled images in a fixed order, independent of how they are stored."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
-from resnext.images.names import few
+from resnext.images.names import difference, few, normal
 from resnext.pixels.decoding import Picture, decode_picture
 
 
@@ -62,19 +63,30 @@ class ImageSet:
         """Return the set with its classes numbered by their places in another list of names.
 
         Args:
-            names: of all classes, in the order of the new labels.
+            names: of all classes, in the order of the new labels. Accents may be stored in
+                another form.
 
         Raises:
             DataError: a class of the set is not among them, or the set has no class names.
         """
         if self.classes is None:
             raise DataError(f"{self.root}: class names expected, found numbers only")
-        places = {name: label for label, name in enumerate(names)}
-        unknown = [name for name in self.classes if name not in places]
+        composed = Counter(map(normal, names))
+        places = {
+            normal(name): label for label, name in enumerate(names) if composed[normal(name)] == 1
+        }
+        places |= {name: label for label, name in enumerate(names)}
+        found = [places.get(name, places.get(normal(name))) for name in self.classes]
+        unknown = [name for name, place in zip(self.classes, found, strict=True) if place is None]
         if unknown:
             raise DataError(
-                f"{self.root}: the {len(places)} classes of the network expected, {few(names)}, "
-                f"found others: {few(unknown)}"
+                f"{self.root}: the {len(names)} classes of the network expected, {few(names)}, "
+                f"found others: {few(unknown)}{difference(unknown[0], names)}"
             )
-        table = np.array([places[name] for name in self.classes], np.int64)
+        table = np.array(found, np.int64)
+        if len(np.unique(table)) < len(table):
+            raise DataError(
+                f"{self.root}: one folder for each class expected, found two whose names differ in "
+                "the form of their accents only; put their images together"
+            )
         return replace(self, labels=table[self.labels], classes=tuple(names))

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from resnext.errors import DataError
 from resnext.images.listing import SUFFIXES, reading
-from resnext.images.names import few
-from resnext.images.tar import is_tar, packing
+from resnext.images.names import few, normal
+from resnext.images.plain_files import read_once
+from resnext.images.tar import BLOCK, packing_of, starts_tar
 
 # First cells, in lower case, by which a header line is recognised.
 TITLES: Final = frozenset(
@@ -22,10 +23,16 @@ TITLES: Final = frozenset(
 )
 WNID: Final = re.compile(r"n\d{8}", re.ASCII)
 NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
+# What programs write for a column of numbers that once had a gap: "3.0", "3.000e+00".
+FRACTION: Final = re.compile(
+    r"[+-]?\d{1,20}(\.\d{0,20}(e[+-]?\d{1,3})?|e[+-]\d{1,3})", re.IGNORECASE | re.ASCII
+)
+MOST_LABELS: Final = 10**9
+LARGEST: Final = 1 << 28  # bytes of a file of labels, of five million images or so
 BUILT_IN: Final = (
     "leave out --labels for files called ILSVRC2012_val_*.JPEG, whose labels are built in"
 )
-NUMERAL: Final = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+NUMERAL: Final = re.compile(r"[+-]?\d+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,9 @@ class Labels:
         """
         keys = [name if name in self.numbers else name.rpartition(".")[0] for name in names]
         missing = [name for name, key in zip(names, keys, strict=True) if key not in self.numbers]
+        if missing:  # macOS decomposes the accents in the names of files
+            keys = self._composed(names)
+            missing = [name for name, key in zip(names, keys, strict=True) if not key]
         if missing:
             raise DataError(
                 f"{self.source}: a label for each of the {len(names)} images in {root} expected, "
@@ -64,40 +74,45 @@ class Labels:
         note = f"{self.source}: {others} labels are of images that are not in {root}"
         return numbers, (note,) if others else ()
 
+    def _composed(self, names: Sequence[str]) -> list[str]:
+        """Return the key of each name whatever the form of its accents; "" where there is none."""
+        keys = {normal(key): key for key in self.numbers}
+        if len(keys) < len(self.numbers):  # two names that differ in nothing else
+            keys = {key: key for key in self.numbers}
+        plain = [normal(name) for name in names]
+        return [keys.get(name) or keys.get(name.rpartition(".")[0], "") for name in plain]
+
 
 def read_labels(path: Path) -> Labels:
     """Read a file of labels.
 
     It is a table of two columns, file and class, separated by commas, semicolons, tabs or spaces,
     with or without a header line. Classes that are all whole numbers are labels, counted from 0;
-    other classes get theirs by the order of their names as bytes, as class folders do.
+    whole numbers with a point, "3.0", are such numbers too, and other fractions are refused. Other
+    classes get theirs by the order of their names as bytes, as class folders do.
 
     Raises:
         DataError: it cannot be read, or is no such table; the line is named.
     """
-    with reading():
+    with reading(path):
         if not path.exists():
             raise DataError(f"{path}: a file of labels expected, found nothing there")
-        if _is_devkit(path):
-            raise DataError(
-                f"{path}: a CSV of file and class expected, found an archive or ImageNet's devkit; "
-                f"{BUILT_IN}"
-            )
-        if path.is_dir():
-            raise DataError(f"{path}: a CSV of file and class expected, found a folder")
-        data = path.read_bytes()
+        is_folder = path.is_dir()
+        is_devkit = is_folder and (path / "data" / "meta.mat").is_file()
+        # Read once: what came through a pipe is gone.
+        data = b"" if is_folder else read_once(path, most=LARGEST)
+    if is_devkit or packing_of(data) is not None or starts_tar(data[:BLOCK], path):
+        raise DataError(
+            f"{path}: a CSV of file and class expected, found an archive or ImageNet's devkit; "
+            f"{BUILT_IN}"
+        )
+    if is_folder:
+        raise DataError(f"{path}: a CSV of file and class expected, found a folder")
     if b"\0" in data[:4096]:
         raise DataError(f"{path}: a CSV of file and class, in UTF-8, expected, found no text")
     # Names of files need not be UTF-8, and are escaped in the same way where folders are listed.
     text = data.decode("utf-8-sig", "surrogateescape")
     return _from_rows(path, list(_rows(path, text)))
-
-
-def _is_devkit(path: Path) -> bool:
-    """Tell whether a path is ImageNet's development kit, or an archive that may be it."""
-    if path.is_dir():
-        return (path / "data" / "meta.mat").is_file()
-    return packing(path) is not None or is_tar(path)
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
@@ -129,9 +144,20 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _class_of(cell: str) -> str:
-    """Return the class without the bounding boxes in Kaggle's LOC_val_solution.csv."""
+    """Return the class: a whole number without its point, a wnid without Kaggle's boxes."""
+    if FRACTION.fullmatch(cell):
+        whole = whole_number(float(cell))
+        return cell if whole is None else str(whole)
     first, _, rest = cell.partition(" ")
     return first if rest and WNID.fullmatch(first) else cell
+
+
+def whole_number(value: object) -> int | None:
+    """Return a label that was stored as a number of any kind; None if it is no label."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    is_label = 0 <= value < MOST_LABELS and value == int(value)
+    return int(value) if is_label else None
 
 
 def _from_rows(path: Path, rows: list[tuple[int, str, str]]) -> Labels:
@@ -161,16 +187,18 @@ def _check_kinds(path: Path, rows: list[tuple[int, str]]) -> None:
     # "-1" may be the name of a class if no other class is a whole number from 0.
     numeric = NUMERAL.fullmatch(rows[0][1]) and any(NUMBER.fullmatch(found) for _, found in rows)
     for line, found in rows:
-        if numeric and not NUMBER.fullmatch(found) and NUMERAL.fullmatch(found):
+        if FRACTION.fullmatch(found) or (
+            numeric and not NUMBER.fullmatch(found) and NUMERAL.fullmatch(found)
+        ):
             raise DataError(
                 f"{path}: line {line}: a whole number from 0 for the class expected, "
-                f"found {found!r}"
+                f"found {found[:40]!r}"
             )
         if bool(NUMBER.fullmatch(found)) != expected:
             kind = "a number" if expected else "a name"
             raise DataError(
                 f"{path}: line {line}: {kind} for the class expected, as in the lines before, "
-                f"found {found!r}"
+                f"found {found[:40]!r}"
             )
 
 
@@ -179,7 +207,9 @@ def _has_titles(rows: list[tuple[int, str, str]]) -> bool:
     (_, name, found), others = rows[0], rows[1:]
     if name.lower() in TITLES:
         return True
-    if name.lower().endswith(SUFFIXES) or NUMERAL.fullmatch(found) or WNID.fullmatch(found):
+    if name.lower().endswith(SUFFIXES) or any(
+        kind.fullmatch(found) for kind in (NUMERAL, FRACTION, WNID)
+    ):
         return False
     return others[0][1].lower().endswith(SUFFIXES) or any(
         all(kind.fullmatch(other) for _, _, other in others) for kind in (NUMBER, WNID)

@@ -22,6 +22,14 @@ OTHER_FORMATS: Final = {
     ".heif": "HEIF",
     ".avif": "AVIF",
     ".jfif": "JFIF",
+    ".jfi": "JFIF",
+    ".jif": "JFIF",
+    ".jpe": "JPE",
+    ".pjpeg": "PJPEG",
+    ".pjp": "PJPEG",
+    ".mpo": "MPO",
+    ".apng": "APNG",
+    ".dib": "DIB",
     ".jxl": "JPEG XL",
     ".jp2": "JPEG 2000",
     ".pgm": "PGM",
@@ -34,6 +42,11 @@ OTHER_FORMATS: Final = {
 }
 
 
+# First bytes of pictures, of which so many are read: JPEG, PNG, GIF, TIFF.
+PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*")
+START: Final = 12
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """The images found in class folders, on disk or in an archive.
@@ -44,6 +57,7 @@ class Listing:
         names: of the images, "CLASS/FILE", in order.
         labels: of the images, each an index into `classes`.
         ignored: names of entries that are hidden, no images, or images in other places.
+        unnamed: those of them that are pictures, and whose names have no suffix.
     """
 
     root: str
@@ -51,6 +65,7 @@ class Listing:
     names: list[str] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    unnamed: list[str] = field(default_factory=list)
 
     def images(self, names: Names, reader: ImageReader) -> ImageSet:
         """Return the image set of the listing.
@@ -83,7 +98,10 @@ class Listing:
             labels=np.array(self.labels, np.int64),
             classes=self.classes,
             reader=reader,
-            notes=(*ignored_note(self.root, self.ignored), *self._empty_note()),
+            notes=(
+                *ignored_note(self.root, self.ignored, unnamed=self.unnamed),
+                *self._empty_note(),
+            ),
         )
 
     def _empty_note(self) -> Iterator[str]:
@@ -96,10 +114,19 @@ class Listing:
             )
 
 
-def ignored_note(root: str, names: Sequence[str]) -> Iterator[str]:
-    """Yield notes on what was not read: pictures in other places or formats, and the rest."""
+def ignored_note(root: str, names: Sequence[str], *, unnamed: Sequence[str] = ()) -> Iterator[str]:
+    """Yield notes on what was not read: pictures in other places or formats, and the rest.
+
+    Args:
+        root: the folder or file.
+        names: of all that was not read.
+        unnamed: those of them that are pictures, and whose names have no suffix.
+    """
     elsewhere, unknown, others = [], [], []
+    bare = set(unnamed)
     for name in names:
+        if name in bare:
+            continue
         if _is_shown(name) and is_image(name):
             elsewhere.append(name)
         elif _is_shown(name) and _format(name) in OTHER_FORMATS:
@@ -118,8 +145,25 @@ def ignored_note(root: str, names: Sequence[str]) -> Iterator[str]:
             f"({', '.join(f'{count} {kind}' for kind, count in counts.items())}): "
             f"{few(unknown)}; save them as JPEG or PNG"
         )
+    if bare:
+        yield (
+            f"{root}: {number(len(bare), 'picture')} not read, whose names have no suffix: "
+            f"{few(unnamed)}; add .jpg or what they are"
+        )
     if others:
         yield f"{root}: {len(others)} ignored, hidden or no images: {few(others)}"
+
+
+def has_suffix(name: str) -> bool:
+    """Tell whether the name of a file has a suffix, or is hidden."""
+    return "." in name
+
+
+def is_picture(start: bytes) -> bool:
+    """Tell whether a file that starts so is a picture of a usual format."""
+    if start[:4] == b"RIFF":
+        return start[8:12] == b"WEBP"
+    return start.startswith(PICTURES)
 
 
 def _is_shown(name: str) -> bool:

@@ -1,11 +1,13 @@
 """A compact sequence of very many names, and lists of names shortened for messages."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final, overload
 
 import numpy as np
 
 FEW: Final = 3
+LONGEST: Final = 200  # letters of a name in a message
 
 
 class Names(Sequence[str]):
@@ -49,4 +51,26 @@ class Names(Sequence[str]):
 def few(names: Sequence[str], limit: int = FEW) -> str:
     """Return the first of one or more names, and the number of the others: "a, b, c and 7 more"."""
     more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(brief, names[:limit])) + (f" and {more} more" if more > 0 else "")
+
+
+def brief(name: str) -> str:
+    """Return a name for a message, shortened in its middle if it is very long."""
+    half = LONGEST // 2 - 2
+    return name if len(name) <= LONGEST else f"{name[:half]}...{name[-half:]}"
+
+
+def normal(name: str) -> str:
+    """Return a name with its accents composed (NFC); other systems store them apart."""
+    return unicodedata.normalize("NFC", name)
+
+
+def difference(name: str, others: Iterable[str]) -> str:
+    """Return what tells a name from another one that looks the same, for a message; or ""."""
+    looks = _looks(name)
+    twin = next((other for other in others if other != name and _looks(other) == looks), None)
+    return f"; {brief(name)!a} is not {brief(twin)!a}" if twin is not None else ""
+
+
+def _looks(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

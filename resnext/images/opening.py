@@ -14,13 +14,14 @@ from resnext.errors import DataError, UnlabelledError
 from resnext.images import imagenet
 from resnext.images.archives import archive_images
 from resnext.images.cifar import CIFARS, cifar_images, downloaded, found_in, unpacked
-from resnext.images.folders import folder_images
+from resnext.images.folders import folder_images, is_folder
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels, read_labels
 from resnext.images.listing import is_image, reading
 from resnext.images.names import few
 from resnext.images.parquet import parquet_images
 from resnext.images.patterns import expand, matching_files
+from resnext.images.plain_files import open_plain
 from resnext.images.remote import Bar, fetch, quiet
 from resnext.images.shards import is_sharded, shard_images
 from resnext.images.splits import SPLITS, of_split
@@ -86,11 +87,16 @@ class _Wanted:
 
 def _find(wanted: _Wanted) -> ImageSet:
     data = wanted.data
+    if not data.strip():
+        raise DataError(
+            f"the name of the images is empty; {FORMS} expected (is a variable of the shell not "
+            "set?)"
+        )
     path = Path(data)
     with reading():
-        is_folder, is_there = path.is_dir(), bool(data) and path.exists()
+        leads_to_folder, is_there = path.is_dir(), path.exists()
     if is_there:
-        return _folder(wanted, path) if is_folder else _file(wanted, path)
+        return _folder(wanted, path) if leads_to_folder else _file(wanted, path)
     if SCHEME.match(data):
         return _remote(wanted)
     if cifar := next((cifar for cifar in CIFARS if cifar.name == data), None):
@@ -106,7 +112,7 @@ def _folder(wanted: _Wanted, path: Path) -> ImageSet:
     with reading():
         with os.scandir(path) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
-        folders = {entry.name for entry in visible if entry.is_dir()}
+        folders = {entry.name for entry in visible if is_folder(entry)}
         files = [entry.name for entry in visible if entry.name not in folders]
         cifar = found_in(path)
         # In repositories of Hugging Face they lie in the folder "data".
@@ -124,7 +130,7 @@ def _folder(wanted: _Wanted, path: Path) -> ImageSet:
 
 
 def _file(wanted: _Wanted, path: Path) -> ImageSet:
-    with reading(), path.open("rb") as file:
+    with reading(), open_plain(path) as file:
         start = file.read(len(PARQUET))
     if start == PARQUET:
         return _several(wanted, [path])

@@ -13,14 +13,20 @@ from numpy.typing import NDArray
 
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
+from resnext.images.labels import MOST_LABELS
+from resnext.images.listing import reading
 from resnext.images.names import Names, few
 from resnext.images.parquet_rows import Rows, explained
+from resnext.images.plain_files import open_plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 IMAGE: Final = ("image", "img")
-LABEL: Final = ("label", "fine_label")
+# Every row takes some dozens of bytes in memory, and next to none in a file. The largest sets of
+# labelled pictures have fourteen million.
+MOST_ROWS: Final = 20_000_000
+LABEL: Final = ("label", "labels", "fine_label")
 
 
 def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
@@ -41,7 +47,11 @@ def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
             f"{root}: reading Parquet takes pyarrow, which cannot be imported ({error}); "
             "`pip install pyarrow` brings it"
         ) from error
-    tables = [_Table.read(path) for path in paths]
+    tables: list[_Table] = []
+    before = 0
+    for path in paths:
+        tables.append(_Table.read(path, before=before))
+        before += len(tables[-1].labels)
     first = tables[0]
     for table in tables[1:]:
         if (table.column, table.classes) != (first.column, first.classes):
@@ -89,11 +99,19 @@ class _Table:
     footer: bytes
 
     @classmethod
-    def read(cls, path: Path) -> "_Table":
+    def read(cls, path: Path, *, before: int) -> "_Table":
+        """Read a file that follows others, which have so many rows."""
         from pyarrow.parquet import ParquetFile
 
+        with reading(), open_plain(path):
+            pass
         with explained(str(path)), ParquetFile(path, pre_buffer=False) as file:
             image, label, named = _columns(path, file.schema_arrow)
+            if (total := before + file.metadata.num_rows) > MOST_ROWS:
+                raise DataError(
+                    f"{path}: at most {MOST_ROWS:,} rows expected, found "
+                    f"{total:,}; take a part of them, in files of their own"
+                )
             wanted = [label, f"{image}.path"] if named else [label]
             table = file.read(columns=wanted, use_threads=False)
             names = table.column(image).combine_chunks().field("path").to_pylist() if named else []
@@ -124,6 +142,12 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
         raise DataError(
             f"{path}: columns {IMAGE[0]} and {LABEL[0]} expected, found {few(schema.names)}"
         )
+    for name in (image, label):
+        if (times := schema.names.count(name)) > 1:
+            raise DataError(
+                f"{path}: one column {name} expected, found {times}; write the file anew with the "
+                "one that is meant"
+            )
     kind = schema.field(image).type
     parts = {kind.field(n).name: kind.field(n).type for n in range(kind.num_fields)}
     stored = parts.get("bytes") if types.is_struct(kind) else kind
@@ -132,10 +156,9 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
             f"{path}: column {image}: bytes of image files, alone or as `bytes` beside `path`, "
             f"expected, found {kind}"
         )
-    if not types.is_integer(schema.field(label).type):
-        raise DataError(
-            f"{path}: column {label}: whole numbers expected, found {schema.field(label).type}"
-        )
+    numeric = schema.field(label).type
+    if not (types.is_integer(numeric) or types.is_floating(numeric)):
+        raise DataError(f"{path}: column {label}: whole numbers expected, found {numeric}")
     path_type = parts.get("path", pa.null())
     named = types.is_string(path_type) or types.is_large_string(path_type)
     return image, label, named
@@ -146,7 +169,15 @@ def _labels(
 ) -> NDArray[np.int64]:
     if column.null_count:
         raise DataError(f"{path}: a label in each row expected, found {column.null_count} without")
-    labels: NDArray[np.int64] = column.to_numpy().astype(np.int64)
+    stored = column.to_numpy()
+    if stored.dtype.kind == "f":  # pandas writes so a column that once had a gap
+        fractions = ~((stored >= 0) & (stored < MOST_LABELS) & (stored == np.floor(stored)))
+        if fractions.any():
+            raise DataError(
+                f"{path}: whole numbers from 0 as labels expected, found "
+                f"{stored[fractions][0]} in row {fractions.argmax()}"
+            )
+    labels: NDArray[np.int64] = stored.astype(np.int64)
     limit = len(classes) if classes is not None else None
     wrong = (labels < 0) | (labels >= limit) if limit is not None else labels < 0
     if wrong.any():

@@ -17,6 +17,7 @@ import numpy as np
 from resnext.errors import DataError
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.image_set import ImageSet
+from resnext.images.labels import whole_number
 from resnext.images.listing import SUFFIXES, ignored_note, reading
 from resnext.images.names import Names, few
 from resnext.images.tar import Index
@@ -149,12 +150,12 @@ def _labels(path: Path, index: Index, samples: Sequence[_Sample]) -> Iterator[in
 
 def _label(extension: str, data: bytes) -> int | None:
     if extension == "cls":
-        return int(data) if re.fullmatch(rb"\s*\d{1,9}\s*", data) else None
+        found = re.fullmatch(rb"\s*(\d{1,9})(\.0{0,20})?\s*", data)
+        return int(found[1]) if found else None
     try:
-        value = json.loads(data)["label"]
+        return whole_number(json.loads(data)["label"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return value if type(value) is int and 0 <= value < 10**9 else None
 
 
 def _refuse_repeated(shards: Sequence[_Shard]) -> None:

@@ -46,9 +46,9 @@ class Folders(Protocol):
 def find_root(folders: Folders, split: str, *, flat: bool) -> Place:
     """Return the folder that holds the class folders, or the images themselves.
 
-    If there are folders of splits, the one of the split is taken. As a class may be called "val",
-    folders with such names are splits only if no other folder beside them has images directly in
-    it. If only one of several folders holds images, the search goes on in that one.
+    If there are folders of splits, in any case, the one of the split is taken. As a class may be
+    called "val", folders with such names are splits only if no other folder beside them has images
+    directly in it. If only one of several folders holds images, the search goes on in that one.
 
     Args:
         folders: the tree, in which () is the folder that was given.
@@ -62,10 +62,10 @@ def find_root(folders: Folders, split: str, *, flat: bool) -> Place:
     chosen = False
     while not (flat and folders.has_images(place)):
         names = folders.children(place)
-        there = [name for name in names if name in OF_SPLITS]
-        others = [name for name in names if name not in NO_CLASSES]
+        there = [name for name in names if name.lower() in OF_SPLITS]
+        others = [name for name in names if name.lower() not in NO_CLASSES]
         if there and not chosen and not _any_has_images(folders, place, others):
-            own = next((name for name in SPLIT_FOLDERS[split] if name in there), None)
+            own = _of_split(there, split)
             if own is None:
                 raise DataError(
                     f"{folders.named(place)}: a folder {split!r} expected beside {few(there)}, "
@@ -80,6 +80,15 @@ def find_root(folders: Folders, split: str, *, flat: bool) -> Place:
             break
         place = (*place, *filled)
     return place
+
+
+def _of_split(names: list[str], split: str) -> str | None:
+    """Return the folder of a split, whose name may be in capitals."""
+    for wanted in SPLIT_FOLDERS[split]:
+        found = [name for name in names if name.lower() == wanted]
+        if found:
+            return wanted if wanted in found else found[0]
+    return None
 
 
 def _any_has_images(folders: Folders, place: Place, names: list[str]) -> bool:

@@ -11,6 +11,16 @@ import numpy as np
 from resnext.errors import DataError
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.listing import is_image, reading
+from resnext.images.names import brief
+from resnext.images.plain_files import open_plain
+from resnext.images.tar_headers import (
+    BROKEN,
+    DEEPEST,
+    LONGEST_NAME,
+    BeyondError,
+    is_plain,
+    open_tar,
+)
 
 BLOCK: Final = 512  # bytes
 END: Final = bytes(BLOCK)
@@ -24,9 +34,6 @@ PACKED: Final = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
 }
-
-# Errors that `tarfile` raises for damaged headers; its documentation names only the first.
-BROKEN: Final = (tarfile.TarError, ValueError, OverflowError, EOFError, LookupError, RecursionError)
 
 
 class DamagedError(DataError):
@@ -70,15 +77,20 @@ def scan(path: Path) -> Index:
     places: list[tuple[int, int]] = []
     folders: list[str] = []
     ignored: list[str] = []
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_plain(path) as file:
         total = file.seek(0, 2)
         for member in _members(path, file, total):
             name = "/".join(part for part in member.name.split("/") if part not in ("", "."))
+            if len(name) > LONGEST_NAME or name.count("/") > DEEPEST:
+                raise DataError(
+                    f"{path}: names of at most {LONGEST_NAME} bytes in at most {DEEPEST} folders "
+                    f"expected, found {brief(name)}; pack it with shorter ones"
+                )
             if any(part.startswith(".") for part in name.split("/") if part != ".."):
                 ignored.append(name)
             elif member.isdir():
                 folders.append(name)
-            elif is_image(name.rpartition("/")[2]) or _is_plain(member):
+            elif is_image(name.rpartition("/")[2]) or is_plain(member):
                 _check(path, member)
                 names.append(name)
                 places.append((member.offset_data, member.size))
@@ -98,16 +110,24 @@ def scan(path: Path) -> Index:
 
 def packing(path: Path) -> str | None:
     """Return the compression of a file by its first bytes; None if it is not compressed."""
-    with reading(), path.open("rb") as file:
-        start = file.read(8)
+    with reading(), open_plain(path) as file:
+        return packing_of(file.read(8))
+
+
+def packing_of(start: bytes) -> str | None:
+    """Return the compression of a file that starts so; None if it is not compressed."""
     return next((name for magic, name in PACKED.items() if start.startswith(magic)), None)
 
 
 def is_tar(path: Path) -> bool:
     """Tell whether a file is an uncompressed tar, by its suffix or its first header."""
-    with reading(), path.open("rb") as file:
-        start = file.read(BLOCK)
-    if any(start.startswith(magic) for magic in PACKED):
+    with reading(), open_plain(path) as file:
+        return starts_tar(file.read(BLOCK), path)
+
+
+def starts_tar(start: bytes, path: Path) -> bool:
+    """Tell whether a file whose first block this is is an uncompressed tar."""
+    if packing_of(start) is not None:
         return False
     return path.suffix == ".tar" or start[257:262] == b"ustar"
 
@@ -121,16 +141,18 @@ def _members(path: Path, file: BinaryIO, total: int) -> Iterator[tarfile.TarInfo
     file.seek(0)
     last = "its start"
     try:
-        with tarfile.open(fileobj=file, mode="r:") as archive:
+        with open_tar(file) as archive:
             while (member := archive.next()) is not None:
                 if member.size < 0:
                     raise DataError(
-                        f"{path}: {member.name}: a size >= 0 expected, found {member.size}"
+                        f"{path}: {brief(member.name)}: a size >= 0 expected, found {member.size}"
                     )
                 yield member
                 last = member.name
                 archive.members.clear()  # type: ignore[attr-defined]  # a kilobyte each
             end = archive.offset
+    except BeyondError as error:
+        raise DataError(f"{path}: behind {brief(last)}: {error}; pack it anew") from error
     except BROKEN as error:
         raise _damage(path, total, last, str(error)) from error
     # `tarfile` takes anything that is no header for the end of the tar.
@@ -147,25 +169,20 @@ def _members(path: Path, file: BinaryIO, total: int) -> Iterator[tarfile.TarInfo
 def _damage(path: Path, total: int, last: str, reason: str) -> DamagedError:
     return DamagedError(
         f"{path}: a whole tar expected, found {total} bytes that are damaged or cut short behind "
-        f"{last} ({reason}); fetch it again",
+        f"{brief(last)} ({brief(reason)}); fetch it again",
         path=path,
     )
 
 
-def _is_plain(member: tarfile.TarInfo) -> bool:
-    return member.isreg() and not member.issparse()
-
-
 def _check(path: Path, member: tarfile.TarInfo) -> None:
     """Refuse a member that has no bytes of its own in the tar, or a path outside of it."""
+    where = f"{path}: {brief(member.name)}"
     if member.name.startswith("/") or ".." in member.name.split("/"):
-        raise DataError(
-            f"{path}: {member.name}: a name inside the tar expected; pack it with relative names"
-        )
-    if not _is_plain(member):
+        raise DataError(f"{where}: a name inside the tar expected; pack it with relative names")
+    if not is_plain(member):
         kind = "a link" if member.islnk() or member.issym() else "no ordinary file"
         raise DataError(
-            f"{path}: {member.name}: a file with bytes of its own expected, found {kind}; pack it "
+            f"{where}: a file with bytes of its own expected, found {kind}; pack it "
             "with --dereference --hard-dereference, without --sparse"
         )
 
@@ -174,5 +191,7 @@ def _check_unique(path: Path, names: list[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise DataError(f"{path}: {name}: one member of this name expected, found several")
+            raise DataError(
+                f"{path}: {brief(name)}: one member of this name expected, found several"
+            )
         seen.add(name)

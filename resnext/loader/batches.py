@@ -1,5 +1,6 @@
 """Read batches of network input from an image set, with worker processes."""
 
+import multiprocessing
 import signal
 import sys
 import time
@@ -30,7 +31,7 @@ Prepare = Callable[[NDArray[np.uint8], int], NDArray[np.float32] | RawCrop]
 # Parts of PyTorch's messages, in a RuntimeError: a tensor does not fit in memory, or in shared
 # memory, there are too many shared tensors, a worker was killed.
 NO_MEMORY: Final = "DefaultCPUAllocator"
-NO_SHARED_MEMORY: Final = "shared memory"
+NO_SHARED_MEMORY: Final = ("shared memory", "/torch_")
 NO_FILES: Final = "Too many open files"
 DEAD_WORKER: Final = "DataLoader worker"
 
@@ -124,9 +125,11 @@ def read_batches(
             inputs; pinned batches are handed back when they are copied.
 
     Raises:
-        DataError: not enough memory; see `memory_explained`.
+        DataError: not enough memory, or no shared memory; see `memory_explained`.
     """
     workers = min(workers, len(batches))
+    if workers:
+        _check_shared_memory(workers)
     kept = KEPT if pinned or handed_back else 0
     pools = tuple(BufferPool(kept) for _ in prepares if workers)
     with warnings.catch_warnings():
@@ -163,15 +166,32 @@ def memory_explained() -> Iterator[None]:
                 "the batches that are read ahead take more files than this process may open "
                 "(ulimit -n); use fewer --workers, or raise the limit"
             ) from error
-        if NO_SHARED_MEMORY in text and not killed:
-            raise DataError(
-                "the batches that are read ahead do not fit in shared memory (/dev/shm); use a "
-                "smaller --batch-size or --workers, or give a container more of it (docker run "
-                "--shm-size)"
-            ) from error
+        if any(each in text for each in NO_SHARED_MEMORY) and not killed:
+            raise _no_shared_memory() from error
         if not killed:
             raise
         raise _killed() from error
+
+
+def _check_shared_memory(workers: int) -> None:
+    """Try what the loader begins with: where that fails, PyTorch prints a traceback of its own.
+
+    Raises:
+        DataError: /dev/shm is full or read-only.
+    """
+    try:
+        # Of its queues, three for each process and for the batches, and of an event.
+        [multiprocessing.Lock() for _ in range(3 * workers + 8)]
+    except OSError as error:
+        raise _no_shared_memory(error.strerror) from error
+
+
+def _no_shared_memory(reason: str | None = None) -> DataError:
+    return DataError(
+        "the batches that are read ahead do not fit in shared memory (/dev/shm"
+        f"{f': {reason}' if reason else ''}); use a smaller --batch-size or --workers, or give a "
+        "container more of it (docker run --shm-size); --workers 0 takes none"
+    )
 
 
 def _killed() -> DataError:

@@ -1,6 +1,7 @@
 """Decode image files to the pixels that the original's loader (Torch7's `image`) returned."""
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -31,6 +32,18 @@ BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"
 # A file of a few kilobytes can declare gigabytes of pixels. This is Pillow's own default limit
 # (256 MiB of RGB pixels).
 MAX_PIXELS = 1024 * 1024 * 1024 // 4 // 3
+
+# A JPEG may repeat its scans, each of which takes as long as a whole picture. Programs write ten or
+# so; a large picture may have as many as take as long as `MOST_PASSES` over the largest one.
+MOST_SCANS = 100
+MOST_PASSES = 16
+SCAN = b"\xff\xda"
+# A marker that ends the compressed data of a scan: none of a zero byte, a restart or a filling.
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+END = 0xD9
+
+# The tag of TIFF with the number of bits of each sample.
+TIFF_BITS = 258
 
 # Pillow's modes of more than eight bits a sample, which `convert` would clip or scale.
 WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
@@ -125,6 +138,7 @@ def _decode_jpeg(data: bytes) -> Picture:
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
         check_size(height, width)
+        _check_scans(data, height * width)
         raw = "CMYK" if colorspace in ("CMYK", "YCCK") else "RGB"
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=raw)
     except ValueError:
@@ -134,6 +148,28 @@ def _decode_jpeg(data: bytes) -> Picture:
     return Picture(
         pixels=pixels, form=PictureForm.GRAY if colorspace == "Gray" else PictureForm.RGB
     )
+
+
+def _check_scans(data: bytes, pixels: int) -> None:
+    limit = min(MOST_SCANS, max(MOST_PASSES, MOST_PASSES * MAX_PIXELS // max(pixels, 1)))
+    # Counted in all of the file first, which is fast; a film behind the picture has such bytes too.
+    if data.count(SCAN) > limit and (scans := _scans(data)) > limit:
+        raise ImageError(
+            f"a JPEG of at most {limit} scans expected, found {scans}, each of which takes as long "
+            "as a picture; save it anew"
+        )
+
+
+def _scans(data: bytes) -> int:
+    """Count the scans of a JPEG up to its end."""
+    scans, place = 0, len(JPEG_START)
+    while marker := MARKER.search(data, place):
+        place = marker.end()
+        if data[place - 1] == END:
+            break
+        scans += marker[0] == SCAN
+        place += max(int.from_bytes(data[place : place + 2]), 2)
+    return scans
 
 
 def _check_png_header(data: bytes) -> None:
@@ -156,6 +192,8 @@ def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
     try:
         with _open_with_pillow(data, formats) as image:
             check_size(image.height, image.width)
+            if image.format == "JPEG":
+                _check_scans(data, image.height * image.width)
             form = PICTURE_FORMS.get(image.mode, PictureForm.RGB)
             return Picture(pixels=_channels(image), form=form, format=str(image.format))
     except UnidentifiedImageError as error:
@@ -197,11 +235,23 @@ def _open_with_pillow(data: bytes, formats: tuple[str, ...]) -> "Image.Image":
         return Image.open(io.BytesIO(data), formats=formats)
 
 
+def _bits(image: "Image.Image") -> int:
+    """Return the bits of a sample in the file, of which Pillow may show only the upper eight."""
+    found = [16 if image.mode in WIDE_MODES else 8]
+    if image.format == "TIFF":
+        found += getattr(image, "tag_v2", {}).get(TIFF_BITS, ())
+    elif image.format == "PPM":  # the largest value is an argument of Pillow's decoder
+        for tile in getattr(image, "tile", ()):
+            arguments = tile[3] if isinstance(tile[3], tuple) else ()
+            found += [value.bit_length() for value in arguments if isinstance(value, int)]
+    return max(found)
+
+
 def _channels(image: "Image.Image") -> "NDArray[np.uint8]":
-    if image.mode in WIDE_MODES:
+    if (bits := _bits(image)) > 8:
         raise ImageError(
-            f"an image of at most 8 bits a sample expected, found mode {image.mode}; "
-            "convert the file to 8 bits"
+            f"an image of at most 8 bits a sample expected, found {bits} in a {image.format} of "
+            f"mode {image.mode}; convert the file to 8 bits"
         )
     if image.format == "JPEG" and image.mode == "CMYK":
         return 255 - np.asarray(image)[:, :, :3]  # Pillow inverts the values of libjpeg

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -1002,3 +1002,13 @@ def test_import_of_the_module_brings_no_slow_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_file_without_length_and_end_is_refused(tmp_path: Path, site: Site, pauses: Pauses) -> None:
+    site.plan = [Answer(body=CONTENT * 8, chunked=True)]
+    patience = replace(pauses.patience, most=300_000)
+    with pytest.raises(DownloadError, match=r"at most 300000 bytes expected where its length is"):
+        download(site.url, tmp_path / "x.tar", size=None, patience=patience)
+    assert list(tmp_path.iterdir()) == []
+    (request,) = site.requests
+    assert request.sent < len(CONTENT) * 8

@@ -158,3 +158,79 @@ def test_label_beyond_the_classes_names_its_image() -> None:
     message = r"set: labels from 0 to 2 expected, as the network has 3 classes, found 3 \(1\.jpg\)"
     with pytest.raises(DataError, match=message):
         aligned(images(None, 2, 3, 1), classes=3, names=None)
+
+
+NUMBERED = ("0", "1", "10", "2", "3")  # the order of class folders
+
+
+def test_number_is_the_name_of_a_class_where_names_are_numbers() -> None:
+    found = aligned(images(None, 2, 10, 0, 2), classes=5, names=NUMBERED)
+    assert (found.labels.tolist(), found.classes) == ([3, 2, 0, 3], NUMBERED)
+    assert found.notes[-1] == (
+        "set: the numbers that label the images are taken as the names of the network's classes "
+        "(0, 1, 10 and 2 more), not as their places: 2 is output 3"
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("0", "1", "2"), ("00", "01", "02"), ("cat", "1", "dog"), ("cat", "2", "dog")],
+    ids=["places", "padded places", "one is its place", "one is not used"],
+)
+def test_number_is_a_place_where_no_name_says_otherwise(names: tuple[str, ...]) -> None:
+    assert aligned(images(None, 1, 0), classes=3, names=names).labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "found"),
+    [
+        ((0, 1), ("1", "2", "3"), "found 0, no such name; a number could also be the place of a"),
+        ((2, 0), ("cat", "2", "dog"), "found 0, no such name"),
+        ((1,), ("0", "1", "01"), "found several names of the same number"),
+    ],
+    ids=["counted from 0", "names and numbers", "padded and not"],
+)
+def test_number_that_could_be_a_name_or_a_place_is_refused(
+    labels: tuple[int, ...], names: tuple[str, ...], found: str
+) -> None:
+    with pytest.raises(DataError, match=found):
+        aligned(images(None, *labels), classes=3, names=names)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("1", "10", "2"), "1 is output 0, 10 is output 1, 2 is output 2"),
+        (("0.0", "10.0", "2.0"), "0.0 is output 0, 10.0 is output 1, 2.0 is output 2"),
+    ],
+    ids=["from 1", "floats"],
+)
+def test_numbers_that_are_no_labels_are_said_where_the_network_has_no_names(
+    names: tuple[str, ...], said: str
+) -> None:
+    found = aligned(images(names), classes=3, names=None)
+    assert found.labels.tolist() == [0, 1, 2]
+    assert found.notes[-1].endswith(f"in the order of their names as texts: {said}")
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize("names", [(COMPOSED, "bar"), (DECOMPOSED, "bar")])
+def test_names_match_whatever_the_form_of_their_accents(names: tuple[str, ...]) -> None:
+    for classes in (("bar", COMPOSED), ("bar", DECOMPOSED)):
+        found = aligned(images(classes, 0, 1), classes=2, names=names)
+        assert (found.labels.tolist(), found.notes[1:]) == ([1, 0], ())
+
+
+def test_names_that_differ_in_accents_only_keep_apart_where_the_network_does() -> None:
+    names = (COMPOSED, DECOMPOSED)
+    found = aligned(images((DECOMPOSED, COMPOSED), 0, 1), classes=2, names=names)
+    assert found.labels.tolist() == [1, 0]
+    with pytest.raises(DataError, match="found two whose names differ in the form of their acc"):
+        aligned(images((DECOMPOSED, COMPOSED), 0, 1), classes=2, names=(COMPOSED, "bar"))
+
+
+def test_names_that_look_the_same_are_shown_with_their_difference() -> None:
+    with pytest.raises(DataError, match=r"found others: cat ; 'cat ' is not 'cat'"):
+        aligned(images(("bar", "cat "), 0, 1), classes=2, names=("bar", "cat"))

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import tarfile
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.opening import open_images
 from resnext.images.tar import scan
+from tests.support.image_forms import add
 
 
 def pack(path: Path, *names: str, form: int = tarfile.PAX_FORMAT) -> Path:
@@ -334,3 +336,77 @@ def test_fifty_thousand_members_take_little_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert len(images) == 50_000
     assert kept < 6_000_000
+
+
+def records(body: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """Return an extended header with this body."""
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, len(body)
+    return member.tobuf() + body + bytes(-len(body) % 512)
+
+
+def tar_of(path: Path, names: list[str], before: bytes = b"") -> str:
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
+        for name in names:
+            add(tar, name, b"x")
+    path.write_bytes(before + path.read_bytes())
+    return str(path)
+
+
+KEYS = b"".join(b"%d k%d=\n" % (len(f"k{n}=") + 4, n) for n in range(10**5, 10**5 + 4000))
+
+
+@pytest.mark.parametrize(
+    ("names", "before", "found"),
+    [
+        (
+            ["a/1.jpg", "a/" * 30000 + "x.jpg"],
+            b"",
+            "a name of at most 4096 bytes expected, found 6",
+        ),
+        (["a/1.jpg", "a/" * 1000 + "x.jpg"], b"", "in at most 128 folders expected, found a/a/"),
+        (["a/1.jpg"], records(b"0" * 60000), "an extended header that is no list of records"),
+        (["a/1.jpg"], records(b"1 " * 30000 + b"="), "an extended header that is no list of rec"),
+        (["a/1.jpg"], records(b"60008 a=" + b"7" * 59999 + b"\n"), "that is no list of records"),
+        (
+            ["a/1.jpg"],
+            records(b"0" * (2 << 20)),
+            "of at most 1048576 bytes expected, found 2097152",
+        ),
+        (
+            ["a/1.jpg"],
+            records(KEYS, tarfile.XGLTYPE) * 2,
+            "headers of all members of at most 65536",
+        ),
+    ],
+    ids=["deep", "deep names", "digits", "overlaps", "digits in a value", "long", "for all"],
+)
+def test_headers_that_would_take_minutes_are_refused_at_once(
+    tmp_path: Path, names: list[str], before: bytes, found: str
+) -> None:
+    path = tar_of(tmp_path / "x.tar", names, before)
+    begin = time.monotonic()
+    with pytest.raises(DataError, match=found) as refused:
+        open_images(path)
+    assert time.monotonic() - begin < 2
+    assert len(str(refused.value)) < 700
+
+
+def test_extended_headers_of_real_programs_are_read(tmp_path: Path) -> None:
+    long = "é" * 120
+    with tarfile.open(
+        tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT, pax_headers={"comment": "0" * 40}
+    ) as tar:
+        add(tar, f"a/{long}.jpg", b"x")
+        add(tar, "b/1.jpg", b"yz")
+    images = open_images(str(tmp_path / "x.tar"))
+    assert tuple(images.ids) == (f"a/{long}.jpg", "b/1.jpg")
+    assert [images.reader.read(place) for place in (0, 1)] == [b"x", b"yz"]
+
+
+def test_many_folders_take_time_in_proportion(tmp_path: Path) -> None:
+    path = tar_of(tmp_path / "x.tar", [f"d{number}/e/x.jpg" for number in range(10000)])
+    begin = time.monotonic()
+    with pytest.raises(DataError, match=r"found none in d0, d1, d10 and 9997 more, and 10000 deep"):
+        open_images(path)
+    assert time.monotonic() - begin < 10  # by the square it was a minute

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -190,6 +191,60 @@ def test_archive_that_is_cut_short_is_refused_and_leaves_no_part(tmp_path: Path)
     ):
         open_images(str(path), cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*/*test_batch*"))
+
+
+def extended(body: bytes) -> bytes:
+    """Return an extended header with this body."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, len(body)
+    return header.tobuf() + body + bytes(-len(body) % 512)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        extended(b"0" * 60000),
+        extended(b"17 size=12345678\n" + b"9" * 40),
+        extended(b"9999999 a=b\n"),
+        extended(b"20 GNU.sparse.map=x\n"),
+        extended(b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"),
+        extended(b"12 size=abc\n"),
+        extended(b"11 size=-9\n"),
+        extended(b"23 GNU.sparse.size=abc\n25 GNU.sparse.offset=1\n"),
+        extended(b"10 a=bcd\n\n") * 500,
+    ],
+    ids=["digits", "rest", "length", "map", "sparse", "size", "negative", "offset", "chain"],
+)
+def test_archive_with_a_hostile_header_is_refused_at_once(tmp_path: Path, header: bytes) -> None:
+    folder = cifar10(tmp_path / "cifar-10-batches-bin")
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        for path in sorted(folder.iterdir()):
+            tar.add(path, path.name)
+    data = (tmp_path / "x.tar").read_bytes()
+    with tarfile.open(tmp_path / "x.tar") as tar:
+        place = tar.getmember("data_batch_2.bin").offset
+    hostile = tmp_path / "mine.tar.gz"
+    hostile.write_bytes(gzip.compress(data[:place] + header + data[place:], 1))
+    begin = time.monotonic()
+    with pytest.raises(DataError, match=r"mine\.tar\.gz: .* expected, (found|missing) "):
+        open_images(str(hostile), cache=tmp_path / "cache")
+    assert time.monotonic() - begin < 3
+
+
+def test_archive_whose_files_unpack_to_gigabytes_is_refused_at_once(tmp_path: Path) -> None:
+    folder = cifar10(tmp_path / "cifar-10-batches-bin")
+    (folder / "test_batch.bin").unlink()
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        tar.add(folder, ".")
+        end = tar.offset
+    member = tarfile.TarInfo("test_batch.bin")
+    member.size = 1 << 40
+    path = tmp_path / "mine.tar.gz"
+    path.write_bytes(gzip.compress((tmp_path / "x.tar").read_bytes()[:end] + member.tobuf()))
+    begin = time.monotonic()
+    with pytest.raises(DataError, match=r"at most 268435456 bytes expected, found 1099511627776"):
+        open_images(str(path), cache=tmp_path / "cache")
+    assert time.monotonic() - begin < 3
 
 
 def test_archive_without_all_files_is_refused(tmp_path: Path) -> None:

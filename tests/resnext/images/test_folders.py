@@ -1,9 +1,11 @@
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from resnext.errors import DataError
 from resnext.images.folders import class_folders
+from resnext.images.opening import open_images
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -176,3 +178,48 @@ def test_folder_that_cannot_be_read_is_refused(
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(DataError, match="cannot be read: Permission denied"):
         class_folders(tmp_path)
+
+
+def test_link_that_leads_back_to_itself_is_like_one_that_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.jpg").write_bytes(b"x")
+    for place in (tmp_path, tmp_path / "a"):
+        (place / "loop").symlink_to("loop")
+        (place / "nowhere").symlink_to("missing")
+    (tmp_path / "a" / "2.jpg").symlink_to("2.jpg")
+    images = class_folders(tmp_path)
+    assert (tuple(images.ids), images.classes) == (("a/1.jpg", "a/2.jpg"), ("a",))
+    assert images.digest()
+    assert images.notes == (
+        f"{tmp_path}: 4 ignored, hidden or no images: loop, nowhere, a/loop and 1 more",
+    )
+    with pytest.raises(DataError, match=r"2\.jpg: cannot be read: Too many levels of symbol"):
+        images.reader.read(1)
+
+
+@pytest.mark.parametrize("form", ["folder", "tar"])
+def test_pictures_of_other_names_are_said(tmp_path: Path, form: str) -> None:
+    folder = tmp_path / "set" / "a"
+    folder.mkdir(parents=True)
+    starts = {"jpeg": b"\xff\xd8\xff\xe0", "png": b"\x89PNG\r\n\x1a\n", "README": b"A picture"}
+    starts |= {
+        "1.jpg": b"x",
+        "2.mpo": b"x",
+        "3.jpe": b"x",
+        "4.pjpeg": b"x",
+        "webp": b"RIFF1234WEBP",
+    }
+    for name, data in starts.items():
+        (folder / name).write_bytes(data)
+    path = tmp_path / "set"
+    if form == "tar":
+        path = tmp_path / "set.tar"
+        with tarfile.open(path, "w") as tar:
+            for name in sorted(starts):
+                tar.add(folder / name, f"a/{name}")
+    images = open_images(str(path))
+    assert tuple(images.ids) == ("a/1.jpg",)
+    notes = " ".join(images.notes)
+    assert "3 pictures not read, of formats not taken here (1 MPO, 1 JPE, 1 PJPEG): a/2.m" in notes
+    assert "3 pictures not read, whose names have no suffix: a/jpeg, a/png, a/webp; add .j" in notes
+    assert notes.endswith("1 ignored, hidden or no images: a/README")

@@ -1,7 +1,10 @@
 """Labels from CSV files of every dialect, and files that are none."""
 
+import os
 import tarfile
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from resnext.errors import DataError
 from resnext.images.labels import read_labels
 from resnext.images.opening import open_images
+from resnext.images.plain_files import read_once
 
 WNID_A, WNID_B = "n01440764", "n15075141"  # the first and the last of the thousand
 
@@ -34,6 +38,9 @@ def labels_of(path: Path, text: str | bytes) -> tuple[dict[str, int], tuple[str,
         "val/a.JPEG 1\nval/b.JPEG 0\n",
         "C:\\val\\a.JPEG,1\nC:\\val\\b.JPEG,0\n",
         "\ufefffilename, class\na.JPEG, 1\nb.JPEG, 0,\n",
+        "file,label\na.JPEG,1.0\nb.JPEG,0.0\n",
+        "a.JPEG,1.\nb.JPEG,0\n",
+        "a.JPEG 1.000000000000000000e+00\nb.JPEG 0.000000000000000000e+00\n",
     ],
     ids=[
         "plain",
@@ -45,6 +52,9 @@ def labels_of(path: Path, text: str | bytes) -> tuple[dict[str, int], tuple[str,
         "spaces",
         "backslashes",
         "mark and blanks",
+        "pandas with a gap",
+        "a point among them",
+        "numpy",
     ],
 )
 def test_numbers_are_labels_in_every_spelling(tmp_path: Path, text: str) -> None:
@@ -86,7 +96,11 @@ def test_first_line_that_labels_an_image_is_no_title(tmp_path: Path) -> None:
         ("a.png,cat\nb.png,1\n", "line 2: a name for the class expected, as in .* found '1'"),
         ("a.png,-1\nb.png,1\n", "line 1: a whole number from 0 for the class ex.* found '-1'"),
         ("val_1,-1\nval_2,1\n", "line 1: a whole number from 0 for the class ex.* found '-1'"),
-        ("a.png,0.0\nb.png,1\n", "line 1: a whole number from 0 for the class ex.* found '0.0'"),
+        ("a.png,0.5\nb.png,1\n", "line 1: a whole number from 0 for the class ex.* found '0.5'"),
+        ("a.png,cat\nb.png,1.5\n", "line 2: a whole number from 0 for the class ex.* found '1.5'"),
+        ("a.png,1.5\nb.png,2.5\n", "line 1: a whole number from 0 for the class ex.* found '1.5'"),
+        ("a.png,-1.0\nb.png,2.0\n", "line 1: a whole number from 0 .* found '-1.0'"),
+        ("a.png,1\nb.png,nan\n", "line 2: a number for the class expected, .* found 'nan'"),
         ("a.png,1\nb.png,99999999999\n", "line 2: a whole number from 0 .* found '99999999999'"),
         (b"\x89PNG\0\0\0", "x.csv: a CSV of file and class, in UTF-8, expected, found no"),
         ('"' + "a" * 200_000, "line 1: not a CSV: field larger than field limit"),
@@ -103,6 +117,10 @@ def test_first_line_that_labels_an_image_is_no_title(tmp_path: Path) -> None:
         "negative",
         "negative without suffix",
         "fraction",
+        "fraction among names",
+        "fractions alone",
+        "negative fraction",
+        "no number",
         "too large",
         "no text",
         "endless",
@@ -227,3 +245,47 @@ def test_any_text_is_labels_or_refused(text: str) -> None:
         except DataError:
             return
         assert all(number >= 0 for number in found.numbers.values())
+
+
+def test_labels_come_through_a_pipe_whole(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "labels")
+    rows = "".join(f"{number}.jpg,{number % 7}\n" for number in range(50_000))
+
+    def write() -> None:
+        with (tmp_path / "labels").open("w") as pipe:
+            for start in range(0, len(rows), 100_000):
+                pipe.write(rows[start : start + 100_000])
+                pipe.flush()
+                time.sleep(0.01)
+
+    with ThreadPoolExecutor() as others:
+        others.submit(write)
+        found = read_labels(tmp_path / "labels")
+    assert len(found.numbers) == 50_000
+    assert found.numbers["0.jpg"] == 0
+
+
+def test_pipe_to_which_nobody_writes_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "labels")
+    with pytest.raises(DataError, match=r"labels: a file expected, found a pipe to which nobody"):
+        read_once(tmp_path / "labels", most=1, patience=0.1)
+
+
+def test_device_without_end_is_refused() -> None:
+    with pytest.raises(DataError, match=r"^/dev/zero: a text of at most 268435456 bytes expected"):
+        read_labels(Path("/dev/zero"))
+
+
+def test_file_of_labels_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("12345")
+    with pytest.raises(DataError, match=r"x.csv: a text of at most 4 bytes expected, found no end"):
+        read_once(tmp_path / "x.csv", most=4)
+
+
+def test_names_of_files_match_whatever_the_form_of_their_accents(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9.jpg", "cafe\u0301.jpg"
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / decomposed).touch()
+    (tmp_path / "x.csv").write_text(f"{composed},3\n")
+    images = open_images(str(tmp_path / "images"), labels=tmp_path / "x.csv")
+    assert images.labels.tolist() == [3]

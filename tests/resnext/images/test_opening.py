@@ -1,5 +1,6 @@
 """Every form of images gives the same pictures with the same labels, and the same answers."""
 
+import os
 import pickle
 from collections import Counter
 from collections.abc import Callable
@@ -125,7 +126,11 @@ def test_form_can_be_sent_to_another_process(form: str, opened: Callable[[str], 
 @pytest.mark.parametrize(
     ("names", "data", "message"),
     [
-        ([], "", "^: no such file or folder; class folders, a flat folder of images with --l"),
+        (
+            [],
+            "",
+            "^the name of the images is empty; class folders, a flat folder of images with -",
+        ),
         ([], "missing", "missing: no such file or folder; class folders, .* or cifar100 expected"),
         ([], "CIFAR-10", "CIFAR-10: no such file or folder; class folders, .* expected"),
         (["list.txt"], "list.txt", "list.txt: class folders, .* found a file of another form"),
@@ -173,3 +178,32 @@ def test_split_that_no_file_is_of_is_refused(tmp_path: Path) -> None:
     arguments: dict[str, Any] = FORMS["folder_of_shards"](tmp_path)
     with pytest.raises(DataError, match="the split 'train' expected, found those of val"):
         open_images(**arguments, split="train")
+
+
+@pytest.mark.parametrize("name", ["x", "x.tar", "x.parquet"])
+def test_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match=rf"{name}: a file on disk expected, found a pipe; save"):
+        open_images(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.parquet"])
+def test_pipe_in_a_folder_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match=rf"{name}: a file on disk expected, found a pipe; save"):
+        open_images(str(tmp_path))
+
+
+def test_device_is_refused() -> None:
+    with pytest.raises(DataError, match=r"^/dev/zero: a file on disk expected, found a device; "):
+        open_images("/dev/zero")
+
+
+def test_pipe_among_pictures_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.jpg").touch()
+    os.mkfifo(tmp_path / "a" / "2.jpg")
+    os.mkfifo(tmp_path / "a" / "3")
+    images = open_images(str(tmp_path))
+    assert tuple(images.ids) == ("a/1.jpg",)
+    assert images.notes == (f"{tmp_path}: 2 ignored, hidden or no images: a/2.jpg (no file), a/3",)

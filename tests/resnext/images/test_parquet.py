@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from resnext.errors import DataError
+from resnext.images import parquet
 from resnext.images.image_set import ImageSet
 from resnext.images.opening import open_images
 from tests.support.image_forms import write_parquet
@@ -231,3 +234,56 @@ def test_missing_extra_is_named(tmp_path: Path) -> None:
         f"resnext.errors.DataError: {path}: reading Parquet takes pyarrow, which cannot be "
         "imported (not here); `pip install pyarrow` brings it"
     )
+
+
+def test_labels_that_pandas_wrote_as_floats_are_read(tmp_path: Path) -> None:
+    stored = [*rows("a", label=3.0), *rows("b", label=0.0)]
+    path = write_parquet(tmp_path / "x.parquet", stored, label=pa.float64())
+    assert open_images(str(path)).labels.tolist() == [3, 0]
+
+
+@pytest.mark.parametrize("label", [0.5, float("nan"), -1.0, 1e300])
+def test_labels_that_are_fractions_are_refused(tmp_path: Path, label: float) -> None:
+    path = write_parquet(tmp_path / "x.parquet", rows("a", label=label), label=pa.float64())
+    with pytest.raises(DataError, match=r"whole numbers from 0 as labels expected, found .* row 0"):
+        open_images(str(path))
+
+
+@pytest.mark.parametrize("twice", ["image", "label"])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, twice: str) -> None:
+    columns = {"image": pa.array([b"x"]), "label": pa.array([0])}
+    names = ["image", "label", twice]
+    table = pa.Table.from_arrays([columns[name] for name in names], names=names)
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=rf"x.parquet: one column {twice} expected, found 2"):
+        open_images(str(tmp_path / "x.parquet"))
+
+
+def test_column_labels_is_taken_where_there_is_no_label(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [b"x"], "labels": [7]}), tmp_path / "x.parquet")
+    assert open_images(str(tmp_path / "x.parquet")).labels.tolist() == [7]
+
+
+def test_more_rows_than_any_set_has_are_refused_at_once(tmp_path: Path) -> None:
+    schema = pa.schema([("image", pa.binary()), ("label", pa.int64())])
+    labels = pa.array(np.zeros(3_000_000, np.int64))
+    places = pa.array(np.zeros(3_000_000, np.int32))
+    same = pa.DictionaryArray.from_arrays(places, pa.array([b"x"])).cast(pa.binary())
+    with pq.ParquetWriter(tmp_path / "x.parquet", schema) as writer:
+        for _ in range(7):
+            writer.write_table(pa.table({"image": same, "label": labels}, schema=schema))
+    assert (tmp_path / "x.parquet").stat().st_size < 200_000
+    begin = time.monotonic()
+    with pytest.raises(DataError, match=r"at most 20,000,000 rows expected, found 21,000,000;"):
+        open_images(str(tmp_path / "x.parquet"))
+    assert time.monotonic() - begin < 2
+
+
+def test_more_rows_in_several_files_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "MOST_ROWS", 3)
+    for number in range(2):
+        write_parquet(tmp_path / f"{number}.parquet", rows("a", "b"))
+    with pytest.raises(DataError, match=r"1.parquet: at most 3 rows expected, found 4; take a p"):
+        open_images(str(tmp_path))

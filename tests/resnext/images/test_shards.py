@@ -47,10 +47,21 @@ def contents(images: ImageSet) -> list[tuple[str, bytes, int]]:
         ({"a.jpg": b"A", "a.json": b'{"label": 4, "x": []}'}, [("a", 4)]),
         ({"a.jpg": b"A", "a.json": b"none", "a.cls": b"5"}, [("a", 5)]),
         ({"x.y/a.jpg": b"A", "x.y/a.cls": b"5"}, [("x.y/a", 5)]),
+        ({"a.jpg": b"A", "a.cls": b"5.0\n"}, [("a", 5)]),
+        ({"a.jpg": b"A", "a.json": b'{"label": 5.0}'}, [("a", 5)]),
         ({"./a.jpeg": b"A", "./a.cls": b"5", "./a.txt": b"words"}, [("a", 5)]),
         ({"__meta__": b"{}", "a.jpg": b"A", "a.cls": b"5"}, [("a", 5)]),
     ],
-    ids=["order of members", "json", "cls before json", "folders", "dots", "meta"],
+    ids=[
+        "order of members",
+        "json",
+        "cls before json",
+        "folders",
+        "float",
+        "JSON float",
+        "dots",
+        "meta",
+    ],
 )
 def test_samples_are_made_of_members_of_one_name(
     tmp_path: Path, members: dict[str, bytes], found: list[tuple[str, int]]

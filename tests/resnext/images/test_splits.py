@@ -150,3 +150,13 @@ def test_folder_and_tar_are_alike_whatever_they_hold(
             except DataError:
                 found.append(None)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("names", [("Train", "Val"), ("TRAIN", "VALIDATION"), ("train", "Valid")])
+def test_folders_of_splits_are_found_in_any_case(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        (tmp_path / name / "cat").mkdir(parents=True)
+        (tmp_path / name / "cat" / f"{name}.jpg").touch()
+    for split, name in zip(("train", "val"), names, strict=True):
+        images = open_images(str(tmp_path), split=split)
+        assert tuple(images.ids) == (f"cat/{name}.jpg",)

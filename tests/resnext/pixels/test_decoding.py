@@ -1,5 +1,6 @@
 import io
 import struct
+import time
 import warnings
 import zlib
 
@@ -203,3 +204,71 @@ def test_too_many_declared_pixels_give_no_warning_and_leave_the_filters(kind: st
             decode(declared(10000, 10000, kind=kind))
         assert warnings.filters == before
     assert warned == []
+
+
+def tiff(bits: tuple[int, ...], *, kind: int = 1) -> bytes:
+    """Write a TIFF of 2 x 2 pixels by hand, with one sample of so many bits for each entry."""
+    body = bytes(4 * sum(bits) // 8)
+    short = struct.pack(f"<{len(bits)}H", *bits)
+    entries = [
+        (256, 4, 1, 2),
+        (257, 4, 1, 2),
+        (258, 3, len(bits), int.from_bytes(short, "little") if len(bits) < 3 else 200),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2 if len(bits) > 2 else 1),
+        (273, 4, 1, 300),
+        (277, 3, 1, len(bits)),
+        (278, 4, 1, 2),
+        (279, 4, 1, len(body)),
+        (339, 3, 1, kind),
+    ]
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    head += b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    return head.ljust(200, b"\0") + short.ljust(100, b"\0") + body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tiff((16, 16, 16)),
+        tiff((16,)),
+        b"P6 1 1 65535\n" + bytes(6),
+        b"P6 1 1 1023\n" + bytes(6),
+        b"P3 1 1 256\n1 2 3\n",
+        b"P5 1 1 65535\n" + bytes(2),
+    ],
+    ids=["RGB TIFF", "gray TIFF", "PPM", "PPM of a sensor", "PPM as text", "PGM"],
+)
+def test_more_than_eight_bits_in_the_file_are_refused_whatever_pillow_makes_of_them(
+    data: bytes,
+) -> None:
+    with pytest.raises(ImageError, match=r"at most 8 bits a sample expected, found (9|1\d) in a"):
+        decode(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [tiff((8, 8, 8)), tiff((8,)), b"P6 2 2 255\n" + bytes(12), b"P6 2 2 200\n" + bytes(12)],
+    ids=["RGB TIFF", "gray TIFF", "PPM", "PPM of less"],
+)
+def test_eight_bits_in_the_file_are_read(data: bytes) -> None:
+    assert not decode(data).any()
+
+
+def repeated_scans(times: int) -> bytes:
+    data = saved(Image.new("RGB", (2000, 2000), "red"), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * times + data[-2:]
+
+
+def test_jpeg_that_repeats_its_scans_is_refused_at_once() -> None:
+    data = repeated_scans(3000)  # half a minute to decode
+    begin = time.monotonic()
+    with pytest.raises(ImageError, match=r"a JPEG of at most 100 scans expected, found 3009, each"):
+        decode(data)
+    assert time.monotonic() - begin < 1
+
+
+def test_jpeg_of_usual_scans_is_read_whatever_follows_it() -> None:
+    data = repeated_scans(1)
+    assert decode(data + data[data.rindex(b"\xff\xda") : -2] * 3000).shape == (2000, 2000, 3)
