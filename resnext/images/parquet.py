@@ -18,14 +18,17 @@ from resnext.images.listing import reading
 from resnext.images.names import Names, few
 from resnext.images.parquet_rows import Rows, explained
 from resnext.images.plain_files import open_plain
+from resnext.images.tar_headers import LONGEST_NAME
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
 IMAGE: Final = ("image", "img")
 # Every row takes some dozens of bytes in memory, and next to none in a file. The largest sets of
 # labelled pictures have fourteen million.
 MOST_ROWS: Final = 20_000_000
+NAMES: Final = 256  # rows whose names are read at a time
 LABEL: Final = ("label", "labels", "fine_label")
 
 
@@ -112,9 +115,8 @@ class _Table:
                     f"{path}: at most {MOST_ROWS:,} rows expected, found "
                     f"{total:,}; take a part of them, in files of their own"
                 )
-            wanted = [label, f"{image}.path"] if named else [label]
-            table = file.read(columns=wanted, use_threads=False)
-            names = table.column(image).combine_chunks().field("path").to_pylist() if named else []
+            table = file.read(columns=[label], use_threads=False)
+            names = _paths(path, file, image) if named else []
             classes = _classes(file.schema_arrow.metadata, label)
             metadata = file.metadata
             rows = [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
@@ -162,6 +164,20 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
     path_type = parts.get("path", pa.null())
     named = types.is_string(path_type) or types.is_large_string(path_type)
     return image, label, named
+
+
+def _paths(path: Path, file: "ParquetFile", image: str) -> list[str | None]:
+    """Return the names of the images, read a few at a time: a file may repeat long ones."""
+    names: list[str | None] = []
+    for batch in file.iter_batches(NAMES, columns=[f"{image}.path"], use_threads=False):
+        found = batch.column(0).field("path").to_pylist()
+        if (longest := max((len(name) for name in found if name), default=0)) > LONGEST_NAME:
+            raise DataError(
+                f"{path}: column {image}: names of at most {LONGEST_NAME} letters expected, found "
+                f"one of {longest}"
+            )
+        names += found
+    return names
 
 
 def _labels(

@@ -287,3 +287,11 @@ def test_more_rows_in_several_files_are_refused(
         write_parquet(tmp_path / f"{number}.parquet", rows("a", "b"))
     with pytest.raises(DataError, match=r"1.parquet: at most 3 rows expected, found 4; take a p"):
         open_images(str(tmp_path))
+
+
+def test_long_names_that_a_file_repeats_are_refused_at_once(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "x.parquet", rows(*["n" * 100_000] * 300))
+    with pytest.raises(
+        DataError, match=r"names of at most 4096 letters expected, found one of 1000"
+    ):
+        open_images(str(path))
