@@ -9,7 +9,7 @@ from resnext.errors import ConvertError
 if TYPE_CHECKING:
     from convert.location import Location
     from resnext.checkpoint import Checkpoint
-    from resnext.images.remote import Bar
+    from resnext.download import Bar
 
     __version__: str
 

@@ -13,7 +13,7 @@ from resnext.download import cache_folder, download
 from resnext.published import Row, published
 
 if TYPE_CHECKING:
-    from resnext.images.remote import Bar
+    from resnext.download import Bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ here.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resnext.images.remote import Bar
+from resnext.download import Bar
 from train.input.images import count_classes, find_images, in_turn
 from train.input.option_checks import check_network, check_options
 from train.input.options import TrainingConfig, chosen_recipe

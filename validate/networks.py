@@ -17,7 +17,7 @@ from validate.protocols import Protocol, choose
 if TYPE_CHECKING:
     import torch
 
-    from resnext.images.remote import Bar
+    from resnext.download import Bar
     from validate.measured_pass import PreparedRun
     from validate.options import MeasurementConfig
 

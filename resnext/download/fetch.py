@@ -1,10 +1,12 @@
 """Downloads: a file appears whole or not at all, and an interrupted download is resumed."""
 
+import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from resnext.download.partial import Partial, partial_of
 from resnext.download.transfer import (
@@ -20,6 +22,9 @@ from resnext.download.transfer import (
     transfer,
 )
 from resnext.errors import DownloadError
+
+# Takes the name of a file; the block in which it is downloaded gets a function for its progress.
+Bar = Callable[[str], AbstractContextManager[Progress]]
 
 REDIRECTS: Final = 10
 POLL: Final = 0.2  # seconds
@@ -87,6 +92,35 @@ def cache_folder(override: Path | None) -> Path:
         override = user_cache_path("resnext", appauthor=False)
     override.mkdir(parents=True, exist_ok=True)
     return override
+
+
+def no_bar(_name: str) -> AbstractContextManager[Progress]:
+    """Show no progress of a download."""
+    return nullcontext(lambda _done, _total: None)
+
+
+def download_all(urls: Sequence[str], cache: Path | None, progress: Bar) -> list[Path]:
+    """Download files into the cache, those that are not there yet; return their paths.
+
+    Args:
+        urls: addresses, http or https.
+        cache: folder of downloads; None for the user's own.
+        progress: shows the progress of each file.
+
+    Raises:
+        DownloadError: a file cannot be downloaded; those before it are kept.
+        OSError: the cache cannot be written.
+    """
+    return [_into_cache(url, cache_folder(cache) / "shards", progress) for url in urls]
+
+
+def _into_cache(url: str, folder: Path, progress: Bar) -> Path:
+    name = urlsplit(url).path.rpartition("/")[2] or "index"
+    # Files of the same name at different addresses are kept apart.
+    folder = folder / hashlib.sha256(url.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress(name) as advance:
+        return download(url, folder / name, size=None, progress=advance)
 
 
 @contextmanager

@@ -17,14 +17,13 @@ from typing import BinaryIO, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.download import cache_folder, download
+from resnext.download import Bar, cache_folder, download
 from resnext.errors import DataError, ImageError
 from resnext.files import whole_file
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.image_set import ImageSet
 from resnext.images.listing import reading
 from resnext.images.names import Names, brief, few
-from resnext.images.remote import Bar
 from resnext.images.tar_headers import BROKEN, is_plain, open_tar
 from resnext.pixels.decoding import Picture
 

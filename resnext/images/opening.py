@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from resnext.download import without_password
+from resnext.download import Bar, download_all, no_bar, without_password
 from resnext.errors import DataError, UnlabelledError
 from resnext.images import imagenet
 from resnext.images.archives import archive_images
@@ -22,7 +22,6 @@ from resnext.images.names import few
 from resnext.images.parquet import parquet_images
 from resnext.images.patterns import expand, matching_files
 from resnext.images.plain_files import open_plain
-from resnext.images.remote import Bar, fetch, quiet
 from resnext.images.shards import is_sharded, shard_images
 from resnext.images.splits import SPLITS, of_split
 from resnext.images.tar import DamagedError, is_tar, packing, scan
@@ -42,7 +41,7 @@ def open_images(
     labels: Path | None = None,
     split: str = "val",
     cache: Path | None = None,
-    progress: Bar = quiet,
+    progress: Bar = no_bar,
 ) -> ImageSet:
     """Return the labelled images that --data and --labels name.
 
@@ -210,7 +209,7 @@ def _remote(wanted: _Wanted) -> ImageSet:
                 f"{without_password(url)}: shards at http or https, whose names end in .tar, "
                 "expected; bring anything else to this machine first"
             )
-    paths = fetch(urls, wanted.cache, wanted.progress)
+    paths = download_all(urls, wanted.cache, wanted.progress)
     try:
         return _tars(replace(wanted, data=without_password(wanted.data)), paths)
     except DamagedError as error:

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 import convert
 from resnext.checkpoint import Checkpoint, Origin
-from resnext.images.remote import quiet
+from resnext.download import no_bar
 from tests.support import warm
 from tests.support.golden import ROOT
 from tests.support.train_runs import (
@@ -188,7 +188,7 @@ def test_chain_of_trainings_states_the_file_that_each_began_with(
     path = trained / "best.safetensors"
     for folder in (tmp_path / "second", tmp_path / "third"):
         config = TrainingConfig(data="data", output=folder, init=str(path))
-        checkpoint = from_checkpoint(config, classes=3, names=CLASSES, bar=quiet).checkpoint
+        checkpoint = from_checkpoint(config, classes=3, names=CLASSES, bar=no_bar).checkpoint
         stated = checkpoint.provenance
         assert (stated.source_file, stated.source_bytes) == (path.name, path.stat().st_size)
         assert stated.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

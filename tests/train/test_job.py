@@ -22,7 +22,7 @@ from safetensors.numpy import load_file
 from torch.distributed import distributed_c10d
 
 from resnext.distributed.job import join
-from resnext.images.remote import quiet
+from resnext.download import no_bar
 from tests.support import warm
 from tests.support.train_runs import (
     assert_refused,
@@ -268,8 +268,8 @@ def main(words: list[str]) -> None:
         config = config_of(**context.params)
     with join() as job:
         distributed_c10d._set_pg_timeout(timedelta(seconds=0.2))
-        request = checked_request(config, job, quiet)
-        task = prepare(config, request.recipe, request.images, job=job, bar=quiet)
+        request = checked_request(config, job, no_bar)
+        task = prepare(config, request.recipe, request.images, job=job, bar=no_bar)
     print(len(task.images.train), len(task.images.val))
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 import convert
 from resnext.checkpoint import Checkpoint, Origin, Provenance
+from resnext.download import Bar
 from resnext.images.alignment import in_order_of_labels
 from resnext.images.names import few
-from resnext.images.remote import Bar
 from resnext.layout import layout
 from resnext.loader.batches import NO_MEMORY
 from resnext.model import ResNeXt

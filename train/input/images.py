@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
+from resnext.download import Bar
 from resnext.errors import DataError, UnlabelledError
 from resnext.images.image_set import ImageSet
 from resnext.images.opening import open_images
-from resnext.images.remote import Bar
 from resnext.images.splits import SPLIT_FOLDERS
 from train.input.split import Images, check_classes, is_same, split
 

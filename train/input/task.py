@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from resnext.distributed.job import Job
+from resnext.download import Bar
 from resnext.images.alignment import aligned
 from resnext.images.image_set import ImageSet
-from resnext.images.remote import Bar
 from train.input.class_weights import balanced_weights, named_weights, read_weights
 from train.input.first_network import FirstNetwork, from_checkpoint, from_scratch
 from train.input.images import count_classes, digest, in_turn
