@@ -18,7 +18,7 @@ from benchmarks.networks import RESNEXT_50
 from benchmarks.pictures import draw_pictures
 from benchmarks.runs import write_result
 from resnext.images.image_set import ImageSet
-from resnext.images.opening import open_images
+from resnext.images.sources.opening import open_images
 from resnext.inference.arithmetic import Precision
 from resnext.inference.predictor import Predictor
 from resnext.model import ResNeXt

@@ -18,8 +18,8 @@ import torch
 from benchmarks.pictures import write_pictures
 from benchmarks.runs import write_result
 from resnext.distributed.job import Job
-from resnext.images.folders import class_folders
 from resnext.images.image_set import ImageSet
+from resnext.images.sources.folders import class_folders
 from resnext.inference.arithmetic import Precision
 from resnext.inference.pending import PendingValues
 from resnext.inference.plan import make_plan

@@ -39,7 +39,7 @@ TINY = Spec(
 
 OPEN = """
 import sys, time
-from resnext.images.opening import open_images
+from resnext.images.sources.opening import open_images
 start = time.perf_counter()
 images = open_images(sys.argv[1])
 print(time.perf_counter() - start, len(images))

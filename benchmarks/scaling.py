@@ -14,9 +14,9 @@ from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.pictures import write_pictures
 from benchmarks.runs import in_turn, script, write_result
 from benchmarks.validation import speed
-from resnext.images.folders import class_folders
 from resnext.images.image_set import ImageSet
 from resnext.images.names import Names
+from resnext.images.sources.folders import class_folders
 from resnext.inference.plan import make_plan
 from validate.ledger.entries import Collection, Entry, to_entries
 from validate.ledger.ledger import Ledger

@@ -21,6 +21,9 @@ ALLOWED = {
     "resnext/download": {"resnext/terminal"},
     "resnext/pages": {"resnext/terminal"},
     "resnext/images": {"resnext/pixels", "resnext/download", "resnext/terminal"},
+    "resnext/images/sources": {
+        *("resnext/images", "resnext/pixels", "resnext/download", "resnext/terminal"),
+    },
     "resnext/loader": {"resnext/pixels", "resnext/images"},
     "resnext/inference": {
         "resnext/pixels",
@@ -44,7 +47,7 @@ ALLOWED = {
     "train": {"resnext/*", "convert", "train/*"},
 }
 
-MOST_MODULES = 17  # of a folder
+MOST_MODULES = 16  # of a folder, with its `__init__`
 MOST_LINES = 300  # of a module
 
 

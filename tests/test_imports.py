@@ -22,7 +22,7 @@ CHECKPOINT = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
         "import convert.conversion",
         "import convert.torch7.mapping",
         "import resnext.checkpoint",
-        "import resnext.images.opening, resnext.images.alignment",
+        "import resnext.images.sources.opening, resnext.images.alignment",
         "import resnext.published; resnext.published.published()",
         "from resnext import Checkpoint, Spec, Preprocessing, Provenance, ResnextError",
         "import resnext, convert; print(end='' * len(dir(resnext) + [convert.__version__]))",

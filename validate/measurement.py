@@ -12,7 +12,7 @@ import numpy as np
 from resnext.errors import DataError
 from resnext.images.alignment import aligned
 from resnext.images.image_set import ImageSet
-from resnext.images.opening import open_images
+from resnext.images.sources.opening import open_images
 from resnext.inference.plan import make_plan
 from resnext.machine import PACKAGES, versions
 from resnext.pixels.pipelines import Pipeline

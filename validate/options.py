@@ -13,7 +13,7 @@ class MeasurementConfig:
     """One measurement, as it was asked for.
 
     Attributes:
-        data: where the images are; see `resnext.images.opening.open_images`.
+        data: where the images are; see `resnext.images.sources.opening.open_images`.
         labels: file of labels, for images without class folders.
         cache: folder of downloads; None is the user's own.
         claims: table of the user's own, or None.

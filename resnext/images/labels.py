@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from resnext.errors import DataError
 from resnext.images.listing import SUFFIXES, reading
 from resnext.images.names import few, normal
-from resnext.images.plain_files import read_once
-from resnext.images.tar import BLOCK, packing_of, starts_tar
+from resnext.images.plain_files import BLOCK, packing_of, read_once, starts_tar
 
 # First cells, in lower case, by which a header line is recognised.
 TITLES: Final = frozenset(

@@ -1,4 +1,4 @@
-"""Files that end: pipes and devices are told apart, and a pipe is read once."""
+"""Files by what they are: ordinary ones, pipes, devices, and archives by their first bytes."""
 
 import os
 import select
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from resnext.errors import DataError
+from resnext.images.listing import reading
 
 KINDS: Final = {
     stat.S_IFIFO: "a pipe",
@@ -17,6 +18,16 @@ KINDS: Final = {
 }
 CHUNK: Final = 1 << 20  # bytes
 POLL: Final = 200  # milliseconds
+BLOCK: Final = 512  # bytes of a block of a tar
+
+# First bytes of compressed files, which may hold a tar whose members cannot be read one by one.
+PACKED: Final = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}
 
 
 def open_plain(path: Path) -> BinaryIO:
@@ -33,6 +44,30 @@ def open_plain(path: Path) -> BinaryIO:
             "and name that"
         )
     return path.open("rb")
+
+
+def packing(path: Path) -> str | None:
+    """Return the compression of a file by its first bytes; None if it is not compressed."""
+    with reading(), open_plain(path) as file:
+        return packing_of(file.read(8))
+
+
+def packing_of(start: bytes) -> str | None:
+    """Return the compression of a file that starts so; None if it is not compressed."""
+    return next((name for magic, name in PACKED.items() if start.startswith(magic)), None)
+
+
+def is_tar(path: Path) -> bool:
+    """Tell whether a file is an uncompressed tar, by its suffix or its first header."""
+    with reading(), open_plain(path) as file:
+        return starts_tar(file.read(BLOCK), path)
+
+
+def starts_tar(start: bytes, path: Path) -> bool:
+    """Tell whether a file whose first block this is is an uncompressed tar."""
+    if packing_of(start) is not None:
+        return False
+    return path.suffix == ".tar" or start[257:262] == b"ustar"
 
 
 def read_once(path: Path, *, most: int, patience: float = 10) -> bytes:

@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.runs import write_result  # noqa: E402
 from resnext.errors import ResnextError  # noqa: E402
-from resnext.images.opening import open_images  # noqa: E402
+from resnext.images.sources.opening import open_images  # noqa: E402
 from resnext.preprocessing import read_preprocessing  # noqa: E402
 from resnext.published import read_table  # noqa: E402
 

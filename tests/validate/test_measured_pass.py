@@ -17,8 +17,8 @@ from PIL import Image
 
 import convert
 from resnext.errors import CheckpointError, DataError, DeviceError
-from resnext.images.folders import class_folders
 from resnext.images.image_set import ImageSet
+from resnext.images.sources.folders import class_folders
 from resnext.inference.arithmetic import Precision, find_device
 from resnext.inference.evaluation import BatchResult, evaluate
 from resnext.inference.metrics import Counts, count, top_five

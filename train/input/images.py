@@ -11,7 +11,7 @@ import numpy as np
 from resnext.download import Bar
 from resnext.errors import DataError, UnlabelledError
 from resnext.images.image_set import ImageSet
-from resnext.images.opening import open_images
+from resnext.images.sources.opening import open_images
 from resnext.images.splits import SPLIT_FOLDERS
 from train.input.split import Images, check_classes, is_same, split
 

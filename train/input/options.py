@@ -17,7 +17,7 @@ class TrainingConfig:
     """The options of one training.
 
     Attributes:
-        data: source of the images; see `resnext.images.opening.open_images`.
+        data: source of the images; see `resnext.images.sources.opening.open_images`.
         output: folder of the run.
         val_data: source of other images to validate with, or None.
         val_fraction: fraction of each class that is kept for validation, or None.

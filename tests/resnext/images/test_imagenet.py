@@ -13,7 +13,7 @@ from PIL import Image
 from resnext.errors import DataError, UnlabelledError
 from resnext.images.image_set import ImageSet
 from resnext.images.imagenet import NAMES, WNIDS, validation_labels
-from resnext.images.opening import open_images
+from resnext.images.sources.opening import open_images
 from tests.support.image_forms import add, write_parquet
 
 # Labels of the first six validation images, and wnids of these classes.

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from resnext.errors import DataError
 from resnext.images.labels import read_labels
-from resnext.images.opening import open_images
 from resnext.images.plain_files import read_once
+from resnext.images.sources.opening import open_images
 
 WNID_A, WNID_B = "n01440764", "n15075141"  # the first and the last of the thousand
 

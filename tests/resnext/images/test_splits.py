@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnext.errors import DataError
-from resnext.images.opening import open_images
+from resnext.images.sources.opening import open_images
 
 Found = tuple[str, tuple[str, ...], list[int], tuple[str, ...] | None]
 

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resnext.images.folders import class_folders
 from resnext.images.image_set import ImageSet
+from resnext.images.sources.folders import class_folders
 from resnext.loader.batch import Batch
 from resnext.loader.batches import Prepare, read_batches
 from resnext.loader.buffers import BufferPool

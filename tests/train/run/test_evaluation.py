@@ -6,7 +6,7 @@ import torch
 
 import convert
 from resnext.distributed.job import Job
-from resnext.images.folders import class_folders
+from resnext.images.sources.folders import class_folders
 from resnext.inference.pending import PendingValues
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Batch

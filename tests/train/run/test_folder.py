@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resnext.images.folders import class_folders
+from resnext.images.sources.folders import class_folders
 from tests.support.train_runs import write_pictures
 from train.input.split import Images
 from train.run.folder import StateError, check_outside_of_images, full_disk_explained

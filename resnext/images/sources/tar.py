@@ -12,8 +12,8 @@ from resnext.errors import DataError
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.listing import is_image, reading
 from resnext.images.names import brief
-from resnext.images.plain_files import open_plain
-from resnext.images.tar_headers import (
+from resnext.images.plain_files import BLOCK, open_plain, packing
+from resnext.images.sources.tar_headers import (
     BROKEN,
     DEEPEST,
     LONGEST_NAME,
@@ -22,18 +22,8 @@ from resnext.images.tar_headers import (
     open_tar,
 )
 
-BLOCK: Final = 512  # bytes
 END: Final = bytes(BLOCK)
 PADDING: Final = 1 << 20  # bytes behind the end that are checked to be zero
-
-# First bytes of compressed files, which may hold a tar whose members cannot be read one by one.
-PACKED: Final = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PK\x03\x04": "zip",
-}
 
 
 class DamagedError(DataError):
@@ -106,30 +96,6 @@ def scan(path: Path) -> Index:
         sizes=sizes,
     )
     return Index(names=names, byte_ranges=byte_ranges, folders=folders, ignored=ignored)
-
-
-def packing(path: Path) -> str | None:
-    """Return the compression of a file by its first bytes; None if it is not compressed."""
-    with reading(), open_plain(path) as file:
-        return packing_of(file.read(8))
-
-
-def packing_of(start: bytes) -> str | None:
-    """Return the compression of a file that starts so; None if it is not compressed."""
-    return next((name for magic, name in PACKED.items() if start.startswith(magic)), None)
-
-
-def is_tar(path: Path) -> bool:
-    """Tell whether a file is an uncompressed tar, by its suffix or its first header."""
-    with reading(), open_plain(path) as file:
-        return starts_tar(file.read(BLOCK), path)
-
-
-def starts_tar(start: bytes, path: Path) -> bool:
-    """Tell whether a file whose first block this is is an uncompressed tar."""
-    if packing_of(start) is not None:
-        return False
-    return path.suffix == ".tar" or start[257:262] == b"ustar"
 
 
 def _members(path: Path, file: BinaryIO, total: int) -> Iterator[tarfile.TarInfo]:

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from resnext.errors import DataError
-from resnext.images.folders import class_folders
-from resnext.images.opening import open_images
+from resnext.images.sources.folders import class_folders
+from resnext.images.sources.opening import open_images
 
 
 def touch(root: Path, *names: str) -> Path:

@@ -24,7 +24,7 @@ from resnext.images.byte_ranges import ByteRanges
 from resnext.images.image_set import ImageSet
 from resnext.images.listing import reading
 from resnext.images.names import Names, brief, few
-from resnext.images.tar_headers import BROKEN, is_plain, open_tar
+from resnext.images.sources.tar_headers import BROKEN, is_plain, open_tar
 from resnext.pixels.decoding import Picture
 
 SIDE: Final = 32  # pixels

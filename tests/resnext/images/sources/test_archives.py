@@ -12,8 +12,8 @@ import pytest
 
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
-from resnext.images.opening import open_images
-from resnext.images.tar import scan
+from resnext.images.sources.opening import open_images
+from resnext.images.sources.tar import scan
 from tests.support.image_forms import add
 
 

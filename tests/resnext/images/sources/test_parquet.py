@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from resnext.errors import DataError
-from resnext.images import parquet
 from resnext.images.image_set import ImageSet
-from resnext.images.opening import open_images
+from resnext.images.sources import parquet
+from resnext.images.sources.opening import open_images
 from tests.support.image_forms import write_parquet
 
 
@@ -209,7 +209,7 @@ def test_memory_is_that_of_a_page_not_of_a_file(tmp_path: Path) -> None:
     assert pq.ParquetFile(path).num_row_groups == 1
     code = f"""
 import pyarrow, resource
-from resnext.images.opening import open_images
+from resnext.images.sources.opening import open_images
 images = open_images({str(path)!r})
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for place in range(96):
@@ -223,7 +223,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def test_missing_extra_is_named(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "x.parquet", rows("a"))
     (tmp_path / "pyarrow.py").write_text("raise ImportError('not here')")
-    code = f"from resnext.images.opening import open_images; open_images({str(path)!r})"
+    code = f"from resnext.images.sources.opening import open_images; open_images({str(path)!r})"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"],
         capture_output=True,

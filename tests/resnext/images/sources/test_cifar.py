@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from resnext.errors import DataError, DownloadError, ImageError
-from resnext.images.cifar import CIFARS, decode_record
-from resnext.images.opening import open_images
+from resnext.images.sources.cifar import CIFARS, decode_record
+from resnext.images.sources.opening import open_images
 
 NAMES = {
     "batches.meta.txt": "\n".join(f"thing{number}" for number in range(10)) + "\n\n",
@@ -290,7 +290,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
     )
-    monkeypatch.setattr("resnext.images.opening.CIFARS", (row,))
+    monkeypatch.setattr("resnext.images.sources.opening.CIFARS", (row,))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server

@@ -16,9 +16,9 @@ from resnext.images.image_set import ImageSet
 from resnext.images.labels import MOST_LABELS
 from resnext.images.listing import reading
 from resnext.images.names import Names, few
-from resnext.images.parquet_rows import Rows, explained
 from resnext.images.plain_files import open_plain
-from resnext.images.tar_headers import LONGEST_NAME
+from resnext.images.sources.parquet_rows import Rows, explained
+from resnext.images.sources.tar_headers import LONGEST_NAME
 
 if TYPE_CHECKING:
     import pyarrow as pa

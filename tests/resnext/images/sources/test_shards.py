@@ -17,9 +17,9 @@ from resnext.download import Progress
 from resnext.errors import DataError, DownloadError
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.image_set import ImageSet
-from resnext.images.opening import open_images
-from resnext.images.shards import shard_images
-from resnext.images.tar import Index
+from resnext.images.sources.opening import open_images
+from resnext.images.sources.shards import shard_images
+from resnext.images.sources.tar import Index
 from tests.support.image_forms import folder_of_shards
 
 

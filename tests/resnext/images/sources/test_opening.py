@@ -17,7 +17,7 @@ import convert
 from resnext.errors import DataError
 from resnext.images.alignment import aligned
 from resnext.images.image_set import ImageSet
-from resnext.images.opening import open_images
+from resnext.images.sources.opening import open_images
 from resnext.inference.arithmetic import Precision
 from resnext.inference.metrics import Counts, count, top_five
 from resnext.inference.predictor import Predictor

@@ -12,19 +12,19 @@ from urllib.parse import urlsplit
 from resnext.download import Bar, download_all, no_bar, without_password
 from resnext.errors import DataError, UnlabelledError
 from resnext.images import imagenet
-from resnext.images.archives import archive_images
-from resnext.images.cifar import CIFARS, cifar_images, downloaded, found_in, unpacked
-from resnext.images.folders import folder_images, is_folder
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels, read_labels
 from resnext.images.listing import is_image, reading
 from resnext.images.names import few
-from resnext.images.parquet import parquet_images
 from resnext.images.patterns import expand, matching_files
-from resnext.images.plain_files import open_plain
-from resnext.images.shards import is_sharded, shard_images
+from resnext.images.plain_files import is_tar, open_plain, packing
+from resnext.images.sources.archives import archive_images
+from resnext.images.sources.cifar import CIFARS, cifar_images, downloaded, found_in, unpacked
+from resnext.images.sources.folders import folder_images, is_folder
+from resnext.images.sources.parquet import parquet_images
+from resnext.images.sources.shards import is_sharded, shard_images
+from resnext.images.sources.tar import DamagedError, scan
 from resnext.images.splits import SPLITS, of_split
-from resnext.images.tar import DamagedError, is_tar, packing, scan
 
 FORMS: Final = (
     "class folders, a flat folder of images with --labels, a tar of either, WebDataset shards, "

@@ -10,8 +10,8 @@ from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
 from resnext.images.listing import START, Listing, has_suffix, ignored_note, is_image, is_picture
 from resnext.images.names import Names, few
+from resnext.images.sources.tar import Index
 from resnext.images.splits import Place, find_root
-from resnext.images.tar import Index
 
 
 @dataclass(slots=True, eq=False)

@@ -20,7 +20,7 @@ from resnext.images.image_set import ImageSet
 from resnext.images.labels import whole_number
 from resnext.images.listing import SUFFIXES, ignored_note, reading
 from resnext.images.names import Names, few
-from resnext.images.tar import Index
+from resnext.images.sources.tar import Index
 
 IMAGES: Final = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
 LABELS: Final = ("cls", "json")

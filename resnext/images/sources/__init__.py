@@ -1,0 +1,1 @@
+"""Sources of images: folders, tars, shards, Parquet files and CIFAR, each to an image set."""
