@@ -204,9 +204,9 @@ def _measure(config: "MeasurementConfig", job: "Job") -> "Report | None":
 def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
     from validate.reports import to_json, write_reports
-    from validate.reports.terminal import print_table
-    from validate.reports.wording import exit_code
-    from validate.verdicts.groups import open_claims
+    from validate.reports.sentences import exit_code
+    from validate.reports.table import print_table
+    from validate.verdicts.claim_groups import open_claims
 
     try:  # a stdout that went away must not take the reports along, nor a full disk the table
         if as_json:

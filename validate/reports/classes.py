@@ -17,9 +17,9 @@ from resnext.pages.class_table import (
     display_names,
 )
 from resnext.terminal.text import printable
+from validate.reports.sentences import percent
 from validate.reports.statistics import Answers
-from validate.reports.wording import percent
-from validate.verdicts.groups import Group
+from validate.verdicts.claim_groups import NetworkGroup
 from validate.verdicts.results import Report
 
 # Where classes are many: rows with bars for each network, and confusions.
@@ -77,7 +77,7 @@ def class_names(report: Report, classes: int) -> tuple[str, ...]:
     return display_names(report.classes)
 
 
-def network_classes(report: Report, found: Answers, group: Group) -> NetworkClasses:
+def network_classes(report: Report, found: Answers, group: NetworkGroup) -> NetworkClasses:
     """Return what is shown of the classes of a network."""
     runs = [found.top_one(place) for place in group.places]
     names = class_names(report, found.classes)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from resnext.files import whole_file
-from validate.reports.fields import to_json
+from validate.reports.json_report import to_json
 from validate.reports.junit import to_junit
 from validate.reports.markdown import to_markdown
 from validate.reports.page import to_page

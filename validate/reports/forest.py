@@ -9,10 +9,10 @@ from resnext.pages.axes import Axis, axis_over
 from resnext.published import Claim
 from resnext.terminal.text import number, printable
 from validate.ledger.comparison import exact_mcnemar
+from validate.reports.sentences import LABELS, group_remarks, percent
 from validate.reports.statistics import Answers, discordant
-from validate.reports.wording import LABELS, group_remarks, percent
+from validate.verdicts.claim_groups import ClaimBlock, ClaimLine, NetworkGroup
 from validate.verdicts.claims import Verdict, tolerance
-from validate.verdicts.groups import ClaimBlock, ClaimLine, Group
 
 # Stands in place of a verdict where the claim was made under another protocol than the run's.
 COMPARED: Final = "compared"
@@ -112,7 +112,7 @@ class Forest:
         return marked[-1] if marked and self.axis else None
 
 
-def forest(group: Group, found: Answers) -> Forest:
+def forest(group: NetworkGroup, found: Answers) -> Forest:
     """Return the table and the plot of a network."""
     blocks = tuple(group.blocks())
     axis = axis_of(line for block in blocks for line in block.lines)
@@ -194,7 +194,7 @@ def _line(line: ClaimLine, axis: Axis | None) -> ForestLine:
     )
 
 
-def _discordance(group: Group, found: Answers) -> list[str]:
+def _discordance(group: NetworkGroup, found: Answers) -> list[str]:
     first, *others = group.places
     texts = []
     for other, result in zip(others, group.results[1:], strict=True):

@@ -5,9 +5,9 @@ from xml.etree import ElementTree as ET
 
 from resnext.published import Claim
 from resnext.terminal.text import number, printable
-from validate.reports.wording import remark, shown
+from validate.reports.sentences import remark, shown
+from validate.verdicts.claim_groups import NetworkGroup, grouped, open_claims
 from validate.verdicts.claims import Judgement, Verdict
-from validate.verdicts.groups import Group, grouped, open_claims
 from validate.verdicts.results import Report, Result
 
 
@@ -51,7 +51,7 @@ def _images_suite(root: ET.Element, report: Report) -> None:
         ET.SubElement(suite, "system-out").text = "\n".join(map(printable, report.notes))
 
 
-def _suite(root: ET.Element, group: Group) -> None:
+def _suite(root: ET.Element, group: NetworkGroup) -> None:
     suite = ET.SubElement(root, "testsuite", name=printable(group.title))
     for result in group.results:
         prefix = f"{result.run.pipeline}." if group.told else ""
@@ -85,7 +85,7 @@ def _judged(case: ET.Element, result: Result, judged: Judgement) -> None:
         ET.SubElement(case, "skipped", message=text)
 
 
-def _case(suite: ET.Element, group: Group, claim: Claim) -> ET.Element:
+def _case(suite: ET.Element, group: NetworkGroup, claim: Claim) -> ET.Element:
     protocol = [f"{claim.crops} crops"] if claim.crops != 1 else []
     protocol += [f"crop {claim.crop}"] if claim.crop else []
     name = f"{claim.metric} {claim.value} ({', '.join([claim.source, *protocol])})"

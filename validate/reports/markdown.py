@@ -6,8 +6,7 @@ from typing import Final
 
 from resnext.terminal.text import number, printable
 from validate.reports.forest import signed
-from validate.reports.statistics import Answers, answers
-from validate.reports.wording import (
+from validate.reports.sentences import (
     LABELS,
     Outcome,
     cut,
@@ -17,8 +16,9 @@ from validate.reports.wording import (
     remarks,
     shown,
 )
+from validate.reports.statistics import Answers, answers
+from validate.verdicts.claim_groups import ClaimBlock, ClaimLine, NetworkGroup, grouped
 from validate.verdicts.claims import Verdict
-from validate.verdicts.groups import ClaimBlock, ClaimLine, Group, grouped
 from validate.verdicts.results import Report
 
 # GitHub takes 1 MiB for all summaries of a step.
@@ -104,7 +104,7 @@ def _claims(report: Report) -> list[str]:
     return _table(COLUMNS, rows, right=(3, 4, 5, 6, 7))
 
 
-def _row(group: Group, block: ClaimBlock, line: ClaimLine) -> tuple[str, ...]:
+def _row(group: NetworkGroup, block: ClaimBlock, line: ClaimLine) -> tuple[str, ...]:
     low, high = line.interval or (None, None)
     off = ""
     if line.points is not None and line.excess is not None:
@@ -151,7 +151,7 @@ def _hardest(report: Report) -> list[str]:
     return ["## Hardest classes", "", *_table(headers, rows, right=(2,))]
 
 
-def _hardest_of(report: Report, found: Answers, group: Group) -> Iterator[tuple[str, ...]]:
+def _hardest_of(report: Report, found: Answers, group: NetworkGroup) -> Iterator[tuple[str, ...]]:
     """Yield a row for each of the classes that the first run of a group gets wrong most often."""
     first = found.top_one(group.places[0])
     counts = first.counts()

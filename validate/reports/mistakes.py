@@ -7,10 +7,10 @@ from typing import Final
 from resnext.images.image_set import ImageSet
 from resnext.terminal.text import printable
 from validate.reports.classes import class_names
+from validate.reports.sentences import cut
 from validate.reports.statistics import Answers, confident_mistakes
 from validate.reports.thumbnails import Thumbnail, thumbnail
-from validate.reports.wording import cut
-from validate.verdicts.groups import Group
+from validate.verdicts.claim_groups import NetworkGroup
 from validate.verdicts.results import Report
 
 # Mistakes of one network, and of all networks together.
@@ -73,7 +73,7 @@ class Album:
         return found
 
 
-def galleries(report: Report, found: Answers, groups: Sequence[Group]) -> list[Gallery]:
+def galleries(report: Report, found: Answers, groups: Sequence[NetworkGroup]) -> list[Gallery]:
     """Return a gallery for each network that made mistakes."""
     names = class_names(report, found.classes)
     each = max(min(MOST_EACH, MOST // max(len(groups), 1)), 1)

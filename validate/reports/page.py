@@ -8,8 +8,7 @@ from resnext.terminal.text import number, printable
 from validate.reports.classes import all_classes, network_classes
 from validate.reports.forest import VERDICT_MARKS, forest
 from validate.reports.mistakes import galleries
-from validate.reports.statistics import answers
-from validate.reports.wording import (
+from validate.reports.sentences import (
     cut,
     exit_code,
     exit_meaning,
@@ -17,7 +16,8 @@ from validate.reports.wording import (
     sentences,
     shown,
 )
-from validate.verdicts.groups import grouped
+from validate.reports.statistics import answers
+from validate.verdicts.claim_groups import grouped
 from validate.verdicts.results import Report
 
 TEMPLATE: Final = Path(__file__).with_name("report.html")

@@ -1,4 +1,4 @@
-"""Results as a table for people."""
+"""The table of results that `resnext-validate` prints on stdout."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from resnext.terminal.text import printable
-from validate.reports.wording import LABELS, percent
+from resnext.terminal.text import number, printable
+from validate.reports.sentences import LABELS, percent, remarks
+from validate.verdicts.claim_groups import ClaimBlock, ClaimLine, NetworkGroup, grouped
 from validate.verdicts.claims import Verdict
-from validate.verdicts.groups import ClaimBlock, ClaimLine, Group, grouped
-from validate.verdicts.results import Result
+from validate.verdicts.results import Report, Result
 
 HEADERS: Final = ("network", "correct", "error %", "claim %", "verdict", "source")
 NUMBERS: Final = ("correct", "error %", "claim %")
@@ -19,11 +19,42 @@ GAP: Final = "  "
 LEAST: Final = 40
 # A source that does not fit goes on below itself, in no fewer columns than these.
 NARROWEST: Final = 12
+# Unreadable images that are listed; the reports name all of them.
+LISTED: Final = 10
 STYLES: Final = {
     Verdict.REPRODUCED: "green",
     Verdict.NOT_REPRODUCED: "bold red",
     Verdict.NO_VERDICT: "yellow",
 }
+
+
+class _Console(Console):
+    """A console that raises an error when the reader of stdout has closed it."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error: rich would end the process with 1, the code of a claim that failed."""
+        raise BrokenPipeError
+
+
+def print_table(report: Report) -> None:
+    """Print the results, and below them remarks on single claims and the unreadable images."""
+    console = _Console(markup=False, highlight=False, emoji=False)
+    console.width = max(console.width, LEAST)
+    console.print(to_table(report.results, console))
+    texts = [*remarks(report.results), *_failures(report)]
+    if texts:
+        console.print()
+    for text in texts:
+        console.print(printable(text), soft_wrap=True)
+
+
+def _failures(report: Report) -> Iterator[str]:
+    failures = sorted(report.decisions.failures.items())
+    if failures:
+        yield f"{number(len(failures), 'image')} could not be read:"
+    yield from (f"  {reason}" for _, reason in failures[:LISTED])
+    if len(failures) > LISTED:
+        yield f"  and {len(failures) - LISTED} more; --output lists them all"
 
 
 def to_table(results: Sequence[Result], console: Console) -> Text:
@@ -51,7 +82,7 @@ def to_table(results: Sequence[Result], console: Console) -> Text:
     return Text("\n").join(lines)
 
 
-def _rows(group: Group, block: ClaimBlock) -> Iterator[tuple[Text, ...]]:
+def _rows(group: NetworkGroup, block: ClaimBlock) -> Iterator[tuple[Text, ...]]:
     """Yield the cells of a block's lines, as many as `HEADERS`."""
     for place, line in enumerate(block.lines):
         pipeline = f" {line.result.run.pipeline}" if group.told else ""
@@ -81,7 +112,7 @@ def _lines(cells: Sequence[Text], widths: Sequence[int], console: Console) -> It
         cell.align("right" if header in NUMBERS else "left", width)
         aligned.append(cell)
     indent = Text(" " * (sum(widths[:-1]) + len(GAP) * len(aligned)))
-    for number, part in enumerate(last.wrap(console, widths[-1])):
-        line = indent + part if number else Text(GAP).join([*aligned, part])
+    for column, part in enumerate(last.wrap(console, widths[-1])):
+        line = indent + part if column else Text(GAP).join([*aligned, part])
         line.rstrip()
         yield line

@@ -7,7 +7,7 @@ import pytest
 from resnext.inference.metrics import Counts
 from tests.support.sample_report import sample_report
 from validate.reports.forest import axis_of, mark_of
-from validate.verdicts.groups import ClaimLine
+from validate.verdicts.claim_groups import ClaimLine
 
 
 def line(value: str, wrong: int, images: int) -> ClaimLine:

@@ -9,11 +9,10 @@ from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import IMAGENET
 from resnext.published import Claim, Metric
 from tests.support.sample_report import sample_report
-from validate.reports.table import to_table
-from validate.reports.terminal import print_table
-from validate.reports.wording import exit_code, exit_meaning, headline, outcome, remarks
+from validate.reports.sentences import exit_code, exit_meaning, headline, outcome, remarks
+from validate.reports.table import print_table, to_table
+from validate.verdicts.claim_groups import open_claims
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
-from validate.verdicts.groups import open_claims
 from validate.verdicts.results import Changed, MeasuredRun, Result
 
 COUNTS = Counts(images=50000, top1_correct=38550, top5_correct=46490)

@@ -9,8 +9,8 @@ from typing import Final
 from resnext.pixels.pipelines import Pipeline
 from resnext.published import Claim, Metric
 from resnext.terminal.text import number, printable
+from validate.verdicts.claim_groups import NetworkGroup, grouped, open_claims
 from validate.verdicts.claims import Judgement, Verdict
-from validate.verdicts.groups import Group, grouped, open_claims
 from validate.verdicts.results import Report, Result
 
 LABELS: Final = {Metric.TOP1_ERROR: "top-1", Metric.TOP5_ERROR: "top-5"}
@@ -51,7 +51,7 @@ class Shift:
         return f"{difference(self.points, self.images)} that under {Pipeline.TORCH7}"
 
 
-def shifts(group: Group) -> Iterator[Shift]:
+def shifts(group: NetworkGroup) -> Iterator[Shift]:
     """Yield what each other pipeline does to a network that was measured under torch7 too."""
     by_pipeline = {result.run.pipeline: result.counts for result in group.results}
     own = by_pipeline.pop(Pipeline.TORCH7, None)
@@ -122,7 +122,7 @@ def remarks(results: Sequence[Result]) -> tuple[str, ...]:
     )
 
 
-def group_remarks(group: Group) -> Iterator[str]:
+def group_remarks(group: NetworkGroup) -> Iterator[str]:
     """Yield what there is to say about a network, without its name."""
     for result in group.results:
         where = f"{result.run.pipeline}: " if group.told else ""

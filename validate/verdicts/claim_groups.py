@@ -1,4 +1,4 @@
-"""Results as people read them: network by network, claim by claim, pipelines side by side."""
+"""Results grouped for a report: by network, then by claim, with the pipelines side by side."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -71,7 +71,7 @@ class ClaimBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class NetworkGroup:
     """The runs of one checkpoint that differ in nothing but their pipeline.
 
     Attributes:
@@ -114,7 +114,7 @@ class Group:
         return dict.fromkeys(found)
 
 
-def grouped(results: Sequence[Result]) -> tuple[Group, ...]:
+def grouped(results: Sequence[Result]) -> tuple[NetworkGroup, ...]:
     """Return the results by checkpoint and protocol, in the order of their first."""
     places: dict[object, list[int]] = {}
     for place, result in enumerate(results):
@@ -126,7 +126,7 @@ def grouped(results: Sequence[Result]) -> tuple[Group, ...]:
     for found in places.values():
         run = results[found[0]].run
         groups.append(
-            Group(
+            NetworkGroup(
                 title=title(run, with_file=shared[title(run)] > 1),
                 places=tuple(found),
                 results=tuple(results[place] for place in found),
