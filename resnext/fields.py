@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
+from reprlib import Repr
 from typing import Any, Final, TypeGuard
 
 from resnext.errors import ResnextError
@@ -21,6 +22,35 @@ Shape = type | Mapping[str, Any]
 # No count reaches this, and NumPy's integers end here.
 COUNT_LIMIT: Final = 2**63
 
+# Characters of a value from a file that are put into a message, at most.
+SHOWN: Final = 200
+
+
+class BriefRepr(Repr):
+    """Values as Python writes them, but for the inside of long, deep and large ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict = 3, 4
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 8
+        self.maxstring = self.maxother = SHOWN - 20
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002 - the base class calls it so
+        """Write a number, or how long it is: Python refuses to write more than 4,300 digits."""
+        if abs(x) < 10**40:
+            return str(x)
+        return f"a whole number of about {x.bit_length() * 0.30103:,.0f} digits"
+
+
+def shown(value: object) -> str:
+    """Return a value from a file as a message shows it: one that is not small only in part."""
+    return cut(BriefRepr().repr(value))
+
+
+def cut(text: str) -> str:
+    """Return a text from a file, or its beginning if it is long."""
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 4]} ..."
+
 
 def read_toml(path: Path, error: Error) -> dict[str, object]:
     """Return the top table of a TOML file.
@@ -32,14 +62,15 @@ def read_toml(path: Path, error: Error) -> dict[str, object]:
     try:
         # Editors on Windows begin a file with a byte order mark.
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as cause:
-        raise error(f"{path}: not a TOML file: {cause}") from cause
+    # ValueError: also of a number with more digits than Python reads.
+    except (ValueError, RecursionError) as cause:
+        raise error(f"{path}: not a TOML file: {cut(str(cause))}") from cause
 
 
 def check_table(value: object, name: str, error: Error) -> Mapping[str, object]:
     """Return a table as it is, or raise `error` for any other value."""
     if not isinstance(value, dict):
-        raise error(f"{name}: a table expected, found {value!r}")
+        raise error(f"{name}: a table expected, found {shown(value)}")
     return value
 
 
@@ -48,20 +79,22 @@ def check_known(
 ) -> None:
     """Raise `error` if a table has a field that is not among the known ones."""
     if unknown := sorted(set(fields).difference(known)):
-        raise error(f"{name}: unknown field {unknown[0]!r}")
+        raise error(f"{name}: unknown field {shown(unknown[0])}")
 
 
 def check_text(value: object, name: str, error: Error) -> str:
     """Return a text as it is, or raise `error` for any other value."""
     if not isinstance(value, str):
-        raise error(f"{name} must be a text, found {value!r}")
+        raise error(f"{name} must be a text, found {shown(value)}")
     return value
 
 
 def check_whole(value: object, name: str, error: Error) -> int:
-    """Return a whole number, one of NumPy's too, as an int, or raise `error`."""
+    """Return a whole number of 64 bits, one of NumPy's too, as an int, or raise `error`."""
     if not is_whole(value):
-        raise error(f"{name} must be a whole number, found {value!r}")
+        raise error(f"{name} must be a whole number, found {shown(value)}")
+    if not -COUNT_LIMIT < int(value) < COUNT_LIMIT:
+        raise error(f"{name} must be a whole number below 2**63, found {shown(value)}")
     return int(value)
 
 

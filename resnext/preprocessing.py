@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from resnext.errors import PreprocessingError
-from resnext.fields import check_known, is_number, is_whole, read_toml
+from resnext.fields import check_known, is_number, is_whole, read_toml, shown
 
 # Pixels of a side. Images of more than about the square of this are refused by the decoder.
 LONGEST: Final = 9459
@@ -20,7 +20,7 @@ class Preprocessing:
         scale: pixels of the shorter side after scaling; None means no scaling.
         crop: side in pixels of the square input of the network.
         mean: subtracted per channel (red, green, blue), in units of `white`.
-        std: divides per channel, in units of `white`, > 0.
+        std: divides per channel, in units of `white`, at least `LEAST`.
         white: the value that a byte of 255 is scaled to: 1 for the ImageNet networks, 255 for those
             of CIFAR, whose mean and std are published on the scale of bytes.
 
@@ -42,9 +42,9 @@ class Preprocessing:
         if self.scale is not None and self.scale < self.crop:
             raise PreprocessingError(f"scale {self.scale} is smaller than crop {self.crop}")
         if type(self.white) is not int or self.white not in (1, 255):
-            raise PreprocessingError(f"white 1 or 255 expected, found {self.white!r}")
-        if min(self.std) <= 0:
-            raise PreprocessingError(f"std > 0 expected, found {self.std}")
+            raise PreprocessingError(f"white 1 or 255 expected, found {shown(self.white)}")
+        if min(self.std) < LEAST:
+            raise PreprocessingError(f"std of at least {LEAST:g} expected, found {self.std}")
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, object], where: str) -> Self:
@@ -89,13 +89,15 @@ def read_preprocessing(path: Path) -> Preprocessing:
 
 
 MOST: Final = 1_000_000  # far above any mean or std, even on the scale of bytes
+# Far below any std. Any difference from a mean, divided by this, is a finite float32.
+LEAST: Final = 1e-30
 
 
 def _side(name: str, value: object) -> int:
     side = int(value) if is_whole(value) else 0
     if not 0 < side <= LONGEST:
         raise PreprocessingError(
-            f"{name} must be a whole number of pixels from 1 to {LONGEST}, found {value!r}"
+            f"{name} must be a whole number of pixels from 1 to {LONGEST}, found {shown(value)}"
         )
     return side
 
@@ -104,7 +106,7 @@ def _triple(name: str, value: object) -> tuple[float, float, float]:
     numbers = value if isinstance(value, list | tuple) else ()
     if len(numbers) != 3 or not all(is_number(number, below=MOST) for number in numbers):
         raise PreprocessingError(
-            f"{name} must be three numbers, finite and below {MOST:,}, found {value!r}"
+            f"{name} must be three numbers, finite and below {MOST:,}, found {shown(value)}"
         )
     red, green, blue = numbers
     return (float(red), float(green), float(blue))

@@ -1,6 +1,7 @@
 """Published networks and their claims: the built-in table, and tables of the same form."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from resnext.errors import PublishedError, ResnextError
-from resnext.fields import check_known, check_table, check_text, check_whole, read_toml
+from resnext.fields import check_known, check_table, check_text, check_whole, read_toml, shown
 from resnext.preprocessing import LONGEST, Preprocessing
 from resnext.spec import Spec
 
@@ -99,14 +100,16 @@ def read_table(path: Path) -> tuple[Row, ...]:
     document = read_toml(path, PublishedError)
     networks = document.get("network")
     if set(document) != {"network"} or not isinstance(networks, list):
-        raise PublishedError(f"{path}: [[network]] tables expected, found {sorted(document)}")
+        raise PublishedError(
+            f"{path}: [[network]] tables expected, found {shown(sorted(document))}"
+        )
     try:
         rows = tuple(_row(fields, f"network {n}") for n, fields in enumerate(networks, 1))
     except ResnextError as error:
         raise PublishedError(f"{path}: {error}") from error
-    names = [row.name for row in rows]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise PublishedError(f"{path}: two networks of the name {twice[0]!r}")
+    counts = Counter(row.name for row in rows)
+    if twice := sorted(name for name, count in counts.items() if count > 1):
+        raise PublishedError(f"{path}: two networks of the name {shown(twice[0])}")
     return rows
 
 
@@ -122,7 +125,7 @@ def _row(fields: object, where: str) -> Row:
     fields = check_table(fields, where, PublishedError)
     check_known(fields, _ROW_FIELDS, where, PublishedError)
     name = _text(fields, "name", where)
-    where = f"network {name!r}"
+    where = f"network {shown(name)}"
     preprocessing = Preprocessing.from_fields(
         check_table(fields.get("preprocessing"), f"{where}, preprocessing", PublishedError), where
     )
@@ -151,7 +154,7 @@ def _sha256(fields: Mapping[str, object], where: str) -> str:
     if not re.fullmatch("[0-9a-f]{64}", value):
         raise PublishedError(
             f"{where}: weights_sha256 must be 64 digits from 0 to f, as in report.json, "
-            f"found {value!r}"
+            f"found {shown(value)}"
         )
     return value
 
@@ -161,9 +164,13 @@ def _claim(fields: object, where: str) -> Claim:
     check_known(fields, _CLAIM_FIELDS, where, PublishedError)
     metric, value = _text(fields, "metric", where), _text(fields, "value", where)
     if metric not in list(Metric):
-        raise PublishedError(f"{where}: metric is one of {', '.join(Metric)}, found {metric!r}")
+        raise PublishedError(
+            f"{where}: metric is one of {', '.join(Metric)}, found {shown(metric)}"
+        )
     if not re.fullmatch(r"\d{1,3}(\.\d{1,9})?", value, re.ASCII) or Decimal(value) > 100:
-        raise PublishedError(f'{where}: value must be a percentage such as "22.2", found {value!r}')
+        raise PublishedError(
+            f'{where}: value must be a percentage such as "22.2", found {shown(value)}'
+        )
     crops = _whole(fields, "crops", where) if "crops" in fields else 1
     images = _whole(fields, "images", where)
     if crops not in (1, 10) or images < 1:

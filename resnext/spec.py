@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from resnext.errors import SpecError
-from resnext.fields import check_known, check_whole, is_whole
+from resnext.fields import check_known, check_whole, cut, is_whole, shown
 
 
 class Stem(StrEnum):
@@ -93,7 +93,9 @@ class Spec:
             object.__setattr__(self, field.name, _value(field.name, getattr(self, field.name)))
         numbers = (self.cardinality, self.base_width, self.planes, self.stem_width, self.classes)
         if len(self.blocks) not in (3, 4) or min((*self.blocks, *numbers)) < 1:
-            raise SpecError(f"three or four stages and whole numbers >= 1 expected, found {self}")
+            raise SpecError(
+                f"three or four stages and whole numbers >= 1 expected, found {cut(str(self))}"
+            )
         if sum(self.blocks) > MOST_BLOCKS:
             raise SpecError(f"at most {MOST_BLOCKS} blocks expected, found {sum(self.blocks)}")
         if self.block is Block.BASIC and (self.cardinality, self.base_width) != (1, self.planes):
@@ -188,10 +190,10 @@ def _value(name: str, value: object) -> object:
     """Return a value in the type of the attribute `name`, or refuse it."""
     if choices := _CHOICES.get(name):
         if value not in list(choices):
-            raise SpecError(f"{name} is one of {', '.join(choices)}, found {value!r}")
+            raise SpecError(f"{name} is one of {', '.join(choices)}, found {shown(value)}")
         return choices(str(value))
     if name == "blocks":
         if not isinstance(value, list | tuple) or not all(map(is_whole, value)):
-            raise SpecError(f"blocks must be a list of whole numbers, found {value!r}")
-        return tuple(map(int, value))
+            raise SpecError(f"blocks must be a list of whole numbers, found {shown(value)}")
+        return tuple(check_whole(number, "blocks: each", SpecError) for number in value)
     return check_whole(value, name, SpecError)

@@ -1,13 +1,15 @@
 """The arithmetic of a network: its device, its precision, and what decides its rounding."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from textwrap import shorten
 from typing import Final
 
 import torch
+from torch import nn
 
 from resnext.errors import DeviceError
 from resnext.machine import keep_freed_memory, usual_threads
@@ -26,6 +28,7 @@ class Precision(StrEnum):
     FP16 = "fp16"
 
 
+SLOWER: Final = 1.2  # times as long as in fp32 is worth a note: less may be chance
 REASON: Final = 120  # characters of a PyTorch message that are quoted, at most
 
 DTYPES: Final = {
@@ -107,19 +110,44 @@ def check_precision(precision: Precision, device: torch.device) -> None:
         raise DeviceError(f"--precision tf32: an NVIDIA GPU expected, found {device}; use fp32")
 
 
-def precision_note(precision: Precision, device: torch.device) -> str | None:
-    """Return a note where a device is known to emulate a precision slowly; else None.
+def precision_note(
+    precision: Precision,
+    device: torch.device,
+    *,
+    measure: Callable[[torch.dtype], float] | None = None,
+) -> str | None:
+    """Return a note where a processor takes longer in a precision than in fp32; else None.
 
-    Convolutions in bfloat16 and float16 take about ten times as long as in float32 on a processor
-    that lacks instructions for them (seen with AVX2 alone).
+    Instructions for a type do not make it fast: a Xeon with those of AVX-512 for bfloat16, but not
+    with AMX, takes twice as long as in float32, and one without them ten times.
+
+    Args:
+        precision: of the network.
+        device: where it computes; only a CPU is measured.
+        measure: returns the seconds of a block in a type; by default `block_seconds`.
     """
-    ask = {Precision.BF16: "_is_mkldnn_bf16_supported", Precision.FP16: "_is_mkldnn_fp16_supported"}
-    if device.type != "cpu" or precision not in ask or not hasattr(torch.ops, "mkldnn"):
+    if device.type != "cpu" or precision not in (Precision.BF16, Precision.FP16):
         return None
-    supported = getattr(torch.ops.mkldnn, ask[precision], None)  # no public interface
-    if supported is None or supported():
+    measure = measure or block_seconds
+    slower = measure(DTYPES[precision]) / measure(torch.float32)
+    if slower < SLOWER:
         return None
-    return f"--precision {precision}: this processor computes it much more slowly than fp32"
+    return f"--precision {precision}: this processor takes {slower:.1f} times as long as in fp32"
+
+
+def block_seconds(dtype: torch.dtype) -> float:
+    """Return how long the convolutions of a block of ResNeXt-50 take here, at best, in seconds."""
+    shapes = ((256, 128, 1, 1), (128, 128, 3, 32), (128, 256, 1, 1))
+    layers = [nn.Conv2d(i, o, k, padding=k // 2, groups=g, dtype=dtype) for i, o, k, g in shapes]
+    block = nn.Sequential(*layers).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.ones(1, 256, 28, 28, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    times = []
+    with torch.inference_mode():
+        for _ in range(4):  # the first one prepares the others
+            begin = time.perf_counter()
+            block(x)
+            times.append(time.perf_counter() - begin)
+    return min(times)
 
 
 def use_processors(*, processes: int) -> None:

@@ -7,7 +7,7 @@ are tried first; where their results are not the expected ones, the network stay
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Final, Protocol, Self, cast
+from typing import ClassVar, Final, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from resnext.fast_path import Choice, FastPath, choose_first
 from resnext.inference.arithmetic import numbered
+from resnext.inference.bounds import Growth, KnownBound
 from resnext.model import PostActivation, ResNeXt
 
 # Tolerance (relative and absolute) of the comparison with plain convolutions, by data type.
@@ -22,7 +23,16 @@ NEAR: Final = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 
 
 class FusedConvolution(Protocol):
-    """A convolution with what follows it."""
+    """A convolution with what follows it.
+
+    Attributes:
+        keeps_nan: what is no number stays none in the ReLU, as in PyTorch's own.
+    """
+
+    keeps_nan: ClassVar[bool]
+
+    def convolved(self, x: Tensor) -> Tensor:
+        """Return the convolution of x, with nothing behind it."""
 
     def rectified(self, x: Tensor) -> Tensor:
         """Return relu(convolution of x)."""
@@ -57,67 +67,89 @@ ENGINES: Final = {
 def fused(network: ResNeXt) -> ResNeXt:
     """Return a folded network whose convolutions take over the additions and ReLUs behind them.
 
-    Blocks of the usual order (convolution, batch norm, ReLU) are replaced, those of other orders
-    stay. The logits are those of the folded network up to the order of a sum.
+    Networks of the usual order (convolution, batch norm, ReLU) are changed, those of other orders
+    stay as they are. The logits are those of the folded network up to the order of a sum.
 
     Args:
         network: folded, in evaluation mode, on its device, of any type; it is changed.
     """
     weight = network.conv1.weight
     fuse = choose(weight.device, weight.dtype).chosen
-    if fuse is None:
+    blocks = [
+        (network.get_submodule(name), place, block)
+        for name in network.stage_names
+        for place, block in network.get_submodule(name).named_children()
+    ]
+    usual = isinstance(network.bn1, nn.Identity) and all(_is_folded(each) for *_, each in blocks)
+    if fuse is None or not usual:
         return network
-    for name in network.stage_names:
-        stage = network.get_submodule(name)
-        for place, block in stage.named_children():
-            if isinstance(block, PostActivation) and _is_folded(block):
-                stage.set_submodule(place, FusedBlock(block, fuse))
-    if isinstance(network.bn1, nn.Identity):
-        network.conv1 = Rectified(network.conv1, fuse)
-        network.bn1 = None  # and with it the ReLU
+    known = KnownBound(weight.dtype)
+    network.set_submodule("conv1", Rectified(network.conv1, fuse, known))
+    network.bn1 = None  # and with it the ReLU
+    for stage, place, block in blocks:
+        stage.set_submodule(place, FusedBlock(cast("PostActivation", block), fuse, known))
     return network
 
 
 class Rectified(nn.Module):
-    """A convolution and its ReLU."""
+    """The convolution at the start of a network, and its ReLU."""
 
-    def __init__(self, convolution: nn.Conv2d, fuse: Fuse) -> None:
+    def __init__(self, convolution: nn.Conv2d, fuse: Fuse, known: KnownBound) -> None:
         super().__init__()
+        self.growth = Growth(convolution)
         self.convolution = fuse(convolution)
+        self.known = known
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what comes out of the ReLU."""
-        return self.convolution.rectified(x)
+        if self.convolution.keeps_nan or self.known.forget().carry(x, [self.growth], None):
+            return self.convolution.rectified(x)
+        return F.relu(self.convolution.convolved(x))
 
 
 class FusedBlock(nn.Module):
-    """A residual block in as many passes over memory as it has convolutions."""
+    """A residual block in as many passes over memory as it has convolutions.
 
-    def __init__(self, block: PostActivation, fuse: Fuse) -> None:
+    A block that might overflow is computed with PyTorch's own ReLU where the fused one would turn
+    what is no number into a zero.
+    """
+
+    def __init__(self, block: PostActivation, fuse: Fuse, known: KnownBound) -> None:
         super().__init__()
         convolutions = [
-            block.get_submodule(f"conv{number}") for number in range(1, block.count + 1)
+            cast("nn.Conv2d", block.get_submodule(f"conv{number}"))
+            for number in range(1, block.count + 1)
         ]
-        self.convolutions = [fuse(cast("nn.Conv2d", each)) for each in convolutions]
+        self.known = known
+        self.branch = [Growth(each) for each in convolutions]
+        self.convolutions = [fuse(each) for each in convolutions]
+        self.beside: list[Growth] = []
         self.projection = self.padding = None
         if isinstance(block.downsample, nn.Sequential):
-            self.projection = fuse(cast("nn.Conv2d", block.downsample[0]))
+            projection = cast("nn.Conv2d", block.downsample[0])
+            self.beside = [Growth(projection)]
+            self.projection = fuse(projection)
         else:
             self.padding = block.downsample
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, outputs, H / stride, W / stride); x may be overwritten."""
         *inner, last = self.convolutions
+        quick = last.keeps_nan or self.known.carry(x, self.branch, self.beside)
         y = x
         for convolution in inner:
-            y = convolution.rectified(y)
+            y = convolution.rectified(y) if quick else F.relu(convolution.convolved(y))
         if self.padding is not None:
             x = self.padding(x)
-        return last.added(y, x, self.projection)
+        if quick:
+            return last.added(y, x, self.projection)
+        return F.relu(last.convolved(y) + (self.projection.convolved(x) if self.projection else x))
 
 
-def _is_folded(block: PostActivation) -> bool:
-    return not any(isinstance(module, nn.BatchNorm2d) for module in block.modules())
+def _is_folded(block: nn.Module) -> bool:
+    """Tell whether a block has the usual order, and no batch norm any more."""
+    normalises = any(isinstance(module, nn.BatchNorm2d) for module in block.modules())
+    return isinstance(block, PostActivation) and not normalises
 
 
 def refusal(device: torch.device, dtype: torch.dtype) -> str | None:

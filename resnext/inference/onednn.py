@@ -5,7 +5,7 @@ without the compiler they need neither a C++ compiler nor a minute at the start.
 interface: see `resnext.inference.fusion` for how they are tried first.
 """
 
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 class PackedConvolution:
     """A convolution whose weights lie in memory as the processor likes them."""
+
+    keeps_nan: ClassVar[bool] = False
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         """Take over a convolution; its weights are packed when the first input is seen."""
@@ -39,11 +41,15 @@ class PackedConvolution:
             through: that convolution.
         """
         if through is not None:
-            other = through._convolved(other, "none")
+            other = through.convolved(other)
         answer: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
             other, x, self._weight(x), self.bias, *self.shape, "add", 1.0, "relu", [], ""
         )
         return answer
+
+    def convolved(self, x: Tensor) -> Tensor:
+        """Return the convolution of x."""
+        return self._convolved(x, "none")
 
     def _convolved(self, x: Tensor, after: str) -> Tensor:
         answer: Tensor = torch.ops.mkldnn._convolution_pointwise(

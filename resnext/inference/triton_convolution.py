@@ -1,6 +1,6 @@
 """Convolutions on a GPU, with bias, shortcut and ReLU added by one Triton kernel."""
 
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 import triton
@@ -20,6 +20,8 @@ class FinishedConvolution:
     PyTorch adds a bias in a pass of its own behind cuDNN, and so it does with a shortcut and the
     ReLU: together they take longer than a grouped convolution itself.
     """
+
+    keeps_nan: ClassVar[bool] = True
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         """Take over a convolution."""
@@ -46,6 +48,10 @@ class FinishedConvolution:
         if through is None:
             return finish(y, self.bias, other)
         return finish(y, self.bias, through._convolved(other), through.bias)
+
+    def convolved(self, x: Tensor) -> Tensor:
+        """Return the convolution of x."""
+        return self._convolved(x) + self.bias[:, None, None]
 
     def _convolved(self, x: Tensor) -> Tensor:
         return F.conv2d(

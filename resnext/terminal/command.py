@@ -28,6 +28,7 @@ class Command(click.Command):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and end the process."""
+        open_missing_streams()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a file's name need not be valid text
                 stream.reconfigure(errors="backslashreplace")
@@ -109,6 +110,19 @@ def exit_on_error(prog: str) -> Iterator[None]:
     else:
         return
     raise SystemExit(BAD_INPUT)
+
+
+def open_missing_streams() -> None:
+    """Open the null device as each of the descriptors 0, 1 and 2 that is closed.
+
+    The next file that is opened would else get its number, and take what C libraries print there.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            found = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.set_inheritable(found, True)
 
 
 def say(prog: str, text: str) -> None:

@@ -2,12 +2,14 @@
 
 from decimal import Decimal
 from math import inf, nan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from resnext.fields import check_shape, is_number, is_whole
+from resnext.errors import PublishedError
+from resnext.fields import SHOWN, check_shape, check_whole, is_number, is_whole, read_toml, shown
 
 
 @pytest.mark.parametrize("value", [0, -3, 10**400, np.int64(7), np.uint8(7)])
@@ -49,3 +51,44 @@ def test_value_of_another_shape_is_refused_by_name(value: Any, shape: Any, messa
 
 def test_value_of_the_shape_is_taken() -> None:
     check_shape({"a": 3, "b": {"c": 4}}, {"a": int, "b": {"c": float}}, "row")
+
+
+def deep(levels: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, [10**5000] * 3, "a" * 10**6, ["a" * 10**6] * 100, deep(100_000), {"a" * 999: 1}],
+    ids=["number", "numbers", "text", "texts", "depth", "key"],
+)
+def test_value_that_is_not_small_is_shown_in_part(value: object) -> None:
+    assert 0 < len(shown(value)) <= SHOWN
+
+
+@pytest.mark.parametrize("value", [0, -7, 10**30, 0.5, "mine", [1, 2.5, "a"], {"a": [1]}, None])
+def test_small_value_is_shown_as_python_writes_it(value: object) -> None:
+    assert shown(value) == repr(value)
+
+
+@pytest.mark.parametrize("value", [10**5000, -(2**63), 2**63], ids=["long", "least", "most"])
+def test_whole_number_beyond_64_bits_is_refused(value: int) -> None:
+    with pytest.raises(PublishedError, match=r"^bytes must be a whole number below 2\*\*63, found"):
+        check_whole(value, "bytes", PublishedError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["crop = " + "9" * 5000, "crop = " + "[" * 100_000, "crop = [" * 2, "a" * 10**5],
+    ids=["number", "depth", "open", "key"],
+)
+def test_toml_that_cannot_be_read_is_one_short_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "large.toml"
+    path.write_text(text)
+    with pytest.raises(PublishedError) as caught:
+        read_toml(path, PublishedError)
+    assert str(caught.value).startswith(f"{path}: not a TOML file: ")
+    assert len(str(caught.value)) < len(str(path)) + SHOWN + 30

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -60,6 +61,22 @@ def write_claim(path: Path, *, value: str, images: int = 360) -> Path:
     text = CLAIMS.read_text()
     path.write_text(text.replace('"4.17"', f'"{value}"').replace("360", str(images)))
     return path
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_network_whose_sums_overflow_is_refused(
+    run: Run, some: Path, tmp_path: Path, precision: str
+) -> None:
+    """A ReLU that turns what is no number into a zero would give 90 % error and exit code 0."""
+    checkpoint = convert.load(CHECKPOINT)
+    tensors = {name: np.array(values) for name, values in checkpoint.tensors.items()}
+    weight = tensors["layer2.0.bn3.weight"]
+    weight *= np.float32(3e38) / np.abs(weight).max()
+    replace(checkpoint, tensors=tensors).save(tmp_path / "nan.safetensors")
+    done = run("--data", some, "--precision", precision, tmp_path / "nan.safetensors")
+    error = done.stderr.splitlines()[-1]  # behind notes
+    assert "nan.safetensors: finite logits expected" in error
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_digits_are_reproduced_as_a_table(run: Run) -> None:

@@ -1,5 +1,6 @@
 """Two ledgers image by image: which decisions differ, and whether chance would do that."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -213,8 +214,12 @@ def _side(value: object) -> str:
 
 def _numbered(stored: Stored) -> Sequence[tuple[str, int]]:
     """Return the name of each run, and how many of the same name stand before it."""
-    names = [run_name(run) for run in stored.identity["runs"]]
-    return [(name, names[:place].count(name)) for place, name in enumerate(names)]
+    seen: Counter[str] = Counter()
+    runs = []
+    for name in map(run_name, stored.identity["runs"]):
+        runs.append((name, seen[name]))
+        seen[name] += 1
+    return runs
 
 
 def _listed(runs: Sequence[tuple[str, int]]) -> str:

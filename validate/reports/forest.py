@@ -108,8 +108,10 @@ class Forest:
     @property
     def last_marked(self) -> int | None:
         """Return the place of the last block with a plot: the axis is drawn below it."""
-        marked = [place for place, block in enumerate(self.blocks) if block.published]
-        return marked[-1] if marked and self.axis else None
+        if self.axis is None:
+            return None
+        places = reversed(range(len(self.blocks)))  # the last is found at once: it is asked often
+        return next((place for place in places if self.blocks[place].published), None)
 
 
 def forest(group: NetworkGroup, found: Answers) -> Forest:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from resnext.pixels.pipelines import Pipeline
 from resnext.published import Claim, Metric
 from resnext.terminal.text import number, printable
-from validate.verdicts.claims import Judgement, Unjudged, Verdict, wilson_interval
+from validate.verdicts.claims import Unjudged, Verdict, wilson_interval
 from validate.verdicts.results import MeasuredRun, Report, Result
 
 
@@ -94,11 +94,22 @@ class NetworkGroup:
 
         A claim that one run of the group was judged by is compared with the others too.
         """
+        verdicts = [
+            {each.claim: each.verdict for each in result.judgements} for result in self.results
+        ]
         for metric in Metric:
             claims: list[Claim | None] = [c for c in self._judged() if c.metric is metric]
             for claim in claims or [None]:
-                lines = [_line(result, metric, claim) for result in self.results]
-                yield ClaimBlock(metric=metric, claim=claim, lines=tuple(lines))
+                lines = tuple(
+                    ClaimLine(
+                        result=result,
+                        metric=metric,
+                        claim=claim,
+                        verdict=None if claim is None else verdict.get(claim),
+                    )
+                    for result, verdict in zip(self.results, verdicts, strict=True)
+                )
+                yield ClaimBlock(metric=metric, claim=claim, lines=lines)
 
     def unjudged(self) -> tuple[Unjudged, ...]:
         """Return the claims that no run of the group was judged by, each once."""
@@ -141,12 +152,6 @@ def title(run: MeasuredRun, *, with_file: bool = False) -> str:
     parts += [f"{run.crops} crops"] if run.crops != 1 else []
     parts += [run.arithmetic] if run.arithmetic != "fp32" else []
     return ", ".join(parts)
-
-
-def _line(result: Result, metric: Metric, claim: Claim | None) -> ClaimLine:
-    judgements: dict[Claim | None, Judgement] = {each.claim: each for each in result.judgements}
-    verdict = judgements[claim].verdict if claim in judgements else None
-    return ClaimLine(result=result, metric=metric, claim=claim, verdict=verdict)
 
 
 def open_claims(report: Report) -> tuple[str, ...]:

@@ -91,3 +91,16 @@ def test_failure_of_the_compiler_is_explained() -> None:
 def test_other_errors_are_left_alone() -> None:
     with pytest.raises(RuntimeError, match="something else"), compilation.compilation_explained():
         raise RuntimeError("something else")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method.:DeprecationWarning")
+def test_compiled_network_keeps_what_is_no_number() -> None:
+    torch._dynamo.reset()
+    network = convert.load(DIGITS).build()
+    torch.nn.init.constant_(network.get_submodule("layer2.0.bn3").weight, 3e38)
+    predictor = Predictor(
+        network, device=torch.device("cpu"), precision=Precision.FP32, compiled=True
+    )
+    pictures = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 3, 32, 32))).float()
+    assert not np.isfinite(predictor.logits(pictures)).all(axis=1).any()

@@ -4,7 +4,7 @@ from torch import nn
 
 from convert import load
 from resnext.inference import fusion
-from resnext.inference.arithmetic import Precision, arithmetic, precision_note
+from resnext.inference.arithmetic import Precision, arithmetic, block_seconds, precision_note
 from resnext.inference.folding import folded
 from resnext.inference.fusion import FusedBlock, fused
 from resnext.inference.onednn import PackedConvolution
@@ -152,20 +152,27 @@ def test_gpu_finishes_its_convolutions(golden, dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "supported", "said"),
+    ("precision", "seconds", "times"),
     [
-        (Precision.BF16, False, True),
-        (Precision.BF16, True, False),
-        (Precision.FP16, False, True),
-        (Precision.FP32, False, False),
+        (Precision.BF16, 0.02, "2.0"),
+        (Precision.FP16, 0.10, "10.0"),
+        (Precision.BF16, 0.011, None),
+        (Precision.BF16, 0.004, None),
+        (Precision.FP32, 0.5, None),
     ],
 )
-def test_precision_that_the_processor_lacks_is_said(
-    monkeypatch: pytest.MonkeyPatch, precision: Precision, supported: bool, said: bool
+def test_precision_that_takes_longer_is_said(
+    precision: Precision, seconds: float, times: str | None
 ) -> None:
-    for name in ("_is_mkldnn_bf16_supported", "_is_mkldnn_fp16_supported"):
-        monkeypatch.setattr(torch.ops.mkldnn, name, lambda: supported)
-    note = precision_note(precision, torch.device("cpu"))
-    expected = f"--precision {precision}: this processor computes it much more slowly than fp32"
-    assert note == (expected if said else None)
-    assert precision_note(precision, torch.device("cuda")) is None
+    def measure(dtype: torch.dtype) -> float:
+        return 0.01 if dtype is torch.float32 else seconds
+
+    note = precision_note(precision, torch.device("cpu"), measure=measure)
+    said = f"--precision {precision}: this processor takes {times} times as long as in fp32"
+    assert note == (said if times else None)
+    assert precision_note(precision, torch.device("cuda"), measure=measure) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_block_is_timed_in_every_type(dtype: torch.dtype) -> None:
+    assert block_seconds(dtype) > 0

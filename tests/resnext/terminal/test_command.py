@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +90,16 @@ def test_stdout_that_nobody_reads_is_no_verdict(body: str, words: list[str]) -> 
 @pytest.mark.parametrize(("body", "code"), [("return 1", 1), ("sys.exit(3)", 3), ("pass", 0)])
 def test_command_ends_with_the_code_that_it_returns(body: str, code: int) -> None:
     assert run(f"import sys; {body}").returncode == code
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_print_to_a_closed_stream_lands_in_no_file(tmp_path: Path, closed: str) -> None:
+    """As libtiff prints to descriptor 2, whatever file that is."""
+    body = "file = open('ledger', 'wb'); [os.write(each, b'noise') for each in (1, 2)]; "
+    code = COMMAND.format(body=body + "file.write(b'entry'); return 0")
+    shell = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code]
+    done = subprocess.run(shell, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "ledger").read_bytes() == b"entry"
+    assert done.stdout == (b"" if "1>" in closed else b"noise")
+    assert done.stderr == (b"" if "2>" in closed else b"noise")
