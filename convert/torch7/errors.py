@@ -10,11 +10,13 @@ class T7Error(ConvertError):
 
     Attributes:
         offset: byte at which the fault was found.
+        fault: what was expected and found, without the cause and what to do.
     """
 
     def __init__(self, message: str, *, offset: int) -> None:
         super().__init__(f"byte {offset}: {message}")
         self.offset = offset
+        self.fault = message.split(";")[0]
 
 
 class TruncatedError(T7Error):
@@ -32,6 +34,22 @@ class TruncatedError(T7Error):
             offset=offset,
         )
         self.expected, self.found = expected, found
+
+
+class UnknownLayoutError(T7Error):
+    """Bytes that make no sense behind an object of a class that may have written itself.
+
+    Attributes:
+        found: the class.
+    """
+
+    def __init__(self, error: T7Error, found: str) -> None:
+        super().__init__(
+            f"{error.fault}; this stands after an object of class {found}, whose layout is not "
+            "known here: save the file again without it",
+            offset=error.offset,
+        )
+        self.found = found
 
 
 class UnknownTagError(T7Error):

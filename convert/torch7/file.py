@@ -1,24 +1,35 @@
 """Opens a .t7 file: finds its encoding and reads it, or names the kind of another file."""
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Final
 
-from convert.torch7.cursor import AsciiCursor, BinaryCursor, Buffer, Limits
-from convert.torch7.errors import NotT7Error, T7Error
-from convert.torch7.reader import LAST_TAG, read_root
+from convert.torch7.cursor import AsciiCursor, BinaryCursor, Buffer, Cursor, Limits
+from convert.torch7.errors import NotT7Error, T7Error, TrailingBytesError
+from convert.torch7.reader import LAST_TAG, read_first, read_root
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A .t7 file as read: its root value, encoding, width of `long` and size in bytes."""
+    """A .t7 file as read.
+
+    Attributes:
+        root: the value; of several the first, as Torch7's `torch.load` has it.
+        encoding: "binary" or "ascii".
+        long_bytes: width of `long`, None in a text.
+        bytes: size of the file.
+        others: how many values follow the first.
+    """
 
     root: Any
     encoding: str
     long_bytes: int | None
     bytes: int
+    others: int = 0
 
 
 def load(path: Path, *, limits: Limits | None = None) -> File:
@@ -48,25 +59,36 @@ def loads(data: Buffer, *, limits: Limits | None = None) -> File:
     if not head:
         raise NotT7Error("an empty file; copy or download it again")
     if _looks_binary(head):
-        try:
-            root = read_root(BinaryCursor(data, long_bytes=8, limits=limits), limits)
-            return File(root, "binary", 8, len(data))
-        except T7Error as error:
-            # Without its traceback, which keeps all that the first attempt read in memory.
-            return _read_long32(data, limits, error.with_traceback(None))
+        return _read_as(
+            data,
+            limits,
+            ("binary", 8, lambda: BinaryCursor(data, long_bytes=8, limits=limits)),
+            ("binary", 4, lambda: BinaryCursor(data, long_bytes=4, limits=limits)),
+        )
     if not _looks_ascii(head):
         raise NotT7Error(kind_of_file(head))
-    root = read_root(AsciiCursor(data, limits=limits), limits)
-    return File(root, "ascii", None, len(data))
+    return _read_as(data, limits, ("ascii", None, lambda: AsciiCursor(data, limits=limits)))
 
 
-def _read_long32(data: Buffer, limits: Limits, error8: T7Error) -> File:
-    try:
-        root = read_root(BinaryCursor(data, long_bytes=4, limits=limits), limits)
-    except T7Error as error4:
-        # The right width gets further before it reaches the fault.
-        raise (error4 if error4.offset > error8.offset else error8) from None
-    return File(root, "binary", 4, len(data))
+Reading = tuple[str, int | None, Callable[[], Cursor]]
+
+
+def _read_as(data: Buffer, limits: Limits, *readings: Reading) -> File:
+    """Read a file in the first of these ways in which it is one value, else several values."""
+    errors: list[T7Error] = []
+    for encoding, long_bytes, cursor in readings:
+        try:
+            return File(read_root(cursor(), limits), encoding, long_bytes, len(data))
+        except T7Error as error:
+            # Without its traceback, which keeps all that the attempt read in memory.
+            errors.append(error.with_traceback(None))
+    for (encoding, long_bytes, cursor), fault in zip(readings, errors, strict=True):
+        if isinstance(fault, TrailingBytesError):
+            with suppress(T7Error):
+                root, others = read_first(cursor(), limits)
+                return File(root, encoding, long_bytes, len(data), others)
+    # The right width gets further before it reaches the fault.
+    raise max(errors, key=lambda error: error.offset) from None
 
 
 def _looks_binary(head: bytes) -> bool:
@@ -96,6 +118,25 @@ SIGNATURES: Final = (
     (rb"\x89HDF\r\n", "an HDF5 file"),
     (rb"version https://git-lfs", "a Git LFS pointer: fetch the file itself (git lfs pull)"),
     (rb"(?i)\s*<(!doctype|html|\?xml)", "a web page: the download failed, try the address again"),
+    (
+        rb"(\xef\xbb\xbf)?\d\r\n",
+        (
+            "a Torch7 text with Windows' line ends: copy the original in binary mode, or undo it "
+            r"with `tr -d '\r' < FILE > NEW`"
+        ),
+    ),
+    (rb"\d\r", "a Torch7 text whose line ends were changed: copy the original in binary mode"),
+    (
+        rb"\xef\xbb\xbf\d\n",
+        (
+            "a Torch7 text behind a byte order mark: copy the original, or undo it with "
+            "`tail -c +4 FILE > NEW`"
+        ),
+    ),
+    (
+        rb"\xff\xfe|\xfe\xff",
+        "a text in UTF-16: an editor or a shell changed it; copy the original in binary mode",
+    ),
     (rb"[\t\n\r -~]+\Z", "a text file"),
 )
 

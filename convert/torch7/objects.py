@@ -1,5 +1,6 @@
 """The Lua values of a .t7 file. Strings are read as bytes, numbers as floats, nil as None."""
 
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -14,10 +15,19 @@ class BooleanKey(Enum):
     TRUE = True
 
 
-class Table(dict[Any, Any]):
-    """A Lua table: keys are bytes (strings), floats (numbers) or objects; equal only to itself."""
+class Table(MutableMapping[Any, Any]):
+    """A Lua table: keys are bytes (strings), floats (numbers) or objects; equal only to itself.
 
-    __slots__ = ()
+    Python's hash of a number is no secret, so that a file could choose numbers that all collide in
+    a dict: a few megabytes took minutes. As in Lua, the keys 1, 2, 3 ... that are set in this order
+    are an array, in which none collides. All other numbers are kept as text, whose hash is secret.
+    """
+
+    __slots__ = ("_items", "_length")
+
+    def __init__(self) -> None:
+        self._items: dict[Any, Any] = {}
+        self._length = 0  # of the array
 
     def __hash__(self) -> int:  # type: ignore[override]
         return id(self)
@@ -29,7 +39,36 @@ class Table(dict[Any, Any]):
         return self is not other
 
     def __setitem__(self, key: object, value: object) -> None:
-        super().__setitem__(BooleanKey(key) if isinstance(key, bool) else key, value)
+        if isinstance(key, bool):
+            key = BooleanKey(key)
+        elif isinstance(written := self._kept(key), str):
+            if key == self._length + 1 and written not in self._items:
+                self._length += 1
+            else:
+                key = written
+        self._items[key] = value
+
+    def __getitem__(self, key: object) -> Any:
+        return self._items[self._kept(key)]
+
+    def __contains__(self, key: object) -> bool:
+        return self._kept(key) in self._items
+
+    def __delitem__(self, key: object) -> None:
+        raise TypeError("what was read from a file is not changed")
+
+    def __iter__(self) -> Iterator[Any]:
+        for key in self._items:
+            yield float(key) if isinstance(key, str) else key
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def _kept(self, key: object) -> object:
+        """Return what stands for a key in the dict."""
+        if not isinstance(key, float | int) or (1 <= key <= self._length and key == int(key)):
+            return key
+        return repr(float(key) + 0.0)  # -0.0 is the key 0 as well
 
     def array(self) -> list[Any]:
         """Return the values of keys 1, 2, 3 ... up to the first that is missing."""
@@ -70,6 +109,10 @@ class Object:
     def __init__(self, typename: bytes, version_number: int = 0) -> None:
         self.type, self.version, self.offset = typename.decode("ascii"), version_number, -1
         self._obj: Any = None  # torchfile fills it
+
+    def fill(self, fields: object) -> None:
+        """Set what the object holds."""
+        self._obj = fields
 
     @property
     def fields(self) -> Any:

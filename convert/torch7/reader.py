@@ -7,23 +7,27 @@ functions (one that refers to itself breaks its walk) and both of its heuristics
 
 import importlib.util
 import re
-from collections.abc import Callable
-from functools import partial
-from math import prod
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import currentframe
+from math import nan
+from threading import Lock
 from types import ModuleType
 from typing import Any, Final
 
-import numpy as np
-
-from convert.torch7.cursor import Array, Cursor, Limits
+from convert.torch7.cursor import Cursor, Limits
 from convert.torch7.errors import (
     BoundsError,
     EncodingError,
     LimitError,
+    T7Error,
     TrailingBytesError,
+    UnknownLayoutError,
     UnknownTagError,
 )
-from convert.torch7.objects import Function, Object, Storage, Table, Tensor
+from convert.torch7.objects import Function, Object, Table
+from convert.torch7.raw_classes import handlers
 
 
 def _private_torchfile() -> ModuleType:
@@ -55,10 +59,50 @@ def read_root(cursor: Cursor, limits: Limits) -> Any:
     Raises:
         T7Error: it is damaged, or something follows it.
     """
-    root = ObjectReader(cursor, limits).read_obj()
+    reader = ObjectReader(cursor, limits)
+    root = reader.read_value()
     if cursor.offset != len(cursor.data):
-        raise TrailingBytesError(len(cursor.data) - cursor.offset, offset=cursor.offset)
+        raise reader.blame(
+            TrailingBytesError(len(cursor.data) - cursor.offset, offset=cursor.offset)
+        )
     return root
+
+
+def read_first(cursor: Cursor, limits: Limits) -> tuple[Any, int]:
+    """Read a file of several values; return the first, and the number of the others.
+
+    Raises:
+        T7Error: what follows the first value is not one or more whole values.
+    """
+    reader = ObjectReader(cursor, limits)
+    root, start, known = reader.read_value(), cursor.offset, reader.objects
+    try:
+        return root, reader.count_values(anew=True)
+    except T7Error:
+        cursor.offset, reader.objects, reader.depth = start, known, 0
+        return root, reader.count_values(anew=False)
+
+
+# Packages whose classes are tables with a name, apart from torch7's own; as all Lua classes, unless
+# they write themselves.
+PLAIN_PACKAGES: Final = frozenset({"nn", "cudnn", "fbnn", "inn", "nngraph", "graph", "optim"})
+
+_RECURSION: Final = Lock()
+
+
+@contextmanager
+def _deep_recursion(levels: int) -> Iterator[None]:
+    """Let Python call as many functions inside each other as a value of so many levels takes."""
+    frame, used = currentframe(), 0
+    while frame:
+        frame, used = frame.f_back, used + 1
+    with _RECURSION:  # the limit is that of all threads
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(before, used + 5 * levels + 200))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(before)
 
 
 class ObjectReader(torchfile.T7Reader):  # type: ignore[misc]
@@ -67,7 +111,9 @@ class ObjectReader(torchfile.T7Reader):  # type: ignore[misc]
     def __init__(self, cursor: Cursor, limits: Limits) -> None:
         super().__init__(None, use_list_heuristic=False, use_int_heuristic=False)
         self.cursor, self.limits, self.caps = cursor, limits, limits
-        self.depth = self.values = 0
+        self.depth = self.values = self.earlier = 0
+        # Its indices come from the file too: in a dict they could all collide.
+        self.objects = Table()
         self.read_int = cursor.read_int
         self.read_double = cursor.read_double
 
@@ -79,12 +125,51 @@ class ObjectReader(torchfile.T7Reader):  # type: ignore[misc]
             raise EncodingError(f"a class name expected, found {value[:16]!r}", offset=start)
         return value
 
+    def read_value(self) -> Any:
+        """Read one value with its whole content.
+
+        Raises:
+            T7Error: it is damaged, or of a class whose layout is not known.
+        """
+        with _deep_recursion(self.limits.depth):
+            try:
+                return self.read_obj()
+            except T7Error as error:
+                raise self.blame(error) from None
+
+    def count_values(self, *, anew: bool) -> int:
+        """Read all values to the end of the file; return how many these are.
+
+        Args:
+            anew: each was written by a call of torch.save of its own, whose indices start anew.
+
+        Raises:
+            T7Error: these are other bytes.
+        """
+        count = 0
+        while self.cursor.offset != len(self.cursor.data):
+            start = self.cursor.offset
+            if anew:
+                self.earlier += len(self.objects)
+                self.objects = Table()
+            if self.read_value() is None:  # nobody saves nil: these are zeros behind the end
+                raise TrailingBytesError(len(self.cursor.data) - start, offset=start)
+            count += 1
+        return count
+
+    def blame(self, error: T7Error) -> T7Error:
+        """Return the error to raise: that of an unknown class, if one stands before it."""
+        for value in reversed(tuple(self.objects.values())):
+            if isinstance(value, Object) and value.type.split(".")[0] not in PLAIN_PACKAGES:
+                return UnknownLayoutError(error, value.type)
+        return error
+
     def read_obj(self) -> Any:
-        """Read one value with its whole content."""
+        """Read one value, or what is inside one, with its whole content."""
         start = self.cursor.offset
         if self.depth == self.caps.depth:
             raise LimitError("values inside each other", offset=start, limit=self.caps.depth)
-        if len(self.objects) > self.caps.objects:
+        if self.earlier + len(self.objects) > self.caps.objects:
             raise LimitError("objects", offset=start, limit=self.caps.objects)
         if self.values == self.caps.values:
             raise LimitError("values", offset=start, limit=self.caps.values)
@@ -102,14 +187,24 @@ class ObjectReader(torchfile.T7Reader):  # type: ignore[misc]
                 self.cursor.offset = start
                 value = super().read_obj()
                 # The tag is not reliable: a known index returns its object, whatever its type is.
-                if isinstance(value, Table) and None in value:
+                if isinstance(value, Table) and (None in value or nan in value):
                     # Lua has no such table, but longs read with the wrong width can look like one.
-                    raise BoundsError("a table with the key nil", offset=start)
+                    key = "nil" if None in value else "nan"
+                    raise BoundsError(f"a table with the key {key}", offset=start)
+                if value is None and tag != torchfile.TYPE_NIL:
+                    raise BoundsError("a reference to what is not yet read", offset=start)
             case _:
                 raise UnknownTagError(tag, offset=start)
         if isinstance(value, Object) and not 0 <= value.offset <= start:
             value.offset = start  # the object itself precedes every reference to it
         self.depth -= 1
+        return value
+
+    def read_part(self) -> Any:
+        """Read a value inside one that a handler reads: ten levels, as it takes more of the stack."""
+        self.depth += 9
+        value = self.read_obj()
+        self.depth -= 9
         return value
 
     def _check_table(self) -> None:
@@ -131,101 +226,4 @@ class ObjectReader(torchfile.T7Reader):  # type: ignore[misc]
         return function
 
 
-def _read_storage(
-    reader: ObjectReader, _version: bytes, *, name: str, dtype: np.dtype[np.generic]
-) -> Storage:
-    array = reader.cursor.read_array(dtype, reader.cursor.read_long())
-    reader.caps = reader.limits.beside(reader.cursor.unread)
-    return Storage(name, array)
-
-
-def _read_tensor(
-    reader: ObjectReader, _version: bytes, *, name: str, dtype: np.dtype[np.generic]
-) -> Tensor:
-    cursor, start = reader.cursor, reader.cursor.offset
-    axes = reader.read_int()
-    if not 0 <= axes <= MOST_AXES:
-        raise BoundsError(f"a tensor of {axes} axes, at most {MOST_AXES} expected", offset=start)
-    shape = tuple(cursor.read_long() for _ in range(axes))
-    stride = tuple(cursor.read_long() for _ in range(axes))
-    first = cursor.read_long() - 1  # Lua counts from one
-    storage = reader.read_obj()
-    if storage is None:  # an empty tensor
-        array: Array = np.frombuffer(b"", dtype)
-    elif isinstance(storage, Storage) and storage.type == name.replace("Tensor", "Storage"):
-        array = storage.array
-    else:
-        found = getattr(storage, "type", type(storage).__name__)
-        raise BoundsError(f"the storage of a {name} expected, found {found}", offset=start)
-    if axes == 0:
-        return Tensor(name, array[:0], storage)
-    view = strided_view(array, shape, stride=stride, first=first, offset=start)
-    return Tensor(name, view, storage)
-
-
-def strided_view(
-    storage: Array, shape: tuple[int, ...], *, stride: tuple[int, ...], first: int, offset: int
-) -> Array:
-    """View a flat storage as the tensor that a tensor record describes.
-
-    The record comes from the file, so its highest address is checked: NumPy would not check it.
-    Axes of size 0 are refused: Torch7 has none (an empty tensor has no axes), and a truncated file
-    of 8-byte longs could otherwise be read as one of 4-byte longs.
-
-    Args:
-        storage: (n,) any dtype; not copied.
-        shape: size per axis, each >= 1.
-        stride: step per axis in elements (not bytes), each >= 0; as many as `shape`.
-        first: 0-based index of the first element.
-        offset: byte of the file at which the record starts, for the message.
-
-    Raises:
-        BoundsError: an empty axis, a negative field, or an address >= n.
-    """
-    if min((first, *shape, *stride)) < 0 or 0 in shape:
-        raise BoundsError(f"shape {shape}, stride {stride}, start {first + 1}", offset=offset)
-    if prod(shape) > MOST_ELEMENTS:  # possible with stride 0 only; NumPy's sizes would overflow
-        raise BoundsError(f"shape {shape} over {storage.size} elements", offset=offset)
-    last = first + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
-    if last >= storage.size:
-        message = f"element {last + 1} addressed, the storage has {storage.size}"
-        raise BoundsError(message, offset=offset)
-    # The stride of an axis of one element has no meaning and may be anything.
-    steps = tuple(
-        step * storage.itemsize if size > 1 else 0 for size, step in zip(shape, stride, strict=True)
-    )
-    # Not as_strided, each of whose views keeps 1.3 kB of helper objects: a file may have many.
-    view = np.ndarray(shape, storage.dtype, storage, first * storage.itemsize, steps)
-    view.flags.writeable = False  # other tensors may share the storage
-    return view
-
-
-MOST_AXES: Final = 16
-MOST_ELEMENTS: Final = 2**48
-
-# The element of each Torch type, little-endian. CUDA types have the prefix `Cuda`; float's is
-# `Cuda` alone.
-ELEMENTS: Final[dict[str, np.dtype[np.generic]]] = {
-    "Byte": np.dtype("<u1"),
-    "Char": np.dtype("<i1"),
-    "Short": np.dtype("<i2"),
-    "Int": np.dtype("<i4"),
-    "Long": np.dtype("<i8"),
-    "Half": np.dtype("<f2"),
-    "Float": np.dtype("<f4"),
-    "Double": np.dtype("<f8"),
-}
-
-
-def _handlers() -> dict[bytes, Callable[[ObjectReader, bytes], object]]:
-    """Return the functions that torchfile calls for the classes that store raw elements."""
-    handlers: dict[bytes, Callable[[ObjectReader, bytes], object]] = {}
-    for element, dtype in ELEMENTS.items():
-        for prefix in (element, "Cuda" if element == "Float" else f"Cuda{element}"):
-            tensor, storage = f"torch.{prefix}Tensor", f"torch.{prefix}Storage"
-            handlers[tensor.encode()] = partial(_read_tensor, name=tensor, dtype=dtype)
-            handlers[storage.encode()] = partial(_read_storage, name=storage, dtype=dtype)
-    return handlers
-
-
-torchfile.type_handlers = _handlers()
+torchfile.type_handlers = handlers()

@@ -48,7 +48,18 @@ def test_number_is_read(value: float) -> None:
         assert cursor.read_double() == value
 
 
-@pytest.mark.parametrize("written", [b"nan\n", b"-nan\n"])
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [(b"1.#INF ", math.inf), (b"-1.#INF00 ", -math.inf), (b"-inf ", -math.inf)],
+)
+def test_infinity_of_any_c_library_is_read(written: bytes, value: float) -> None:
+    assert text(written).read_double() == value
+
+
+@pytest.mark.parametrize(
+    "written",
+    [b"nan\n", b"-nan\n", b"-nan(ind)\n", b"nan(snan)\n", b"1.#QNAN\n", b"-1.#IND00\n"],
+)
 def test_number_that_is_none_is_read(written: bytes) -> None:
     assert math.isnan(text(written).read_double())
 
@@ -142,7 +153,7 @@ def test_text_that_is_no_integer_is_refused(written: bytes) -> None:
     assert caught.value.offset == 0
 
 
-@pytest.mark.parametrize("written", [b"abc ", b"1,5 ", b"1.#INF ", b"1" * 70])
+@pytest.mark.parametrize("written", [b"abc ", b"1,5 ", b"1_0 ", b"1.#IN ", b"nan( ", b"1" * 70])
 def test_text_that_is_no_number_is_refused(written: bytes) -> None:
     with pytest.raises(EncodingError, match="a number expected, found"):
         text(written).read_double()

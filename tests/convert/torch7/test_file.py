@@ -62,6 +62,16 @@ KINDS = {
     ),
     "text": (lambda: b"Not found\n", "a text file"),
     "source": (lambda: b"import torch\n" * 100, "a text file"),
+    "Windows' text": (
+        lambda: b"3\r\n1\r\n0\r\n",
+        "a Torch7 text whose line ends were changed to Windows': copy the original in binary mode",
+    ),
+    "old Mac's text": (lambda: b"3\r1\r0\r", "a Torch7 text whose line ends were changed"),
+    "byte order mark": (
+        lambda: b"\xef\xbb\xbf3\n1\n0\n",
+        "a Torch7 text behind a byte order mark",
+    ),
+    "UTF-16": (lambda: "3\n1\n0\n".encode("utf-16"), "a text in UTF-16"),
     "noise": (lambda: bytes(range(200, 250)), "unknown bytes c8 c9 ca cb cc cd ce cf"),
 }
 

@@ -3,6 +3,7 @@
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from convert.torch7.errors import (
     T7Error,
     TrailingBytesError,
     TruncatedError,
+    UnknownLayoutError,
     UnknownTagError,
 )
 from tests.support.golden import DATA
@@ -210,9 +212,9 @@ def test_hundred_levels_of_torch7_are_read(formats: Path) -> None:
 
 
 def test_twenty_thousand_levels_of_torch7_are_refused(formats: Path) -> None:
-    with pytest.raises(LimitError, match="more than 200 values inside each other") as caught:
+    with pytest.raises(LimitError, match="more than 2000 values inside each other") as caught:
         t7.load(formats / "nested20000.t7")
-    assert caught.value.limit == 200
+    assert caught.value.limit == 2000
 
 
 def test_bytes_behind_the_value_are_counted(formats: Path) -> None:
@@ -466,9 +468,45 @@ def test_depth_is_limited_whatever_is_nested(wrap: Callable[[Any], Any]) -> None
     value = wrap("innermost")
     for _ in range(198):
         value = wrap(value)
-    read(value)
+    read(value, limits=Limits(depth=200))
     with pytest.raises(LimitError, match="more than 200 values inside each other"):
-        read(wrap(value))
+        read(wrap(value), limits=Limits(depth=200))
+
+
+LEVELS = {
+    "tables": lambda n: struct.pack("<3iid", 3, n, 1, 1, 1.0),
+    "keys": lambda n: struct.pack("<3i", 3, n, 1),
+    "objects": lambda n: torch_object(n, b"nn.X", b""),
+    "functions": lambda n: struct.pack("<3i", 8, n, 0),
+    "tensors": lambda n: torch_object(n, b"torch.FloatTensor", struct.pack("<i3q", 1, 1, 1, 1)),
+    "vectors": lambda n: torch_object(n, b"tds.Vec", struct.pack("<q", 1), b"V 0"),
+}
+
+
+def torch_object(index: int, name: bytes, body: bytes, version: bytes = b"V 1") -> bytes:
+    lengths = struct.pack("<3i", 4, index, len(version)) + version + struct.pack("<i", len(name))
+    return lengths + name + body
+
+
+@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("fits", [True, False], ids=["fits", "too deep"])
+def test_two_thousand_levels_of_any_kind_are_the_limit(name: str, fits: bool) -> None:
+    """A graph of 70 nodes in a row has about 300; Python alone would end at a thousand calls."""
+    most = 200 if name in ("tensors", "vectors") else 2000
+    levels = most - 5 if fits else most + 5
+    before = sys.getrecursionlimit()
+    data = b"".join(LEVELS[name](n) for n in range(1, levels)) + struct.pack("<id", 1, 5.0)
+    if name == "keys":
+        data += struct.pack("<id", 1, 6.0) * (levels - 1)
+    if not fits:
+        with pytest.raises(LimitError, match="more than 2000 values inside each other"):
+            t7.loads(data)
+    elif name == "tensors":
+        with pytest.raises(BoundsError, match="the storage of a torch.FloatTensor expected"):
+            t7.loads(data)
+    else:
+        t7.loads(data)
+    assert sys.getrecursionlimit() == before
 
 
 def test_reference_with_the_tag_of_another_type_is_the_object_it_names() -> None:
@@ -512,7 +550,7 @@ def test_tensors_as_storages_of_tensors_are_refused() -> None:
     value: Any = None
     for _ in range(300):
         value = Tensor("Float", value, (1,), (1,))
-    with pytest.raises(LimitError):
+    with pytest.raises(LimitError, match="more than 2000 values inside each other"):
         read(value)
 
 
@@ -689,6 +727,128 @@ def test_changed_byte_is_refused_or_read(data: st.DataObject) -> None:
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     with suppress(T7Error):
         t7.loads(bytes(raw), limits=Limits(string=1000))
+
+
+# Classes that write themselves
+
+
+@pytest.mark.parametrize("long", ["<q", "<i"], ids=["eight bytes", "four bytes"])
+def test_vector_and_hash_of_tds_are_read(long: str) -> None:
+    two, five = struct.pack(long, 2), struct.pack("<id", 1, 5.0)
+    six, last = b"\x02\0\0\0\x03\0\0\0six", struct.pack("<2i", 5, 1)
+    vector = torch_object(2, b"tds.Vec", two + five + six, b"V 0")
+    mapping = torch_object(3, b"tds.Hash", two + six + five + five + six, b"V 0")
+    items = (vector, mapping, last)
+    data = struct.pack("<3i", 3, 1, 3)
+    data += b"".join(struct.pack("<id", 1, n) + item for n, item in enumerate(items, 1))
+    root = t7.loads(data).root
+    assert (root[1.0].type, plain(root[1.0].fields)) == ("tds.Vec", {1.0: 5.0, 2.0: b"six"})
+    assert (root[2.0].type, plain(root[2.0].fields)) == ("tds.Hash", {b"six": 5.0, 5.0: b"six"})
+    assert root[3.0] is True
+
+
+def test_vector_of_tds_in_a_text_is_read() -> None:
+    root = t7.loads(b"4\n1\n3\nV 0\n7\ntds.Vec\n2\n1\n5\n2\n3\nsix\n").root
+    assert plain(root.fields) == {1.0: 5.0, 2.0: b"six"}
+
+
+@pytest.mark.parametrize("count", [-1, 2**62])
+def test_vector_of_impossible_length_is_refused(count: int) -> None:
+    with pytest.raises(T7Error, match="byte 26|byte 34"):
+        t7.loads(torch_object(1, b"tds.Vec", struct.pack("<q", count), b"V 0"))
+
+
+def test_hash_inside_itself_is_refused() -> None:
+    itself = struct.pack("<qid2i", 1, 1, 1.0, 4, 1)
+    with pytest.raises(BoundsError, match="a reference to what is not yet read"):
+        t7.loads(torch_object(1, b"tds.Hash", itself, b"V 0"))
+
+
+@pytest.mark.parametrize(("long", "size"), [("<q", 5048), ("<i", 2544)], ids=["8", "4"])
+def test_state_of_random_numbers_is_read_and_so_is_what_follows(long: str, size: int) -> None:
+    generator = torch_object(2, b"torch.Generator", bytes(n % 200 for n in range(size)))
+    vector = torch_object(3, b"tds.Vec", struct.pack(long, 0), b"V 0")
+    data = struct.pack("<3iid", 3, 1, 2, 1, 1.0) + generator + struct.pack("<id", 1, 2.0) + vector
+    root = t7.loads(data).root
+    assert (root[1.0].type, root[1.0].array.size) == ("torch.Generator", size)
+    assert root[2.0].type == "tds.Vec"
+
+
+@EVERY_ENCODING
+def test_class_that_writes_itself_is_named_and_not_called_damage(encoding: Encoding) -> None:
+    data = dumps([tensor([1.0]), Object("my.Counter", 1e300), "after"], encoding)
+    number = dumps(1e300, encoding)
+    data = data.replace(number, b"77\n" if encoding == "ascii" else struct.pack("<q", 77))
+    with pytest.raises(UnknownLayoutError) as caught:
+        t7.loads(data)
+    assert caught.value.found == "my.Counter"
+    assert "after an object of class my.Counter, whose layout is not known here" in str(
+        caught.value
+    )
+    assert "damaged" not in str(caught.value)
+
+
+def test_fault_behind_modules_is_damage() -> None:
+    with pytest.raises(TruncatedError):
+        t7.loads(dumps([Object("nn.X"), "text"])[:-1])
+
+
+# Several values in one file
+
+
+@EVERY_ENCODING
+def test_first_of_several_values_is_read(encoding: Encoding) -> None:
+    several = dumps([tensor([1.0])], encoding) + dumps({"a": [1]}, encoding) + dumps(2, encoding)
+    file = t7.loads(several)
+    assert (plain(file.root), file.others) == ({1.0: ("torch.FloatTensor", [1.0])}, 2)
+
+
+@pytest.mark.parametrize("tail", [bytes(8), b"x", struct.pack("<i", 1), struct.pack("<i", 9)])
+def test_bytes_that_are_no_value_behind_the_first_are_refused(tail: bytes) -> None:
+    with pytest.raises(TrailingBytesError):
+        t7.loads(dumps([1]) + dumps(2) + tail)
+
+
+# Keys that collide
+
+
+def collisions(count: int) -> list[float]:
+    """Return whole numbers that a dict of Python keeps one behind the other, then others that have
+    to pass all of them."""
+    bits = (count * 3).bit_length()
+    slot, chain = 1, []
+    while len(chain) < count // 2:
+        chain.append(float(slot))
+        slot = (5 * slot + 1) % (1 << bits)
+    return [*chain, *[chain[0] + (k << 40) for k in range(1, count // 2)]]
+
+
+@pytest.mark.parametrize("kind", ["keys", "indices"])
+def test_keys_that_collide_take_no_time(kind: str) -> None:
+    numbers = collisions(100_000)
+    if kind == "keys":
+        numbers = [*numbers, *[numbers[49_999]] * 100_000]
+        entries = [struct.pack("<idid", 1, number, 1, 0.0) for number in numbers]
+    else:
+        numbers = numbers[:50_000]
+        entries = [struct.pack("<id3i", 1, n, 3, int(k), 0) for n, k in enumerate(numbers, 2)]
+        entries += [struct.pack("<id2i", 1, 2.0, 3, int(numbers[-1]))] * 100_000
+    start = time.monotonic()
+    t7.loads(struct.pack("<3i", 3, 1 << 30, len(entries)) + b"".join(entries))
+    assert time.monotonic() - start < 20  # in a dict 50,000 x 100,000 steps
+
+
+def test_number_keys_in_any_order_are_found() -> None:
+    root = read(Pairs([(2, "b"), (1, "a"), (3, "c"), (0.5, "half"), (-0.0, "zero"), (4, "d")]))
+    assert root.array() == [b"a", b"b", b"c", b"d"]
+    assert (root[0.5], root[0.0], root[-0.0], root.get(1.5)) == (b"half", b"zero", b"zero", None)
+    assert list(root) == [2.0, 1.0, 3.0, 0.5, 0.0, 4.0]
+    assert len(root) == 6
+
+
+def test_table_with_the_key_nan_is_refused() -> None:
+    with pytest.raises(BoundsError, match="a table with the key nan"):
+        read(Pairs([(float("nan"), 1)]))
 
 
 # Round trip of any legal graph
