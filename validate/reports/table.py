@@ -112,7 +112,7 @@ def _lines(cells: Sequence[Text], widths: Sequence[int], console: Console) -> It
         cell.align("right" if header in NUMBERS else "left", width)
         aligned.append(cell)
     indent = Text(" " * (sum(widths[:-1]) + len(GAP) * len(aligned)))
-    for column, part in enumerate(last.wrap(console, widths[-1])):
-        line = indent + part if column else Text(GAP).join([*aligned, part])
+    for place, part in enumerate(last.wrap(console, widths[-1])):
+        line = indent + part if place else Text(GAP).join([*aligned, part])
         line.rstrip()
         yield line
