@@ -193,12 +193,17 @@ def _measure(config: "MeasurementConfig", job: "Job") -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
-    from validate.measurement import measure
+    from validate.request import checked_request
 
     watcher = Watcher()
     if job.leads:
         watcher = Watcher(note=lambda text: say(PROG, text), progress=image_bar, bar=download_bar)
-    return measure(config, job, watcher)
+    request = checked_request(config, watcher)
+
+    # Here, because a mistyped path must not wait for torch.
+    from validate.measurement import measure
+
+    return measure(request, job, watcher)
 
 
 def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:

@@ -1,78 +1,72 @@
-"""One measurement: what a command line names, to a report.
+"""A measurement, from a checked request to the report.
 
-torch is imported where the first network is built: a mistyped path must not wait for it.
+This module and what it imports need torch, which takes seconds to import; `validate.request` does
+what can be done before.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-from resnext.errors import DataError
-from resnext.images.alignment import aligned
+from resnext.distributed.job import Job
 from resnext.images.image_set import ImageSet
-from resnext.images.sources.opening import open_images
+from resnext.images.imagenet import NAMES, WNIDS
+from resnext.inference.arithmetic import (
+    DTYPES,
+    Precision,
+    check_precision,
+    find_device,
+    precision_note,
+    use_processors,
+)
+from resnext.inference.fusion import refusal
+from resnext.inference.metrics import Counts
 from resnext.inference.plan import make_plan
+from resnext.inference.scaling import refusals
+from resnext.loader.batches import memory_explained
 from resnext.machine import PACKAGES, versions
 from resnext.pixels.pipelines import Pipeline
-from resnext.published import Row, read_table
 from resnext.terminal.watcher import Watcher
+from validate.ledger.entries import Collection
 from validate.ledger.ledger import Ledger
-from validate.networks import LoadedNetwork, load_networks, prepare_runs, wants_to_scale
+from validate.measured_pass import Measurement, run_pass
+from validate.networks import LoadedNetwork
 from validate.options import MeasurementConfig
-from validate.protocols import unused
+from validate.request import MeasurementRequest
+from validate.runs import prepare_runs, wants_to_scale
 from validate.settings import settings
 from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
 from validate.verdicts.diagnosis import diagnose
 from validate.verdicts.results import Changed, MeasuredRun, Report, Result
 
-if TYPE_CHECKING:
-    import torch
-
-    from resnext.distributed.job import Job
-    from resnext.inference.metrics import Counts
-    from validate.ledger.entries import Collection
-    from validate.measured_pass import Measurement
-
-# What makes a ledger one of another measurement, beside images and networks.
+# Settings that decide, with images, networks and versions, whether a ledger is of this measurement.
 KEPT_SETTINGS = ("device", "batch_size", "limit", "seed", "compare_precision")
 
 
-def measure(config: MeasurementConfig, job: "Job", watcher: Watcher) -> Report | None:
-    """Check all input, say what is worth knowing about it, then measure and judge.
+def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report | None:
+    """Measure the networks on the images and judge the claims.
 
     Args:
-        config: what is measured.
+        request: what is measured on what.
         job: the processes that share the images.
-        watcher: is told what goes on.
+        watcher: is told about the machine, and how it goes on.
 
     Returns:
-        The report on the process that leads, None on the others.
+        The report on rank 0; None on the other ranks.
 
     Raises:
         ResnextError: input that cannot be measured.
         OSError: a file that cannot be opened or written.
     """
-    own = read_table(config.claims) if config.claims else ()
-    networks = load_networks(config, own, bar=watcher.bar)
+    config, networks, images = request.config, request.networks, request.images
     checkpoint = networks[0].checkpoint
-    found = open_images(config.data, labels=config.labels, cache=config.cache, progress=watcher.bar)
-    images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)
-    notes: list[str] = []
+    notes = list(request.notes)
 
     def note(text: str) -> None:
         notes.append(text)
         watcher.note(text)
-
-    claimed_of = [row for row in own if row.claims]
-    missing = unused(claimed_of, [network.protocol for network in networks])
-    for text in _notes(config, images, networks, own):
-        note(text)
-
-    from resnext.inference.arithmetic import Precision, check_precision, find_device, use_processors
-    from resnext.loader.batches import memory_explained
-    from validate.measured_pass import Measurement, run_pass
 
     device = find_device(job.device_name(config.device))
     check_precision(Precision(config.precision), device)
@@ -119,47 +113,21 @@ def measure(config: MeasurementConfig, job: "Job", watcher: Watcher) -> Report |
         versions=made_with,
         command=config.command,
         notes=tuple(notes),
-        own=tuple(row.name for row in own),
-        missing=missing,
+        own=tuple(row.name for row in request.own),
+        missing=request.missing,
         strict=config.strict,
     )
 
 
 def titles(images: ImageSet) -> Sequence[str] | None:
-    """Return what a person calls the classes: of ImageNet's, names in place of numbers."""
-    from resnext.images.imagenet import NAMES, WNIDS
-
+    """Return readable names of the classes: for ImageNet's WordNet ids, the name before the id."""
     if images.classes == WNIDS:
         return tuple(f"{name} ({wnid})" for wnid, name in zip(WNIDS, NAMES, strict=True))
     return images.classes
 
 
-def _notes(
-    config: MeasurementConfig,
-    images: ImageSet,
-    networks: Sequence[LoadedNetwork],
-    own: Sequence[Row],
-) -> Iterator[str]:
-    protocols = [network.protocol for network in networks]
-    if not config.checkpoints:
-        files = ", ".join(network.file for network in networks)
-        yield f"no checkpoint given, so those of this folder: {files}"
-    yield from images.notes
-    yield from (protocol.note for protocol in protocols if protocol.note)
-    known = ", ".join(dict.fromkeys(protocol.name for protocol in protocols))
-    names = unused(own, protocols)
-    if own and len(names) == len(own):
-        raise DataError(f"{config.claims}: none of its rows applies; the checkpoints are {known}")
-    for name in names:
-        yield f"{config.claims}: the row {name!r} applies to no checkpoint given; these are {known}"
-
-
-def _slower(config: MeasurementConfig, device: "torch.device") -> Iterator[str]:
-    """Say what will take longer here than it might."""
-    from resnext.inference.arithmetic import DTYPES, Precision, precision_note
-    from resnext.inference.fusion import refusal
-    from resnext.inference.scaling import refusals
-
+def _slower(config: MeasurementConfig, device: torch.device) -> Iterator[str]:
+    """Yield a sentence for each faster way that this device or machine does not have."""
     precision = Precision(config.precision)
     if text := precision_note(precision, device):
         yield text
@@ -170,11 +138,11 @@ def _slower(config: MeasurementConfig, device: "torch.device") -> Iterator[str]:
 
 
 def _identity(
-    measurement: "Measurement", sha256: str, options: dict[str, object], made_with: dict[str, str]
+    measurement: Measurement, sha256: str, options: dict[str, object], made_with: dict[str, str]
 ) -> dict[str, object]:
-    """Describe a measurement: a ledger goes on, and processes work together, only at the same.
+    """Describe a measurement: a ledger, and the other processes, must be of the same one.
 
-    What a machine is belongs to it no more than its name does: a run may go on elsewhere.
+    The machine is left out, so that a measurement may be continued on another.
     """
     return {
         "data": {"images": len(measurement.images), "sha256": sha256},
@@ -185,7 +153,7 @@ def _identity(
 
 
 def _kept(
-    config: MeasurementConfig, job: "Job", identity: dict[str, object], measurement: "Measurement"
+    config: MeasurementConfig, job: Job, identity: dict[str, object], measurement: Measurement
 ) -> AbstractContextManager[Ledger | None]:
     if config.ledger is None or not job.leads:
         return nullcontext()
@@ -201,7 +169,7 @@ def _done_note(ledger: Ledger, images: int) -> str:
 
 
 def _results(
-    measurement: "Measurement", networks: Sequence[LoadedNetwork], collected: "Collection"
+    measurement: Measurement, networks: Sequence[LoadedNetwork], collected: Collection
 ) -> Iterator[Result]:
     by_file = {network.file: network for network in networks}
     labels = measurement.images.labels[measurement.plan.positions]
@@ -234,12 +202,12 @@ def _results(
 def _judge(
     run: MeasuredRun,
     network: LoadedNetwork,
-    counts: "Counts",
+    counts: Counts,
     changed: Changed | None,
     *,
     complete: bool,
 ) -> tuple[Result, list[Judgement]]:
-    """Return the result, and the claims that do not hold: under `pil`, those that would not."""
+    """Return the result, and the claims that do not hold if judged as under `torch7`."""
     if not counts.images:
         return Result(run=run, counts=counts), []
 

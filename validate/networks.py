@@ -1,4 +1,4 @@
-"""The networks that a command line names: loaded, with the claims that they are judged by."""
+"""Networks named on the command line: loaded, with the claims that they are judged by."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING
 import convert
 from resnext.checkpoint import Checkpoint
 from resnext.errors import CheckpointError, PreprocessingError
-from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import Preprocessing
 from resnext.published import Row, published
 from validate.checkpoints import find
 from validate.protocols import Protocol, choose
 
 if TYPE_CHECKING:
-    import torch
-
     from resnext.download import Bar
-    from validate.measured_pass import PreparedRun
     from validate.options import MeasurementConfig
 
 
@@ -69,63 +65,6 @@ def load_networks(
                 "measure them one by one"
             )
     return networks
-
-
-def prepare_runs(
-    networks: Sequence[LoadedNetwork], config: "MeasurementConfig", device: "torch.device"
-) -> tuple["PreparedRun", ...]:
-    """Return every way to measure every checkpoint, pipelines beside each other."""
-    from resnext.inference.arithmetic import Precision
-    from resnext.inference.predictor import Predictor
-    from validate.measured_pass import PreparedRun
-    from validate.verdicts.results import MeasuredRun
-
-    found = []
-    on_device = may_scale(config, device)
-    for each in networks:
-        network = each.checkpoint.build()
-        digest = each.checkpoint.digest()
-        predictor = Predictor(
-            network,
-            device=device,
-            precision=Precision(config.precision),
-            compiled=config.compiled,
-        )
-        reference = None
-        if config.compare_precision:
-            reference = Predictor(network, device=device, precision=Precision.FP32)
-        for pipeline in config.pipelines:
-            run = MeasuredRun(
-                checkpoint=each.file,
-                network=each.protocol.name,
-                weights_sha256=digest,
-                preprocessing=each.preprocessing,
-                pipeline=pipeline,
-                crops=config.crops,
-                precision=config.precision,
-                compiled=config.compiled,
-            )
-            found.append(
-                PreparedRun(
-                    run=run,
-                    predictor=predictor,
-                    reference=reference,
-                    on_device=on_device,
-                )
-            )
-    return tuple(found)
-
-
-def may_scale(config: "MeasurementConfig", device: "torch.device") -> bool:
-    """Tell whether a device scales in place of the processes that read, in some of the ways."""
-    from resnext.inference.scaling import takes_over
-
-    return wants_to_scale(config) and takes_over(device)
-
-
-def wants_to_scale(config: "MeasurementConfig") -> bool:
-    """Tell whether some of the ways are what a GPU may scale for: the original's single crop."""
-    return Pipeline.TORCH7 in config.pipelines and config.crops == 1
 
 
 def _load(

@@ -1,26 +1,20 @@
-"""What a report says of the options it was made with."""
+"""The options of a measurement as they are used, for the report."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+import torch
+
+from resnext.distributed.job import Job
+from resnext.inference.arithmetic import ARITHMETIC_FLAGS
+from resnext.inference.scaling import choose
 from resnext.machine import usual_batch_size, usual_workers
 from resnext.pixels.resample import engine
-from validate.networks import may_scale
 from validate.options import MeasurementConfig
-
-if TYPE_CHECKING:
-    import torch
-
-    from resnext.distributed.job import Job
+from validate.runs import may_scale
 
 
-def settings(config: MeasurementConfig, device: "torch.device", job: "Job") -> dict[str, object]:
+def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[str, object]:
     """Return every option as it is used, ready for JSON."""
-    import torch
-
-    from resnext.inference.arithmetic import ARITHMETIC_FLAGS
-    from resnext.inference.scaling import choose
-
     on_device = choose(device).chosen if may_scale(config, device) else None
     usual = usual_workers(device, processes=job.local_size)
     workers = usual if config.workers is None else config.workers

@@ -13,6 +13,7 @@ from tests.support.golden import ROOT
 from validate.measurement import measure
 from validate.options import MeasurementConfig
 from validate.reports import to_json, write_reports
+from validate.request import checked_request
 
 DIGITS = ROOT / "examples" / "digits"
 
@@ -42,7 +43,8 @@ def test_class_folder_that_is_replaced_meanwhile_costs_no_report(tmp_path: Path)
         ledger=tmp_path / "ledger",
         workers=0,
     )
-    report = measure(config, Job(), Watcher(progress=replaced))
+    watcher = Watcher(progress=replaced)
+    report = measure(checked_request(config, watcher), Job(), watcher)
     assert report is not None
     write_reports(report, tmp_path / "out")
     images = to_json(report)["images"]

@@ -1,0 +1,90 @@
+"""What a command line asks to measure, checked as far as no torch is needed.
+
+Importing torch takes seconds: a mistyped path is thus refused at once. `validate.measurement` goes
+on from here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from resnext.errors import DataError
+from resnext.images.alignment import aligned
+from resnext.images.image_set import ImageSet
+from resnext.images.sources.opening import open_images
+from resnext.published import Row, read_table
+from resnext.terminal.watcher import Watcher
+from validate.networks import LoadedNetwork, load_networks
+from validate.options import MeasurementConfig
+from validate.protocols import unused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MeasurementRequest:
+    """A measurement that was asked for.
+
+    Attributes:
+        config: the options.
+        own: rows of the user's table of claims.
+        missing: names of those rows that make claims and apply to no network.
+        networks: loaded, at least one; all have the same classes.
+        images: labelled with the classes of the networks.
+        notes: what the user was told about the input.
+    """
+
+    config: MeasurementConfig
+    own: tuple[Row, ...]
+    missing: tuple[str, ...]
+    networks: tuple[LoadedNetwork, ...]
+    images: ImageSet
+    notes: tuple[str, ...]
+
+
+def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementRequest:
+    """Load the networks, find the images and check that they belong together.
+
+    Args:
+        config: what is measured.
+        watcher: shows downloads, and is told what is worth knowing about the input.
+
+    Raises:
+        ResnextError: input that cannot be measured.
+        OSError: a file that cannot be opened.
+    """
+    own = read_table(config.claims) if config.claims else ()
+    networks = load_networks(config, own, bar=watcher.bar)
+    checkpoint = networks[0].checkpoint
+    found = open_images(config.data, labels=config.labels, cache=config.cache, progress=watcher.bar)
+    images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)
+    with_claims = [row for row in own if row.claims]
+    notes: list[str] = []
+    for text in _notes(config, images, networks, own):
+        notes.append(text)
+        watcher.note(text)
+    return MeasurementRequest(
+        config=config,
+        own=own,
+        missing=unused(with_claims, [network.protocol for network in networks]),
+        networks=networks,
+        images=images,
+        notes=tuple(notes),
+    )
+
+
+def _notes(
+    config: MeasurementConfig,
+    images: ImageSet,
+    networks: Sequence[LoadedNetwork],
+    own: Sequence[Row],
+) -> Iterator[str]:
+    protocols = [network.protocol for network in networks]
+    if not config.checkpoints:
+        files = ", ".join(network.file for network in networks)
+        yield f"no checkpoint given, so those of this folder: {files}"
+    yield from images.notes
+    yield from (protocol.note for protocol in protocols if protocol.note)
+    known = ", ".join(dict.fromkeys(protocol.name for protocol in protocols))
+    names = unused(own, protocols)
+    if own and len(names) == len(own):
+        raise DataError(f"{config.claims}: none of its rows applies; the checkpoints are {known}")
+    for name in names:
+        yield f"{config.claims}: the row {name!r} applies to no checkpoint given; these are {known}"
