@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from validate.ledger.entries import Collection
     from validate.measured_pass import Measurement
 
-# What makes a ledger one of another measurement, beside images and networks.
+# Settings that identify a measurement, beside its images and networks.
 KEPT_SETTINGS = ("device", "batch_size", "limit", "seed", "compare_precision")
 
 
@@ -126,7 +126,7 @@ def measure(config: MeasurementConfig, job: "Job", watcher: Watcher) -> Report |
 
 
 def titles(images: ImageSet) -> Sequence[str] | None:
-    """Return what a person calls the classes: of ImageNet's, names in place of numbers."""
+    """Return the classes' names for people; for ImageNet, English names with the wnids."""
     from resnext.images.imagenet import NAMES, WNIDS
 
     if images.classes == WNIDS:
@@ -155,7 +155,7 @@ def _notes(
 
 
 def _slower(config: MeasurementConfig, device: "torch.device") -> Iterator[str]:
-    """Say what will take longer here than it might."""
+    """Yield a note for each part of the measurement that will be slow on this machine."""
     from resnext.inference.arithmetic import DTYPES, Precision, precision_note
     from resnext.inference.fusion import refusal
     from resnext.inference.scaling import refusals
@@ -172,9 +172,9 @@ def _slower(config: MeasurementConfig, device: "torch.device") -> Iterator[str]:
 def _identity(
     measurement: "Measurement", sha256: str, options: dict[str, object], made_with: dict[str, str]
 ) -> dict[str, object]:
-    """Describe a measurement: a ledger goes on, and processes work together, only at the same.
+    """Return what identifies a measurement, for ledgers that continue and processes that share.
 
-    What a machine is belongs to it no more than its name does: a run may go on elsewhere.
+    The machine is not part of it, so that a run may be continued on another one.
     """
     return {
         "data": {"images": len(measurement.images), "sha256": sha256},
@@ -263,7 +263,7 @@ def _judge(
 
 
 def _is_off(judged: Judgement) -> bool:
-    """Tell whether a claim does not hold, as far as the images that were measured can tell."""
+    """Tell whether the measured images contradict a claim."""
     if judged.verdict is Verdict.NO_VERDICT:
         return not judged.holds
     return judged.verdict is Verdict.NOT_REPRODUCED

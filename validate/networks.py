@@ -117,14 +117,14 @@ def prepare_runs(
 
 
 def may_scale(config: "MeasurementConfig", device: "torch.device") -> bool:
-    """Tell whether a device scales in place of the processes that read, in some of the ways."""
+    """Tell whether, for some of the runs, the device scales the pictures instead of the workers."""
     from resnext.inference.scaling import takes_over
 
     return wants_to_scale(config) and takes_over(device)
 
 
 def wants_to_scale(config: "MeasurementConfig") -> bool:
-    """Tell whether some of the ways are what a GPU may scale for: the original's single crop."""
+    """Tell whether some runs use the original's single crop, which a GPU can scale for."""
     return Pipeline.TORCH7 in config.pipelines and config.crops == 1
 
 
