@@ -12,7 +12,8 @@ from convert.torch7 import file as t7
 from convert.torch7.errors import RefusedError
 from convert.torch7.mapping import read_network
 from convert.torch7.objects import Function, Object, Storage, Table, Tensor
-from convert.torch7.tree import Module, find_network, text
+from convert.torch7.tree import Module, find_network
+from convert.torch7.words import text
 from resnext.checkpoint import Origin
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
@@ -76,8 +77,12 @@ class Description:
     refusal: str | None = None
 
 
-def describe_file(path: Path) -> Description:
+def describe_file(path: Path, *, at: str | None = None) -> Description:
     """Describe a file without converting it.
+
+    Args:
+        path: the file.
+        at: the place of the network, where a .t7 holds several.
 
     Raises:
         ConvertError: it is not a readable .t7. A readable file that a conversion would refuse is
@@ -85,7 +90,7 @@ def describe_file(path: Path) -> Description:
         CheckpointError: a safetensors file that is damaged or was not written by this project.
         OSError: it cannot be opened.
     """
-    return _describe_checkpoint(path) if is_safetensors(path) else _describe_t7(path)
+    return _describe_checkpoint(path) if is_safetensors(path) else _describe_t7(path, at)
 
 
 def _describe_checkpoint(path: Path) -> Description:
@@ -111,12 +116,12 @@ def _describe_checkpoint(path: Path) -> Description:
     )
 
 
-def _describe_t7(path: Path) -> Description:
+def _describe_t7(path: Path, at: str | None) -> Description:
     with naming(path):
         file = t7.load(path)
     tree, network, refusal = tuple(_value_lines("file", file.root)), None, None
     try:
-        module = find_network(file.root)
+        module = find_network(file.root, at=at)
         tree = tuple(_module_lines(module, 0))
         found = read_network(module)
     except RefusedError as error:
@@ -132,9 +137,10 @@ def _describe_t7(path: Path) -> Description:
             licence=row.licence if row else None,
         )
     longs = f", longs of {file.long_bytes} bytes" if file.long_bytes else ""
+    others = f", the first of {file.others + 1} values" if file.others else ""
     return Description(
         file=str(path),
-        format=f"Torch7, {file.encoding}{longs}",
+        format=f"Torch7, {file.encoding}{longs}{others}",
         bytes=file.bytes,
         tensor_types=dict(sorted(Counter(_tensor_types(file.root)).items())),
         tree=tree,

@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -309,6 +310,64 @@ def test_timm_folder_is_written_with_the_line_that_loads_it(run: Run, place, tmp
     assert done.stdout.splitlines()[-1] == (
         '  timm.create_model("local-dir:x.timm", pretrained=True)'
     )
+    again = ("x.safetensors", "--to", "timm", "-o", "x.timm")
+    done = run(*again)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "x.timm exists; --force overwrites it" in done.stderr
+    assert run(*again, "--force").returncode == 0
+    assert files(tmp_path / "x.timm") == {"config.json", "model.safetensors"}
+
+
+def numbers_of(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}i", *values)
+
+
+def test_one_of_several_networks_is_converted_by_its_place(run: Run, tmp_path: Path):
+    """Two files of torch.save as they are, in a table: {a={net=...}, b=...}."""
+    name, network = (lambda key: numbers_of(2, 1) + key), DIGITS.read_bytes()
+    inner = numbers_of(3, 1_000_002, 1) + name(b"n") + network
+    other = numbers_of(4, 1_000_003, 3) + b"V 1" + numbers_of(13) + b"nn.Sequential"
+    other += numbers_of(3, 1_000_004, 0)
+    (tmp_path / "x.t7").write_bytes(
+        numbers_of(3, 1_000_001, 2) + name(b"a") + inner + name(b"b") + other
+    )
+    done = run("x.t7")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("found 2: file.a.n, file.b; --at PLACE takes one\n")
+    done = run("x.t7", "--at", "a.n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("x.t7: resnext_11_8x4d")
+    assert convert.load(tmp_path / "x.t7", at="file.a.n").spec.classes == 10
+
+
+def test_first_of_several_values_is_taken_with_a_word(run: Run, tmp_path: Path):
+    (tmp_path / "x.t7").write_bytes(DIGITS.read_bytes() + struct.pack("<id", 1, 2.0))
+    done = run("x.t7", "--info")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the first of 2 values" in done.stdout
+
+
+def test_shared_tables_as_keys_are_described_in_a_moment(run: Run, tmp_path: Path):
+    """Written out, the key would have 2**40 tables."""
+    key = numbers_of(3, 2, 0)
+    for index in range(3, 43):
+        pairs = struct.pack("<id", 1, 1) + key + struct.pack("<id2i", 1, 2, 3, index - 1)
+        key = numbers_of(3, index, 2) + pairs
+    (tmp_path / "x.t7").write_bytes(numbers_of(3, 1, 1) + key + struct.pack("<id", 1, 7))
+    start = time.monotonic()
+    done = run("x.t7", "--info")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "it holds a table of a table" in done.stdout
+    assert len(done.stdout) < 5_000
+    assert time.monotonic() - start < 30
+
+
+def test_pipe_and_device_are_refused_by_the_library_too(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="a file expected, found a pipe"):
+        convert.load(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="/dev/zero: a file expected, found a device"):
+        convert.load("/dev/zero")
 
 
 def test_link_in_a_circle_is_called_one(tmp_path: Path):
@@ -395,7 +454,8 @@ def test_full_disk_leaves_no_file(run: Run, place, tmp_path: Path):
     assert files(tmp_path) == {"cifar_c.t7"}
 
 
-def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path, number: int):
     place("imagenet_c50")
     process = subprocess.Popen(
         [sys.executable, "-m", "convert.cli", "imagenet_c50.t7"],
@@ -409,7 +469,7 @@ def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path):
     while "imagenet_c50.t7" not in mapped.read_text():  # from here on it imports torch, and proves
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (2, "resnext-convert: interrupted\n")
     assert files(tmp_path) == {"imagenet_c50.t7"}

@@ -1,10 +1,10 @@
-"""A coverage-guided fuzz run over the reader and `convert.load` (atheris, libFuzzer).
+"""A coverage-guided fuzz run over the reader and the mapping, in memory (atheris, libFuzzer).
 
     pip install atheris
     python tests/fuzz/fuzz_reader.py --record -max_total_time=1230 -max_len=70000 \\
         -timeout=5 -rss_limit_mb=1024
 
-Every input has to end as a checkpoint or as an error of this project; anything else, a hang or
+Every input has to end as a network or as an error of this project; anything else, a hang or
 memory beyond the limit included, stops the run with the input. Without a folder on the command line
 the seeds are the golden files below 5 kB and small networks of the independent writer. `--record`
 writes the figures to benchmarks/results/fuzz.json every half minute: libFuzzer ends the process
@@ -23,14 +23,17 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["convert", "resnext"]):
-    import convert
-    import convert.loading
+    from convert.torch7.cursor import Limits
+    from convert.torch7.file import loads
+    from convert.torch7.mapping import read_network
+    from convert.torch7.tree import find_network
     from resnext.errors import ResnextError
 
 from benchmarks.runs import write_result  # noqa: E402
 from tests.support import lua_nets, t7_writer  # noqa: E402
 
-FOLDER = Path(tempfile.mkdtemp())  # a TMPDIR in memory makes it faster
+FOLDER = Path(tempfile.mkdtemp())  # of the seeds
+LIMITS = Limits()
 STARTED = time.monotonic()
 COUNTS = {"executions": 0, "checkpoints": 0, "refusals": 0}
 RECORD = "--record" in sys.argv
@@ -40,15 +43,13 @@ EVERY = 30  # seconds
 def test_one_input(data: bytes) -> None:
     """Load one file; whatever is not an error of the project is a finding."""
     COUNTS["executions"] += 1
-    path = FOLDER / "input.t7"
-    path.write_bytes(data)
     try:
-        checkpoint = convert.load(path)
+        network = read_network(find_network(loads(data, limits=LIMITS).root))
     except ResnextError:
         COUNTS["refusals"] += 1
     else:
         COUNTS["checkpoints"] += 1
-        assert checkpoint.spec.classes >= 1
+        assert network.spec.classes >= 1
     if RECORD and time.monotonic() > STATE["recorded"] + EVERY:
         STATE["recorded"] = time.monotonic()
         record()
