@@ -3,8 +3,9 @@
 import time
 from dataclasses import replace
 
-from tests.support.sample_report import sample_report
 from validate.verdicts.groups import grouped
+
+from tests.support.sample_report import sample_report
 
 
 def test_many_claims_of_a_network_take_linear_time() -> None:
