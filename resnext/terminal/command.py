@@ -1,14 +1,12 @@
 """The base of every command: any error of a user is one line on stderr and exit code 2."""
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import Any, Final
 
 import click
@@ -34,9 +32,6 @@ class Command(click.Command):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a file's name need not be valid text
                 stream.reconfigure(errors="backslashreplace")
-        # As Ctrl-C: what is half-written is removed. A command may have a handler of its own.
-        if current_thread() is main_thread():
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             with signals_raised():
                 code = self._run(*args, **{**extra, "standalone_mode": False})

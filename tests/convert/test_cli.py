@@ -454,8 +454,12 @@ def test_full_disk_leaves_no_file(run: Run, place, tmp_path: Path):
     assert files(tmp_path) == {"cifar_c.t7"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path, number: int):
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM")],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path, number: int, words: str):
     place("imagenet_c50")
     process = subprocess.Popen(
         [sys.executable, "-m", "convert.cli", "imagenet_c50.t7"],
@@ -471,7 +475,7 @@ def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path, number: in
         time.sleep(0.01)
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (2, "resnext-convert: interrupted\n")
+    assert (process.returncode, errors) == (2, f"resnext-convert: {words}\n")
     assert files(tmp_path) == {"imagenet_c50.t7"}
 
 
