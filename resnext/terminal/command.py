@@ -15,6 +15,7 @@ import click
 
 from resnext.distributed.job import wait_for_first_process
 from resnext.errors import ResnextError
+from resnext.terminal.bus_error import end_on_bus_error
 from resnext.terminal.text import printable
 
 # 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
@@ -35,6 +36,7 @@ class Command(click.Command):
         # As Ctrl-C: what is half-written is removed. A command may have a handler of its own.
         if current_thread() is main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
+        end_on_bus_error(str(self.name))
         try:
             code = self._run(*args, **{**extra, "standalone_mode": False})
         except Exception:  # noqa: BLE001 - a bug; Python's exit code, 1, stands for a failed claim

@@ -475,6 +475,27 @@ def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path, number: in
     assert files(tmp_path) == {"imagenet_c50.t7"}
 
 
+def test_file_cut_short_while_it_is_read_ends_with_a_word(place, tmp_path: Path):
+    """The mapping stays, its pages go: without a handler the process dies without a word."""
+    source = place("cifar_c")
+    code = (
+        "import os, sys; import convert.loading as loading; before = loading.find_network\n"
+        "def cut(root, **more):\n"
+        "    os.truncate('cifar_c.t7', 4096)\n"
+        "    return before(root, **more)\n"
+        "loading.find_network = cut\n"
+        "from convert.cli import main; main(['cifar_c.t7', '--no-verify'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("resnext-convert: a file was cut short")
+    assert source.stat().st_size == 4096
+    assert files(tmp_path) == {"cifar_c.t7"}
+
+
 class Quiet(SimpleHTTPRequestHandler):
     """Serve a folder without a word."""
 
