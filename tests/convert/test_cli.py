@@ -30,6 +30,7 @@ from resnext.preprocessing import CIFAR10, CIFAR100
 from resnext.published import Row, published
 from resnext.spec import Block, Spec
 from tests.support.golden import ROOT, Golden
+from tests.support.t7_writer import Object, Pairs, Storage, dumps
 
 DIGITS = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -477,6 +478,46 @@ def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path, number: in
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (2, f"resnext-convert: {words}\n")
     assert files(tmp_path) == {"imagenet_c50.t7"}
+
+
+def test_info_of_any_file_says_what_is_inside_in_a_screenful(run: Run, tmp_path: Path):
+    value = {
+        "log": [float(n) for n in range(1_000)],
+        "images": 1_281_167,
+        "state": Object("my.State", {"sizes": Storage("Long", [1, 2, 3])}),
+        "keys": Pairs([("1", "text"), (1, "number")]),
+    }
+    (tmp_path / "x.t7").write_bytes(dumps(value))
+    done = run("x.t7", "--info")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert "  log: table of 1000" in lines
+    assert "    and 994 more: 994 number" in lines
+    assert "  images: 1281167" in lines
+    assert "    sizes: torch.LongStorage of 3" in lines
+    assert {'    ["1"]: text', "    [1]: number"} <= {*lines}
+    assert len(lines) < 40
+
+
+def test_file_cut_short_while_it_is_read_ends_with_a_word(place, tmp_path: Path):
+    """The mapping stays, its pages go: without a handler the process dies without a word."""
+    source = place("cifar_c")
+    code = (
+        "import os, sys; import convert.loading as loading; before = loading.find_network\n"
+        "def cut(root, **more):\n"
+        "    os.truncate('cifar_c.t7', 4096)\n"
+        "    return before(root, **more)\n"
+        "loading.find_network = cut\n"
+        "from convert.cli import main; main(['cifar_c.t7', '--no-verify'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("resnext-convert: a file was cut short")
+    assert source.stat().st_size == 4096
+    assert files(tmp_path) == {"cifar_c.t7"}
 
 
 class Quiet(SimpleHTTPRequestHandler):
