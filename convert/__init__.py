@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["ConvertError", "fetch", "find", "is_converted", "load"]
 
 
-def load(path: Path | str) -> "Checkpoint":
+def load(path: Path | str, *, at: str | None = None) -> "Checkpoint":
     """Return the checkpoint in a file: an original .t7, or one that resnext-convert wrote.
 
     The content decides which, not the name. Nothing in the file is executed. The tensors of a .t7
     are views of the mapped file, which must not change while they are used.
+
+    Args:
+        path: the file.
+        at: the place of the network in a .t7 with several, such as "state.model".
 
     Raises:
         ConvertError: a .t7 that is damaged or holds no network of the family.
@@ -29,7 +33,7 @@ def load(path: Path | str) -> "Checkpoint":
     """
     from convert.loading import load_checkpoint
 
-    return load_checkpoint(Path(path))
+    return load_checkpoint(Path(path), at=at)
 
 
 def find(text: str, *, cache: Path | None = None) -> "Location":

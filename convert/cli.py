@@ -68,6 +68,11 @@ class OutputPath(NamedPath):
     "std and, where they apply, scale and white.",
 )
 @click.option(
+    "--at",
+    metavar="PLACE",
+    help="Take the network at this place, of a .t7 file with several: state.model, [2] ...",
+)
+@click.option(
     "--cache",
     type=NamedPath(file_okay=False),
     metavar="DIR",
@@ -84,6 +89,7 @@ def main(
     verify: bool,
     force: bool,
     preprocessing: str | None,
+    at: str | None,
     cache: Path | None,
     info: bool,
     as_json: bool,
@@ -107,12 +113,13 @@ def main(
         verify=verify,
         force=force,
         preprocessing=_preprocessing(preprocessing),
+        at=at,
     )
     if not info:
         check_output(config, sources)
 
     def work(text: str) -> tuple[dict[str, object], list[str]]:
-        return _describe(text, cache) if info else _convert(text, cache, config)
+        return _describe(text, cache, at) if info else _convert(text, cache, config)
 
     results, failures = _each(sources, work, as_json=as_json)
     if as_json:
@@ -123,11 +130,11 @@ def main(
     return BAD_INPUT if failures else 0
 
 
-def _describe(text: str, cache: Path | None) -> tuple[dict[str, object], list[str]]:
+def _describe(text: str, cache: Path | None, at: str | None) -> tuple[dict[str, object], list[str]]:
     from convert.conversion import describe_source
     from convert.location import find_location
 
-    return describe_source(find_location(text, cache=cache))
+    return describe_source(find_location(text, cache=cache), at=at)
 
 
 def _convert(

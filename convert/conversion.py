@@ -30,9 +30,11 @@ from resnext.download.bar import download_bar
 STREAM: Final = re.compile(r"/dev/(stdin|fd/\d+)|/proc/\w+/fd/\d+")
 
 
-def describe_source(source: Location) -> tuple[dict[str, object], list[str]]:
+def describe_source(
+    source: Location, *, at: str | None = None
+) -> tuple[dict[str, object], list[str]]:
     """Describe one source: as fields for JSON, and as lines."""
-    description = describe_file(fetch_file(source, download_bar))
+    description = describe_file(fetch_file(source, download_bar), at=at)
     return description_fields(description), list(description_lines(description))
 
 
@@ -88,7 +90,7 @@ def _convert(
     if target.exists() and target.samefile(path):
         raise OutputError(f"{target} is the source itself; --output names another file")
     exporter.require_room(target, replace=config.force)
-    original = load_original(path, sha256=sha256)
+    original = load_original(path, sha256=sha256, at=config.at)
 
     proof = None
     if config.verify:
@@ -127,7 +129,7 @@ def _target(source: Location, exporter: Exporter, output: Path | None) -> Path:
         if STREAM.fullmatch(str(source.path)):
             raise OutputError(f"{source.path} has no folder to write in; --output names the file")
         return exporter.target(source.output)
-    if output.is_dir():
+    if output.is_dir() and not exporter.wrote(output):
         return exporter.target(source.output, output)
     for other in EXPORTERS.values():
         if output.suffix == other.suffix and other is not exporter:

@@ -12,7 +12,8 @@ from convert.torch7 import file as t7
 from convert.torch7.errors import RefusedError
 from convert.torch7.mapping import read_network
 from convert.torch7.objects import Function, Object, Storage, Table, Tensor
-from convert.torch7.tree import Module, find_network, text
+from convert.torch7.tree import Module, find_network
+from convert.torch7.words import place, text
 from resnext.checkpoint import Origin
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
@@ -76,8 +77,12 @@ class Description:
     refusal: str | None = None
 
 
-def describe_file(path: Path) -> Description:
+def describe_file(path: Path, *, at: str | None = None) -> Description:
     """Describe a file without converting it.
+
+    Args:
+        path: the file.
+        at: the place of the network, where a .t7 holds several.
 
     Raises:
         ConvertError: it is not a readable .t7. A readable file that a conversion would refuse is
@@ -85,7 +90,7 @@ def describe_file(path: Path) -> Description:
         CheckpointError: a safetensors file that is damaged or was not written by this project.
         OSError: it cannot be opened.
     """
-    return _describe_checkpoint(path) if is_safetensors(path) else _describe_t7(path)
+    return _describe_checkpoint(path) if is_safetensors(path) else _describe_t7(path, at)
 
 
 def _describe_checkpoint(path: Path) -> Description:
@@ -111,12 +116,12 @@ def _describe_checkpoint(path: Path) -> Description:
     )
 
 
-def _describe_t7(path: Path) -> Description:
+def _describe_t7(path: Path, at: str | None) -> Description:
     with naming(path):
         file = t7.load(path)
     tree, network, refusal = tuple(_value_lines("file", file.root)), None, None
     try:
-        module = find_network(file.root)
+        module = find_network(file.root, at=at)
         tree = tuple(_module_lines(module, 0))
         found = read_network(module)
     except RefusedError as error:
@@ -132,9 +137,10 @@ def _describe_t7(path: Path) -> Description:
             licence=row.licence if row else None,
         )
     longs = f", longs of {file.long_bytes} bytes" if file.long_bytes else ""
+    others = f", the first of {file.others + 1} values" if file.others else ""
     return Description(
         file=str(path),
-        format=f"Torch7, {file.encoding}{longs}",
+        format=f"Torch7, {file.encoding}{longs}{others}",
         bytes=file.bytes,
         tensor_types=dict(sorted(Counter(_tensor_types(file.root)).items())),
         tree=tree,
@@ -188,6 +194,9 @@ def _module_lines(module: Module, depth: int) -> Iterator[str]:
 
 
 MOST_LINES: Final = 100
+# A table of more entries is shown by its first ones.
+MOST_ENTRIES: Final = 30
+FIRST_ENTRIES: Final = 6
 
 
 def _value_lines(name: str, value: object) -> Iterator[str]:
@@ -200,29 +209,60 @@ def _value_lines(name: str, value: object) -> Iterator[str]:
 
 def _all_value_lines(name: str, value: object, depth: int, seen: set[int]) -> Iterator[str]:
     indent = "  " * depth
+    known = id(value) in seen
     match value:
         case Table():
-            known = id(value) in seen
             seen.add(id(value))
             yield f"{indent}{name}: table of {len(value)}{' (see above)' if known else ''}"
             if depth < 3 and not known:
-                for key, item in value.items():
-                    yield from _all_value_lines(text(key), item, depth + 1, seen)
+                yield from _entry_lines(value, depth + 1, seen)
+        case Object():
+            seen.add(id(value))
+            yield f"{indent}{name}: {value.type}{' (see above)' if known else ''}"
+            if depth < 3 and not known and isinstance(value.fields, Table):
+                yield from _entry_lines(value.fields, depth + 1, seen)
         case Tensor():
             yield f"{indent}{name}: {value.type} {value.array.shape}"
-        case Object() | Storage():
-            yield f"{indent}{name}: {value.type}"
+        case Storage():
+            yield f"{indent}{name}: {value.type} of {value.array.size}"
         case Function():
             yield f"{indent}{name}: function"
         case _:
             yield f"{indent}{name}: {text(value)}"
 
 
+def _entry_lines(table: Table, depth: int, seen: set[int]) -> Iterator[str]:
+    """Yield lines for the entries of a table; of a long one the first, and how many there are."""
+    shown = len(table) if len(table) <= MOST_ENTRIES else FIRST_ENTRIES
+    for key, item in islice(table.items(), shown):
+        yield from _all_value_lines(place("", key).removeprefix("."), item, depth, seen)
+    if rest := Counter(_kind(item) for item in islice(table.values(), shown, None)):
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in rest.most_common(6))
+        yield f"{'  ' * depth}and {rest.total():,} more: {kinds}"
+
+
+def _kind(value: object) -> str:
+    """Return what a value is, without its text."""
+    match value:
+        case bytes():
+            return "string"
+        case bool():
+            return "boolean"
+        case float():
+            return "number"
+        case Table():
+            return "table"
+        case Tensor() | Storage() | Object():
+            return value.type
+        case _:
+            return "function" if isinstance(value, Function) else "nil"
+
+
 def _beside(root: object) -> Iterator[str]:
     """Yield what a table holds besides its network."""
     for key, item in root.items() if isinstance(root, Table) else ():
         if not isinstance(item, Object):
-            yield from _value_lines(text(key), item)
+            yield from _value_lines(place("", key).removeprefix("."), item)
 
 
 def _tensor_types(root: object) -> Iterator[str]:

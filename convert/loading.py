@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from convert.export.errors import OutputError
-from convert.location import start_sha256
+from convert.location import require_file, start_sha256
 from convert.torch7 import file as t7
 from convert.torch7.mapping import Network, read_network
 from convert.torch7.tree import Module, find_network
@@ -67,11 +67,12 @@ class Original:
         )
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, *, at: str | None = None) -> Checkpoint:
     """Return the checkpoint in a file, as `convert.load` does."""
+    require_file(path)
     if is_safetensors(path):
         return load_converted(path)
-    return load_original(path, sha256=start_sha256(path)).checkpoint()
+    return load_original(path, sha256=start_sha256(path), at=at).checkpoint()
 
 
 def load_converted(path: Path) -> Checkpoint:
@@ -96,12 +97,13 @@ def load_converted(path: Path) -> Checkpoint:
     return checkpoint
 
 
-def load_original(path: Path, *, sha256: Future[str]) -> Original:
+def load_original(path: Path, *, sha256: Future[str], at: str | None = None) -> Original:
     """Return an original .t7 file, read and mapped.
 
     Args:
         path: the file.
         sha256: of the file; its result may still be being computed.
+        at: the place of the network, where the file holds several.
 
     Raises:
         ConvertError: it is damaged, or holds no network of the family.
@@ -109,7 +111,7 @@ def load_original(path: Path, *, sha256: Future[str]) -> Original:
     """
     with naming(path):
         file = t7.load(path)
-        tree = find_network(file.root)
+        tree = find_network(file.root, at=at)
         return Original(path, file, tree, read_network(tree), sha256)
 
 

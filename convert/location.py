@@ -47,11 +47,7 @@ def find_location(text: str, *, cache: Path | None) -> Location:
     path = Path(text)
     names = {row.name: row for row in published()}
     if path.is_file() or text not in names:
-        if path.exists() and not path.is_file():
-            found = "a folder" if path.is_dir() else "something else"
-            if path.is_fifo():
-                found = "a pipe; save what it gives to a file first"
-            raise SourceError(f"{text}: a file expected, found {found}")
+        require_file(path)
         if path.is_symlink() and not path.exists():
             raise SourceError(f"{text}: a file expected, found a link that leads to none")
         if not path.exists():
@@ -61,6 +57,19 @@ def find_location(text: str, *, cache: Path | None) -> Location:
     if row.file is None:
         raise SourceError(f"{text}: no weights of it were published; a path always works")
     return Location(path=cache_folder(cache) / row.file, output=Path(f"{text}.t7"), row=row)
+
+
+def require_file(path: Path) -> None:
+    """Check that what is at a path, if anything, is a file: a device or a pipe may never end.
+
+    Raises:
+        SourceError: it is something else.
+    """
+    if path.exists() and not path.is_file():
+        found = "a folder" if path.is_dir() else "a device or socket"
+        if path.is_fifo():
+            found = "a pipe; save what it gives to a file first"
+        raise SourceError(f"{path}: a file expected, found {found}")
 
 
 def _published(text: str, names: Mapping[str, Row]) -> str:

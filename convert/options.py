@@ -21,6 +21,7 @@ class ConversionConfig:
         format: a name of `convert.export.formats.EXPORTERS`.
         verify: whether the converted network is proven equal to the original.
         force: whether an existing output is replaced.
+        at: the place of the network, in a file with several.
         preprocessing: to store in place of the published or assumed one.
     """
 
@@ -30,6 +31,7 @@ class ConversionConfig:
     verify: bool
     force: bool
     preprocessing: "Preprocessing | None"
+    at: str | None = None
 
 
 def check_output(config: ConversionConfig, sources: tuple[str, ...]) -> None:

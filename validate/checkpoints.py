@@ -12,7 +12,7 @@ from resnext.errors import CheckpointError
 from resnext.header import is_training_state
 
 ORIGINAL_SUFFIX: Final = ".t7"
-# Files of images, which stand among the checkpoints where the shell has expanded a pattern.
+# Suffixes of image files: the shell puts them among the checkpoints if --data is not quoted.
 OF_IMAGES: Final = (".tar", ".parquet")
 
 
@@ -63,7 +63,7 @@ def _inside(folder: str) -> list[str]:
 
 
 def _header(path: Path) -> Mapping[str, str]:
-    """Return what a header says; nothing of a file that has none, which its loading will say."""
+    """Return a file's header; an empty one if it cannot be read, which loading will report."""
     try:
         with safe_open(path, framework="np") as file:
             return file.metadata() or {}
@@ -74,7 +74,7 @@ def _header(path: Path) -> Mapping[str, str]:
 def _is_conversion(converted: Path, header: Mapping[str, str], original: Path) -> bool:
     """Tell whether a file is the conversion of an original of its stem.
 
-    A trained network is none, although it names the file that its training began with.
+    A trained network is not one, although its header names the file that the training began with.
 
     Raises:
         CheckpointError: it was converted from another file of that name.

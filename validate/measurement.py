@@ -231,7 +231,7 @@ def _judge(
 
 
 def _is_off(judged: Judgement) -> bool:
-    """Tell whether a claim does not hold, as far as the images that were measured can tell."""
+    """Tell whether the measured images contradict a claim."""
     if judged.verdict is Verdict.NO_VERDICT:
         return not judged.holds
     return judged.verdict is Verdict.NOT_REPRODUCED

@@ -95,7 +95,7 @@ def _named(rows: Sequence[Row], name: str | None) -> Row | None:
 
 
 def _override(checkpoint: Checkpoint, path: Path, row: Row) -> str | None:
-    """Say that a row replaces a preprocessing that somebody stated; one that was assumed may go."""
+    """Return a note if a row replaces a stored preprocessing that was not merely assumed."""
     replaced = checkpoint.preprocessing
     if replaced is None or replaced == row.preprocessing or checkpoint.origin is Origin.ASSUMED:
         return None

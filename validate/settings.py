@@ -28,7 +28,7 @@ def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[
         "bicubic": f"{on_device.name} on the device" if on_device else engine(),
         "pipelines": [str(pipeline) for pipeline in config.pipelines],
         "crops": config.crops,
-        # As many pictures go through the network whether an image is one of them or ten.
+        # The number of crops in a batch is the same for one crop and for ten.
         "batch_size": config.batch_size or max(usual_batch_size(device) // config.crops, 1),
         "workers": workers,
         "threads": torch.get_num_threads(),

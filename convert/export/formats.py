@@ -37,6 +37,10 @@ class Exporter:
         """Return the default output of a source: beside it, or in `folder`."""
         return (folder or source.parent) / f"{source.stem}{self.suffix}"
 
+    def wrote(self, folder: Path) -> bool:
+        """Tell whether a folder is an output of this format, and not one to put outputs in."""
+        return bool(self.files) and all((folder / name).is_file() for name in self.files)
+
     def require(self) -> None:
         """Check, without importing them, that the packages of the format are installed.
 

@@ -23,6 +23,7 @@ from convert.torch7.objects import Object, Storage, Table, Tensor
 from convert.torch7.recognition import recognise
 from convert.torch7.tree import Module
 from convert.torch7.weights import ModuleWeights, layer_tensors
+from convert.torch7.words import text
 from resnext.layout import layout
 from resnext.spec import Spec
 
@@ -141,14 +142,6 @@ def _plain(value: object) -> object:
 
 
 def _show(choices: frozenset[object] | tuple[object, ...]) -> str:
-    def text(value: object) -> str:
-        if isinstance(value, bytes):
-            return value.decode("ascii", "backslashreplace")
-        if isinstance(value, float):
-            return f"{value:g}"
-        plain = value is None or isinstance(value, bool | tuple)
-        return str(value) if plain else f"a {type(value).__name__}"
-
     return " or ".join(sorted(text(value) for value in choices))
 
 
@@ -158,7 +151,7 @@ def _strays(found: Module, kind: str) -> Iterator[str]:
     known = weights | LEFT_BEHIND.keys()
     for name, value in found.fields.items():
         if name in weights and not isinstance(value, Tensor | None) and value is not False:
-            yield f"{found.place}: {name} must be a tensor, found {type(value).__name__}"
+            yield f"{found.place}: {name} must be a tensor, found {text(value)}"
         elif name not in known and _holds_tensor(value):
             yield (
                 f"{found.place}: field {name} holds a tensor that no layer of the family has; "

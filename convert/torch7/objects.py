@@ -29,7 +29,7 @@ class Table(MutableMapping[Any, Any]):
         self._items: dict[Any, Any] = {}
         self._length = 0  # of the array
 
-    def __hash__(self) -> int:  # type: ignore[override]
+    def __hash__(self) -> int:
         return id(self)
 
     def __eq__(self, other: object) -> bool:

@@ -16,6 +16,7 @@ from convert.torch7.errors import StructureError
 from convert.torch7.lua_classes import KINDS
 from convert.torch7.objects import Storage
 from convert.torch7.tree import Module
+from convert.torch7.words import text
 
 Value = Tensor | list[Tensor]
 
@@ -161,21 +162,21 @@ def _window(module: Module) -> tuple[Pair, Pair, Pair]:
 def _int(module: Module, name: str, default: int | None = None) -> int:
     value = module.fields.get(name, default)
     if not isinstance(value, int | float):
-        raise StructureError(f"{module.place}: {name} must be a number, found {value!r}")
+        raise StructureError(f"{module.place}: {name} must be a number, found {text(value)}")
     return int(value)
 
 
 def _float(module: Module, name: str, default: float) -> float:
     value = module.fields.get(name, default)
     if not isinstance(value, int | float):
-        raise StructureError(f"{module.place}: {name} must be a number, found {value!r}")
+        raise StructureError(f"{module.place}: {name} must be a number, found {text(value)}")
     return float(value)
 
 
 def _known_mode(module: Module, default: str, *others: str) -> str:
     """Return cudnn's mode of a module; nn's modules have none."""
     value = module.fields.get("mode", default.encode())
-    mode = value.decode("ascii", "backslashreplace") if isinstance(value, bytes) else repr(value)
+    mode = text(value)
     if mode not in (default, *others):
         raise StructureError(f"{module.place}: no arithmetic known for mode {mode}")
     return mode

@@ -201,7 +201,7 @@ class ObjectReader(torchfile.T7Reader):  # type: ignore[misc]
         return value
 
     def read_part(self) -> Any:
-        """Read a value inside one that a handler reads: ten levels, as it takes more of the stack."""
+        """Read a value for a handler: it counts as ten levels, as it takes more of the stack."""
         self.depth += 9
         value = self.read_obj()
         self.depth -= 9

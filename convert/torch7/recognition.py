@@ -10,6 +10,7 @@ from convert.torch7.errors import ForeignModuleError, StructureError
 from convert.torch7.expected_tree import TreeForm
 from convert.torch7.lua_classes import KINDS
 from convert.torch7.tree import Module
+from convert.torch7.words import text
 from resnext.errors import SpecError
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 
@@ -151,7 +152,7 @@ def _classes(classifier: Module) -> int:
 def _count(module: Module, name: str, *, default: int | None = None) -> int:
     value = module.fields.get(name, default)
     if not isinstance(value, int | float) or not (abs(value) < 2**31 and value == int(value)):
-        raise StructureError(f"{module.place}: {name} must be a whole number, found {value!r}")
+        raise StructureError(f"{module.place}: {name} must be a whole number, found {text(value)}")
     return int(value)
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from convert.torch7.errors import NoNetworkError, StructureError
 from convert.torch7.objects import Object, Table, Tensor
-from resnext.terminal.text import printable
+from convert.torch7.words import MOST_LETTERS, place, text
 
 # Containers that hold copies of one network, of which the first is taken.
 WRAPPERS = frozenset({"nn.DataParallelTable"})
@@ -16,6 +17,8 @@ LOSS = "Criterion"
 MOST_NESTED = 16
 # The key under which fb.resnet.torch's file for `-resume` names the network's file.
 POINTER = b"modelFile"
+# Letters of a key in a list of keys.
+MOST_NAMED = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,42 +56,87 @@ class Module:
         return value if isinstance(value, Tensor) and value.array.size else None
 
 
-def find_network(root: object) -> Module:
-    """Return the one network of a file: its root, or inside tables and parallel wrappers.
+def find_network(root: object, *, at: str | None = None) -> Module:
+    """Return the one network of a file, wherever it stands in tables, objects and wrappers.
 
     Args:
         root: the root value of the file.
+        at: the place of the network to take, as the message about several names it.
 
     Raises:
         NoNetworkError: none inside, or several; names what is there instead.
         StructureError: a module is used at two places, or has no fields.
     """
-    networks = list(_networks(root, "model" if isinstance(root, Object) else "file", set()))
+    networks = list(_networks(root))
+    if networks and at is not None:
+        chosen = [found for found in networks if at in (found[0], found[0].partition(".")[2])]
+        if len(chosen) != 1:
+            raise NoNetworkError(
+                f"{len(chosen)} networks at {at[:MOST_LETTERS]}; there are {_places(networks)}"
+            )
+        networks = chosen
     if not networks:
         raise NoNetworkError(f"no network in this file: {_contents(root)}")
     if len(networks) > 1:
-        places = ", ".join(path for path, _ in networks[:12])
-        raise NoNetworkError(f"one network expected, found {len(networks)}: {places}")
+        raise NoNetworkError(
+            f"one network expected, found {len(networks)}: {_places(networks)}; "
+            "--at PLACE takes one"
+        )
     [(path, network)] = networks
     return _module(network, path, set())
 
 
-def _networks(value: object, path: str, seen: set[int]) -> Iterator[tuple[str, Object]]:
-    """Yield the nn modules in tables, each once, without searching inside them."""
-    if isinstance(value, Object):
-        if id(value) in seen:
-            return
+# A step into a table, an object or a wrapper: what leads to it, and the key.
+Step = tuple["Step | None", object]
+
+
+def _networks(root: object) -> Iterator[tuple[str, Object]]:
+    """Yield the nn modules of a file, each once, without searching inside them."""
+    pending: list[tuple[object, Step | None]] = [(root, None)]
+    seen: set[int] = set()
+    while pending:
+        value, step = pending.pop()
+        if not isinstance(value, Object | Table) or id(value) in seen:
+            continue
         seen.add(id(value))
-        if value.type in WRAPPERS:
-            copies = _children(value)
-            if copies:
-                yield from _networks(copies[0], f"{path}.modules[1]", seen)
-        elif value.type.split(".")[0] in PACKAGES and not value.type.endswith(LOSS):
-            yield path, value
-    elif isinstance(value, Table):
-        for key, item in value.items():
-            if isinstance(item, Object):
-                yield from _networks(item, f"{path}.{text(key)}", seen)
+        if isinstance(value, Table):
+            items = value
+        elif value.type in WRAPPERS:
+            if copies := _children(value):
+                pending.append((copies[0], (step, WRAPPED)))
+            continue
+        elif value.type.split(".")[0] in PACKAGES:
+            if not value.type.endswith(LOSS):
+                yield _path(root, step), value
+            continue
+        elif isinstance(value.fields, Table):
+            items = value.fields
+        else:
+            continue
+        inside = [(item, (step, key)) for key, item in items.items()]
+        pending += reversed([entry for entry in inside if isinstance(entry[0], Object | Table)])
+
+
+WRAPPED = object()
+MOST_STEPS = 50
+
+
+def _path(root: object, step: Step | None) -> str:
+    """Return a place in Lua's notation; of a very deep one, its end."""
+    keys: list[object] = []
+    while step is not None and len(keys) < MOST_STEPS:
+        step, key = step
+        keys.append(key)
+    whole = isinstance(root, Object) and root.type.split(".")[0] in PACKAGES
+    path = "..." if step is not None else "model" if whole else "file"
+    for key in reversed(keys):
+        path = f"{path}.modules[1]" if key is WRAPPED else place(path, key)
+    return path
+
+
+def _places(networks: list[tuple[str, Object]]) -> str:
+    more = f" and {len(networks) - 12} more" if len(networks) > 12 else ""
+    return ", ".join(path[:MOST_LETTERS] for path, _ in networks[:12]) + more
 
 
 def _module(source: Object, path: str, seen: set[int]) -> Module:
@@ -115,9 +163,13 @@ def _module(source: Object, path: str, seen: set[int]) -> Module:
     for number, child in enumerate(children, 1):
         place = f"{path}.modules[{number}]"
         if not isinstance(child, Object):
-            raise StructureError(f"{place}: a module expected, found {type(child).__name__}")
+            raise StructureError(f"{place}: a module expected, found {text(child)}")
         modules.append(_module(child, place, seen))
-    fields = {text(key): value for key, value in source.fields.items() if key != b"modules"}
+    fields: dict[str, object] = {}
+    for key, value in source.fields.items():
+        name = text(key) if isinstance(key, bytes) else f"[{text(key)}]"
+        if key != b"modules":  # two long names can be the same where they are cut
+            fields[name if name not in fields else f"{name} ({len(fields)})"] = value
     if (padding := fields.get("padding")) is not None:  # an old convolution's, before padW and padH
         fields |= {"padW": padding, "padH": padding}
     return Module(path, source.type, source.offset, fields, tuple(modules))
@@ -132,14 +184,9 @@ def _children(source: Object) -> list[object]:
 
 def _contents(root: object) -> str:
     if not isinstance(root, Table):
-        return f"it holds {getattr(root, 'type', type(root).__name__)}"
+        return f"it holds {text(root)}"
     if isinstance(name := root.get(POINTER), bytes):
         return f"it only names other files; convert {text(name)} instead"
-    return f"it holds a table of {', '.join(sorted(text(key) for key in root)[:12]) or 'nothing'}"
-
-
-def text(value: object) -> str:
-    """Return a Lua key or string as printable text, without control characters."""
-    if isinstance(value, bytes):
-        return printable(value.decode("utf-8", "backslashreplace"))
-    return f"{value:g}" if isinstance(value, float) else repr(value)
+    names = sorted(text(key)[:MOST_NAMED] for key in islice(root, 1000))
+    more = f" and {len(root) - 12} more" if len(root) > 12 else ""
+    return f"it holds a table of {', '.join(names[:12]) or 'nothing'}{more}"

@@ -8,7 +8,7 @@ import triton.language as tl
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnext.inference.triton_launch import OPTIONS, launching
+from resnext.inference.triton_scaling import OPTIONS, launching
 
 # Size of a block: pixels (over all pictures), and channels, which are adjacent in memory.
 PIXELS, CHANNELS = 32, 64

@@ -4,15 +4,33 @@ No product and sum are joined into one rounding, and the division is the correct
 that the bits are those of `bicubic`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from resnext.inference.triton_launch import OPTIONS, launching
+from resnext.errors import DeviceError
 from resnext.pixels.raw_crops import RawCrops
 
+OPTIONS = {"enable_fp_fusion": False}  # of the compiler: no product joins a sum
 BLOCK = 128  # pixels of a crop that are worked on together
+
+
+@contextmanager
+def launching(device: torch.device) -> Iterator[None]:
+    """Make a GPU the one that Triton launches on; its interpreter works on the CPU.
+
+    Raises:
+        DeviceError: Triton cannot compile or run a kernel there.
+    """
+    try:
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            yield
+    except triton.TritonError as error:  # derived from none of Python's
+        raise DeviceError(f"{device}: Triton: {error}") from error
 
 
 def scale_with_triton(sources: RawCrops, unit: float, shift: Tensor, divisor: Tensor) -> Tensor:

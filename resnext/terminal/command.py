@@ -13,6 +13,7 @@ import click
 
 from resnext.distributed.job import wait_for_first_process
 from resnext.errors import ResnextError
+from resnext.terminal.bus_error import end_on_bus_error
 from resnext.terminal.signals import SignalledError, signals_raised
 from resnext.terminal.text import printable
 
@@ -32,6 +33,7 @@ class Command(click.Command):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a file's name need not be valid text
                 stream.reconfigure(errors="backslashreplace")
+        end_on_bus_error(str(self.name))
         try:
             with signals_raised():
                 code = self._run(*args, **{**extra, "standalone_mode": False})

@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ from resnext.preprocessing import CIFAR10, CIFAR100
 from resnext.published import Row, published
 from resnext.spec import Block, Spec
 from tests.support.golden import ROOT, Golden
+from tests.support.t7_writer import Object, Pairs, Storage, dumps
 
 DIGITS = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -309,6 +311,64 @@ def test_timm_folder_is_written_with_the_line_that_loads_it(run: Run, place, tmp
     assert done.stdout.splitlines()[-1] == (
         '  timm.create_model("local-dir:x.timm", pretrained=True)'
     )
+    again = ("x.safetensors", "--to", "timm", "-o", "x.timm")
+    done = run(*again)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "x.timm exists; --force overwrites it" in done.stderr
+    assert run(*again, "--force").returncode == 0
+    assert files(tmp_path / "x.timm") == {"config.json", "model.safetensors"}
+
+
+def numbers_of(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}i", *values)
+
+
+def test_one_of_several_networks_is_converted_by_its_place(run: Run, tmp_path: Path):
+    """Two files of torch.save as they are, in a table: {a={net=...}, b=...}."""
+    name, network = (lambda key: numbers_of(2, 1) + key), DIGITS.read_bytes()
+    inner = numbers_of(3, 1_000_002, 1) + name(b"n") + network
+    other = numbers_of(4, 1_000_003, 3) + b"V 1" + numbers_of(13) + b"nn.Sequential"
+    other += numbers_of(3, 1_000_004, 0)
+    (tmp_path / "x.t7").write_bytes(
+        numbers_of(3, 1_000_001, 2) + name(b"a") + inner + name(b"b") + other
+    )
+    done = run("x.t7")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("found 2: file.a.n, file.b; --at PLACE takes one\n")
+    done = run("x.t7", "--at", "a.n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("x.t7: resnext_11_8x4d")
+    assert convert.load(tmp_path / "x.t7", at="file.a.n").spec.classes == 10
+
+
+def test_first_of_several_values_is_taken_with_a_word(run: Run, tmp_path: Path):
+    (tmp_path / "x.t7").write_bytes(DIGITS.read_bytes() + struct.pack("<id", 1, 2.0))
+    done = run("x.t7", "--info")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the first of 2 values" in done.stdout
+
+
+def test_shared_tables_as_keys_are_described_in_a_moment(run: Run, tmp_path: Path):
+    """Written out, the key would have 2**40 tables."""
+    key = numbers_of(3, 2, 0)
+    for index in range(3, 43):
+        pairs = struct.pack("<id", 1, 1) + key + struct.pack("<id2i", 1, 2, 3, index - 1)
+        key = numbers_of(3, index, 2) + pairs
+    (tmp_path / "x.t7").write_bytes(numbers_of(3, 1, 1) + key + struct.pack("<id", 1, 7))
+    start = time.monotonic()
+    done = run("x.t7", "--info")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "it holds a table of a table" in done.stdout
+    assert len(done.stdout) < 5_000
+    assert time.monotonic() - start < 30
+
+
+def test_pipe_and_device_are_refused_by_the_library_too(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="a file expected, found a pipe"):
+        convert.load(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="/dev/zero: a file expected, found a device"):
+        convert.load("/dev/zero")
 
 
 def test_link_in_a_circle_is_called_one(tmp_path: Path):
@@ -395,7 +455,12 @@ def test_full_disk_leaves_no_file(run: Run, place, tmp_path: Path):
     assert files(tmp_path) == {"cifar_c.t7"}
 
 
-def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM")],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path, number: int, words: str):
     place("imagenet_c50")
     process = subprocess.Popen(
         [sys.executable, "-m", "convert.cli", "imagenet_c50.t7"],
@@ -409,10 +474,50 @@ def test_interrupt_leaves_no_file_and_one_line(place, tmp_path: Path):
     while "imagenet_c50.t7" not in mapped.read_text():  # from here on it imports torch, and proves
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (2, "resnext-convert: interrupted\n")
+    assert (process.returncode, errors) == (2, f"resnext-convert: {words}\n")
     assert files(tmp_path) == {"imagenet_c50.t7"}
+
+
+def test_info_of_any_file_says_what_is_inside_in_a_screenful(run: Run, tmp_path: Path):
+    value = {
+        "log": [float(n) for n in range(1_000)],
+        "images": 1_281_167,
+        "state": Object("my.State", {"sizes": Storage("Long", [1, 2, 3])}),
+        "keys": Pairs([("1", "text"), (1, "number")]),
+    }
+    (tmp_path / "x.t7").write_bytes(dumps(value))
+    done = run("x.t7", "--info")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert "  log: table of 1000" in lines
+    assert "    and 994 more: 994 number" in lines
+    assert "  images: 1281167" in lines
+    assert "    sizes: torch.LongStorage of 3" in lines
+    assert {'    ["1"]: text', "    [1]: number"} <= {*lines}
+    assert len(lines) < 40
+
+
+def test_file_cut_short_while_it_is_read_ends_with_a_word(place, tmp_path: Path):
+    """The mapping stays, its pages go: without a handler the process dies without a word."""
+    source = place("cifar_c")
+    code = (
+        "import os, sys; import convert.loading as loading; before = loading.find_network\n"
+        "def cut(root, **more):\n"
+        "    os.truncate('cifar_c.t7', 4096)\n"
+        "    return before(root, **more)\n"
+        "loading.find_network = cut\n"
+        "from convert.cli import main; main(['cifar_c.t7', '--no-verify'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("resnext-convert: a file was cut short")
+    assert source.stat().st_size == 4096
+    assert files(tmp_path) == {"cifar_c.t7"}
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -79,6 +79,27 @@ def test_network_whose_sums_overflow_is_refused(
     assert (done.returncode, done.stdout) == (2, "")
 
 
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("crop = " + "9" * 5000, ("not a TOML file",)),
+        ("crop = 0x" + "9" * 5000, ("crop must be a whole number", "of about 6,02")),
+        ("crop = 32\nmean = [1" + "0" * 400 + ", 1, 1]", ("mean must be three numbers",)),
+        ("crop = 32\nmean = " + "[" * 10**5, ("not a TOML file",)),
+        ("crop = 32\nmean = [0, 0, 0]\nstd = [1e-300, 1, 1]", ("std of at least 1e-30",)),
+    ],
+    ids=["decimal", "hexadecimal", "mean", "depth", "std"],
+)
+def test_number_of_a_preprocessing_that_is_absurd_is_one_short_line(
+    run: Run, some: Path, tmp_path: Path, line: str, parts: tuple[str, ...]
+) -> None:
+    path = tmp_path / "large.toml"
+    path.write_text(f"[[network]]\nname = 'mine'\n[network.preprocessing]\n{line}\n")
+    done = run("--data", some, "--claims", path, CHECKPOINT)
+    assert_refused(done, path, *parts)
+    assert len(done.stderr) < 600
+
+
 def test_digits_are_reproduced_as_a_table(run: Run) -> None:
     done = run("--data", "val", "--claims", "claims.toml", CHECKPOINT.name)
     assert done.stdout.splitlines() == [

@@ -1,4 +1,4 @@
-"""Two ledgers image by image: which decisions differ, and whether chance would do that."""
+"""Compare two ledgers image by image, and test whether the differences could be chance."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from validate.ledger.ledger import LedgerError, Stored, read_ledger
 
-# What the description of a run says, by which runs are told apart.
+# Fields of a run's description that distinguish runs.
 RUN_FIELDS: Final = ("network", "weights_sha256", "preprocessing", "pipeline", "crops", "precision")
 
 
@@ -190,14 +190,14 @@ def pairs(first: Stored, second: Stored) -> tuple[tuple[int, int], ...]:
 
 
 def run_name(run: Mapping[str, Any]) -> str:
-    """Name a run, as a ledger describes it, in a few words."""
+    """Return a short name for a run that a ledger describes."""
     crops = "" if run["crops"] == 1 else f", {run['crops']} crops"
     compiled = " compiled" if run.get("compiled") else ""
     return f"{run['network']}, {run['pipeline']}, {run['precision']}{compiled}{crops}"
 
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | None:
-    """Say in what two runs differ that their names do not tell; None if in nothing."""
+    """Return the difference of two runs that their names do not show; None if there is none."""
     parts = ["weights"] if first["weights_sha256"] != second["weights_sha256"] else []
     one, two = first["preprocessing"], second["preprocessing"]
     parts += [
@@ -213,7 +213,7 @@ def _side(value: object) -> str:
 
 
 def _numbered(stored: Stored) -> Sequence[tuple[str, int]]:
-    """Return the name of each run, and how many of the same name stand before it."""
+    """Return the name of each run, and the number of earlier runs with the same name."""
     seen: Counter[str] = Counter()
     runs = []
     for name in map(run_name, stored.identity["runs"]):

@@ -1,4 +1,4 @@
-"""What was decided on single images: the lines of a ledger, and the arrays that they fill."""
+"""Decisions on single images: as lines of a ledger, and collected in arrays."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ class Entry:
         top_five: for each run the classes of the five largest logits, the best first.
         confidence: for each run the softmax of the best.
         reference: for each run the best class in fp32, None where that was not asked.
-        form: what was not ordinary about the picture.
+        form: what is unusual about the picture, such as "CMYK"; None if nothing is.
         failure: why it could not be read; then there are no decisions.
     """
 
@@ -40,7 +40,7 @@ class Entry:
     failure: str | None = None
 
     def to_fields(self) -> dict[str, object]:
-        """Return the entry as plain values; what there is nothing to say about is left out."""
+        """Return the entry as plain values for JSON; empty fields are left out."""
         fields: dict[str, object] = {
             "batch": self.batch,
             "image": self.image,
@@ -104,7 +104,7 @@ class Collection:
         self.changed = [0] * runs
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Take what was decided on some images, each of which comes once."""
+        """Add the decisions on some images; each image may be added once."""
         for entry in entries:
             place = self.places[entry.image]
             assert not self.done[place], f"{entry.image} came twice"
@@ -121,7 +121,7 @@ class Collection:
                 self.changed[run] += best not in (None, entry.top_five[run][0])
 
     def restore(self, entries: Sequence[Entry], *, source: str) -> None:
-        """Take what an earlier run decided, once it is seen to be about this measurement.
+        """Add the decisions of an earlier run, after a check that they belong to this measurement.
 
         Raises:
             DataError: an image that is not of the plan, or decisions that no such network makes;
@@ -156,7 +156,7 @@ class Collection:
         )
 
     def counts(self) -> tuple[Counts, ...]:
-        """Count what each run got right of what is in so far."""
+        """Return the counts of each run over the images that have been added so far."""
         labels = self.images.labels[self.plan.positions]
         read = np.array([top[:, 0] >= 0 for top in self.top_five])
         return tuple(
@@ -165,12 +165,12 @@ class Collection:
         )
 
     def changes(self) -> tuple[Changed | None, ...]:
-        """Tell for each run how many of the compared decisions its precision changed."""
+        """Return, for each run, how many of the compared decisions its precision changed."""
         pairs = zip(self.compared, self.changed, strict=True)
         return tuple(Changed(images=n, top1=top1) if n else None for n, top1 in pairs)
 
     def decisions(self) -> Decisions:
-        """Return all decisions; every image of the plan has come."""
+        """Return all decisions; every image of the plan must have been added."""
         assert self.done.all(), "an image is missing"
         return Decisions(
             positions=self.plan.positions,
@@ -199,7 +199,7 @@ def to_entries(
         tops: for each run (N, K) classes, the best first.
         confidences: for each run (N,).
         references: for each run the best classes in fp32 of the first images, or None.
-        forms: position -> what was not ordinary about the picture.
+        forms: position -> what is unusual about the picture.
     """
     return [
         Entry(

@@ -1,8 +1,8 @@
 """A ledger: every decision of a measurement on disk, image by image, so that a run can go on.
 
 JSON lines. The first describes the measurement; each other one is an image. A batch is appended in
-one write and reaches the disk before the next one starts, so whatever ends the run, the file is a
-ledger of whole batches, perhaps with a piece of one behind them.
+one write and reaches the disk before the next one starts, so however the run ends, the file holds
+whole batches, perhaps followed by part of one.
 """
 
 import json
@@ -90,7 +90,7 @@ class Ledger:
     """A ledger that is being written, by one process."""
 
     def __init__(self, path: Path, file: int, done: tuple[Entry, ...], batches: int) -> None:
-        """Take over what `open` has prepared.
+        """Use the file that `open` has prepared.
 
         Args:
             path: of the file.
@@ -104,7 +104,7 @@ class Ledger:
         self.batches = batches
 
     def append(self, entries: Iterable[Entry]) -> None:
-        """Add the entries of whole batches; they are on the disk when this returns.
+        """Add the entries of whole batches; they are on the disk when this function returns.
 
         Raises:
             OSError: the disk is full or fails; what was there stays.
@@ -150,7 +150,7 @@ class Ledger:
 def _continue(
     file: int, path: Path, identity: Mapping[str, Any], plan: Plan
 ) -> tuple[tuple[Entry, ...], int]:
-    """Bring the file to the end of its last whole batch; return what it holds till there."""
+    """Cut the file off after its last whole batch; return its entries and number of batches."""
     stored = _parse(_read(file), path)
     if stored is None:
         os.ftruncate(file, 0)
@@ -221,7 +221,7 @@ def _write(file: int, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the name of a new file reach the disk, too."""
+    """Make sure that the name of a new file is on the disk, too."""
     place = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(place)

@@ -40,17 +40,17 @@ class ClaimLine:
 
     @property
     def error(self) -> Fraction | None:
-        """Return the measured error in percent; None of no images."""
+        """Return the measured error in percent; None if no image was measured."""
         return Fraction(100 * self.wrong, self.images) if self.images else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Return the 95 % interval of the measured error in percent; None of no images."""
+        """Return the 95 % interval of the error in percent; None if no image was measured."""
         return wilson_interval(self.wrong, self.images) if self.images else None
 
     @property
     def points(self) -> Fraction | None:
-        """Return measured minus claimed error in points; None where one of them is missing."""
+        """Return measured minus claimed error in percentage points; None if one is missing."""
         if self.error is None or self.claim is None:
             return None
         return self.error - Fraction(self.claim.value)
@@ -86,7 +86,7 @@ class NetworkGroup:
 
     @property
     def told(self) -> bool:
-        """Tell whether a reader must be told whose pipeline a number comes from."""
+        """Tell whether the report must name the pipeline that a number comes from."""
         return {result.run.pipeline for result in self.results} != {Pipeline.TORCH7}
 
     def blocks(self) -> Iterator[ClaimBlock]:
@@ -126,7 +126,7 @@ class NetworkGroup:
 
 
 def grouped(results: Sequence[Result]) -> tuple[NetworkGroup, ...]:
-    """Return the results by checkpoint and protocol, in the order of their first."""
+    """Return the results grouped by checkpoint and protocol, in the order of first appearance."""
     places: dict[object, list[int]] = {}
     for place, result in enumerate(results):
         run = result.run
@@ -147,7 +147,7 @@ def grouped(results: Sequence[Result]) -> tuple[NetworkGroup, ...]:
 
 
 def title(run: MeasuredRun, *, with_file: bool = False) -> str:
-    """Return a network's name, with what is not the default about how it was measured."""
+    """Return a network's name with every setting that is not the default."""
     parts = [f"{run.network} ({run.checkpoint})" if with_file else run.network]
     parts += [f"{run.crops} crops"] if run.crops != 1 else []
     parts += [run.arithmetic] if run.arithmetic != "fp32" else []

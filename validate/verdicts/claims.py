@@ -20,7 +20,7 @@ Z95: Final = Fraction("1.959963984540054")
 
 
 class Verdict(StrEnum):
-    """What a measurement says of a claim."""
+    """The result of comparing a measurement with a claim."""
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
@@ -172,7 +172,7 @@ def wilson_interval(wrong: int, images: int) -> tuple[float, float]:
 
 
 def _other_protocol(claim: Claim, conditions: Conditions) -> str | None:
-    """Say how a claim was measured, where that differs from the measurement; None if nowhere.
+    """Return how a claim's protocol differs from the measurement's; None if it does not.
 
     A claim of another crop than usual that states no scale, as fb.resnet.torch's of 320 pixels, was
     printed without it: any scale will do.

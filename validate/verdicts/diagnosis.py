@@ -1,4 +1,4 @@
-"""Likely causes of a number that does not hold: a table of what known mistakes look like.
+"""Likely causes of a claim that was not reproduced: a table of the symptoms of known mistakes.
 
 The signatures are those that people reported: labels in another order, a network that always
 answers the same class, another resize, images that were scaled or encoded before.
@@ -19,7 +19,7 @@ from validate.verdicts.results import MeasuredRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symptoms:
-    """What is seen of a measurement, as fractions of the images and in points.
+    """The symptoms of a measurement, as fractions of the images and in percentage points.
 
     Attributes:
         correct: share of correct best classes.
@@ -56,10 +56,10 @@ class Cause:
     text: str
 
 
-# Images of a class of which most are not wrong in one way by chance.
+# With so many images of a class, most of them are not wrong in the same way by chance.
 ENOUGH: Final = 10
 
-# In this order; the first that applies is said. What comes later is less specific.
+# The first that applies is reported; later ones are less specific.
 CAUSES: Final = (
     Cause(
         applies=lambda s: s.accuracy,
@@ -147,7 +147,7 @@ def diagnose(
 
 
 def _swapped(answers: NDArray[np.int32], labels: NDArray[np.int64], classes: int) -> int:
-    """Count the classes that are taken for another in most of their images, and it for them."""
+    """Count the classes that are mostly answered with another class, and that one with them."""
     images = np.bincount(labels, minlength=classes)
     wrong = answers != labels
     pairs = np.stack([labels[wrong], answers[wrong]], axis=1)

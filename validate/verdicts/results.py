@@ -1,4 +1,4 @@
-"""What was measured, as values: decisions image by image, and what they say of the claims."""
+"""The results of a measurement as values: decisions on images, counts, judged claims, timing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -76,7 +76,7 @@ class MeasuredRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What a faster arithmetic changed.
+    """How many decisions a faster arithmetic changed.
 
     Attributes:
         images: how many were also decided in plain fp32.
@@ -119,7 +119,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Where the time of this process's run went; what a ledger brought back is not in it.
+    """Where the time went; images that were restored from a ledger are not counted.
 
     Attributes:
         images: measured in this run, by all processes of the job.
@@ -149,7 +149,7 @@ class Report:
         results: one a run, in the order of the checkpoints, pipelines beside each other.
         images: the whole image set.
         images_sha256: its digest before the measurement; files may have gone since.
-        classes: what a person calls each label of the networks, None where nobody said.
+        classes: what a person calls each label of the networks, None if they have no names.
         decisions: on all that was measured, `top_five` in the order of `results`.
         forms: how many pictures were not ordinary, by what they were ("CMYK", "gray", ...).
         timing: where the time went.

@@ -64,7 +64,7 @@ KINDS = {
     "source": (lambda: b"import torch\n" * 100, "a text file"),
     "Windows' text": (
         lambda: b"3\r\n1\r\n0\r\n",
-        "a Torch7 text whose line ends were changed to Windows': copy the original in binary mode",
+        "a Torch7 text with Windows' line ends: copy the original in binary mode",
     ),
     "old Mac's text": (lambda: b"3\r1\r0\r", "a Torch7 text whose line ends were changed"),
     "byte order mark": (

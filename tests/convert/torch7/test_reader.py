@@ -502,7 +502,7 @@ def test_two_thousand_levels_of_any_kind_are_the_limit(name: str, fits: bool) ->
         with pytest.raises(LimitError, match="more than 2000 values inside each other"):
             t7.loads(data)
     elif name == "tensors":
-        with pytest.raises(BoundsError, match="the storage of a torch.FloatTensor expected"):
+        with pytest.raises(BoundsError, match=r"the storage of a torch\.FloatTensor expected"):
             t7.loads(data)
     else:
         t7.loads(data)
@@ -754,7 +754,7 @@ def test_vector_of_tds_in_a_text_is_read() -> None:
 
 @pytest.mark.parametrize("count", [-1, 2**62])
 def test_vector_of_impossible_length_is_refused(count: int) -> None:
-    with pytest.raises(T7Error, match="byte 26|byte 34"):
+    with pytest.raises(T7Error, match=r"byte 26|byte 34"):
         t7.loads(torch_object(1, b"tds.Vec", struct.pack("<q", count), b"V 0"))
 
 

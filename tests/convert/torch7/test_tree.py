@@ -29,7 +29,7 @@ def test_network_at_the_root_is_found() -> None:
     ("wrap", "path"),
     [
         (lambda model: {"epoch": 3, "model": model, "best": 7.5}, "file.model"),
-        (lambda model: [1, model], "file.2"),
+        (lambda model: [1, model], "file[2]"),
         (wrapper, "model.modules[1]"),
         (lambda model: wrapper(model, net(1)), "model.modules[1]"),
         (lambda model: {"net": wrapper(model)}, "file.net.modules[1]"),
@@ -41,6 +41,9 @@ def test_network_at_the_root_is_found() -> None:
         (lambda model: Pairs([("model", model), ("best", model)]), "file.model"),
         (lambda model: {"model": model, "rng": tensor([1.0])}, "file.model"),
         (lambda model: {"model": model, "log": Object("optim.Logger")}, "file.model"),
+        (lambda model: {"state": {"model": model}, "epoch": 3}, "file.state.model"),
+        (lambda model: {"my nets": [{"net": model}]}, 'file["my nets"][1].net'),
+        (lambda model: Object("my.Trainer", {"net": model}), "file.net"),
     ],
     ids=[
         "table",
@@ -53,6 +56,9 @@ def test_network_at_the_root_is_found() -> None:
         "twice in a table",
         "beside a tensor",
         "beside a logger",
+        "two tables down",
+        "list of tables",
+        "object of a class of its own",
     ],
 )
 def test_wrapped_network_is_found(wrap: Callable[[Object], Any], path: str) -> None:
@@ -81,13 +87,17 @@ def test_children_are_in_the_order_of_their_numbers() -> None:
         ),
         ({"learningRate": 0.1, "dfdx": tensor([1.0])}, "it holds a table of dfdx, learningRate"),
         ({}, "it holds a table of nothing"),
-        (None, "it holds NoneType"),
-        (3.5, "it holds float"),
-        (tensor([1.0]), "it holds torch.FloatTensor"),
-        (Object("tds.Hash"), "it holds tds.Hash"),
-        (Object("nn.CrossEntropyCriterion"), "it holds nn.CrossEntropyCriterion"),
-        (wrapper(), "it holds nn.DataParallelTable"),
-        ({"state": {"model": Object("nn.Sequential")}}, "it holds a table of state"),
+        (None, "it holds nil"),
+        (3.5, "it holds 3.5"),
+        (tensor([1.0]), "it holds a torch.FloatTensor"),
+        (Object("tds.Hash"), "it holds an object of class tds.Hash"),
+        (
+            Object("nn.CrossEntropyCriterion"),
+            "it holds an object of class nn.CrossEntropyCriterion",
+        ),
+        (wrapper(), "it holds an object of class nn.DataParallelTable"),
+        ({"k" * 999: 1}, f"it holds a table of {'k' * 40}"),
+        ({"s": {"state": {}}}, "it holds a table of s"),
     ],
     ids=[
         "pointer",
@@ -99,6 +109,7 @@ def test_children_are_in_the_order_of_their_numbers() -> None:
         "object",
         "loss",
         "empty wrapper",
+        "long key",
         "deeper table",
     ],
 )
@@ -135,8 +146,27 @@ def test_two_networks_are_refused_by_name() -> None:
 
 
 def test_two_networks_under_names_that_read_alike_are_refused() -> None:
-    with pytest.raises(NoNetworkError, match=r"found 2: file\.1, file\.1"):
+    with pytest.raises(NoNetworkError, match=r"found 2: file\[\"1\"\], file\[1\]"):
         find(Pairs([("1", net()), (1, net(1))]))
+
+
+@pytest.mark.parametrize("place", ["b", "file.b", "c.best", "file.c.best"])
+def test_one_of_several_networks_is_taken_by_its_place(place: str) -> None:
+    root = t7.loads(dumps({"a": net(), "b": net(1), "c": {"best": net(2)}})).root
+    assert find_network(root, at=place).path == f"file.{place.removeprefix('file.')}"
+
+
+def test_place_without_a_network_is_refused_with_those_that_there_are() -> None:
+    root = t7.loads(dumps({"a": net(), "b": net(1)})).root
+    with pytest.raises(NoNetworkError, match=r"0 networks at x; there are file\.a, file\.b"):
+        find_network(root, at="x")
+
+
+def test_network_far_below_is_named_by_the_end_of_its_place() -> None:
+    value: Any = {"net": Object("nn.Sequential")}
+    for _ in range(150):
+        value = {"next": value}
+    assert find(value).path == "..." + ".next" * 49 + ".net"
 
 
 def test_module_at_two_places_is_refused() -> None:

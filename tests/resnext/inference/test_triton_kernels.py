@@ -156,7 +156,7 @@ def test_compiler_reads_and_writes_the_end_of_a_convolution_widely(
     from triton.compiler import ASTSource
 
     from resnext.inference import triton_convolution as epilogue
-    from resnext.inference.triton_launch import OPTIONS
+    from resnext.inference.triton_scaling import OPTIONS
 
     names = list(ENDS)
     source = ASTSource(
@@ -188,7 +188,7 @@ def test_compiler_rounds_each_operation_on_its_own(generation: int) -> None:
     from triton.compiler import ASTSource
 
     from resnext.inference import triton_scaling as kernel
-    from resnext.inference.triton_launch import OPTIONS
+    from resnext.inference.triton_scaling import OPTIONS
 
     source = ASTSource(fn=kernel._scale, signature=SIGNATURE, constexprs={"block": kernel.BLOCK})
     target = GPUTarget("cuda", generation, 32)

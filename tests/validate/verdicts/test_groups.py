@@ -1,0 +1,23 @@
+"""Claims of a group of runs, block by block."""
+
+import time
+from dataclasses import replace
+
+from validate.verdicts.groups import grouped
+
+from tests.support.sample_report import sample_report
+
+
+def test_many_claims_of_a_network_take_linear_time() -> None:
+    """Looking for each claim among all of them would take minutes of processor time."""
+    first = sample_report().results[0]
+    one = first.judgements[0]
+    many = tuple(
+        replace(one, claim=replace(one.claim, source=f"page {number}")) for number in range(10_000)
+    )
+    (group,) = grouped([replace(first, judgements=many)])
+    begin = time.process_time()
+    blocks = [each for each in group.blocks() if each.claim is not None]
+    assert time.process_time() - begin < 5
+    assert [each.claim for each in blocks] == [each.claim for each in many]
+    assert {each.lines[0].verdict for each in blocks} == {one.verdict}
