@@ -3,9 +3,8 @@
 import time
 from dataclasses import replace
 
-from validate.verdicts.groups import grouped
-
 from tests.support.sample_report import sample_report
+from validate.verdicts.claim_groups import grouped
 
 
 def test_many_claims_of_a_network_take_linear_time() -> None:
