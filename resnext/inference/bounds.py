@@ -1,8 +1,8 @@
-"""How large the values of a network can become, to prove that none is infinite or no number.
+"""Bounds on the values in a network, which prove that none is infinite or NaN.
 
 Weights are finite, so the first value that is not comes from a sum that overflows. A ReLU that is
-fused with its convolution may turn what is no number into a zero, and with it a broken network into
-one that only answers badly: the proof has to stand before such a ReLU.
+fused with its convolution may turn NaN into zero, so that a broken network looks like one that only
+answers badly: the check has to come before such a ReLU.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ SPARE: Final = 2.0**10
 
 
 class Growth:
-    """How large the output of a convolution can become.
+    """A bound on the output of a convolution.
 
     Attributes:
         factor: the largest sum of absolute weights of an output.

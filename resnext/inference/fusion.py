@@ -26,7 +26,7 @@ class FusedConvolution(Protocol):
     """A convolution with what follows it.
 
     Attributes:
-        keeps_nan: what is no number stays none in the ReLU, as in PyTorch's own.
+        keeps_nan: NaN stays NaN in the ReLU, as in PyTorch's own.
     """
 
     keeps_nan: ClassVar[bool]
@@ -111,7 +111,7 @@ class FusedBlock(nn.Module):
     """A residual block in as many passes over memory as it has convolutions.
 
     A block that might overflow is computed with PyTorch's own ReLU where the fused one would turn
-    what is no number into a zero.
+    NaN into zero.
     """
 
     def __init__(self, block: PostActivation, fuse: Fuse, known: KnownBound) -> None:

@@ -1,4 +1,4 @@
-"""Integer counts: how many images a network got right. Percent is born where it is printed."""
+"""Integer counts of correct images; percentages are computed where they are printed."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
@@ -57,7 +57,7 @@ def top_five(logits: "NDArray[np.floating]") -> "Indices":
     Returns:
         (N, min(5, classes)) class indices from 0.
     """
-    # Five looks for the largest, of which numpy returns the first, are quicker than to sort all.
+    # Five times argmax, which returns the first of equal values, is faster than sorting.
     left, rows = logits.copy(), np.arange(len(logits))
     best = np.empty((len(logits), min(FIVE, logits.shape[1])), np.int64)
     for place in range(best.shape[1]):

@@ -1,4 +1,4 @@
-"""Convolutions that add and rectify as they write, by oneDNN: of the CPU.
+"""Convolutions fused with addition and ReLU on the CPU, by oneDNN.
 
 The operators are those that torch.compile puts in place of a convolution and what follows it. Used
 without the compiler they need neither a C++ compiler nor a minute at the start. They are no public
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class PackedConvolution:
-    """A convolution whose weights lie in memory as the processor likes them."""
+    """A convolution whose weights are packed in the layout that is fastest on the processor."""
 
     keeps_nan: ClassVar[bool] = False
 

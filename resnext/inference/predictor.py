@@ -48,7 +48,7 @@ class Predictor:
         """
         self.device = device
         self.precision = precision
-        # Something else than this processor computes: it gets the next batch in the meantime.
+        # A GPU gets the next batch while it computes; on a CPU that would gain nothing.
         self.ahead = 0 if device.type == "cpu" else 1
         self.dtype = DTYPES[precision]
         plain = folded(network).to(device=device, dtype=self.dtype)
@@ -82,11 +82,11 @@ class Predictor:
         return self.start(inputs).wait()
 
     def start(self, inputs: Tensor | RawCrops) -> PendingValues:
-        """Begin with the logits of N pictures, as `logits` takes them."""
+        """Start to compute the logits of N pictures, given as for `logits`; return at once."""
         return PendingValues.of(self.compute(inputs))
 
     def compute(self, inputs: Tensor | RawCrops) -> Tensor:
-        """Return the logits (N, classes) float32 on their device, which may still be at it."""
+        """Return the logits (N, classes) float32 on the device, which may still be computing."""
         with torch.inference_mode(), arithmetic(self.precision):
             if isinstance(inputs, RawCrops):
                 inputs = scale_sources(self._upload.begin(inputs).take())

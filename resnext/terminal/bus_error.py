@@ -1,4 +1,4 @@
-"""A word where a file is cut short by another program while it is mapped into memory."""
+"""A clear end where another program truncates a file that is mapped into memory."""
 
 import ctypes
 import os
@@ -13,9 +13,9 @@ _HANDLER: Final = ctypes.CFUNCTYPE(None, ctypes.c_int)
 def end_on_bus_error(prog: str) -> None:
     """Let a bus error end this process with one line on stderr and exit code 2.
 
-    Reading a mapped file behind its end raises the signal SIGBUS. Python's own handlers run only
-    after the failed instruction, which never ends; so this one is called as C would call it, and
-    ends the process at once. Processes forked from this one keep what they had.
+    Reading a mapped file beyond its end raises the signal SIGBUS. Python's own handlers run only
+    after the failed instruction, which never returns; so this handler is called as C would call it,
+    and ends the process at once. Processes forked from this one keep the default action.
 
     Args:
         prog: the command's name, which starts the line.

@@ -71,7 +71,7 @@ class AllClasses:
 
 
 def class_names(report: Report, classes: int) -> tuple[str, ...]:
-    """Return what to call each class; they are numbered where nobody named them."""
+    """Return what to call each class; numbers if they have no names."""
     if report.classes is None:
         return tuple(f"class {label}" for label in range(classes))
     return display_names(report.classes)
@@ -101,7 +101,7 @@ def network_classes(report: Report, found: Answers, group: NetworkGroup) -> Netw
 
 
 def all_classes(report: Report, found: Answers) -> AllClasses:
-    """Return the table of all classes, as far as there is room; empty where they are few."""
+    """Return the table of all classes, up to the limit of rows; empty if there are few classes."""
     counts = [found.top_one(run).counts() for run in range(len(report.results))]
     order = counts[0].hardest() if counts else np.zeros(0, np.int64)
     if len(order) <= FEW_CLASSES:

@@ -46,13 +46,13 @@ def _write_json(report: Report, file: IO[bytes]) -> None:
 
 def _write_text(render: Callable[[Report], str]) -> Callable[[Report, IO[bytes]], None]:
     def write(report: Report, file: IO[bytes]) -> None:
-        # A text that is not encodable must not cost the results of hours.
+        # A name that UTF-8 cannot encode must not lose the results of hours.
         file.write(render(report).encode("utf-8", "backslashreplace"))
 
     return write
 
 
-# The first is the last to take its name: who waits for it finds all of them.
+# The first is renamed last: a program that waits for it finds all of them.
 WRITERS: Final[dict[str, Callable[[Report, IO[bytes]], None]]] = {
     "report.json": _write_json,
     "report.md": _write_text(to_markdown),

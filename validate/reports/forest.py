@@ -14,7 +14,7 @@ from validate.reports.statistics import Answers, discordant
 from validate.verdicts.claim_groups import ClaimBlock, ClaimLine, NetworkGroup
 from validate.verdicts.claims import Verdict, tolerance
 
-# Stands in place of a verdict where the claim was made under another protocol than the run's.
+# Shown instead of a verdict if the claim was made under another protocol than the run's.
 COMPARED: Final = "compared"
 # Room beside the outermost interval, as a part of the whole axis.
 MARGIN: Final = 0.06
@@ -68,7 +68,7 @@ class ForestLine:
 
     @property
     def description(self) -> str:
-        """Say what the plot shows, for screen readers."""
+        """Return the plot's description for screen readers."""
         return (
             f"{self.pipeline}: measured {self.error} %, 95 % interval {self.interval}, "
             f"{self.points} points from the published error"
@@ -140,7 +140,7 @@ def axis_of(lines: Iterable[ClaimLine]) -> Axis | None:
 
 
 def mark_of(line: ClaimLine, axis: Axis | None) -> IntervalMark | None:
-    """Return where a line stands on an axis; None where there is nothing to compare."""
+    """Return the place of a line on an axis; None if it has no claim or no measurement."""
     if axis is None or line.claim is None or line.points is None or line.interval is None:
         return None
     claimed, slack = float(line.claim.value), float(tolerance(line.claim.value))

@@ -105,7 +105,7 @@ def _printed(claim: Claim) -> dict[str, object]:
 
 
 def _comparisons(report: Report, found: Answers) -> list[Mapping[str, object]]:
-    """Return for each two pipelines of a network the images that only one of them got right."""
+    """Return, for each pair of pipelines of a network, how many images only one got right."""
     rows: list[Mapping[str, object]] = []
     for group in grouped(report.results):
         first, *others = group.places

@@ -12,7 +12,7 @@ from validate.verdicts.results import Report, Result
 
 
 def to_junit(report: Report) -> str:
-    """Return the report in the form that JUnit's consumers agree on.
+    """Return the report as the XML that readers of JUnit files have in common.
 
     A claim that was not reproduced is a failure, one without a verdict is skipped, with the reason
     in its message; images that could not be read are an error of a case of their own, and claims
@@ -100,7 +100,7 @@ def _properties(suite: ET.Element, facts: Mapping[str, object]) -> None:
 
 
 def _count(element: ET.Element) -> None:
-    """Set how many cases stand below an element, and how many of them did not pass."""
+    """Set the numbers of cases below an element, and of those that failed or were skipped."""
     counts = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
     for name, tag in counts.items():
         element.set(name, str(len(element.findall(f".//{tag}"))))

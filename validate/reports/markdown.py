@@ -55,7 +55,7 @@ VERDICTS: Final = {
 }
 
 # What Markdown, GitHub's additions to it or HTML would read as more than a character. An
-# underscore inside a word is none of it, nor a colon at its end.
+# underscore inside a word is harmless, and so is a colon at its end.
 SPECIAL: Final = re.compile(r"[\\`*\[\]<>|~&#@!$]|:(?!\s|$)|(?<![^\W_])_|_(?![^\W_])")
 
 
@@ -215,7 +215,7 @@ def _table(
 
 
 def _bounded(parts: Sequence[str]) -> str:
-    """Join the parts; one that would be too much is left out, and that is said."""
+    """Join the parts; those beyond the size limit are left out, with a note."""
     kept, room = [], MOST_BYTES
     for part in parts:
         size = len(part.encode()) + 2

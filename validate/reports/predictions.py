@@ -76,7 +76,7 @@ def _rows(report: Report, found: Answers, run: int) -> Iterator[tuple[object, ..
 
 
 def _encodable(text: str) -> str:
-    """Return a text that UTF-8 can write: surrogates that stand for no byte are spelled out."""
+    """Return a text that UTF-8 can write: other surrogates are written as escapes."""
     try:
         text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

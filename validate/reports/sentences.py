@@ -1,4 +1,4 @@
-"""What a measurement says, in the sentences that every report shares."""
+"""Sentences about results and verdicts, shared by all reports."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ HOLDING: Final = {1: "the claim holds", 2: "both claims hold"}
 
 
 class Outcome(StrEnum):
-    """What a whole report comes to."""
+    """The overall outcome of a report."""
 
     INCOMPLETE = "incomplete"
     NOT_REPRODUCED = "not reproduced"
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """What another pipeline than the original's does to the top-1 error of a network.
+    """The change of a network's top-1 error under another pipeline than the original's.
 
     Attributes:
         pipeline: the other one.
@@ -45,14 +45,14 @@ class Shift:
 
     @property
     def text(self) -> str:
-        """Say how the error compares with that of the original's pipeline."""
+        """Return the comparison with the original's pipeline in words."""
         if not self.images:
             return f"the same as under {Pipeline.TORCH7}"
         return f"{difference(self.points, self.images)} that under {Pipeline.TORCH7}"
 
 
 def shifts(group: NetworkGroup) -> Iterator[Shift]:
-    """Yield what each other pipeline does to a network that was measured under torch7 too."""
+    """Yield the shift of each other pipeline for networks that were measured under torch7 too."""
     by_pipeline = {result.run.pipeline: result.counts for result in group.results}
     own = by_pipeline.pop(Pipeline.TORCH7, None)
     for pipeline, counts in by_pipeline.items():
@@ -63,14 +63,14 @@ def shifts(group: NetworkGroup) -> Iterator[Shift]:
 
 
 def exit_code(report: Report) -> int:
-    """Return what the command ends with: 2 for images that failed, 1 for a claim that did."""
+    """Return the exit code of the command: 2 if images failed, 1 if a claim did, else 0."""
     if report.decisions.failures:
         return 2
     return 1 if report.claim_failed or (report.strict and open_claims(report)) else 0
 
 
 def exit_meaning(report: Report) -> str:
-    """Return what the exit code says."""
+    """Return the meaning of the exit code in words."""
     judged = any(each.verdict in DECIDED for result in report.results for each in result.judgements)
     match exit_code(report):
         case 0:
@@ -84,7 +84,7 @@ def exit_meaning(report: Report) -> str:
 
 
 def outcome(report: Report) -> Outcome:
-    """Return what the report comes to; the worst that was found decides."""
+    """Return the overall outcome, which is that of the worst result."""
     verdicts = {each.verdict for result in report.results for each in result.judgements}
     if report.decisions.failures:
         return Outcome.INCOMPLETE
@@ -95,7 +95,7 @@ def outcome(report: Report) -> Outcome:
 
 
 def headline(report: Report) -> str:
-    """Say in a few short sentences what the report comes to."""
+    """Return a few short sentences that sum up the report."""
     return " ".join(sentences(report))
 
 
@@ -114,7 +114,7 @@ def sentences(report: Report) -> tuple[str, ...]:
 
 
 def remarks(results: Sequence[Result]) -> tuple[str, ...]:
-    """Return a sentence for whatever there is to say about results beyond their verdicts."""
+    """Return the remarks on results beyond their verdicts, one sentence each."""
     return tuple(
         f"{printable(group.title)}: {text}"
         for group in grouped(results)
@@ -123,7 +123,7 @@ def remarks(results: Sequence[Result]) -> tuple[str, ...]:
 
 
 def group_remarks(group: NetworkGroup) -> Iterator[str]:
-    """Yield what there is to say about a network, without its name."""
+    """Yield the remarks on a network, without its name."""
     for result in group.results:
         where = f"{result.run.pipeline}: " if group.told else ""
         texts = [*map(remark, result.judgements), *result.diagnoses, changed_text(result)]
@@ -135,7 +135,7 @@ def group_remarks(group: NetworkGroup) -> Iterator[str]:
 
 
 def remark(judged: Judgement) -> str:
-    """Say what stands behind a verdict; nothing about a claim that was reproduced."""
+    """Return the reason for a verdict; "" for a claim that was reproduced."""
     claim = judged.claim
     measured = f"{LABELS[claim.metric]} error {percent(judged.measured)}"
     if judged.verdict is Verdict.NOT_REPRODUCED:
@@ -158,18 +158,18 @@ def remark(judged: Judgement) -> str:
 
 
 def difference(points: Fraction, images: int) -> str:
-    """Say how far one error lies from another, in points and in images."""
+    """Return the difference of two errors in words, in points and in images."""
     side = "above" if points > 0 else "below"
     return f"{abs(float(points)):.2f} points ({number(abs(images), 'image')}) {side}"
 
 
 def claim_text(claim: Claim) -> str:
-    """Name a claim in words."""
+    """Return a claim in words."""
     return f"{LABELS[claim.metric]} error {claim.value} ({printable(claim.source)})"
 
 
 def changed_text(result: Result) -> str | None:
-    """Say what a faster arithmetic changed; None where nobody compared."""
+    """Return how many decisions a faster arithmetic changed; None if that was not compared."""
     if result.changed is None:
         return None
     return (
@@ -179,7 +179,7 @@ def changed_text(result: Result) -> str | None:
 
 
 def percent(value: Fraction | float | None) -> str:
-    """Return a percentage as it is printed; a dash where nothing was measured."""
+    """Return a percentage as it is printed; a dash if nothing was measured."""
     return "-" if value is None else f"{float(value):.2f}"
 
 
@@ -196,7 +196,7 @@ def cut(text: str, most: int) -> str:
 
 
 def _claims_text(judgements: Sequence[Judgement], *, others: int) -> str:
-    """Say how many claims hold, of those that were not made in another way: the first sentence."""
+    """Return the first sentence: how many of the judged claims hold."""
     verdicts = [each.verdict for each in judgements]
     failed = verdicts.count(Verdict.NOT_REPRODUCED)
     judged = failed + verdicts.count(Verdict.REPRODUCED)
@@ -229,7 +229,7 @@ def _were(count: int) -> str:
 
 
 def _shifts_text(found: Sequence[Shift]) -> Iterator[str]:
-    """Say in a sentence for each pipeline what it does to the networks' top-1 errors."""
+    """Return a sentence for each pipeline on its shift of the networks' top-1 errors."""
     for pipeline in dict.fromkeys(shift.pipeline for shift in found):
         some = sorted(
             (shift for shift in found if shift.pipeline is pipeline), key=lambda each: each.points

@@ -15,9 +15,9 @@ from validate.verdicts.results import Report, Result
 HEADERS: Final = ("network", "correct", "error %", "claim %", "verdict", "source")
 NUMBERS: Final = ("correct", "error %", "claim %")
 GAP: Final = "  "
-# Columns that are used even where a terminal says that it has fewer, or none.
+# Minimum width in columns, also for terminals that report fewer, or none.
 LEAST: Final = 40
-# A source that does not fit goes on below itself, in no fewer columns than these.
+# Minimum columns of the source, which is folded where it does not fit.
 NARROWEST: Final = 12
 # Unreadable images that are listed; the reports name all of them.
 LISTED: Final = 10
@@ -94,7 +94,7 @@ def _rows(group: NetworkGroup, block: ClaimBlock) -> Iterator[tuple[Text, ...]]:
 
 
 def _verdict(line: ClaimLine) -> Text:
-    """Return the verdict; of a run that the claim is not about, how far off it is."""
+    """Return the verdict, or the difference for a run under another protocol than the claim's."""
     if line.verdict is not None:
         return Text(line.verdict, style=STYLES[line.verdict])
     if line.points is None:
