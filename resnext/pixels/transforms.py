@@ -78,7 +78,7 @@ def prepare_pixels(
     Returns:
         (3, crop, crop) float32, C-contiguous.
     """
-    height, width = _size(pixels, preprocessing)
+    height, width = size_before_crop(pixels, preprocessing)
     crop = preprocessing.crop
     window = Window(top=_centre(height, crop), left=_centre(width, crop), height=crop, width=crop)
     return _normalised_window(pixels, (height, width), window, preprocessing)
@@ -108,7 +108,7 @@ def raw_crop(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> RawCr
         pixels: (H, W, 3) uint8.
         preprocessing: the row that belongs to the weights.
     """
-    size, crop = _size(pixels, preprocessing), preprocessing.crop
+    size, crop = size_before_crop(pixels, preprocessing), preprocessing.crop
     starts = [_centre(side, crop) for side in size]
     rows, columns = (
         find_taps(source, target, range(start, start + crop))
@@ -137,7 +137,7 @@ def prepare_ten_pixels(
         right, then the same of the mirror image. The centre of the mirror image is not always
         the mirror image of the centre: an odd margin is rounded up in both.
     """
-    height, width = _size(pixels, preprocessing)
+    height, width = size_before_crop(pixels, preprocessing)
     crop = preprocessing.crop
     whole = Window(top=0, left=0, height=height, width=width)
     upright = _normalised_window(pixels, (height, width), whole, preprocessing)
@@ -153,7 +153,7 @@ def prepare_ten_pixels(
     )
 
 
-def _size(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> tuple[int, int]:
+def size_before_crop(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> tuple[int, int]:
     """Return (height, width) of the scaled picture, which holds the crop.
 
     Raises:

@@ -10,9 +10,8 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.errors import ImageError
-from resnext.pixels.decoding import check_size
-from resnext.pixels.resample import Window, scaled_size
+from resnext.pixels.resample import Window
+from resnext.pixels.transforms import size_before_crop
 from resnext.preprocessing import Preprocessing
 from train.augmentation.colours import color_jitter, lighting
 from train.augmentation.crops import horizontal_flip, padded_crop, scaled, sized_crop
@@ -82,15 +81,7 @@ def augment(
 
 def _resized(pixels: Pixels, preprocessing: Preprocessing, unit: np.float32) -> Planes:
     """Return the whole image, resized as for validation and not normalised."""
-    height, width, _ = pixels.shape
-    if preprocessing.scale is not None:
-        height, width = scaled_size(height, width, preprocessing.scale)
-        check_size(height, width)
-    if min(height, width) < preprocessing.crop:
-        raise ImageError(
-            f"at least {preprocessing.crop} x {preprocessing.crop} pixels expected, found "
-            f"{width} x {height}; use a preprocessing that scales, or larger images"
-        )
+    height, width = size_before_crop(pixels, preprocessing)
     whole = Window(top=0, left=0, height=height, width=width)
     return scaled(pixels, (height, width), whole, unit)
 
