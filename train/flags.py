@@ -31,7 +31,6 @@ WIDTH: Final = click.IntRange(1, 4096)
 PART: Final = Number(0, 1)
 NOT_NEGATIVE: Final = Number(0, 1000)
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 IMAGES: Final = (
     click.option(

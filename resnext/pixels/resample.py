@@ -49,28 +49,6 @@ def scaled_size(height: int, width: int, scale: int) -> tuple[int, int]:
     return scale, int(width / height * scale)
 
 
-def scale_window(
-    pixels: "NDArray[np.uint8]", size: tuple[int, int], window: Window, *, unit: np.float32
-) -> "NDArray[np.float32]":
-    """Scale a picture and return a window of the result.
-
-    Only the pixels that the window needs are read; its bits are those of the whole scaled picture.
-
-    Args:
-        pixels: (H, W, C) uint8, any strides.
-        size: (height, width) of the whole scaled picture.
-        window: the part of it to return; lies inside.
-        unit: the value of one gray level; the original multiplies bytes by float32(1/255).
-
-    Returns:
-        (window.height, window.width, C) float32, not clamped; in memory channel by channel.
-    """
-    # Adding -0 and dividing by 1 leave every bit as it is; adding 0 would turn -0 into 0.
-    shift = np.full(pixels.shape[2], -0.0, np.float32)
-    levels = Levels(unit=unit, shift=shift, divisor=np.ones_like(shift))
-    return scale_planes(pixels, size, window, levels).transpose(1, 2, 0)
-
-
 def scale_planes(
     pixels: "NDArray[np.uint8 | np.float32]", size: tuple[int, int], window: Window, levels: Levels
 ) -> "NDArray[np.float32]":
