@@ -1,0 +1,127 @@
+"""Pages as sessions: the commands that a page shows, run as they stand, with the output it shows."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FENCE = re.compile(
+    r"(?P<loose><!-- other processors: other figures -->\n)?"
+    r"^```(?P<language>\w*)\n(?P<body>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+ANY_LINES = "..."  # a line that stands for any number of lines
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
+# Figures of the machine and of the moment, which no page can state in advance.
+VARIES = re.compile(
+    r"\d[\d,.]* images/s|\d+ (?:s|min|h)\b(?: left| in all)?|within \d\.\de-\d+ of|\d+ threads?"
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command, or one block of Python, and what the page says that it prints.
+
+    `loose`: numbers may differ by half or by 3, because training is not the same in every bit on
+    every processor.
+    """
+
+    command: str
+    python: bool
+    shown: list[str]
+    loose: bool
+
+
+def steps(page: Path) -> Iterator[Step]:
+    """Yield the steps of a page in their order.
+
+    A block without a language that begins with `$ ` is a terminal: each `$ ` is a command, and what
+    follows it is its output. A block of Python may be followed by a block with its output.
+    """
+    waiting: Step | None = None  # a block of Python that may be followed by its output
+    for found in FENCE.finditer(page.read_text()):
+        body, loose = found["body"], found["loose"] is not None
+        if found["language"] == "python":
+            if waiting is not None:
+                yield waiting
+            waiting = Step(body, python=True, shown=[ANY_LINES], loose=False)
+        elif found["language"] == "" and body.startswith("$ "):
+            if waiting is not None:
+                yield waiting
+                waiting = None
+            for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+                command, *shown = part.splitlines()
+                yield Step(command, python=False, shown=shown, loose=loose)
+        elif found["language"] == "" and waiting is not None:
+            yield Step(waiting.command, python=True, shown=body.splitlines(), loose=loose)
+            waiting = None
+    if waiting is not None:
+        yield waiting
+
+
+def run(step: Step, folder: Path, last_code: int) -> tuple[int, list[str]]:
+    """Run a step in a folder and return its exit code and the lines that a terminal shows.
+
+    Args:
+        last_code: what `$?` is, the exit code of the command before.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    arguments = (
+        [sys.executable, "-c", step.command]
+        if step.python
+        else ["bash", "-c", f"(exit {last_code}); {step.command}"]
+    )
+    finished = subprocess.run(  # noqa: S603 - the commands of our own pages
+        arguments,
+        cwd=folder,
+        env={**os.environ, "PATH": path, "COLUMNS": "200"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    return finished.returncode, finished.stdout.splitlines()
+
+
+def differs(printed: list[str], shown: list[str], *, loose: bool) -> bool:
+    """Tell whether printed lines are other than those of the page, in which `...` is any lines."""
+    if not shown:
+        return bool(printed)
+    if shown[0] == ANY_LINES:
+        return all(
+            differs(printed[skipped:], shown[1:], loose=loose)
+            for skipped in range(len(printed) + 1)
+        )
+    return (
+        not printed
+        or not same_line(printed[0], shown[0], loose=loose)
+        or differs(printed[1:], shown[1:], loose=loose)
+    )
+
+
+def same_line(printed: str, shown: str, *, loose: bool) -> bool:
+    """Compare two lines without what varies, and with `loose` numbers only roughly."""
+    printed, shown = (VARIES.sub("~", line.rstrip()) for line in (printed, shown))
+    if printed == shown:
+        return True
+    if not loose or squeezed(printed) != squeezed(shown):
+        return False
+    return all(
+        abs(a - b) <= max(3.0, 0.5 * b)
+        for a, b in zip(numbers(printed), numbers(shown), strict=True)
+    )
+
+
+def squeezed(line: str) -> str:
+    """Return a line with `#` for each number and one space for several."""
+    return re.sub(r" +", " ", NUMBER.sub("#", line))
+
+
+def numbers(line: str) -> list[float]:
+    """Return the numbers of a line."""
+    return [float(number.replace(",", "")) for number in NUMBER.findall(line)]
