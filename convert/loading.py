@@ -13,8 +13,9 @@ import numpy as np
 from convert.export.errors import OutputError
 from convert.location import require_file, start_sha256
 from convert.torch7 import file as t7
+from convert.torch7.errors import NoNetworkError
 from convert.torch7.mapping import Network, read_network
-from convert.torch7.tree import Module, find_network
+from convert.torch7.tree import WHOLE, Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError, ConvertError
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing
@@ -111,8 +112,28 @@ def load_original(path: Path, *, sha256: Future[str], at: str | None = None) -> 
     """
     with naming(path):
         file = t7.load(path)
-        tree = find_network(file.root, at=at)
+        try:
+            tree = find_network(file.root, at=at)
+        except NoNetworkError as error:
+            if note := others_note(file):
+                raise NoNetworkError(f"{error}; {note}") from error
+            raise
         return Original(path, file, tree, read_network(tree), sha256)
+
+
+def found_at(module: Module) -> str | None:
+    """Return the place of a network in its file; None if it is all that the file holds."""
+    return None if module.path == WHOLE else module.path
+
+
+def others_note(file: t7.File) -> str | None:
+    """Return a note that further values follow in a file, or None."""
+    if not file.others:
+        return None
+    return (
+        f"the first of {file.others + 1} values of the file is read, as Torch7's torch.load does; "
+        "save another one to a file of its own"
+    )
 
 
 @contextmanager

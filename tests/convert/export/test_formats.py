@@ -389,7 +389,7 @@ def test_timm_config_mean_on_the_scale_of_bytes_is_brought_to_one() -> None:
 
 def test_timm_config_preprocessing_of_unknown_origin_is_told_without() -> None:
     config = timm_config(replace(trained_checkpoint(), origin=None))["pretrained_cfg"]
-    assert config["notes"][1].endswith(", std 0.229 0.224 0.225.")
+    assert config["notes"][1].endswith(", std 0.229 0.224 0.225 (of pixels 0..1).")
 
 
 def test_timm_config_preprocessing_unknown_is_refused() -> None:
