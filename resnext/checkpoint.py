@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import CheckpointError, PreprocessingError, SpecError
+from resnext.fields import cut
 from resnext.files import whole_file
 from resnext.header import Origin, Provenance, from_metadata, to_fields, to_metadata
 from resnext.layout import Layout, layout
 from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
-from resnext.tensor_file import LENGTH, tensor_header, write_tensors
+from resnext.tensor_file import LENGTH, pickle_kind, tensor_header, write_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -183,16 +184,18 @@ class Checkpoint:
 
 
 def _unread(path: Path, error: Exception) -> str:
-    """Return why a file cannot be read as safetensors: it is an original .t7, or damaged.
+    """Return why a file cannot be read as safetensors: it is of another kind, or damaged.
 
     Torch7's files begin with the tag of a table or an object, as an integer or as text.
     """
     with path.open("rb") as file:
-        head = file.read(8)
-    binary = head[:4] in (b"\3\0\0\0", b"\4\0\0\0") and any(head[4:])
+        head = file.read(512)
+    if pickled := pickle_kind(head):
+        return f"a converted file expected, found {pickled}"
+    binary = head[:4] in (b"\3\0\0\0", b"\4\0\0\0") and any(head[4:8])
     if binary or head.startswith((b"3\n", b"4\n")):
         return "a converted file expected, found an original .t7; resnext-convert converts it"
-    return f"not a whole safetensors file ({error}); convert the original again"
+    return f"not a whole safetensors file ({cut(str(error))}); convert the original again"
 
 
 def _frozen(array: Array) -> Array:
@@ -203,12 +206,12 @@ def _frozen(array: Array) -> Array:
 def _tensor_faults(found: Mapping[str, tuple[tuple[int, ...], str]], rows: Layout) -> list[str]:
     expected = rows.tensors()
     faults = [f"tensor {name} is missing" for name in expected if name not in found]
-    faults += [f"tensor {name} is unexpected" for name in found if name not in expected]
+    faults += [f"tensor {cut(name)} is unexpected" for name in found if name not in expected]
     for name, (shape, dtype) in found.items():
         wanted = COUNTERS if name.endswith("num_batches_tracked") else FLOATS
         if name in expected and (shape != expected[name] or dtype not in wanted):
             faults.append(
                 f"tensor {name}: {' or '.join(wanted)} {expected[name]} expected, "
-                f"found {dtype} {shape}"
+                f"found {dtype} {cut(str(shape))}"
             )
     return faults

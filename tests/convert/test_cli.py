@@ -293,6 +293,22 @@ def test_bad_usage_is_one_line_and_exit_2(run: Run, arguments: tuple[str, ...], 
     assert line.startswith(f"resnext-convert: {message}")
 
 
+@pytest.mark.parametrize("name", ["x.pth", "x.pt", "pytorch_model.bin"])
+def test_checkpoint_of_pytorch_is_refused_with_what_is_true(run: Run, tmp_path: Path, name: str):
+    import torch
+
+    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / name)
+    for arguments in ((name,), (name, "--info")):
+        done = run(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            f"resnext-convert: {name}: byte 0: a Torch7 file expected, found a PyTorch checkpoint "
+            "(.pth, .pt, .bin: a zip archive), which this version does not read; give the original "
+            ".t7, or the .safetensors that resnext-convert makes of it\n"
+        )
+    assert files(tmp_path) == {name}
+
+
 def test_pipe_is_called_one(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SourceError, match="a file expected, found a pipe; save what it gives"):
