@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from convert.torch7.mapping import Network, read_network
 from convert.torch7.tree import WHOLE, Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError, ConvertError
+from resnext.images.imagenet import NAMES, WNIDS
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing
 from resnext.published import Row, published_row
 from resnext.spec import Spec
@@ -50,7 +51,7 @@ class Original:
         spec = self.network.spec
         row = published_row(spec, file=self.path.name, size=self.file.bytes)
         preprocessing, origin = assumed_preprocessing(spec, row)
-        return Checkpoint(
+        checkpoint = Checkpoint(
             spec=spec,
             tensors=self.network.tensors,
             preprocessing=preprocessing,
@@ -66,6 +67,7 @@ class Original:
                 conversions=self.network.conversions,
             ),
         )
+        return _with_imagenet(checkpoint)
 
 
 def load_checkpoint(path: Path, *, at: str | None = None) -> Checkpoint:
@@ -83,7 +85,7 @@ def load_converted(path: Path) -> Checkpoint:
         CheckpointError: it is damaged, or this project did not write it.
         OSError: it cannot be opened.
     """
-    checkpoint = Checkpoint.load(path)
+    checkpoint = _with_imagenet(Checkpoint.load(path))
     for name, array in checkpoint.tensors.items():
         fault = None
         if not np.isfinite(array).all():
@@ -96,6 +98,17 @@ def load_converted(path: Path) -> Checkpoint:
                 "damaged, convert the original again or take another checkpoint"
             )
     return checkpoint
+
+
+def _with_imagenet(checkpoint: Checkpoint) -> Checkpoint:
+    """Return the checkpoint with ImageNet's classes, if it is a published network of these.
+
+    The original's files name no classes, and files of earlier versions did not either.
+    """
+    published = checkpoint.provenance.published_name and checkpoint.training is None
+    if not published or checkpoint.classes or checkpoint.spec.classes != len(WNIDS):
+        return checkpoint
+    return replace(checkpoint, classes=NAMES, wnids=WNIDS)
 
 
 def load_original(path: Path, *, sha256: Future[str], at: str | None = None) -> Original:

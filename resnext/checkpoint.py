@@ -42,12 +42,14 @@ class Checkpoint:
         preprocessing: of the input images; None where it is not known.
         origin: where `preprocessing` comes from.
         provenance: where the weights come from.
-        classes: the name of each label; None where the names are not known.
+        classes: the name of each label; None where the names are not known. ImageNet has two
+            classes called crane, and two called maillot.
+        wnids: the WordNet id of each label, of a published network of ImageNet's classes.
         training: how it was trained here, as values that JSON takes; None if it was not.
 
     Raises:
         CheckpointError: the tensors' names, shapes or types are not those of the spec, or there are
-            more or fewer class names than classes.
+            more or fewer class names or wnids than classes.
     """
 
     spec: Spec
@@ -56,6 +58,7 @@ class Checkpoint:
     origin: Origin | None
     provenance: Provenance
     classes: tuple[str, ...] | None = None
+    wnids: tuple[str, ...] | None = None
     training: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
@@ -63,10 +66,9 @@ class Checkpoint:
         if faults := _tensor_faults(found, layout(self.spec)):
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             raise CheckpointError(f"{faults[0]}{more}")
-        if self.classes is not None and len(self.classes) != self.spec.classes:
-            raise CheckpointError(
-                f"{self.spec.classes} class names expected, found {len(self.classes)}"
-            )
+        for what, names in (("class names", self.classes), ("wnids", self.wnids)):
+            if names is not None and len(names) != self.spec.classes:
+                raise CheckpointError(f"{self.spec.classes} {what} expected, found {len(names)}")
 
     @property
     def name(self) -> str:
@@ -76,6 +78,14 @@ class Checkpoint:
         """
         source = self.provenance.source_file
         return self.provenance.published_name or (Path(source).stem if source else self.spec.name)
+
+    @property
+    def matched_names(self) -> tuple[str, ...] | None:
+        """Return the names by which the classes of images are matched, None if they are not.
+
+        Images of ImageNet's classes are matched by wnids or by the numbers of the labels.
+        """
+        return self.classes if self.wnids is None else None
 
     @property
     def history(self) -> str:
@@ -145,6 +155,7 @@ class Checkpoint:
             origin=self.origin,
             provenance=self.provenance,
             classes=self.classes,
+            wnids=self.wnids,
             training=self.training,
         )
 

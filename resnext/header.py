@@ -65,6 +65,7 @@ def to_fields(
     origin: Origin | None,
     provenance: Provenance,
     classes: tuple[str, ...] | None,
+    wnids: tuple[str, ...] | None,
     training: Mapping[str, object] | None,
 ) -> dict[str, object]:
     """Return the facts of a checkpoint as values that JSON takes; what is not known is left out."""
@@ -76,6 +77,7 @@ def to_fields(
         **asdict(provenance),
         "proof": None if proof is None else float(f"{proof:.1e}"),
         "classes": classes,
+        "wnids": wnids,
         "training": training,
     }
     return {name: value for name, value in fields.items() if value is not None}
@@ -107,6 +109,7 @@ def from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
         "origin": None if origin is None else _entry(metadata, "preprocessing_origin", _ORIGIN),
         "provenance": _provenance(metadata, spec),
         "classes": _entry(metadata, "classes", _TEXTS) if "classes" in metadata else None,
+        "wnids": _entry(metadata, "wnids", _TEXTS) if "wnids" in metadata else None,
         "training": _entry(metadata, "training", _OBJECT) if "training" in metadata else None,
     }
 

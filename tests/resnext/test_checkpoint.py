@@ -532,6 +532,13 @@ def test_name_of_an_unexpected_tensor_is_cut(tmp_path: Path) -> None:
         Checkpoint.load(path)
 
 
+def test_names_and_wnids_of_other_classes_are_refused() -> None:
+    with pytest.raises(CheckpointError, match="5 class names expected, found 2"):
+        checkpoint(classes=("a", "b"))
+    with pytest.raises(CheckpointError, match="5 wnids expected, found 1"):
+        checkpoint(wnids=("n01440764",))
+
+
 @pytest.mark.parametrize("old", [False, True], ids=["zip", "pickle"])
 def test_checkpoint_of_pytorch_is_called_one(tmp_path: Path, old: bool) -> None:
     path = tmp_path / "x.pth"
