@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.runs import read_result
+from benchmarks.runs import command_line, read_result
 from resnext.layout import layout
 from resnext.published import Metric, Row, published
 from resnext.spec import Spec
@@ -301,5 +301,6 @@ def fill(page: str, text: str) -> str:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     for page in PAGES:
         (ROOT / page).write_text(fill(page, (ROOT / page).read_text()))
