@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.gpu import tables as gpu
 from benchmarks.markdown import measured_table, table
-from benchmarks.runs import read_result
+from benchmarks.runs import command_line, read_result
 from resnext.layout import layout
 from resnext.published import Metric, Row, published
 from resnext.spec import Spec
@@ -281,5 +281,6 @@ def fill(page: str, text: str) -> str:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     for page in PAGES:
         (ROOT / page).write_text(fill(page, (ROOT / page).read_text()))

@@ -105,7 +105,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         results=tuple(_results(measurement, networks, collected)),
         images=images,
         images_sha256=sha256,
-        classes=checkpoint.classes or titles(images),
+        classes=checkpoint.matched_names or titles(images, checkpoint.wnids),
         decisions=collected.decisions(),
         forms=dict(collected.forms),
         timing=timing,
@@ -119,9 +119,14 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
     )
 
 
-def titles(images: ImageSet) -> Sequence[str] | None:
-    """Return readable names of the classes: for ImageNet's WordNet ids, the name before the id."""
-    if images.classes == WNIDS:
+def titles(images: ImageSet, wnids: tuple[str, ...] | None = None) -> Sequence[str] | None:
+    """Return readable names of the classes: for ImageNet's WordNet ids, the name before the id.
+
+    Args:
+        images: whose classes may be numbers without names.
+        wnids: of a network that has ImageNet's classes.
+    """
+    if WNIDS in (images.classes, wnids if images.classes is None else None):
         return tuple(f"{name} ({wnid})" for wnid, name in zip(WNIDS, NAMES, strict=True))
     return images.classes
 
