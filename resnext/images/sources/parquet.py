@@ -17,7 +17,13 @@ from resnext.images.labels import MOST_LABELS
 from resnext.images.listing import reading
 from resnext.images.names import Names, few
 from resnext.images.plain_files import open_plain
-from resnext.images.sources.parquet_rows import Rows, column_bytes, explained, rows_at_a_time
+from resnext.images.sources.parquet_rows import (
+    MOST_BYTES,
+    Rows,
+    column_bytes,
+    explained,
+    rows_at_a_time,
+)
 from resnext.images.sources.tar_headers import LONGEST_NAME
 
 if TYPE_CHECKING:
@@ -29,7 +35,6 @@ IMAGE: Final = ("image", "img")
 # labelled pictures have fourteen million.
 MOST_ROWS: Final = 20_000_000
 NAMES: Final = 256  # rows whose names are read at a time
-MOST_NAME_BYTES: Final = 1 << 30  # of them, where all rows repeat the longest one
 LONGEST_STORED: Final = 4 * LONGEST_NAME + 64  # bytes of a name, with what a page adds
 PAGES: Final = 1 << 16  # bytes that the pages of a column add
 LABEL: Final = ("label", "labels", "fine_label")
@@ -186,7 +191,7 @@ def _paths(path: Path, file: "ParquetFile", image: str) -> list[str | None]:
         size = column_bytes(file, column, place)
         check(size <= PAGES + rows * LONGEST_STORED, f"{size} bytes for {rows} of them")
         batches = file.iter_batches(
-            rows_at_a_time(size, most=NAMES, limit=MOST_NAME_BYTES),
+            rows_at_a_time(size, most=NAMES, limit=MOST_BYTES),
             row_groups=[place],
             columns=[column],
             use_threads=False,
