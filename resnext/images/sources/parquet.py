@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.files import open_plain
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import MOST_LABELS
 from resnext.images.listing import reading
 from resnext.images.names import Names, few
-from resnext.images.plain_files import open_plain
 from resnext.images.sources.parquet_rows import (
     MOST_BYTES,
     Rows,
@@ -114,7 +114,7 @@ class _Table:
         """Read a file that follows others, which have so many rows."""
         from pyarrow.parquet import ParquetFile
 
-        with reading(), open_plain(path):
+        with reading(), open_plain(path, DataError):
             pass
         with explained(str(path)), ParquetFile(path, pre_buffer=False) as file:
             image, label, named = _columns(path, file.schema_arrow)
