@@ -6,6 +6,7 @@ what can be done before.
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -97,7 +98,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         with _kept(config, job, identity, measurement) as ledger:
             if ledger and ledger.batches:
                 note(_done_note(ledger, len(plan)))
-            outcome = run_pass(measurement, job, ledger, watcher)
+            outcome = run_pass(measurement, job, ledger, replace(watcher, note=note))
     if outcome is None:
         return None
     collected, timing = outcome

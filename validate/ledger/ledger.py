@@ -18,11 +18,13 @@ from typing import Any, Final, Self
 from resnext.differences import first_difference
 from resnext.errors import ResnextError
 from resnext.file_lock import lock_file
+from resnext.files import read_once
 from resnext.inference.plan import Plan
 from validate.ledger.entries import Entry
 
 FORMAT: Final = "resnext ledger 1"
 CHUNK: Final = 1 << 24  # bytes that are read at once
+LARGEST: Final = 1 << 36  # bytes of a ledger, of a hundred million images or so
 START: Final = b'{"ledger": '
 
 
@@ -51,11 +53,11 @@ def read_ledger(path: Path) -> Stored | None:
     """Return what a ledger holds up to its last whole line; None for a file without one.
 
     Raises:
-        LedgerError: it is no ledger, or damaged elsewhere than at its end.
+        LedgerError: it is no ledger, has no end, or is damaged elsewhere than at its end.
         OSError: it cannot be read.
     """
     with _naming(path):
-        data = path.read_bytes()
+        data = read_once(path, LedgerError, most=LARGEST)
     return _parse(data, path)
 
 
