@@ -16,7 +16,7 @@ from PIL import Image
 import convert
 from tests.support import warm
 from tests.support.golden import ROOT
-from validate.ledger.ledger import FORMAT
+from validate.ledger.stored import FORMAT
 
 DIGITS = ROOT / "examples" / "digits"
 CHECKPOINT = DIGITS / "resnext_11_8x4d_digits.t7"

@@ -187,6 +187,8 @@ def shown(value: object) -> str:
     """Return a value of the settings as one line, the words of JSON in lower case."""
     if isinstance(value, list | tuple):
         return ", ".join(map(shown, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {shown(each)}" for name, each in value.items())
     return printable(str(value).lower() if isinstance(value, bool | None) else str(value))
 
 
