@@ -121,3 +121,12 @@ CIFAR100 = Preprocessing(
     scale=None, crop=32, mean=(129.3, 124.1, 112.4), std=(68.2, 65.4, 70.4), white=255
 )
 PREPROCESSINGS = {"imagenet": IMAGENET, "cifar10": CIFAR10, "cifar100": CIFAR100}
+
+
+def named_preprocessing(name: str) -> Preprocessing:
+    """Return the row that `--preprocessing` names: one of `PREPROCESSINGS`, or a TOML file.
+
+    Raises:
+        PreprocessingError, OSError: as `read_preprocessing`.
+    """
+    return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))
