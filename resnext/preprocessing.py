@@ -82,7 +82,7 @@ def read_preprocessing(path: Path) -> Preprocessing:
         PreprocessingError: no such file, not TOML, or other fields.
         OSError: the file cannot be read.
     """
-    if not path.exists():
+    if not path.exists() or path.is_dir():
         known = ", ".join(PREPROCESSINGS)
         raise PreprocessingError(f"preprocessing {path}: {known} or a TOML file expected")
     return Preprocessing.from_fields(read_toml(path, PreprocessingError), str(path))
@@ -129,4 +129,6 @@ def named_preprocessing(name: str) -> Preprocessing:
     Raises:
         PreprocessingError, OSError: as `read_preprocessing`.
     """
+    if not name:  # `pathlib` takes it, as of an unset variable, for the current folder
+        raise PreprocessingError("--preprocessing: a name or a TOML file expected, found no text")
     return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))

@@ -260,7 +260,7 @@ def test_exit_code_is_the_last_line_under_torchrun(
 def test_torchrun_leaves_the_exit_code_in_reports_and_on_stderr(
     folder: Path, words: list[str], code: int
 ) -> None:
-    command = [Path(sys.executable).parent / "torchrun", "--nproc-per-node", "2", "-m"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m"]
     command += ["validate.cli", "--data", "val", "--claims", "claims.toml", "--output", folder]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(

@@ -43,7 +43,7 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise ReportFolderError(
-            f"{folder}: a folder for the reports expected, found a file; name another --output"
+            f"--output {folder}: a folder expected, found a file; name another"
         ) from error
     except OSError as error:
         raise _cannot_write(folder, error) from error

@@ -62,7 +62,7 @@ def test_folder_in_the_place_of_a_report_is_refused_and_no_old_report_stays(
 def test_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "report"
     path.write_text("mine")
-    with pytest.raises(ReportFolderError, match="a folder for the reports expected, found a file"):
+    with pytest.raises(ReportFolderError, match="report: a folder expected, found a file"):
         prepare_folder(path)
     with pytest.raises(ReportFolderError, match="written there: Not a directory; name another"):
         prepare_folder(path / "below")
