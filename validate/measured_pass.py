@@ -115,16 +115,16 @@ def run_pass(
     )
     if ledger:
         collected.restore(ledger.done, source=str(ledger.path))
-    done = job.tell(ledger.batches if ledger else 0)
+    images, batches = job.tell([len(ledger.done), ledger.batches] if ledger else [0, 0])
     before = int(collected.done.sum())
     heard = LibraryWarnings(watcher.note)
     results = evaluate_rounds(
         measurement.images,
-        plan,
+        plan.after(images=images, batches=batches),
         [each.way for each in measurement.runs],
         job=job,
         workers=measurement.workers,
-        first=done,
+        first=batches,
         compared=measurement.compared,
         heard=heard,
     )

@@ -124,7 +124,7 @@ def evaluate(
         images: the whole set.
         plan: cuts the batches.
         ways: one or more.
-        batches: numbers of batches of the plan.
+        batches: numbers of batches of the plan, none of those that were measured earlier.
         workers: processes that read ahead; 0 reads in this one.
         compared: the first so many images of the plan also go through the references.
         heard: takes what libraries print about the images.
@@ -152,8 +152,7 @@ def evaluate(
             pictures = len(wanted[0]) * way.preparation.crops
             way.predictor.warm_up(pictures, side=way.preparation.preprocessing.crop)
         for number, positions, batch in zip(batches, wanted, read, strict=True):
-            first = number * plan.batch_size  # place in the plan of the batch's first image
-            few = set(positions[: max(compared - first, 0)])
+            few = set(positions[: max(compared - plan.first(number), 0)])
             pending.append(_start(number, positions, batch, ways, columns=columns, few=few))
             if len(pending) > ahead:
                 yield _finish(pending.popleft())

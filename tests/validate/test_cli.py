@@ -17,7 +17,7 @@ import convert
 from tests.support import warm
 from tests.support.golden import ROOT
 from tests.support.noisy_pictures import write_noisy, write_odd
-from validate.ledger.ledger import FORMAT
+from validate.ledger.stored import FORMAT
 
 DIGITS = ROOT / "examples" / "digits"
 CHECKPOINT = DIGITS / "resnext_11_8x4d_digits.t7"
