@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from resnext.distributed.job import Job
-from resnext.images.image_set import ImageSet
-from resnext.images.imagenet import NAMES, WNIDS
+from resnext.images.imagenet import titles
 from resnext.inference.arithmetic import (
     DTYPES,
     Precision,
@@ -105,7 +104,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         results=tuple(_results(measurement, networks, collected)),
         images=images,
         images_sha256=sha256,
-        classes=checkpoint.classes or titles(images),
+        classes=checkpoint.classes or titles(images.classes),
         decisions=collected.decisions(),
         forms=dict(collected.forms),
         timing=timing,
@@ -117,13 +116,6 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         missing=request.missing,
         strict=config.strict,
     )
-
-
-def titles(images: ImageSet) -> Sequence[str] | None:
-    """Return readable names of the classes: for ImageNet's WordNet ids, the name before the id."""
-    if images.classes == WNIDS:
-        return tuple(f"{name} ({wnid})" for wnid, name in zip(WNIDS, NAMES, strict=True))
-    return images.classes
 
 
 def _slower(config: MeasurementConfig, device: torch.device) -> Iterator[str]:
@@ -195,6 +187,7 @@ def _results(
                 labels[read],
                 classes=measurement.classes,
                 failed=concerned,
+                names=titles(measurement.images.classes),
             )
         )
 

@@ -8,11 +8,11 @@ from typing import Final
 from resnext.pages.axes import Axis, axis_over
 from resnext.published import Claim
 from resnext.terminal.text import number, printable
-from validate.ledger.comparison import exact_mcnemar
 from validate.reports.sentences import LABELS, group_remarks, percent
 from validate.reports.statistics import Answers, discordant
 from validate.verdicts.claim_groups import ClaimBlock, ClaimLine, NetworkGroup
 from validate.verdicts.claims import Verdict, tolerance
+from validate.verdicts.significance import exact_mcnemar
 
 # Shown instead of a verdict if the claim was made under another protocol than the run's.
 COMPARED: Final = "compared"

@@ -5,12 +5,12 @@ from fractions import Fraction
 from typing import Final
 
 from resnext.published import Claim, Metric
-from validate.ledger.comparison import exact_mcnemar
 from validate.reports.sentences import exit_code, exit_meaning, headline, outcome
 from validate.reports.statistics import Answers, answers, discordant, macro
 from validate.verdicts.claim_groups import grouped, open_claims
 from validate.verdicts.claims import Judgement, Unjudged, tolerance
 from validate.verdicts.results import Report, Result
+from validate.verdicts.significance import exact_mcnemar
 
 # Rises when a field goes away or changes its meaning; new fields do not raise it.
 FORMAT: Final = 2
