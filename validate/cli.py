@@ -37,6 +37,17 @@ SIDE: Final = click.IntRange(1, LONGEST)
     "ILSVRC2012_val_*.JPEG need none.",
 )
 @click.option(
+    "--split",
+    type=PATH,
+    metavar="FILE.csv",
+    help="Measure a part of --data: the split.csv that a training with --val-fraction leaves.",
+)
+@click.option(
+    "--part",
+    type=click.Choice(["train", "val"]),
+    help="Which part of --split.  [default: val, which was not trained on]",
+)
+@click.option(
     "--claims",
     type=PATH,
     metavar="FILE.toml",
@@ -170,6 +181,7 @@ def _config(
     crops: str,
     pipelines: tuple[str, ...],
     compare_precision: int | None,
+    part: str | None,
     **options: Any,
 ) -> "MeasurementConfig":
     from resnext.download import without_password
@@ -180,7 +192,10 @@ def _config(
         raise click.UsageError(
             "--compare-precision needs another --precision than fp32, or --compile"
         )
+    if part and options["split"] is None:
+        raise click.UsageError("--part needs --split, the file that names the parts")
     return MeasurementConfig(
+        part=part or "val",
         crops=int(crops),
         pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines or ("torch7",))),
         compare_precision=compare_precision or 0,

@@ -115,6 +115,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         own=tuple(row.name for row in request.own),
         missing=request.missing,
         strict=config.strict,
+        trained_on=tuple(each.among(plan.positions) for each in request.trained),
     )
 
 

@@ -408,6 +408,19 @@ def test_shifted_labels_are_measured_when_told_to_and_diagnosed(run: Run, shifte
     assert "most answers are one class beside the label" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--split", "none.csv"], ["none.csv: cannot be read: No such file"]),
+        (["--split", "claims.toml"], ["claims.toml: a file of the columns image, class and part"]),
+        (["--part", "val"], ["--part needs --split"]),
+    ],
+    ids=["missing", "other", "alone"],
+)
+def test_split_that_cannot_be_used_is_refused(run: Run, words: list[str], parts: list[str]) -> None:
+    assert_refused(run("--data", "val/", *words, CHECKPOINT), *parts)
+
+
 def test_renamed_class_folder_is_named(run: Run, tmp_path: Path) -> None:
     shutil.copytree(DIGITS / "val", tmp_path / "val")
     (tmp_path / "val" / "0_zero").rename(tmp_path / "val" / "zero")

@@ -33,6 +33,10 @@ def to_json(report: Report) -> dict[str, object]:
         "pipelines_compared": _comparisons(report, found),
         "open": list(open_claims(report)),
         "notes": list(report.notes),
+        "trained_on": [
+            {"split": each.source, "trained": each.trained, "images": each.images}
+            for each in report.trained_on
+        ],
         "failures": [
             {"image": report.images.ids[position], "reason": reason}
             for position, reason in sorted(report.decisions.failures.items())

@@ -109,6 +109,7 @@ def sentences(report: Report) -> tuple[str, ...]:
             [each for result in report.results for each in result.judgements],
             others=sum(len(group.unjudged()) for group in groups),
         ),
+        *(f"{printable(each.text)}." for each in report.trained_on if each.trained),
         *_shifts_text([shift for group in groups for shift in shifts(group)]),
     )
 

@@ -10,6 +10,7 @@ from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import Counts
 from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import Preprocessing
+from resnext.terminal.text import number
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
 
 
@@ -118,6 +119,27 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedOn:
+    """How many of the measured images were trained on.
+
+    Attributes:
+        source: the file that says so.
+        trained: of the images, those that were trained on.
+        images: that were to be measured.
+    """
+
+    source: str
+    trained: int
+    images: int
+
+    @property
+    def text(self) -> str:
+        """Return the numbers in words."""
+        of = f"{self.trained:,} of {number(self.images, 'image')}"
+        return f"{of} {'was' if self.images == 1 else 'were'} trained on, by {self.source}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     """Where the time went; images that were restored from a ledger are not counted.
 
@@ -161,6 +183,7 @@ class Report:
         own: names of the user's rows of claims.
         missing: of these, those that apply to nothing that was measured.
         strict: a claim without a verdict does not pass.
+        trained_on: how many images were trained on, for each file that says something about it.
     """
 
     results: tuple[Result, ...]
@@ -177,6 +200,7 @@ class Report:
     own: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     strict: bool = False
+    trained_on: tuple[TrainedOn, ...] = ()
 
     @property
     def claim_failed(self) -> bool:
