@@ -1,4 +1,4 @@
-"""The base of every command: any error of a user is one line on stderr and exit code 2."""
+"""The base of every command: any error of a user is a line on stderr and exit code 2."""
 
 import os
 import sys
@@ -107,7 +107,10 @@ def exit_on_error(prog: str) -> Iterator[None]:
             say(prog, f"ended by {error.signal.name}")
     except KeyboardInterrupt:
         say(prog, "interrupted")
-    except (OSError, ResnextError, MemoryError) as error:
+    except ResnextError as error:
+        for line in error.lines:
+            say(prog, line)
+    except (OSError, MemoryError) as error:
         say(prog, error_line(error))
     else:
         return
