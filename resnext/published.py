@@ -242,14 +242,14 @@ def _pipeline(value: object, name: str) -> str:
 def _images(value: object, name: str) -> int:
     count = _whole(value, name)
     if count < 1:
-        raise PublishedError(f"{name}: images >= 1 expected, found {count}")
+        raise PublishedError(f"{name} >= 1 expected, found {count}")
     return count
 
 
 def _crops(value: object, name: str) -> int:
     count = _whole(value, name)
     if count not in (1, 10):
-        raise PublishedError(f"{name}: crops 1 or 10 expected, found {count}")
+        raise PublishedError(f"{name} 1 or 10 expected, found {count}")
     return count
 
 

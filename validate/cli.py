@@ -54,6 +54,12 @@ SIDE: Final = click.IntRange(1, LONGEST)
     help="Your own networks: preprocessing and claims, in the form of the built-in table.",
 )
 @click.option(
+    "--write-claims",
+    type=PATH,
+    metavar="FILE.toml",
+    help="Write what is measured as claims, with comments; the file must not be there yet.",
+)
+@click.option(
     "--strict",
     is_flag=True,
     help="End with 1 too where a network, or a claim of --claims, got no verdict: for CI.",
@@ -138,7 +144,7 @@ SIDE: Final = click.IntRange(1, LONGEST)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.version_option(package_name="resnext", prog_name=PROG)
 @click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...")
-def main(*, output: Path | None, as_json: bool, **options: Any) -> int:
+def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **options: Any) -> int:
     """Measure the error of checkpoints and judge the claims made about them.
 
     CHECKPOINT is a .safetensors or .t7 file, a folder of them, or the name of a published network,
@@ -157,8 +163,10 @@ def main(*, output: Path | None, as_json: bool, **options: Any) -> int:
     from resnext.distributed.job import join, leave
 
     with join() as job:
-        report = _measure(config, job)
-    code = 0 if report is None else _tell(report, output, as_json=as_json)
+        report = _measure(config, job, write_claims)
+    code = 0
+    if report is not None:
+        code = _tell(report, output, write_claims, as_json=as_json)
     leave(job, code)
     return code
 
@@ -204,16 +212,19 @@ def _config(
     )
 
 
-def _measure(config: "MeasurementConfig", job: "Job") -> "Report | None":
+def _measure(config: "MeasurementConfig", job: "Job", write_claims: Path | None) -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
+    from validate.claims_file import check_claims_file
     from validate.request import checked_request
 
     watcher = Watcher()
     if job.leads:
         watcher = Watcher(note=lambda text: say(PROG, text), progress=image_bar, bar=download_bar)
     request = checked_request(config, watcher)
+    if write_claims is not None:
+        check_claims_file(write_claims, request)
 
     # Here, because a mistyped path must not wait for torch.
     from validate.measurement import measure
@@ -221,8 +232,11 @@ def _measure(config: "MeasurementConfig", job: "Job") -> "Report | None":
     return measure(request, job, watcher)
 
 
-def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
+def _tell(
+    report: "Report", output: Path | None, write_claims: Path | None, *, as_json: bool
+) -> int:
     """Write and print the report; return the exit code."""
+    from validate import claims_file
     from validate.reports import to_json, write_reports
     from validate.reports.sentences import exit_code
     from validate.reports.table import print_table
@@ -236,6 +250,8 @@ def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
     finally:
         if output is not None:
             write_reports(report, output)
+        if write_claims is not None:
+            say(PROG, claims_file.write_claims(report, write_claims))
     if failed := len(report.decisions.failures):
         say(
             PROG,

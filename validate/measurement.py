@@ -104,7 +104,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         results=tuple(_results(measurement, networks, collected)),
         images=images,
         images_sha256=sha256,
-        classes=checkpoint.classes or titles(images.classes),
+        classes=titles(networks[0].classes or images.classes),
         decisions=collected.decisions(),
         forms=dict(collected.forms),
         timing=timing,
@@ -202,8 +202,9 @@ def _judge(
     complete: bool,
 ) -> tuple[Result, list[Judgement]]:
     """Return the result, and the claims that do not hold if judged as under `torch7`."""
+    replaced = network.protocol.replaced
     if not counts.images:
-        return Result(run=run, counts=counts), []
+        return Result(run=run, counts=counts, replaced=replaced), []
 
     def conditions(pipeline: Pipeline) -> Conditions:
         return Conditions(
@@ -217,9 +218,18 @@ def _judge(
     claims = network.protocol.claims
     judgements, unjudged = assess(claims, counts, conditions(run.pipeline))
     result = Result(
-        run=run, counts=counts, judgements=judgements, unjudged=unjudged, changed=changed
+        run=run,
+        counts=counts,
+        judgements=judgements,
+        unjudged=unjudged,
+        changed=changed,
+        replaced=replaced,
     )
-    as_if, _ = assess(claims, counts, conditions(Pipeline.TORCH7))
+    as_if = judgements
+    if run.pipeline is not Pipeline.TORCH7:
+        own = {each.claim.metric for each in judgements}
+        others = (claim for claim in claims if claim.metric not in own)
+        as_if += assess(others, counts, conditions(Pipeline.TORCH7))[0]
     concerned = [each for each in as_if if _is_off(each)]
     return result, concerned
 

@@ -69,7 +69,8 @@ def choose(
             note = _assumed_note(checkpoint, path, row.name)
         return Protocol(
             name=row.name,
-            preprocessing=row.preprocessing or _own(checkpoint, path, row.name),
+            preprocessing=row.preprocessing
+            or _own(checkpoint, path, cure=f"add one to the row {row.name!r} of the claims"),
             claims=row.claims,
             replaced=replaced,
             classes=row.classes,
@@ -80,7 +81,7 @@ def choose(
     if header is None and namesake and namesake.spec == checkpoint.spec:
         return Protocol(
             name=namesake.name,
-            preprocessing=namesake.preprocessing or _own(checkpoint, path, namesake.name),
+            preprocessing=namesake.preprocessing or _own(checkpoint, path, cure="give one"),
             claims=namesake.claims,
             note=f"{path}: judged as the published {namesake.name} by its file's name alone; its "
             "header does not say that it is that file",
@@ -88,7 +89,7 @@ def choose(
     name = header or path.stem
     return Protocol(
         name=name,
-        preprocessing=_own(checkpoint, path, name),
+        preprocessing=_own(checkpoint, path, cure=f"add a row named {name!r} to --claims"),
         note=_assumed_note(checkpoint, path, name),
     )
 
@@ -103,12 +104,12 @@ def _named(rows: Sequence[Row], name: str | None) -> Row | None:
     return {row.name: row for row in rows}.get(name) if name else None
 
 
-def _own(checkpoint: Checkpoint, path: Path, name: str) -> Preprocessing:
-    """Return the checkpoint's own preprocessing."""
+def _own(checkpoint: Checkpoint, path: Path, *, cure: str) -> Preprocessing:
+    """Return the checkpoint's own preprocessing; `cure` says how to give one where it has none."""
     if checkpoint.preprocessing is None:
         raise PreprocessingError(
-            f"{path}: no preprocessing is known for this network; give it in a row named {name!r} "
-            "of --claims, or convert it with resnext-convert --preprocessing"
+            f"{path}: no preprocessing is known for this network; {cure}, or convert it with "
+            "resnext-convert --preprocessing"
         )
     return checkpoint.preprocessing
 

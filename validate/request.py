@@ -66,7 +66,7 @@ def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementR
         progress=watcher.bar,
     )
     found, trained = choose_part(config, networks, found)
-    images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)
+    images = aligned(found, classes=checkpoint.spec.classes, names=networks[0].classes)
     with_claims = [row for row in own if row.claims]
     notes: list[str] = []
     for text in (*_notes(config, images, networks, own), *_trained_notes(config, trained)):

@@ -79,6 +79,8 @@ def _result(result: Result, found: Answers, place: int) -> dict[str, object]:
             "images": result.changed.images,
             "top1": result.changed.top1,
         }
+    if result.replaced is not None:
+        fields["preprocessing_replaced"] = result.replaced.to_fields()
     return fields
 
 
@@ -104,7 +106,7 @@ def _printed(claim: Claim) -> dict[str, object]:
         "metric": claim.metric,
         "published": claim.value,
         "images": claim.images,
-        "tolerance": float(tolerance(claim.value)),
+        "tolerance": float(tolerance(claim.value, claim.tolerance)),
     }
 
 

@@ -109,6 +109,7 @@ def sentences(report: Report) -> tuple[str, ...]:
             [each for result in report.results for each in result.judgements],
             others=sum(len(group.unjudged()) for group in groups),
         ),
+        *_replaced_text(groups),
         *(f"{printable(each.text)}." for each in report.trained_on if each.trained),
         *_shifts_text([shift for group in groups for shift in shifts(group)]),
     )
@@ -204,7 +205,8 @@ def _claims_text(judgements: Sequence[Judgement], *, others: int) -> str:
     undecided = verdicts.count(Verdict.NO_VERDICT)
     if not verdicts and others:
         return (
-            f"Measured; {number(others, 'claim')} made in another way {_were(others)} not judged."
+            f"Measured, and nothing judged: {number(others, 'claim')} {_were(others)} made in "
+            "another way."
         )
     if not verdicts:
         return "Measured; there is no claim to judge."
@@ -219,6 +221,18 @@ def _claims_text(judgements: Sequence[Judgement], *, others: int) -> str:
         )
     holding = HOLDING.get(judged, f"all {judged} claims hold")
     return f"Reproduced: {holding}{rest}."
+
+
+def _replaced_text(groups: Sequence[NetworkGroup]) -> Iterator[str]:
+    """Yield a sentence for each network whose claims replace its own preprocessing."""
+    for group in groups:
+        result = group.results[0]
+        if result.replaced is not None:
+            changes = result.run.preprocessing.changes(result.replaced)
+            yield (
+                f"{printable(group.title)} is preprocessed as its claims say, not as the "
+                f"checkpoint does: {changes or 'no difference'}."
+            )
 
 
 def _do(count: int) -> str:

@@ -18,7 +18,6 @@ Where none does, so many images differ, and that is all that is said.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from resnext.pixels.pipelines import Pipeline
 from resnext.published import Metric
 from resnext.terminal.text import number
-from validate.verdicts.claims import Judgement, tolerance
+from validate.verdicts.claims import Judgement, last_unit, tolerance
 from validate.verdicts.relabelling import Relabelling, find_relabelling
 from validate.verdicts.results import MeasuredRun
 from validate.verdicts.significance import binomial_tail, exact_mcnemar
@@ -56,6 +55,7 @@ class Symptoms:
         differs: so many images differ not by chance, if all of them differ in this direction.
         beyond_chance: more are wrong than the claim allows, also on other images of the same kind.
         accuracy: a claim is what is right, and not what is wrong.
+        is_ported: measured under `pil`, and claimed under the original's pipeline.
         run: how it was measured.
     """
 
@@ -71,6 +71,7 @@ class Symptoms:
     differs: bool
     beyond_chance: bool
     accuracy: bool
+    is_ported: bool
     run: MeasuredRun
 
 
@@ -131,7 +132,7 @@ CAUSES: Final = (
         "another folder than meant",
     ),
     Cause(
-        applies=lambda s: s.differs and s.run.pipeline is Pipeline.PIL and 0.2 <= s.excess <= 1.5,
+        applies=lambda s: s.differs and s.is_ported and 0.2 <= s.excess <= 1.5,
         text="the pil pipeline is so much above what was printed as every known port: the pixels "
         "differ from the original's; --pipeline torch7 is equal to it in every bit",
     ),
@@ -198,6 +199,7 @@ def diagnose(
         differs=exact_mcnemar(abs(worst.excess), 0) < ALPHA,
         beyond_chance=binomial_tail(worst.wrong, worst.images, _highest_rate(worst)) < ALPHA,
         accuracy=any(_is_accuracy(each) for each in failed),
+        is_ported=run.pipeline is Pipeline.PIL and worst.claim.pipeline == Pipeline.TORCH7,
         run=run,
     )
     cause = next(cause for cause in CAUSES if cause.applies(symptoms))
@@ -230,9 +232,7 @@ def _claimed_rate(failed: Sequence[Judgement]) -> float:
 
 def _highest_rate(judged: Judgement) -> float:
     """Return the largest error rate that is printed as a claim's."""
-    exponent = Decimal(judged.claim.value).as_tuple().exponent
-    assert isinstance(exponent, int)  # tables hold no "NaN"
-    value = Fraction(judged.claim.value) + Fraction(10) ** exponent / 2
+    value = Fraction(judged.claim.value) + last_unit(judged.claim.value) / 2
     return min(float(value / 100), 1.0)
 
 
@@ -240,5 +240,5 @@ def _is_accuracy(judged: Judgement) -> bool:
     """Tell whether 100 minus the claim would hold, and is no error that one might mean."""
     value = Fraction(judged.claim.value)
     return value > 50 > judged.measured and (
-        abs(100 - value - judged.measured) <= tolerance(judged.claim.value)
+        abs(100 - value - judged.measured) <= tolerance(judged.claim.value, judged.claim.tolerance)
     )

@@ -99,6 +99,7 @@ class Result:
         unjudged: the other claims.
         diagnoses: likely causes where a claim failed, a sentence each.
         changed: by a faster arithmetic, where that was compared.
+        replaced: the checkpoint's own preprocessing, where its claims have another in its place.
     """
 
     run: MeasuredRun
@@ -107,6 +108,7 @@ class Result:
     unjudged: tuple[Unjudged, ...] = ()
     diagnoses: tuple[str, ...] = ()
     changed: Changed | None = None
+    replaced: Preprocessing | None = None
 
     @property
     def failed(self) -> bool:

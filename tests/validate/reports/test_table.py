@@ -167,7 +167,7 @@ def test_headline_says_first_what_decides() -> None:
 @pytest.mark.parametrize(
     ("judgements", "text"),
     [
-        ((), "Measured; 1 claim made in another way was not judged."),
+        ((), "Measured, and nothing judged: 1 claim was made in another way."),
         ((REPRODUCED,), "Reproduced: the claim holds."),
         ((REPRODUCED,) * 3, "Reproduced: all 3 claims hold."),
         ((REPRODUCED, PART), "Reproduced: the claim holds; no verdict on 1 more."),
