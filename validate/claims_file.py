@@ -159,7 +159,7 @@ def _claim(result: Result, metric: Metric, *, date: str) -> Iterator[str]:
     yield f"pipeline = {_quoted(run.pipeline)}  # or {_quoted(_other(run.pipeline))}"
     yield f"crops = {run.crops}  # or {11 - run.crops}"
     yield (
-        f"# tolerance = 0.5  # points; left out: {float(usual):g}, here "
+        f"# tolerance = 0.5  # points that the error may differ; without it {float(usual):g}, here "
         f"{number(int(usual * images / 100), 'image')}"
     )
     yield f"source = {_quoted(f'resnext-validate {resnext.__version__}, {run.arithmetic}, {date}')}"

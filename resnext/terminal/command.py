@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, Final
 
 import click
@@ -19,6 +20,8 @@ from resnext.terminal.text import printable
 
 # 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
 BAD_INPUT: Final = 2
+# Columns for which text is broken into lines, also where a terminal states fewer, or none.
+NARROWEST: Final = 40
 
 
 class Command(click.Command):
@@ -141,6 +144,13 @@ def tell(text: str) -> None:
         if sys.stderr is not None:  # None if the command was started with it closed
             sys.stderr.write(text)
             sys.stderr.flush()
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that stdout is; None if it is a file or a pipe."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return max(get_terminal_size().columns, NARROWEST)
 
 
 def error_line(error: OSError | ResnextError | MemoryError) -> str:

@@ -22,6 +22,7 @@ from resnext.checkpoint import Checkpoint, Origin
 from resnext.download import no_bar
 from tests.support import warm
 from tests.support.golden import ROOT
+from tests.support.terminal import terminal
 from tests.support.train_runs import (
     CLASSES,
     assert_refused,
@@ -276,6 +277,32 @@ def test_split_is_drawn_from_the_seed_and_has_every_class(root: Path) -> None:
         found = [line.split(",")[2] for line in parts if line.startswith(name)]
         assert (found.count("training"), found.count("validation")) == (12, 4)
     assert "split/split.csv" in (root / "split" / "training.html").read_text()
+
+
+def test_line_of_an_epoch_breaks_between_its_parts_on_a_terminal(root: Path) -> None:
+    with terminal(60) as screen:
+        done = subprocess.run(
+            [sys.executable, "-m", "train.cli", *map(str, tiny("narrow", *ONE, "--ema", "0.9"))],
+            cwd=root,
+            env={**os.environ, **screen.environment},
+            stdout=screen.side,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        lines = screen.lines()
+    first, last = (
+        next(place for place, line in enumerate(lines) if line.startswith(start))
+        for start in ("epoch 1/1  ", "best  epoch 1")
+    )
+    assert last - first > 1
+    assert max(map(len, lines[first:last])) <= 60
+    assert re.fullmatch(
+        r"epoch 1/1  loss [\d.]+  error [\d.]+ %  validation [\d.]+ % \(\d+/21\)  "
+        r"average [\d.]+ % \(\d+/21\)  \d+ images/s  best",
+        "  ".join(line.strip() for line in lines[first:last]),
+    )
 
 
 def test_part_that_a_training_kept_is_validated_as_it_was(root: Path) -> None:

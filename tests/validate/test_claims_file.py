@@ -1,6 +1,7 @@
 """Files of claims: written from a measurement, and judged by."""
 
 import json
+import re
 import shutil
 import tomllib
 from collections.abc import Callable
@@ -167,7 +168,7 @@ def test_every_image_of_a_large_set_shows_in_the_value() -> None:
     results = (replace(report.results[0], counts=counts),)
     text = claims_text(replace(report, results=results), date="D")
     assert 'value = "22.202"  # percent, 11101 of 50000 images' in text
-    assert "left out: 0.051, here 25 images" in text
+    assert "without it 0.051, here 25 images" in text
 
 
 def test_claims_without_preprocessing_take_the_checkpoints_own(
@@ -292,3 +293,12 @@ def test_claims_of_another_way_judge_nothing_and_say_so(
     assert done.returncode == 0
     assert printed["summary"] == "Measured, and nothing judged: 1 claim was made in another way."
     assert run(*words, "--strict").returncode == 1
+
+
+def test_file_of_claims_in_the_docs_is_what_is_written(run: Run, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "ci.md").read_text()
+    (shown,) = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "claims.toml"
+    assert run("--claims", CLAIMS, "--write-claims", path, CHECKPOINT).returncode == 0
+    source = re.compile("^source = .*$", re.MULTILINE)
+    assert source.sub("", path.read_text()) == source.sub("", shown)
