@@ -6,10 +6,12 @@ on from here.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from resnext.errors import DataError
+from resnext.fields import shown
 from resnext.images.alignment import aligned
 from resnext.images.image_set import ImageSet
 from resnext.images.sources.opening import open_images
@@ -19,6 +21,9 @@ from validate.networks import LoadedNetwork, load_networks
 from validate.options import MeasurementConfig
 from validate.protocols import unused
 from validate.trained_images import TrainedImages, choose_part
+
+# Rows of claims that are named where they apply to nothing.
+MOST_ROWS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,5 +112,8 @@ def _notes(
     names = unused(own, protocols)
     if own and len(names) == len(own):
         raise DataError(f"{config.claims}: none of its rows applies; the checkpoints are {known}")
-    for name in names:
-        yield f"{config.claims}: the row {name!r} applies to no checkpoint given; these are {known}"
+    for name in names[:MOST_ROWS]:
+        row = f"{config.claims}: the row {shown(name)}"
+        yield f"{row} applies to no checkpoint given; these are {known}"
+    if len(names) > MOST_ROWS:
+        yield f"{config.claims}: {len(names) - MOST_ROWS} more rows apply to none either"

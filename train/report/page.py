@@ -76,7 +76,7 @@ def render(
         versions=made_with,
         command=task.config.command,
         best_file=task.config.output / BEST,
-        data=shlex.quote(without_password(task.config.data)),
+        data=shlex.quote(without_password(task.config.val_data or task.config.data)),
         split_file=task.config.output / SPLIT if task.images.is_split else None,
         percent=percent,
         duration=duration,

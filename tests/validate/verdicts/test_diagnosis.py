@@ -197,6 +197,15 @@ def test_cause_is_named_only_beyond_chance(
     assert words in found
 
 
+def test_claim_that_was_made_under_pil_does_not_blame_it() -> None:
+    best, labels = few(1000, 58)
+    failed = judged(best, "5.00", labels)
+    failed = replace(failed, claim=replace(failed.claim, pipeline="pil"))
+    run = replace(RUN, pipeline=Pipeline.PIL)
+    (found,) = diagnose(run, best.astype(np.int32), labels, classes=10, failed=[failed])
+    assert SCALED in found
+
+
 def test_class_that_really_has_most_images_is_no_favourite() -> None:
     labels = np.where(np.arange(1000) < 600, 0, np.arange(1000) % 10)
     best = np.where(np.arange(1000) < 700, 0, labels)
