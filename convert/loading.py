@@ -168,7 +168,7 @@ def assumed_preprocessing(
     It is the published row's; else ImageNet's for four stages, CIFAR's for three stages with 10 or
     100 classes; else none.
     """
-    if row:
+    if row and row.preprocessing:
         return row.preprocessing, Origin.PUBLISHED
     name = "imagenet" if len(spec.blocks) == 4 else f"cifar{spec.classes}"
     if name in PREPROCESSINGS:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from resnext.errors import PreprocessingError
-from resnext.fields import check_known, is_number, is_whole, read_toml, shown
+from resnext.fields import Faults, check_known, is_number, is_whole, read_toml, shown
 
 # Pixels of a side. Images of more than about the square of this are refused by the decoder.
 LONGEST: Final = 9459
@@ -35,16 +35,21 @@ class Preprocessing:
     white: int = 1
 
     def __post_init__(self) -> None:
+        faults = Faults()
         for name in ("crop",) if self.scale is None else ("scale", "crop"):
-            object.__setattr__(self, name, _side(name, getattr(self, name)))
+            with faults.gathered():
+                object.__setattr__(self, name, _side(name, getattr(self, name)))
         for name in ("mean", "std"):
-            object.__setattr__(self, name, _triple(name, getattr(self, name)))
-        if self.scale is not None and self.scale < self.crop:
-            raise PreprocessingError(f"scale {self.scale} is smaller than crop {self.crop}")
+            with faults.gathered():
+                object.__setattr__(self, name, _triple(name, getattr(self, name)))
         if type(self.white) is not int or self.white not in (1, 255):
-            raise PreprocessingError(f"white 1 or 255 expected, found {shown(self.white)}")
-        if min(self.std) < LEAST:
-            raise PreprocessingError(f"std of at least {LEAST:g} expected, found {self.std}")
+            faults.texts.append(f"white 1 or 255 expected, found {shown(self.white)}")
+        if not faults.texts and self.scale is not None and self.scale < self.crop:
+            faults.texts.append(f"scale {self.scale} is smaller than crop {self.crop}")
+        if not faults.texts and min(self.std) < LEAST:
+            faults.texts.append(f"std of at least {LEAST:g} expected, found {self.std}")
+        if faults.texts:
+            raise PreprocessingError("; ".join(faults.texts))
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, object], where: str) -> Self:
@@ -70,6 +75,15 @@ class Preprocessing:
         mean, std = (" ".join(f"{value:g}" for value in row) for row in (self.mean, self.std))
         return f"{scale}crop {self.crop}, mean {mean}, std {std} (of pixels 0..{self.white})"
 
+    def changes(self, other: Self) -> str:
+        """Return in words what differs from another row, "scale 36 in place of 40"."""
+        pairs = ((name, value, getattr(other, name)) for name, value in self.to_fields().items())
+        return ", ".join(
+            f"{name} {_words(value)} in place of {_words(old)}"
+            for name, value, old in pairs
+            if value != old
+        )
+
     def to_fields(self) -> dict[str, object]:
         """Return the row as plain values, ready for JSON."""
         return asdict(self)
@@ -91,6 +105,12 @@ def read_preprocessing(path: Path) -> Preprocessing:
 MOST: Final = 1_000_000  # far above any mean or std, even on the scale of bytes
 # Far below any std. Any difference from a mean, divided by this, is a finite float32.
 LEAST: Final = 1e-30
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return "none"
+    return " ".join(f"{each:g}" for each in (value if isinstance(value, tuple) else (value,)))
 
 
 def _side(name: str, value: object) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.terminal.command import BAD_INPUT, Command, end_job, say
-from resnext.terminal.text import printable
+from resnext.terminal.command import BAD_INPUT, Command, end_job, say, terminal_width
+from resnext.terminal.text import printable, wrapped
 from train.flags import CHANGES, GROUPS, options
 
 if TYPE_CHECKING:
@@ -145,10 +145,14 @@ def _print_results(run: "Run") -> None:
         _print(line)
 
 
-def _print(text: str) -> None:
-    """Write a line to stdout; if that fails (`| head`, a full disk), the run goes on."""
+def _print(text: str, *, at: str = " ", indent: str = "  ") -> None:
+    """Write a line to stdout; if that fails (`| head`, a full disk), the run goes on.
+
+    On a terminal it is broken where `at` stands, and goes on behind `indent`.
+    """
+    text, width = printable(text), terminal_width()
     try:
-        click.echo(printable(text))
+        click.echo(text if width is None else wrapped(text, width, at=at, indent=indent))
     except OSError as error:
         say(PROG, f"stdout: {error.strerror}; the run goes on without it")
         # The interpreter flushes the buffer at its end: to the null device.
@@ -167,7 +171,7 @@ def _watcher(job: "Job") -> "Watcher":
         note=lambda text: say(PROG, text),
         plan=_print,
         progress=image_bar,
-        epoch=lambda row, recipe: _print(epoch_line(row, recipe)),
+        epoch=lambda row, recipe: _print(epoch_line(row, recipe), at="  "),
         bar=download_bar,
     )
 

@@ -35,10 +35,27 @@ SIDE: Final = click.IntRange(1, LONGEST)
     "ILSVRC2012_val_*.JPEG need none.",
 )
 @click.option(
+    "--split",
+    type=PATH,
+    metavar="FILE.csv",
+    help="Measure a part of --data: the split.csv that a training with --val-fraction leaves.",
+)
+@click.option(
+    "--part",
+    type=click.Choice(["train", "val"]),
+    help="Which part of --split.  [default: val, which was not trained on]",
+)
+@click.option(
     "--claims",
     type=PATH,
     metavar="FILE.toml",
     help="Your own networks: preprocessing and claims, in the form of the built-in table.",
+)
+@click.option(
+    "--write-claims",
+    type=PATH,
+    metavar="FILE.toml",
+    help="Write what is measured as claims, with comments; the file must not be there yet.",
 )
 @click.option(
     "--strict",
@@ -131,7 +148,7 @@ SIDE: Final = click.IntRange(1, LONGEST)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.version_option(package_name="resnext", prog_name=PROG)
 @click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...")
-def main(*, output: Path | None, as_json: bool, **options: Any) -> int:
+def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **options: Any) -> int:
     """Measure the error of checkpoints and judge the claims made about them.
 
     CHECKPOINT is a .safetensors or .t7 file, a folder of them, or the name of a published network,
@@ -150,8 +167,10 @@ def main(*, output: Path | None, as_json: bool, **options: Any) -> int:
         from resnext.distributed.job import join
 
         with join() as job:
-            report = _measure(config, job, out)
-    code = 0 if report is None else _tell(report, out, as_json=as_json)
+            report = _measure(config, job, out, write_claims)
+    code = 0
+    if report is not None:
+        code = _tell(report, out, write_claims, as_json=as_json)
     end_job(PROG, job, code)
     return code
 
@@ -162,6 +181,7 @@ def _config(
     pipelines: tuple[str, ...],
     compare_precision: int | None,
     preprocessing: str | None,
+    part: str | None,
     **options: Any,
 ) -> "MeasurementConfig":
     from resnext.pixels.pipelines import Pipeline
@@ -172,7 +192,10 @@ def _config(
         raise click.UsageError(
             "--compare-precision needs another --precision than fp32, or --compile"
         )
+    if part and options["split"] is None:
+        raise click.UsageError("--part needs --split, the file that names the parts")
     return MeasurementConfig(
+        part=part or "val",
         crops=int(crops),
         pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines or ("torch7",))),
         compare_precision=compare_precision or 0,
@@ -182,10 +205,13 @@ def _config(
     )
 
 
-def _measure(config: "MeasurementConfig", job: "Job", out: Output) -> "Report | None":
+def _measure(
+    config: "MeasurementConfig", job: "Job", out: Output, write_claims: Path | None
+) -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
+    from validate.claims_file import check_claims_file
     from validate.request import checked_request
 
     watcher = Watcher()
@@ -197,6 +223,8 @@ def _measure(config: "MeasurementConfig", job: "Job", out: Output) -> "Report | 
 
         watcher = Watcher(note=note, progress=image_bar, bar=download_bar)
     request = checked_request(config, watcher)
+    if write_claims is not None:
+        check_claims_file(write_claims, request)
 
     # Here, because a mistyped path must not wait for torch.
     from validate.measurement import measure
@@ -204,8 +232,9 @@ def _measure(config: "MeasurementConfig", job: "Job", out: Output) -> "Report | 
     return measure(request, job, watcher)
 
 
-def _tell(report: "Report", out: Output, *, as_json: bool) -> int:
+def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
+    from validate import claims_file
     from validate.reports import to_json, write_reports
     from validate.reports.sentences import exit_code
     from validate.reports.table import print_table
@@ -220,6 +249,8 @@ def _tell(report: "Report", out: Output, *, as_json: bool) -> int:
         if out.folder is not None:
             with out.failure_reported():
                 write_reports(report, out.folder)
+        if write_claims is not None:
+            say(PROG, claims_file.write_claims(report, write_claims))
     if failed := len(report.decisions.failures):
         say(
             PROG,

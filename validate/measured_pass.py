@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from resnext.distributed.job import Job
 from resnext.errors import CheckpointError
 from resnext.images.image_set import ImageSet
+from resnext.images.imagenet import titles
 from resnext.inference.evaluation import BatchResult, Way, evaluate_rounds, first_not_finite
 from resnext.inference.metrics import top_five
 from resnext.inference.plan import Plan
@@ -22,6 +23,8 @@ from resnext.terminal.watcher import Watcher
 from validate import early_check
 from validate.ledger.entries import Collection, Entry, to_entries
 from validate.ledger.ledger import Ledger
+from validate.verdicts.diagnosis import ALPHA
+from validate.verdicts.relabelling import find_relabelling, listed, majorities
 from validate.verdicts.results import MeasuredRun, Timing
 
 
@@ -235,9 +238,38 @@ def _check_early(measurement: Measurement, collected: Collection, *, new: int) -
     before = int(collected.done.sum()) - new
     if not measurement.stops_early or not early_check.is_due(before):
         return
-    columns = zip(measurement.runs, collected.counts(), measurement.claimed, strict=True)
-    claimed = [(each.run.network, counts) for each, counts, claim in columns if claim]
-    early_check.check(claimed, root=measurement.images.root)
+    claimed = [place for place, claim in enumerate(measurement.claimed) if claim]
+    counts = collected.counts()
+    early_check.check(
+        [(measurement.runs[place].run.network, counts[place]) for place in claimed],
+        root=measurement.images.root,
+        seen=lambda place: _seen(measurement, collected.top_five[claimed[place]]),
+    )
+
+
+def _seen(measurement: Measurement, top_five: NDArray[np.int32]) -> str | None:
+    """Return which classes are answered as which; None if no class has an answer of its own.
+
+    Args:
+        measurement: of which nearly every decision is wrong.
+        top_five: (N, K) decisions of a run on the images of the plan, -1 where there is none yet.
+    """
+    images = measurement.images
+    names = titles(images.classes)
+    read = top_five[:, 0] >= 0
+    answers, labels = top_five[read, 0], images.labels[measurement.plan.positions][read]
+    found = find_relabelling(
+        answers,
+        labels,
+        classes=measurement.classes,
+        rate=0.5,  # far above any published error
+        alpha=ALPHA,
+    )
+    if found:
+        return found.describe(names)
+    answered = majorities(answers, labels)
+    wrong = {label: answer for label, answer in answered.items() if label != answer}
+    return f"most images are answered as another class, {listed(wrong, names)}" if wrong else None
 
 
 def _timing(parts: Sequence[Sequence[float]], *, images: int, wall: float) -> Timing:

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from resnext.distributed.job import Job
-from resnext.images.image_set import ImageSet
-from resnext.images.imagenet import NAMES, WNIDS
+from resnext.images.imagenet import titles
 from resnext.inference.arithmetic import (
     DTYPES,
     Precision,
@@ -116,7 +115,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         results=tuple(_results(measurement, networks, collected)),
         images=images,
         images_sha256=sha256,
-        classes=checkpoint.matched_names or titles(images, checkpoint.wnids),
+        classes=titles(networks[0].classes or images.classes or checkpoint.wnids),
         decisions=collected.decisions(),
         forms=dict(collected.forms),
         timing=timing,
@@ -127,19 +126,8 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         own=tuple(row.name for row in request.own),
         missing=request.missing,
         strict=config.strict,
+        trained_on=tuple(each.among(plan.positions) for each in request.trained),
     )
-
-
-def titles(images: ImageSet, wnids: tuple[str, ...] | None = None) -> Sequence[str] | None:
-    """Return readable names of the classes: for ImageNet's WordNet ids, the name before the id.
-
-    Args:
-        images: whose classes may be numbers without names.
-        wnids: of a network that has ImageNet's classes.
-    """
-    if WNIDS in (images.classes, wnids if images.classes is None else None):
-        return tuple(f"{name} ({wnid})" for wnid, name in zip(WNIDS, NAMES, strict=True))
-    return images.classes
 
 
 def _slower(config: MeasurementConfig, device: torch.device) -> Iterator[str]:
@@ -180,6 +168,7 @@ def _results(
                 labels[read],
                 classes=measurement.classes,
                 failed=concerned,
+                names=titles(measurement.images.classes),
             )
         )
 
@@ -193,8 +182,9 @@ def _judge(
     complete: bool,
 ) -> tuple[Result, list[Judgement]]:
     """Return the result, and the claims that do not hold if judged as under `torch7`."""
+    replaced = network.protocol.replaced
     if not counts.images:
-        return Result(run=run, counts=counts), []
+        return Result(run=run, counts=counts, replaced=replaced), []
 
     def conditions(pipeline: Pipeline) -> Conditions:
         return Conditions(
@@ -208,9 +198,18 @@ def _judge(
     claims = network.protocol.claims
     judgements, unjudged = assess(claims, counts, conditions(run.pipeline))
     result = Result(
-        run=run, counts=counts, judgements=judgements, unjudged=unjudged, changed=changed
+        run=run,
+        counts=counts,
+        judgements=judgements,
+        unjudged=unjudged,
+        changed=changed,
+        replaced=replaced,
     )
-    as_if, _ = assess(claims, counts, conditions(Pipeline.TORCH7))
+    as_if = judgements
+    if run.pipeline is not Pipeline.TORCH7:
+        own = {each.claim.metric for each in judgements}
+        others = (claim for claim in claims if claim.metric not in own)
+        as_if += assess(others, counts, conditions(Pipeline.TORCH7))[0]
     concerned = [each for each in as_if if _is_off(each)]
     return result, concerned
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import convert
 from resnext.checkpoint import Checkpoint
 from resnext.errors import CheckpointError, PreprocessingError
+from resnext.fields import shown
+from resnext.images.names import normal
 from resnext.preprocessing import Preprocessing
 from resnext.published import Row, published
 from validate.checkpoints import find
@@ -33,6 +35,11 @@ class LoadedNetwork:
     checkpoint: Checkpoint
     protocol: Protocol
     preprocessing: Preprocessing
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Return the names of its outputs in their order; None if they are not known."""
+        return self.protocol.classes or self.checkpoint.matched_names
 
 
 def load_networks(
@@ -80,6 +87,7 @@ def _load(
             f"{name}: weights of sha256 {wanted[:12]}... expected, as the row {protocol.name!r} of "
             f"the claims says, found {found[:12]}...: the claims are about another network"
         )
+    _check_classes(name, checkpoint, protocol)
     base = config.preprocessing or protocol.preprocessing
     try:
         preprocessing = replace(
@@ -95,4 +103,21 @@ def _load(
 
 
 def _classes(network: LoadedNetwork) -> tuple[int, tuple[str, ...] | None]:
-    return network.checkpoint.spec.classes, network.checkpoint.matched_names
+    return network.checkpoint.spec.classes, network.classes
+
+
+def _check_classes(name: str, checkpoint: Checkpoint, protocol: Protocol) -> None:
+    """Check that the classes of a row of claims are those of the network."""
+    claimed, own = protocol.classes, checkpoint.wnids or checkpoint.classes
+    if claimed is None:
+        return
+    wanted = f"the classes of the row {protocol.name!r} of the claims expected"
+    if len(claimed) != checkpoint.spec.classes:
+        raise CheckpointError(
+            f"{name}: {wanted}, {len(claimed)} of them, found {checkpoint.spec.classes}"
+        )
+    for place, (one, other) in enumerate(zip(claimed, own or claimed, strict=True)):
+        if normal(one) != normal(other):
+            raise CheckpointError(
+                f"{name}: {wanted}, output {place} as {shown(one)}, found {shown(other)}"
+            )

@@ -16,6 +16,8 @@ class MeasurementConfig:
     Attributes:
         data: where the images are; see `resnext.images.sources.opening.open_images`.
         labels: file of labels, for images without class folders.
+        split: file that divides the images into those of a training and its validation; or None.
+        part: "train" or "val", the part of such a file that is measured.
         cache: folder of downloads; None is the user's own.
         claims: table of the user's own, or None.
         pipelines: whose arithmetic scales and crops; each is measured.
@@ -42,6 +44,8 @@ class MeasurementConfig:
     checkpoints: tuple[str, ...]
     pipelines: tuple["Pipeline", ...]
     labels: Path | None = None
+    split: Path | None = None
+    part: str = "val"
     cache: Path | None = None
     claims: Path | None = None
     crops: int = 1

@@ -68,6 +68,15 @@ def validation_labels() -> Labels:
     )
 
 
+def titles(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return readable names of classes: for ImageNet's wnids, the name before the wnid."""
+    columns = _columns()
+    if classes != columns["wnid"]:
+        return classes
+    both = zip(columns["wnid"], columns["name"], strict=True)
+    return tuple(f"{name} ({wnid})" for wnid, name in both)
+
+
 def check_class_folders(images: ImageSet) -> ImageSet:
     """Compare the classes of ILSVRC2012's validation images with their built-in labels.
 

@@ -1,4 +1,4 @@
-"""The base of every command: any error of a user is one line on stderr and exit code 2."""
+"""The base of every command: any error of a user is a line on stderr and exit code 2."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, Final
 
 import click
@@ -25,6 +26,8 @@ from resnext.terminal.text import printable
 
 # 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
 BAD_INPUT: Final = 2
+# Columns for which text is broken into lines, also where a terminal states fewer, or none.
+NARROWEST: Final = 40
 
 
 class Command(click.Command):
@@ -117,7 +120,8 @@ def exit_on_error(prog: str) -> Iterator[None]:
     except (KeyboardInterrupt, OSError, ResnextError, MemoryError) as error:
         # torchrun sends signals to all processes of a job when one has ended, which has said why.
         if not isinstance(error, SignalledError) or os.environ.get("LOCAL_RANK", "0") == "0":
-            say(prog, error_line(error))
+            for line in error.lines if isinstance(error, ResnextError) else (error_line(error),):
+                say(prog, line)
     else:
         return
     raise SystemExit(BAD_INPUT)
@@ -166,6 +170,13 @@ def end_job(prog: str, job: Job, code: int = 0) -> None:
     if job.size > 1:
         say_exit_code(prog, code)
         leave(job, code)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that stdout is; None if it is a file or a pipe."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return max(get_terminal_size().columns, NARROWEST)
 
 
 def error_line(error: KeyboardInterrupt | OSError | ResnextError | MemoryError) -> str:

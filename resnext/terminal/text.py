@@ -16,6 +16,28 @@ def printable(text: str) -> str:
     return shown.encode("utf-8", "backslashreplace").decode()
 
 
+def wrapped(text: str, width: int, *, at: str = " ", indent: str = "  ") -> str:
+    """Return a line broken into lines of at most so many columns, but for longer words.
+
+    Args:
+        text: one line.
+        width: columns of a terminal.
+        at: what words are separated by; a line ends only there.
+        indent: begins every line but the first.
+    """
+    from rich.cells import cell_len
+
+    first, *words = text.split(at)
+    lines = [first]
+    for word in words:
+        longer = f"{lines[-1]}{at}{word}"
+        if word and lines[-1].strip() and cell_len(longer) > width:
+            lines.append(f"{indent}{word}")
+        else:
+            lines[-1] = longer
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def number(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural unless the count is 1."""
     return f"{count:,} {noun if count == 1 else f'{noun}s'}"

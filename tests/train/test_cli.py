@@ -11,6 +11,7 @@ import tarfile
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from resnext.checkpoint import Checkpoint, Origin
 from resnext.download import no_bar
 from tests.support import warm
 from tests.support.golden import ROOT
+from tests.support.terminal import terminal
 from tests.support.train_runs import (
     CLASSES,
     assert_refused,
@@ -275,6 +277,83 @@ def test_split_is_drawn_from_the_seed_and_has_every_class(root: Path) -> None:
         found = [line.split(",")[2] for line in parts if line.startswith(name)]
         assert (found.count("training"), found.count("validation")) == (12, 4)
     assert "split/split.csv" in (root / "split" / "training.html").read_text()
+
+
+def test_line_of_an_epoch_breaks_between_its_parts_on_a_terminal(root: Path) -> None:
+    with terminal(60) as screen:
+        done = subprocess.run(
+            [sys.executable, "-m", "train.cli", *map(str, tiny("narrow", *ONE, "--ema", "0.9"))],
+            cwd=root,
+            env={**os.environ, **screen.environment},
+            stdout=screen.side,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        lines = screen.lines()
+    first, last = (
+        next(place for place, line in enumerate(lines) if line.startswith(start))
+        for start in ("epoch 1/1  ", "best  epoch 1")
+    )
+    assert last - first > 1
+    assert max(map(len, lines[first:last])) <= 60
+    assert re.fullmatch(
+        r"epoch 1/1  loss [\d.]+  error [\d.]+ %  validation [\d.]+ % \(\d+/21\)  "
+        r"average [\d.]+ % \(\d+/21\)  \d+ images/s  best",
+        "  ".join(line.strip() for line in lines[first:last]),
+    )
+
+
+def test_part_that_a_training_kept_is_validated_as_it_was(root: Path) -> None:
+    words = [word if word != "data" else "data/train" for word in tiny("kept", *ONE)]
+    assert run(root, *words, "--val-fraction", "0.25").returncode == 0
+    page = (root / "kept" / "training.html").read_text()
+    command = "resnext-validate --data data/train --split kept/split.csv kept/best.safetensors"
+    assert f"<code>{command}</code>" in page
+
+    def validated(*more: str) -> tuple[dict[str, Any], str]:
+        words = (*command.split()[1:], *more, "--json", "--workers", "0")
+        done = warm.run("validate.cli", words, cwd=root, output=root / "kept.txt")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout), done.stderr
+
+    printed, told = validated()
+    assert printed["results"][0]["images"] == 12
+    validation = last_row(root / "kept")["weights"]
+    assert printed["results"][0]["top1_correct"] == validation["top1_correct"]
+    assert printed["results"][0]["top5_correct"] == validation["top5_correct"]
+    assert printed["trained_on"] == [{"split": "kept/split.csv", "trained": 0, "images": 12}]
+    assert told == "resnext-validate: kept/split.csv: the part 'val', 12 of 48 images\n"
+
+    printed, told = validated("--part", "train", "--limit", "30")
+    assert printed["results"][0]["images"] == 30
+    assert printed["trained_on"] == [{"split": "kept/split.csv", "trained": 30, "images": 30}]
+    assert "resnext-validate: 36 of 36 images were trained on, by kept/split.csv\n" in told
+    assert "30 of 30 images were trained on, by kept/split.csv." in printed["summary"]
+
+
+def test_images_that_were_trained_on_are_said_without_being_asked(root: Path) -> None:
+    words = [word if word != "data" else "data/train" for word in tiny("said", *ONE)]
+    assert run(root, *words, "--val-fraction", "0.25").returncode == 0
+    words = ["--data", "data/train", "--output", "report", "--workers", "0"]
+    words += ["said/best.safetensors"]
+    done = warm.run("validate.cli", words, cwd=root, output=root / "said.txt")
+    text = "36 of 48 images were trained on, by said/split.csv"
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"resnext-validate: {text}; --split said/split.csv measures the others alone\n",
+    )
+    report = root / "report"
+    assert text in (report / "report.md").read_text().splitlines()[0].replace("&#95;", "_")
+    assert text in (report / "report.html").read_text()
+    assert text in (report / "junit.xml").read_text()
+    data = json.loads((report / "report.json").read_text())
+    assert data["trained_on"] == [{"split": "said/split.csv", "trained": 36, "images": 48}]
+    # Other images, though some have the names of these.
+    words[1] = "data/val"
+    done = warm.run("validate.cli", words, cwd=root, output=root / "said.txt")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_folder_without_splits_keeps_a_fifth_and_says_so(root: Path) -> None:

@@ -186,7 +186,8 @@ def _preprocessing(
         row = rows.get(found.provenance.published_name or "") or rows.get(path.stem)
         if row is None:
             raise RecipeError(f"{config.claims}: a row named {path.stem!r} expected, found none")
-        return row.preprocessing, None
+        if row.preprocessing is not None:
+            return row.preprocessing, None
     if found.preprocessing is None:
         raise RecipeError(
             f"{path}: no preprocessing is known for this network; state it with --preprocessing"

@@ -1,5 +1,6 @@
 """training.html: a run as one page, with its curves, its errors by class and its settings."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from resnext.download import without_password
 from resnext.files import whole_file
 from resnext.machine import versions
 from resnext.pages.class_counts import TopOne
@@ -74,6 +76,7 @@ def render(
         versions=made_with,
         command=task.config.command,
         best_file=task.config.output / BEST,
+        data=shlex.quote(without_password(task.config.val_data or task.config.data)),
         split_file=task.config.output / SPLIT if task.images.is_split else None,
         percent=percent,
         duration=duration,

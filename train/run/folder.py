@@ -11,6 +11,7 @@ from resnext.distributed.job import Job
 from resnext.errors import ResnextError
 from resnext.file_lock import lock_file
 from resnext.header import TRAINING_STATE_FILE
+from resnext.images.split_file import SPLIT_FILE
 from train.input.options import TrainingConfig
 from train.input.split import Images
 
@@ -19,7 +20,7 @@ LAST: Final = "last.safetensors"
 LAST_AVERAGE: Final = "last_average.safetensors"
 METRICS: Final = "metrics.jsonl"
 REPORT: Final = "training.html"
-SPLIT: Final = "split.csv"
+SPLIT: Final = SPLIT_FILE
 UNREADABLE: Final = "unreadable.jsonl"
 BOARD: Final = "tensorboard"
 # Stays in the folder when the run has ended.

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 from resnext.fields import cut, shown
 from validate.ledger.stored import LedgerError, Stored, read_ledger
+from validate.verdicts.significance import exact_mcnemar
 
 # Fields of a run's description that distinguish runs, and their types.
 RUN_FIELDS: Final[Mapping[str, type]] = {
@@ -78,24 +78,6 @@ class Comparison:
     def p_value(self) -> float:
         """Return the exact two-sided p of McNemar's test."""
         return exact_mcnemar(self.lost, self.gained)
-
-
-def exact_mcnemar(lost: int, gained: int) -> float:
-    """Return how probable a split at least so uneven is if both ways are equally likely.
-
-    The two-sided binomial test, in whole numbers to the end. Source: Q. McNemar, Psychometrika 12
-    (1947), page 153, in its exact form.
-
-    Args:
-        lost: images that only the first run decided correctly.
-        gained: those that only the second did.
-    """
-    changed = lost + gained
-    tail, ways = 0, 1  # sum of C(changed, k) up to the smaller, C(changed, k)
-    for k in range(min(lost, gained) + 1):
-        tail += ways
-        ways = ways * (changed - k) // (k + 1)
-    return float(min(Fraction(1), Fraction(2 * tail, 2**changed)))
 
 
 def read_decided(path: Path) -> Stored:

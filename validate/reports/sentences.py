@@ -110,6 +110,8 @@ def sentences(report: Report) -> tuple[str, ...]:
             [each for result in report.results for each in result.judgements],
             others=[each for group in groups for each in group.unjudged()],
         ),
+        *_replaced_text(groups),
+        *(f"{printable(each.text)}." for each in report.trained_on if each.trained),
         *_shifts_text([shift for group in groups for shift in shifts(group)]),
     )
 
@@ -229,6 +231,18 @@ def _made_otherwise(unjudged: Sequence[Unjudged]) -> str:
     ways = {each.protocol for each in unjudged}
     way = f"with {ways.pop()}" if len(ways) == 1 else "in other ways than this"
     return f"{number(len(unjudged), 'claim')} {_were(len(unjudged))} made {way}"
+
+
+def _replaced_text(groups: Sequence[NetworkGroup]) -> Iterator[str]:
+    """Yield a sentence for each network whose claims replace its own preprocessing."""
+    for group in groups:
+        result = group.results[0]
+        if result.replaced is not None:
+            changes = result.run.preprocessing.changes(result.replaced)
+            yield (
+                f"{printable(group.title)} is preprocessed as its claims say, not as the "
+                f"checkpoint does: {changes or 'no difference'}."
+            )
 
 
 def _do(count: int) -> str:

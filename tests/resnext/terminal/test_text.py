@@ -2,7 +2,7 @@
 
 import pytest
 
-from resnext.terminal.text import duration, number, printable
+from resnext.terminal.text import duration, number, printable, wrapped
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,21 @@ def test_number_is_said_with_its_noun(count: int, said: str) -> None:
 )
 def test_duration_is_said_in_the_unit_that_fits(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "changes", "lines"),
+    [
+        ("one two three", 13, {}, ["one two three"]),
+        ("one two three", 12, {}, ["one two", "  three"]),
+        ("  a/very/long/path is there", 10, {}, ["  a/very/long/path", "  is there"]),
+        ("epoch 1/2  loss 0.5  best", 20, {"at": "  "}, ["epoch 1/2  loss 0.5", "  best"]),
+        ("名前 名前 a", 9, {"indent": ""}, ["名前 名前", "a"]),
+        ("", 9, {}, [""]),
+    ],
+    ids=["fits", "one less", "long word", "parts", "wide letters", "empty"],
+)
+def test_long_line_is_broken_at_words(
+    text: str, width: int, changes: dict[str, str], lines: list[str]
+) -> None:
+    assert wrapped(text, width, **changes).split("\n") == lines

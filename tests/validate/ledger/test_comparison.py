@@ -1,17 +1,9 @@
 import json
-from math import comb
 from pathlib import Path
 
 import pytest
 
-from validate.ledger.comparison import (
-    compare,
-    difference,
-    exact_mcnemar,
-    pairs,
-    read_decided,
-    run_name,
-)
+from validate.ledger.comparison import compare, difference, pairs, read_decided, run_name
 from validate.ledger.entries import Entry
 from validate.ledger.stored import FORMAT, LedgerError, Stored, read_ledger
 
@@ -148,21 +140,6 @@ def test_one_ledger_with_one_run_has_nothing_to_compare(tmp_path: Path) -> None:
     one = ledger(tmp_path / "a", [("p", 1, (1,))])
     with pytest.raises(LedgerError, match="one run only; name a second ledger"):
         pairs(one, one)
-
-
-# Source of 0.125 and 0.0215: the binomial distribution's table, n = 4 and n = 10, p = 1/2.
-@pytest.mark.parametrize(
-    ("lost", "gained", "p"),
-    [(0, 0, 1.0), (0, 1, 1.0), (4, 0, 0.125), (1, 9, 0.021484375), (5, 5, 1.0), (6, 5, 1.0)],
-)
-def test_exact_mcnemar_equals_the_table(lost: int, gained: int, p: float) -> None:
-    assert exact_mcnemar(lost, gained) == p
-    assert exact_mcnemar(gained, lost) == p
-
-
-def test_exact_mcnemar_of_many_images_equals_the_plain_sum() -> None:
-    tail = sum(comb(1500, k) for k in range(701))
-    assert exact_mcnemar(700, 800) == 2 * tail / 2**1500
 
 
 def test_entry_keeps_what_it_says_on_its_way_through_json() -> None:

@@ -123,6 +123,7 @@ def test_json_has_the_images_the_failures_and_the_rest() -> None:
         "exit_meaning": "images could not be read, so the set is not whole",
         "open": [],
         "notes": ["pets/val: 2 entries ignored", "l: 3 of 6 images are <there> already"],
+        "trained_on": [],
         "pipelines_compared": [
             {
                 "checkpoint": "nets/x.t7",
