@@ -74,10 +74,13 @@ def config_of(**arguments: Any) -> "TrainingConfig":
 
     changes = {name: arguments.pop(name) for name in CHANGES}
     output = arguments.pop("output") or default_output(arguments["data"])
+    # `crop` is how the recipe crops, here as in the recipe.
+    side = arguments.pop("side")
     names = ("depth", "base_width", "cardinality", "kind", "shortcut")
     architecture = {name: arguments.pop(name) for name in names}
     return TrainingConfig(
         **arguments,
+        crop=side,
         output=output,
         changes=_changes(changes),
         architecture=_architecture(architecture),

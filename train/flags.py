@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from resnext.preprocessing import LONGEST
 from resnext.terminal.command import NamedPath
 
 
@@ -98,6 +99,20 @@ NETWORK: Final = (
         type=PATH,
         metavar="FILE.toml",
         help="Take the preprocessing from the checkpoint's row in a table of claims.",
+    ),
+    click.option(
+        "--scale",
+        type=click.IntRange(0, LONGEST),
+        metavar="PIXELS",
+        help="Shorter side of a scaled picture; 0 scales nothing.  [default: the preprocessing's, "
+        "or one that fits the pictures]",
+    ),
+    click.option(
+        "--crop",
+        "side",
+        type=click.IntRange(1, LONGEST),
+        metavar="PIXELS",
+        help="Side of the network's input.  [default: the preprocessing's]",
     ),
     click.option("--cache", type=PATH, metavar="DIR", help="Folder of downloads."),
 )

@@ -50,7 +50,14 @@ def train(request: Request, job: Job, watcher: Watcher, stop: Stop) -> Run | Non
         OSError: a file that cannot be opened or written.
     """
     config = request.config
-    task = prepare(config, request.recipe, request.images, job=job, bar=watcher.bar)
+    task = prepare(
+        config,
+        request.recipe,
+        request.images,
+        job=job,
+        bar=watcher.bar,
+        is_resumed=is_resumed(config, job),
+    )
     resources = find_resources(task, job)
     for text in _notes(task, resources):
         watcher.note(text)

@@ -1,13 +1,13 @@
 """Networks named on the command line: loaded, with the claims that they are judged by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import convert
 from resnext.checkpoint import Checkpoint
-from resnext.errors import CheckpointError, PreprocessingError
+from resnext.errors import CheckpointError
 from resnext.preprocessing import Preprocessing
 from resnext.published import Row, published
 from validate.checkpoints import find
@@ -78,15 +78,9 @@ def _load(
             f"{name}: weights of sha256 {wanted[:12]}... expected, as the row {protocol.name!r} of "
             f"the claims says, found {found[:12]}...: the claims are about another network"
         )
-    usual = protocol.preprocessing
-    try:
-        preprocessing = replace(
-            usual, scale=config.scale or usual.scale, crop=config.crop or usual.crop
-        )
-    except PreprocessingError as error:
-        asked = (("--scale", config.scale), ("--crop", config.crop))
-        flags = " and ".join(flag for flag, side in asked if side is not None)
-        raise PreprocessingError(f"{name} with {flags}: {error}; give both") from error
+    preprocessing = protocol.preprocessing.with_sides(
+        scale=config.scale, crop=config.crop, where=name
+    )
     return LoadedNetwork(
         file=name, checkpoint=checkpoint, protocol=protocol, preprocessing=preprocessing
     )

@@ -26,6 +26,9 @@ class TrainingConfig:
         architecture: of a network that is trained from scratch, or None.
         preprocessing: name or file that replaces the checkpoint's own, or None.
         claims: the user's table of claims, whose row gives the preprocessing, or None.
+        scale: pixels of the shorter side of a scaled picture, 0 scales nothing; None is that of the
+            preprocessing, or one that fits the pictures.
+        crop: pixels of the network's input, or None for that of the preprocessing.
         cache: folder of downloads; None is the user's cache folder.
         recipe: name of a recipe; None chooses by `init` and `data`.
         changes: values of the recipe that options replace; see `changed`.
@@ -53,6 +56,8 @@ class TrainingConfig:
     architecture: "Architecture | None" = None
     preprocessing: str | None = None
     claims: Path | None = None
+    scale: int | None = None
+    crop: int | None = None
     cache: Path | None = None
     recipe: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)

@@ -34,6 +34,20 @@ SLASH: Final = "/"
 # Entries of an identity that the first versions did not write: states without them are accepted.
 LATER: Final = ("number of training images", "number of validation images", "steps of an epoch")
 
+# How the name of an identity's entry begins -> the option that sets it, but for the recipe's.
+ENTRIES: Final = {
+    "seed": "--seed",
+    "number of training images": "--data",
+    "training images": "--data",
+    "classes": "--data",
+    "number of validation images": "--val-data",
+    "validation images": "--val-data",
+    "network": "--init or --depth",
+    "first weights": "--init",
+    "preprocessing scale": "--scale",
+    "preprocessing crop": "--crop",
+    "preprocessing": "--preprocessing",
+}
 # Fields of a recipe whose options have other names.
 OPTIONS: Final = {
     "name": "--recipe",
@@ -195,9 +209,10 @@ class State:
 
 def _option(name: str) -> str:
     """Return the option that sets a field of an identity, in brackets; "" if there is none."""
+    for start, option in ENTRIES.items():
+        if f"{name} ".startswith(f"{start} "):
+            return f" ({option})"
     kind, *fields = name.split()
-    if kind == "seed":
-        return " (--seed)"
     field = next((each for each in fields if each not in INNER), None)
     if kind != "recipe" or field is None:
         return ""
