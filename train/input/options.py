@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnext.preprocessing import PREPROCESSINGS
+from train.input.command_line import CommandLine
 from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, RECIPES, Recipe, changed
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class TrainingConfig:
         tensorboard: write curves for TensorBoard too.
         check: read every image once before the training; None does so for few images.
         command: as it was typed.
+        command_line: its options, with which its run can go on.
     """
 
     data: str
@@ -74,6 +76,7 @@ class TrainingConfig:
     tensorboard: bool = False
     check: bool | None = None
     command: str = ""
+    command_line: CommandLine = field(default_factory=CommandLine)
 
 
 def chosen_recipe(config: TrainingConfig) -> Recipe:

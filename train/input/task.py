@@ -10,6 +10,7 @@ from resnext.download import Bar
 from resnext.images.alignment import aligned
 from resnext.images.image_set import ImageSet
 from train.input.class_weights import balanced_weights, named_weights, read_weights
+from train.input.command_line import CommandLine
 from train.input.first_network import FirstNetwork, from_checkpoint, from_scratch
 from train.input.images import count_classes, digest, in_turn
 from train.input.options import TrainingConfig
@@ -41,6 +42,13 @@ class Task:
     first_network: FirstNetwork
     weights: tuple[float, ...] | None
     identity: Mapping[str, Any]
+
+    @property
+    def command_line(self) -> CommandLine:
+        """Return the options with which the run goes on, and so with the scale that it has."""
+        preprocessing, given = self.first_network.checkpoint.preprocessing, self.config.command_line
+        assert preprocessing is not None
+        return given.stating("--scale", preprocessing.scale or 0) if given.words else given
 
     @property
     def names(self) -> tuple[str, ...]:
