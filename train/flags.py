@@ -213,10 +213,11 @@ MACHINE: Final = (
         help="Processes that read and change pictures.  [default: 1 for a CPU, else all "
         "processors up to 16]",
     ),
-    click.option("--compile/--no-compile", "compiled", help="Train with torch.compile."),
+    click.option("--compile/--no-compile", "compiled", default=False, help="Use torch.compile."),
     click.option(
         "--save-memory/--no-save-memory",
         "saves_memory",
+        default=False,
         help="Compute activations twice instead of keeping them.",
     ),
     click.option("--deterministic", is_flag=True, help="Same bits on a GPU each time; slower."),

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from resnext.fields import is_number, is_whole
-from train.input.task import Task
 from train.recipe.recipe import Recipe, RecipeError, ScheduleShape
 from train.recipe.schedule import SchedulePoint, learning_rate
 from train.run.folder import LAST, StateError
@@ -17,7 +16,7 @@ from train.run.state import State
 MOST_EPOCHS = 10**9
 
 
-def extension(state: State, task: Task, path: Path) -> State | None:
+def extension(state: State, recipe: Recipe, *, steps: int, path: Path) -> State | None:
     """Return a state as the run of this command's number of epochs would have saved it.
 
     The learning rate alone depends on the number of epochs. So a run that goes on with another one
@@ -26,7 +25,8 @@ def extension(state: State, task: Task, path: Path) -> State | None:
 
     Args:
         state: of the run.
-        task: the training that goes on.
+        recipe: of this command.
+        steps: of an epoch.
         path: of the state, for messages.
 
     Returns:
@@ -35,28 +35,28 @@ def extension(state: State, task: Task, path: Path) -> State | None:
     Raises:
         StateError: a step would have had another learning rate, or more epochs than this are done.
     """
-    before = _saved_recipe(state, task.recipe)
-    if before is None or before.epochs == task.recipe.epochs:
+    before = _saved_recipe(state, recipe)
+    if before is None or before.epochs == recipe.epochs:
         return None
-    epochs, done = task.recipe.epochs, state.progress.epoch - (state.progress.step == 0)
+    epochs, done = recipe.epochs, state.progress.epoch - (state.progress.step == 0)
     if done > epochs:
         raise StateError(
             f"{path}: --epochs {epochs}: at least {done} expected, as the run has begun so many"
         )
-    for point in _points(state.progress, task):
+    for point in _points(state.progress, steps=steps, epochs=epochs):
         was = learning_rate(before, replace(point, epochs=before.epochs))
-        would = learning_rate(task.recipe, point)
+        would = learning_rate(recipe, point)
         if was != would:
             last = path.with_name(LAST)
             anew = f", or begin another with its weights (--init {last})" if last.exists() else ""
             raise StateError(
-                f"{path}: --epochs {epochs}: {before.epochs} expected, as {_reason(task.recipe)}: "
+                f"{path}: --epochs {epochs}: {before.epochs} expected, as {_reason(recipe)}: "
                 f"a step of epoch {point.epoch} had the rate {was:g}, and would have had {would:g} "
                 f"in a run of {epochs}; go on without --epochs{anew}"
             )
     identity = json.loads(json.dumps(state.identity))
     identity["recipe"]["epochs"] = epochs
-    identity["recipe"]["schedule"]["warmup"] = task.recipe.schedule.warmup
+    identity["recipe"]["schedule"]["warmup"] = recipe.schedule.warmup
     return replace(state, identity=identity)
 
 
@@ -80,17 +80,16 @@ def _saved_recipe(state: State, recipe: Recipe) -> Recipe | None:
     return found if json.loads(json.dumps(found.to_fields())) == saved else None
 
 
-def _points(progress: Progress, task: Task) -> Iterator[SchedulePoint]:
+def _points(progress: Progress, *, steps: int, epochs: int) -> Iterator[SchedulePoint]:
     """Yield the first and the last step of each epoch that was begun.
 
     Within an epoch a rate rises, falls by a cosine or stays; where two schedules agree at both
     ends, they agree in between.
     """
-    steps = task.identity["steps of an epoch"]
     for epoch in range(1, progress.epoch + 1):
         taken = steps if epoch < progress.epoch else progress.step
         for step in {0, taken - 1} if taken else ():
-            yield SchedulePoint(epoch=epoch, step=step, steps=steps, epochs=task.recipe.epochs)
+            yield SchedulePoint(epoch=epoch, step=step, steps=steps, epochs=epochs)
 
 
 def _reason(recipe: Recipe) -> str:

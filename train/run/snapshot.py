@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resnext.distributed.job import Job
+from resnext.terminal.text import number
 from train.input.task import Task
 from train.run.extension import extension
 from train.run.folder import StateError
@@ -78,7 +79,9 @@ def restore_run(
     state = State.load(path) if job.leads else None
     extended = None
     if state is not None:
-        extended = extension(state, task, path)
+        extended = extension(
+            state, task.recipe, steps=task.identity["steps of an epoch"], path=path
+        )
         (extended or state).check(task.identity, path)
         if text := state.other_processes(task.identity):
             note(f"{path}: {text}")
@@ -91,9 +94,9 @@ def restore_run(
     write_missing(task, progress, {kind: arrays for kind, arrays in networks.items() if arrays})
     write_split(task)
     if extended is not None:
-        epochs = task.recipe.epochs
-        note(f"{path}: a run of {state.identity['recipe']['epochs']} epochs, now of {epochs}")
         to_state(learner, progress, task, state.decisions).save(path)
+        before, now = state.identity["recipe"]["epochs"], task.recipe.epochs
+        note(f"{path}: a run of {number(before, 'epoch')}, from now on of {now}")
     return progress, state.decisions
 
 

@@ -45,10 +45,7 @@ LATER: Final = ("number of training images", "number of validation images", "ste
 ENTRIES: Final = {
     "seed": "--seed",
     "number of training images": "--data",
-    "training images": "--data",
-    "classes": "--data",
     "number of validation images": "--val-data",
-    "validation images": "--val-data",
     "network": "--init or --depth",
     "first weights": "--init",
     "preprocessing scale": "--scale",
