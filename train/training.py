@@ -67,8 +67,8 @@ def train(request: Request, job: Job, watcher: Watcher, stop: Stop) -> Run | Non
     for text in _notes(task, resources):
         watcher.note(text)
     check_batches(len(task.images.train), task.recipe, processes=job.size)
-    if text := check_memory(task, resources):
-        watcher.note(text)
+    if note := check_memory(task, resources):
+        watcher.note(note)
     if has_memory_to_keep(task, resources):
         keep_freed_memory()
     for line in _plan(task, resources):

@@ -44,8 +44,8 @@ class StepMemory:
     def estimate(self) -> int:
         """Return what a step takes: on a CPU 21 % too little to 33 % too much, as measured.
 
-        Measured over ten networks, crops and batches, `--save-memory` being the furthest off; what
-        autograd keeps is exact within 0.2 % (`tests/train/step/test_memory.py`).
+        Measured with ten networks, crops and batches, of which those with `--save-memory` are the
+        furthest off. What autograd keeps is exact within 2 % (`tests/train/step/test_memory.py`).
         """
         return int(self.images * self._of_picture) + COPIES * self.weights + BESIDES
 
@@ -64,7 +64,7 @@ def step_memory(
     """Return the memory that a step takes in one process.
 
     Batch norm keeps the output of the convolution before it, and the next layer that of the ReLU
-    behind it: two tensors for each convolution, and one for the projection of a shortcut.
+    behind it: two tensors for each convolution, and one for a projection with batch norm.
 
     Args:
         spec: of the network.
@@ -86,7 +86,7 @@ def step_memory(
     blocks = [block for stage in rows.stages for block in stage]
     inside = [
         2 * sum(map(values, block.convolutions))
-        + (values(block.projection) if block.projection else 0)
+        + (values(block.projection) if block.projection and block.projection_norm else 0)
         for block in blocks
     ]
     ends = sum(values(block.convolutions[-1]) for block in blocks)
