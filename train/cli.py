@@ -12,7 +12,9 @@ import click
 
 from resnext.terminal.command import BAD_INPUT, Command, say
 from resnext.terminal.text import printable
-from train.flags import CHANGES, GROUPS, options
+from train.flags import GROUPS, options
+from train.other_names import OTHER_NAMES
+from train.recipe_flags import CHANGES, changes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,8 @@ PROG: Final = "resnext-train"
 
 class GroupedCommand(Command):
     """A command that shows its options in groups."""
+
+    other_names = OTHER_NAMES
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each group under its name."""
@@ -79,7 +83,7 @@ def config_of(**arguments: Any) -> "TrainingConfig":
     return TrainingConfig(
         **arguments,
         output=output,
-        changes=_changes(changes),
+        changes=changes_of(changes),
         architecture=_architecture(architecture),
         command=shlex.join([PROG, *map(without_password, sys.argv[1:])]),
     )
@@ -89,15 +93,6 @@ def default_output(data: str) -> Path:
     """Return the folder of a run without --output: named by its images, in `runs`."""
     name = re.sub(r"[^\w.-]+", "_", Path(data.rstrip("/")).stem).strip("._")
     return Path("runs") / (name or "run")
-
-
-def _changes(given: "Mapping[str, Any]") -> dict[str, Any]:
-    """Return the values of the recipe that were given, with the enums that it takes."""
-    from train.recipe.recipe import Crop, ScheduleShape
-
-    changes = {name: value for name, value in given.items() if value is not None}
-    kinds = {"curve": ScheduleShape, "crop": Crop}
-    return {name: kinds[name](v) if name in kinds else v for name, v in changes.items()}
 
 
 def _architecture(given: "Mapping[str, Any]") -> "Architecture | None":

@@ -13,9 +13,22 @@ from resnext.pixels.decoding import decode
 from resnext.pixels.transforms import prepare_pixels
 from resnext.preprocessing import CIFAR10, IMAGENET, Preprocessing
 from tests.support.golden import DATA
-from train.augmentation.colours import brightness, color_jitter, contrast, lighting, saturation
-from train.augmentation.crops import Planes, horizontal_flip, padded_crop, round_half_up, sized_crop
+from train.augmentation.colours import (
+    brightness,
+    color_jitter,
+    contrast,
+    pca_lighting,
+    saturation,
+)
+from train.augmentation.crops import (
+    Planes,
+    horizontal_flip,
+    random_crop,
+    random_resized_crop,
+    round_half_up,
+)
 from train.augmentation.view import TrainingView, augment
+from train.recipe.augmentation import Augmentation, Crop
 from train.recipe.random_streams import (
     GeneratorSource,
     RandomSource,
@@ -23,7 +36,7 @@ from train.recipe.random_streams import (
     epoch_order,
     stream,
 )
-from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, Augmentation, Crop
+from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017
 
 SGD = DATA / "sgd"
 PHOTOGRAPH = DATA / "images" / "landscape_420.JPEG"
@@ -59,20 +72,20 @@ class Recorded:
 
 
 def crop(picture: Planes, numbers: RandomSource) -> Planes:
-    return sized_crop(picture.transpose(1, 2, 0), 24, numbers, unit=ONE)
+    return random_resized_crop(picture.transpose(1, 2, 0), 24, numbers, unit=ONE)
 
 
 # What data/lua/augment.lua asked of Torch7.
 CHANGES: dict[str, Callable[[Planes, RandomSource], Planes]] = {
     "random_sized_crop": crop,
     "random_sized_crop_2": crop,
-    "random_crop_pad4": lambda picture, numbers: padded_crop(picture, 32, 4, numbers),
+    "random_crop_pad4": lambda picture, numbers: random_crop(picture, 32, 4, numbers),
     "horizontal_flip": lambda picture, numbers: horizontal_flip(picture, 0.99, numbers),
     "brightness": lambda picture, numbers: brightness(picture, 0.4, numbers),
     "contrast": lambda picture, numbers: contrast(picture, 0.4, numbers),
     "saturation": lambda picture, numbers: saturation(picture, 0.4, numbers),
-    "color_jitter": lambda picture, numbers: color_jitter(picture, 0.4, numbers),
-    "lighting": lambda picture, numbers: lighting(picture, 0.1, numbers),
+    "color_jitter": lambda picture, numbers: color_jitter(picture, (0.4, 0.4, 0.4), numbers),
+    "lighting": lambda picture, numbers: pca_lighting(picture, 0.1, numbers),
 }
 
 
@@ -142,22 +155,22 @@ def test_half_is_rounded_up(value: float, rounded: int) -> None:
     assert round_half_up(value) == rounded
 
 
-def test_shifted_crop_in_the_middle_is_the_validation_picture(photograph: np.ndarray) -> None:
+def test_random_crop_in_the_middle_is_the_validation_picture(photograph: np.ndarray) -> None:
     height, width, _ = photograph.shape
     longer = int(max(height, width) / min(height, width) * 256)
     left, top = ((longer - 224 + 1) // 2, 16) if width > height else (16, (longer - 224 + 1) // 2)
     found = augment(
-        photograph, IMAGENET, Augmentation(crop=Crop.SHIFTED, flip=0), Script(left, top)
+        photograph, IMAGENET, Augmentation(crop=Crop.RANDOM_CROP, flip=0), Script(left, top)
     )
     np.testing.assert_array_equal(found, prepare_pixels(photograph, IMAGENET))
 
 
-def test_sized_crop_that_never_fits_takes_the_scaled_centre() -> None:
+def test_resized_crop_that_never_fits_takes_the_scaled_centre() -> None:
     pixels = np.zeros((2, 200, 3), np.uint8)
     pixels[:, 100:] = 255
     # Whole area, any shape: a rectangle of 400 pixels is never two high.
     numbers = Script(*([1.0, 1.0, 0.9] * 10))
-    found = sized_crop(pixels, 2, numbers, unit=np.float32(1 / 255))
+    found = random_resized_crop(pixels, 2, numbers, unit=np.float32(1 / 255))
     assert numbers.values == []
     np.testing.assert_array_equal(found, np.stack([[[0, 1], [0, 1]]] * 3).astype(np.float32))
 

@@ -234,7 +234,14 @@ def test_stop_in_a_validation_saves_the_end_of_the_epoch(
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            ("--precision", "fp16", "--channels-last", "--save-memory", "--crop-kind", "sized"),
+            (
+                "--precision",
+                "fp16",
+                "--channels-last",
+                "--save-memory",
+                "--crop-kind",
+                "RandomResizedCrop",
+            ),
             marks=pytest.mark.slow,
         ),
     ],
@@ -445,12 +452,12 @@ def test_run_that_is_there_is_not_overwritten(root: Path, whole: Path) -> None:
     ("words", "part"),
     [
         (("--seed", "1"), "the saved run has seed 0, this command 1 (--seed)"),
-        (("--lr", "0.5"), "the saved run has recipe rate 0.1, this command 0.5 (--lr)"),
+        (("--lr", "0.5"), "the saved run has recipe lr 0.1, this command 0.5 (--lr)"),
         (("--val-data", "data/train"), "number of validation images 21, this command 48"),
         (("--preprocessing", "other.toml"), "preprocessing std 1 0.25, this command 0.5"),
         (("--init", "other.safetensors"), "first weights"),
     ],
-    ids=["seed", "rate", "images", "preprocessing", "weights"],
+    ids=["seed", "lr", "images", "preprocessing", "weights"],
 )
 def test_state_of_another_run_is_refused(
     root: Path, whole: Path, words: tuple[str, ...], part: str
