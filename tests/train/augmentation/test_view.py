@@ -175,6 +175,31 @@ def test_resized_crop_that_never_fits_takes_the_scaled_centre() -> None:
     np.testing.assert_array_equal(found, np.stack([[[0, 1], [0, 1]]] * 3).astype(np.float32))
 
 
+def test_colour_change_of_strength_zero_draws_nothing() -> None:
+    picture = np.full((3, 2, 2), 0.5, np.float32)
+    # The order of all three, then the factor of brightness alone: 1.2.
+    numbers = Script(1, 0, 2, 0.2)
+    found = color_jitter(picture, (0.4, 0.0, 0.0), numbers)
+    assert numbers.values == []
+    np.testing.assert_allclose(found, 0.6, rtol=1e-6)
+    assert color_jitter(picture, (0.0, 0.0, 0.0), Script()) is picture
+
+
+def test_shapes_of_a_ratio_that_is_not_its_own_inverse_stay_in_it() -> None:
+    pixels = np.zeros((60, 60, 3), np.uint8)
+    pixels[:, 20:40] = 255
+    # A quarter of the area, twice as wide as high: 42 x 21; nothing is drawn for an exchange.
+    numbers = Script(0.25, 2.0, 0, 9)
+    found = random_resized_crop(pixels, 4, numbers, unit=ONE, scale=(0.2, 0.3), ratio=(1.0, 2.0))
+    assert numbers.values == []
+    np.testing.assert_array_equal(found[:, 0], found[:, 3])
+    # With a range that is its own inverse, 21 x 42 after the exchange.
+    numbers = Script(0.25, 2.0, 0.4, 0, 20)
+    found = random_resized_crop(pixels, 4, numbers, unit=ONE, scale=(0.2, 0.3), ratio=(0.5, 2.0))
+    assert numbers.values == []
+    assert found[0, :, 0].tolist() == [255] * 4
+
+
 def test_cifar_recipe_pads_with_zeros_after_the_normalisation() -> None:
     pixels = np.full((32, 32, 3), 200, np.uint8)
     found = augment(pixels, CIFAR10, CIFAR_2017.augmentation, Script(0.9, 0, 0))
