@@ -414,6 +414,42 @@ def test_help_shows_groups_and_needs_neither_torch_nor_numpy() -> None:
     assert all(f"--{word}" in done.stdout for word in ("data", "layer-decay", "resume", "version"))
 
 
+def test_recipe_is_shown_without_images_or_torch() -> None:
+    code = (
+        "import sys; from train.cli import main\n"
+        "try: main(['--show-recipe', 'cifar-2017'])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines[1:4] == [
+        "--epochs 300",
+        "--batch-size 128",
+        "--lr 0.1                              # 0.1 x batch size / 128",
+    ]
+    assert lines[-1] == "False"
+
+
+def test_plan_names_optimizer_and_augmentation_as_torch_and_torchvision_do(root: Path) -> None:
+    words = ("--recipe", "imagenet-2017", "--optimizer", "adamw", "--auto-augment", "rand")
+    done = run(root, *tiny("named", *ONE, *words, "--color-jitter", "brightness=0.4"))
+    assert done.returncode == 0, done.stderr
+    plan = dict(line.split(maxsplit=1) for line in done.stdout.splitlines()[:9])
+    assert plan["lr"] == "0.001, a tenth after every 30 epochs"
+    assert plan["optimizer"] == (
+        "AdamW, betas 0.9 and 0.999, eps 1e-08, decoupled weight decay 0.01 on every parameter"
+    )
+    assert plan["pictures"] == (
+        "RandomResizedCrop of scale 0.08 to 1 and ratio 0.75 to 1.33, RandAugment, ColorJitter "
+        "brightness 0.4, PCA lighting 0.1, mirrored with probability 0.5; crop 8, mean 0.5 0.5 "
+        "0.5, std 0.25 0.25 0.25"
+    )
+    page = (root / "named" / "training.html").read_text()
+    assert "<dt>optimizer</dt><dd>adamw</dd>" in page
+    assert "<dt>momentum</dt>" not in page
+
+
 @pytest.mark.parametrize(
     ("data", "folder"),
     [

@@ -221,6 +221,23 @@ def test_sigterm_to_all_processes_saves_and_exits_with_0(root: Path) -> None:
     assert warm.errors(root / "stopped.1.txt") == ""
 
 
+def test_adamw_goes_on_bit_for_bit_in_a_job(root: Path) -> None:
+    words = ("--optimizer", "adamw", "--auto-augment", "trivial", "--epochs", "2")
+    whole = run_job(root, "adamw", *words, processes=2)
+    started = start(root, "adamw_stopped", *words, "--save-every", "1", processes=2)
+    state = root / "adamw_stopped" / "state.safetensors"
+    deadline = time.monotonic() + 60
+    while not state.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.join(30)
+    run_job(root, "adamw_stopped", *words, "--save-every", "1", "--resume", processes=2)
+    assert_same_tensors(root / "adamw_stopped" / "last.safetensors", whole / "last.safetensors")
+
+
 class Slow(ThreadingHTTPServer):
     """A server that thinks for a second about each file that it is asked for.
 
