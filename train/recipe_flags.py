@@ -96,7 +96,9 @@ RECIPE: Final = (
     click.option("--accumulate", type=COUNT, metavar="N", help="Compute a step in N parts."),
     click.option("--clip", type=NOT_NEGATIVE, metavar="NORM", help="Clip the gradient's norm."),
     click.option(
-        "--freeze", metavar="STAGE", help="Keep all up to stem, layer1, layer2 ... as it is."
+        "--freeze",
+        metavar="STAGE",
+        help="Keep all up to stem, layer1, layer2 ... as it is; none keeps nothing.",
     ),
     click.option(
         "--layer-decay",
@@ -220,11 +222,14 @@ def changes_of(given: Mapping[str, Any]) -> dict[str, Any]:
         given: values of the options of `CHANGES`; None for one that was not given.
     """
     from train.recipe.augmentation import AutoAugment, Crop
+    from train.recipe.description import NOTHING
     from train.recipe.recipe import Optimizer, ScheduleShape
 
     changes = {name: value for name, value in given.items() if value is not None}
     if "color_jitter" in changes:
         changes |= strengths_of(changes.pop("color_jitter"))
+    if changes.get("freeze") == NOTHING:
+        changes["freeze"] = ""
     kinds: dict[str, Callable[[str], Any]] = {
         "curve": ScheduleShape,
         "optimizer": Optimizer,

@@ -22,6 +22,8 @@ OPTIONS: Final[Mapping[str, str]] = {
     "contrast": "--color-jitter",
     "saturation": "--color-jitter",
 }
+# How `--freeze` states that all parts of the network learn.
+NOTHING: Final = "none"
 # Fields that hold other fields, and fields that are said beside another field's value.
 INNER: Final = ("schedule", "augmentation")
 BESIDE: Final = ("name", "stem", "lr_batch_size", "every", "after", "contrast", "saturation")
@@ -90,6 +92,8 @@ def _stated(recipe: Recipe, name: str) -> StatedValue:
                 note = f"{recipe.lr:g} x batch size / {recipe.lr_batch_size}"
         case "curve":
             note = schedule_text(recipe.schedule)
+        case "freeze":
+            value = value or NOTHING
         case "brightness":
             value = _jitter(recipe.augmentation)
     return StatedValue(option=option_of(name), value=_text(value), note=note)

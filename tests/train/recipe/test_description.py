@@ -32,7 +32,7 @@ def test_lines_of_the_fine_tuning_recipe() -> None:
         "--weight-decay 0.0001",
         "--accumulate 1",
         "--clip 0",
-        "--freeze ''",
+        "--freeze none",
         "--layer-decay 1",
         "--label-smoothing 0",
         "--mixup 0",
