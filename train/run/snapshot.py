@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resnext.distributed.job import Job
+from resnext.fields import shown
 from train.input.task import Task
 from train.run.folder import StateError
 from train.run.progress import AVERAGE, WEIGHTS, Progress
@@ -153,10 +154,14 @@ def _prepare_memory(learner: Learner, names: Mapping[str, list[str]], path: Path
     kinds, parameters = MEMORY[learner.recipe.optimizer], dict(learner.network.named_parameters())
     every = set().union(*names.values())
     if unknown := every - set(parameters):
-        raise StateError(f"{path}: a parameter of this network expected, found {min(unknown)!r}")
+        raise StateError(
+            f"{path}: a parameter of this network expected, found {shown(min(unknown))}"
+        )
     for kind in kinds:
         if names and (missing := every - set(names.get(kind, ()))):
-            raise StateError(f"{path}: {kind} of each parameter expected, none of {min(missing)!r}")
+            raise StateError(
+                f"{path}: {kind} of each parameter expected, none of {shown(min(missing))}"
+            )
     prepare_memory(learner.optimizer, learner.network, learner.recipe.optimizer, sorted(every))
 
 
