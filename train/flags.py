@@ -75,7 +75,12 @@ NETWORK: Final = (
         metavar="FILE.toml",
         help="Take the preprocessing from the checkpoint's row in a table of claims.",
     ),
-    click.option("--cache", type=PATH, metavar="DIR", help="Folder of downloads."),
+    click.option(
+        "--cache",
+        type=PATH,
+        metavar="DIR",
+        help="Folder of downloads.  [default: the user's cache folder]",
+    ),
 )
 
 MACHINE: Final = (
