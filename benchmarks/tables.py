@@ -10,6 +10,8 @@ from benchmarks.runs import command_line, read_result
 from resnext.layout import layout
 from resnext.published import Metric, Row, published
 from resnext.spec import Spec
+from train.recipe.description import StatedValue, stated_values
+from train.recipe.recipe import RECIPES
 
 ROOT = Path(__file__).parents[1]
 
@@ -130,6 +132,25 @@ TRAININGS = {
 }
 
 
+def recipes_table() -> str:
+    """Return every value of every recipe, by the option that states it."""
+    columns = {name: dict(map(_stated, stated_values(row))) for name, row in RECIPES.items()}
+    options = dict.fromkeys(option for column in columns.values() for option in column)
+    lines = [
+        (f"`{option}`", *(column.get(option, "") for column in columns.values()))
+        for option in options
+    ]
+    return table(("option", *(f"`{name}`" for name in columns)), lines)
+
+
+def _stated(value: StatedValue) -> tuple[str, str]:
+    """Return the option of a value, without the "no" of a flag that is off, and its cell."""
+    if value.value is None:
+        off = value.option.startswith("--no-")
+        return value.option.replace("--no-", "--"), "off" if off else "on"
+    return value.option, f"{value.value} ({value.note})" if value.note else value.value
+
+
 def training_table() -> str:
     """Return the errors that resnext-train reaches on the digits, over three seeds."""
     rows = read_result("train")["training"]
@@ -241,6 +262,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/convert.md": {"conversion": conversion_table},
     "docs/train.md": {
         "complexity": complexity_table,
+        "recipes": recipes_table,
         "training": training_table,
         "save_memory": save_memory_table,
     },

@@ -11,7 +11,9 @@ import click
 
 from resnext.terminal.command import BAD_INPUT, Command, end_job, say, terminal_width
 from resnext.terminal.text import printable, wrapped
-from train.flags import CHANGES, GROUPS, options
+from train.flags import GROUPS, options
+from train.other_names import OTHER_NAMES
+from train.recipe_flags import CHANGES, changes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +38,8 @@ class GroupedCommand(Command):
         """Parse the words of a command line."""
         ctx.meta[TYPED] = list(args)
         return super().parse_args(ctx, args)
+
+    other_names = OTHER_NAMES
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each group under its name."""
@@ -105,20 +109,11 @@ def config_of(**arguments: Any) -> "TrainingConfig":
         **arguments | {"resume": arguments["resume"] is not None},
         crop=side,
         output=output,
-        changes=_changes(changes),
+        changes=changes_of(changes),
         architecture=_architecture(architecture),
         command=shlex.join([PROG, *map(without_password, sys.argv[1:])]),
         command_line=CommandLine(words=words, folder=str(Path.cwd())),
     )
-
-
-def _changes(given: "Mapping[str, Any]") -> dict[str, Any]:
-    """Return the values of the recipe that were given, with the enums that it takes."""
-    from train.recipe.recipe import Crop, ScheduleShape
-
-    changes = {name: value for name, value in given.items() if value is not None}
-    kinds = {"curve": ScheduleShape, "crop": Crop}
-    return {name: kinds[name](v) if name in kinds else v for name, v in changes.items()}
 
 
 def _architecture(given: "Mapping[str, Any]") -> "Architecture | None":

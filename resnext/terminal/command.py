@@ -3,11 +3,12 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from shutil import get_terminal_size
+from types import MappingProxyType
 from typing import Any, Final
 
 import click
@@ -34,7 +35,13 @@ class Command(click.Command):
     """A click command that ends with one line and exit code 2 on any error that a user can cause.
 
     The function that it wraps returns the exit code, or None for 0.
+
+    Attributes:
+        other_names: what other tools call options of this command -> its own name of it, which
+            begins with "--", or a sentence.
     """
+
+    other_names: Mapping[str, str] = MappingProxyType({})
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and end the process."""
@@ -71,6 +78,22 @@ class Command(click.Command):
         """Parse the arguments."""
         with exit_on_error(str(self.name)):
             return super().make_context(*args, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and say what an option that is unknown here is called."""
+        names = [word.partition("=")[0] for word in args]
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            known = [name for name in dict.fromkeys(names) if name in self.other_names]
+            if not known:
+                raise
+            hints = ", ".join(f"{name} ({self._hint(name)})" for name in known)
+            raise click.UsageError(f"No such option: {hints}", ctx) from error
+
+    def _hint(self, name: str) -> str:
+        hint = self.other_names[name]
+        return f"{self.name} calls it {hint}" if hint.startswith("--") else hint
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function."""

@@ -61,7 +61,7 @@ def trained(root: Path) -> Path:
     return root / "trained"
 
 
-def last_row(folder: Path) -> dict[str, dict[str, object]]:
+def last_row(folder: Path) -> dict[str, float]:
     return json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
 
 
@@ -73,13 +73,13 @@ def test_plan_is_printed_before_the_run(trained: Path) -> None:
         "classes": "3: ant, bee, cat",
         "images": "48 to train on, 21 to validate with",
         "recipe": "cifar-2017: 3 epochs of 6 steps of 8 images",
-        "rate": "0.1 x 8/128 = 0.00625, a tenth after 49% and 74% of the epochs",
-        "SGD": "Nesterov momentum 0.9, weight decay 0.0005 on every parameter, average of the "
-        "weights that keeps 0.9 a step",
-        "pictures": "a random square of the padded picture (4 pixels of zeros), mirrored with "
-        "probability 0.5; crop 8, mean 0.5 0.5 0.5, std 0.25 0.25 0.25 (of pixels 0..1)",
+        "lr": "0.1 x 8/128 = 0.00625, a tenth after 49% and 74% of the epochs",
+        "optimizer": "SGD, Nesterov momentum 0.9, weight decay 0.0005 on every parameter, average "
+        "of the weights that keeps 0.9 a step",
+        "pictures": "RandomCrop with padding 4, mirrored with probability 0.5; crop 8, "
+        "mean 0.5 0.5 0.5, std 0.25 0.25 0.25 (of pixels 0..1)",
         "loss": "class weights from 1 to 1",
-        "machine": "cpu, fp32, 1 thread, reading in turn",
+        "machine": "cpu, fp32, 1 thread, no workers",
         "output": "trained",
     }
     assert (trained / "stderr.txt").read_text() == (
@@ -105,19 +105,19 @@ def test_each_epoch_has_a_line_and_a_row(trained: Path) -> None:
     lines = (trained / "stdout.txt").read_text().splitlines()[10:13]
     rows = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3]
-    assert [row["rate"] for row in rows] == pytest.approx([0.00625, 0.000625, 0.0000625])
+    assert [row["lr"] for row in rows] == pytest.approx([0.00625, 0.000625, 0.0000625])
     for line, row in zip(lines, rows, strict=True):
-        wrong, average = (21 - row[kind]["top1_correct"] for kind in ("weights", "average"))
+        wrong, average = row["val_wrong"], row["ema_val_wrong"]
         assert re.match(
-            rf"epoch {row['epoch']}/3  loss {row['train']['loss']:.4f}  error "
-            rf"{100 * row['train']['wrong'] / 48:.2f} %  validation {100 * wrong / 21:.2f} % "
+            rf"epoch {row['epoch']}/3  loss {row['train_loss']:.4f}  error "
+            rf"{100 * row['train_wrong'] / 48:.2f} %  validation {100 * wrong / 21:.2f} % "
             rf"\({wrong}/21\)  average {100 * average / 21:.2f} % \({average}/21\)  \d+ images/s",
             line,
         ), line
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("last", "weights"), ("last_average", "average"), ("best", None)]
+    ("name", "kind"), [("last", "val"), ("last_average", "ema_val"), ("best", None)]
 )
 def test_validate_counts_what_the_trainer_counted(
     root: Path, trained: Path, name: str, kind: str | None
@@ -135,7 +135,10 @@ def test_validate_counts_what_the_trainer_counted(
         key: value for key, value in expected.items() if key != "loss"
     }
     if kind is not None:
-        assert last_row(trained)[kind] == expected
+        row = last_row(trained)
+        assert row[f"{kind}_images"] == expected["images"] == 21
+        assert row[f"{kind}_wrong"] == 21 - expected["top1_correct"]
+        assert row[f"{kind}_loss"] == expected["loss"]
     assert done.stderr == ""
 
 
@@ -249,7 +252,7 @@ def test_classes_of_the_checkpoint_are_enforced_by_name(root: Path, trained: Pat
     (result,) = json.loads(done.stdout)["results"]
     tensors = Checkpoint.load(trained / "last.safetensors")
     assert result["images"] == 14
-    right = last_row(trained)["weights"]["top1_correct"]
+    right = 21 - last_row(trained)["val_wrong"]
     assert right - 7 <= result["top1_correct"] <= right
     assert tensors.classes == CLASSES
 
@@ -269,7 +272,7 @@ def test_split_is_drawn_from_the_seed_and_has_every_class(root: Path) -> None:
         "data/train: 25% of each class, drawn from seed 0, are kept to validate with: 12 of 48"
     ) in done.stderr
     title, *parts = (root / "split" / "split.csv").read_text().splitlines()
-    assert title == "image,class,part"
+    assert title == "image,class,split"
     names = [f"{name}/{number:03d}.png" for name in CLASSES for number in range(16)]
     assert sorted(line.split(",")[0] for line in parts) == names
     assert all(line.split(",")[1] == line.split("/")[0] for line in parts)
@@ -389,7 +392,7 @@ def test_class_without_validation_images_is_named(root: Path) -> None:
     done = run(root, *tiny("without", *ONE), "--data", "gap")
     assert done.returncode == 0, done.stderr
     assert "gap/val: 2 of the 3 classes of the network; missing are ant" in done.stderr
-    assert last_row(root / "without")["weights"]["images"] == 14
+    assert last_row(root / "without")["val_images"] == 14
 
 
 def test_one_epoch_of_fine_tuning_needs_no_other_warm_up(root: Path) -> None:
@@ -468,7 +471,7 @@ def test_tensorboard_gets_the_curves(root: Path) -> None:
     events.Reload()
     (event,) = events.Scalars("error/validation")
     row = last_row(root / "board")
-    assert event.value == pytest.approx(100 * (1 - row["weights"]["top1_correct"] / 21))
+    assert event.value == pytest.approx(100 * row["val_wrong"] / 21)
 
 
 def test_class_weights_come_from_a_file(root: Path) -> None:
@@ -488,6 +491,42 @@ def test_help_shows_groups_and_needs_neither_torch_nor_numpy() -> None:
     groups = re.findall(r"^(\w+):$", done.stdout, re.MULTILINE)
     assert groups == ["Images", "Network", "Recipe", "Pictures", "Machine", "Run", "Help"]
     assert all(f"--{word}" in done.stdout for word in ("data", "layer-decay", "resume", "version"))
+
+
+def test_recipe_is_shown_without_images_or_torch() -> None:
+    code = (
+        "import sys; from train.cli import main\n"
+        "try: main(['--show-recipe', 'cifar-2017'])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines[1:4] == [
+        "--epochs 300",
+        "--batch-size 128",
+        "--lr 0.1                              # 0.1 x batch size / 128",
+    ]
+    assert lines[-1] == "False"
+
+
+def test_plan_names_optimizer_and_augmentation_as_torch_and_torchvision_do(root: Path) -> None:
+    words = ("--recipe", "imagenet-2017", "--optimizer", "adamw", "--auto-augment", "rand")
+    done = run(root, *tiny("named", *ONE, *words, "--color-jitter", "brightness=0.4"))
+    assert done.returncode == 0, done.stderr
+    plan = dict(line.split(maxsplit=1) for line in done.stdout.splitlines()[:9])
+    assert plan["lr"] == "0.001, a tenth after every 30 epochs"
+    assert plan["optimizer"] == (
+        "AdamW, betas 0.9 and 0.999, eps 1e-08, decoupled weight decay 0.01 on every parameter"
+    )
+    assert plan["pictures"] == (
+        "RandomResizedCrop of scale 0.08 to 1 and ratio 0.75 to 1.33, RandAugment, ColorJitter "
+        "brightness 0.4, PCA lighting 0.1, mirrored with probability 0.5; crop 8, mean 0.5 0.5 "
+        "0.5, std 0.25 0.25 0.25"
+    )
+    page = (root / "named" / "training.html").read_text()
+    assert "<dt>optimizer</dt><dd>adamw</dd>" in page
+    assert "<dt>momentum</dt>" not in page
 
 
 @pytest.mark.parametrize(

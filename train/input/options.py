@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from resnext.preprocessing import PREPROCESSINGS
 from train.input.command_line import CommandLine
-from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, RECIPES, Recipe, changed
+from train.recipe.changes import changed
+from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, RECIPES, Recipe
 
 if TYPE_CHECKING:
     from train.input.architecture import Architecture

@@ -15,7 +15,7 @@ from resnext.images.image_set import ImageSet
 from resnext.pixels.decoding import decode_picture, picture_size
 from resnext.preprocessing import Preprocessing
 from train.input.split import Images
-from train.recipe.recipe import Augmentation, Crop
+from train.recipe.augmentation import Augmentation, Crop
 
 # Pictures of each set whose sizes are read.
 SAMPLED: Final = 64
@@ -116,9 +116,9 @@ def picture_fit(
     crop, scale = preprocessing.crop, preprocessing.scale
     covered = [crop / (scale or side) for side in sides]
     enlarged = [1.0]
-    if augmentation.crop is Crop.SIZED:
+    if augmentation.crop is Crop.RANDOM_RESIZED_CROP:
         # In training a rectangle of this part of the picture's area, on average, becomes the crop.
-        part = (augmentation.area + 1) / 2
+        part = sum(augmentation.crop_scale) / 2
         enlarged = [
             (scale or side) / side * sqrt(part * height * width) / crop
             for side, (height, width) in zip(sides, sizes, strict=True)

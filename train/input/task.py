@@ -157,7 +157,7 @@ def _fitted(recipe: Recipe, images: Images) -> tuple[Images, Recipe]:
     fits = fitted(recipe, count)
     if fits.batch_size == recipe.batch_size:
         return images, recipe
-    rate = ", and the learning rate is that of such a step" if recipe.rate_batch else ""
+    rate = ", and the learning rate is that of such a step" if recipe.lr_batch_size else ""
     note = (
         f"a batch of {recipe.batch_size} is more than the {count} images to train on: each step "
         f"takes all {count}{rate}"

@@ -21,6 +21,8 @@ from resnext.header import TRAINING_STATE_FORM
 from resnext.tensor_file import write_tensors
 from train.input.command_line import CommandLine
 from train.input.task import PROCESSES
+from train.recipe.description import option_of
+from train.recipe.older import current_recipe
 from train.run.folder import (
     COMMAND_LINE,
     DAMAGE,
@@ -31,12 +33,15 @@ from train.run.folder import (
 )
 from train.run.progress import Progress
 from train.step.loss import DivergedError
+from train.step.optimizer import MEMORY
 
 Array = NDArray[np.generic]
 Arrays = Mapping[str, Array]
 
 # In the header, so that no other file, nor a state of another form, is taken for one.
-FORM: Final = f"{TRAINING_STATE_FORM}1"
+FORM: Final = f"{TRAINING_STATE_FORM}2"
+# Had other names for the fields of a recipe and for the learning rate of an epoch.
+OLDER_FORM: Final = f"{TRAINING_STATE_FORM}1"
 SLASH: Final = "/"
 # Entries of an identity that the first versions did not write: states without them are accepted.
 LATER: Final = ("number of training images", "number of validation images", "steps of an epoch")
@@ -52,20 +57,11 @@ ENTRIES: Final = {
     "preprocessing crop": "--crop",
     "preprocessing": "--preprocessing",
 }
-# Fields of a recipe whose options have other names.
-OPTIONS: Final = {
-    "name": "--recipe",
-    "stem": "--recipe",
-    "rate": "--lr",
-    "rate_batch": "--lr",
-    "curve": "--schedule",
-    "every": "--schedule",
-    "after": "--schedule",
-    "crop": "--crop-kind",
-    "area": "--min-area",
-}
 # Fields of a recipe that hold other fields.
 INNER: Final = ("augmentation", "schedule")
+
+# Everything that any optimiser remembers of a parameter.
+MEMORIES: Final = tuple(dict.fromkeys(kind for kinds in MEMORY.values() for kind in kinds))
 
 # The state of an active `torch.amp.GradScaler`; that of an inactive one is empty.
 SCALE: Final = {
@@ -85,8 +81,8 @@ class State:
         identity: what makes it this run: recipe, images, first weights, seed and so on.
         progress: how far the run has come.
         network: tensors by name.
-        momentum: buffers of the optimiser, by the name of the parameter; empty before the first
-            step.
+        optimizer: what the optimiser remembers, by kind (`train.step.optimizer.MEMORY`) and name
+            of the parameter; empty before the first step.
         average: moving average of the weights by name; empty if none is kept.
         scaler: state of the loss scaler and number of skipped steps.
         decisions: (N,) int32, the class that the best validation decided on for each image; empty
@@ -97,7 +93,7 @@ class State:
     identity: Mapping[str, Any]
     progress: Progress
     network: Arrays
-    momentum: Arrays
+    optimizer: Mapping[str, Arrays]
     average: Arrays = field(default_factory=dict)
     scaler: Mapping[str, Any] = field(default_factory=dict)
     decisions: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
@@ -130,7 +126,7 @@ class State:
             os.fsync(file.fileno())
 
     def _arrays(self) -> dict[str, Array]:
-        kinds = {"network": self.network, "momentum": self.momentum, "average": self.average}
+        kinds = {"network": self.network, **self.optimizer, "average": self.average}
         arrays = {
             f"{kind}{SLASH}{name}": array
             for kind, named in kinds.items()
@@ -152,13 +148,15 @@ class State:
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
-                if metadata.get("form") != FORM:
+                if metadata.get("form") not in (FORM, OLDER_FORM):
                     raise StateError(
                         f"{path}: a state of resnext-train expected, found another file"
                     )
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             facts = {key: json.loads(metadata[key]) for key in ("identity", "progress", "scaler")}
             command_line = command_line_in(metadata)
+            if metadata["form"] == OLDER_FORM:
+                facts |= _current(facts)
             progress = Progress.from_fields(facts["progress"])
             scale = SCALE if facts["scaler"]["scaler"] else {}
             check_shape(facts["scaler"], {"scaler": scale, "skipped": int}, "scaler")
@@ -174,7 +172,9 @@ class State:
             scaler=facts["scaler"],
             decisions=decisions.astype(np.int32, copy=False),
             command_line=command_line,
-            **{kind: _named(kind, arrays) for kind in ("network", "momentum", "average")},
+            network=_named("network", arrays),
+            optimizer={kind: named for kind in MEMORIES if (named := _named(kind, arrays))},
+            average=_named("average", arrays),
         )
 
     def check(self, identity: Mapping[str, Any], path: Path) -> None:
@@ -215,7 +215,19 @@ def _option(name: str) -> str:
     field = next((each for each in fields if each not in INNER), None)
     if kind != "recipe" or field is None:
         return ""
-    return f" ({OPTIONS.get(field) or '--' + field.replace('_', '-')})"
+    return f" ({option_of(field)})"
+
+
+def _current(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return identity and progress of a state of the first form, under today's names."""
+    identity, progress = dict(facts["identity"]), dict(facts["progress"])
+    if "recipe" in identity:
+        identity["recipe"] = current_recipe(identity["recipe"])
+    progress["history"] = [
+        {"lr" if key == "rate" else key: value for key, value in row.items()}
+        for row in progress["history"]
+    ]
+    return {"identity": identity, "progress": progress}
 
 
 def _named(kind: str, arrays: Arrays) -> dict[str, Array]:

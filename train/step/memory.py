@@ -6,7 +6,7 @@ from typing import Final
 
 from resnext.layout import Convolution, layout
 from resnext.spec import Spec, Stem
-from train.recipe.recipe import Recipe
+from train.recipe.recipe import Optimizer, Recipe
 
 # What is measured above the activations that autograd keeps, as a part of them, and besides: the
 # code and small buffers of PyTorch.
@@ -14,8 +14,9 @@ MARGIN: Final = 1.15
 BESIDES: Final = 100_000_000
 # Tensors as large as the largest activation that a backward pass holds beside the activations.
 HELD: Final = 3
-# Copies of the weights: themselves, gradients, momentum, and the copy that is saved.
-COPIES: Final = 4
+# Copies of the weights: themselves, gradients, what the optimiser remembers (the momentum, or
+# AdamW's two averages), and the copy that is saved.
+COPIES: Final = {Optimizer.SGD: 4, Optimizer.ADAMW: 5}
 HALF: Final = ("bf16", "fp16")
 
 
@@ -27,18 +28,20 @@ class StepMemory:
         activation: what autograd keeps of one picture for the backward pass.
         largest: the largest tensor of one picture.
         weights: all parameters once.
+        copies: of the weights that a step and the saving of the state need.
         images: pictures that go through the network at once.
     """
 
     activation: int
     largest: int
     weights: int
+    copies: int
     images: int
 
     @property
     def least(self) -> int:
-        """Return what no step does without: activations, weights, gradients and momentum."""
-        return self.images * self.activation + 3 * self.weights
+        """Return what no step does without: activations, and all copies but the saved one."""
+        return self.images * self.activation + (self.copies - 1) * self.weights
 
     @property
     def estimate(self) -> int:
@@ -47,11 +50,11 @@ class StepMemory:
         Measured with ten networks, crops and batches, of which those with `--save-memory` are the
         furthest off. What autograd keeps is exact within 2 % (`tests/train/step/test_memory.py`).
         """
-        return int(self.images * self._of_picture) + COPIES * self.weights + BESIDES
+        return int(self.images * self._of_picture) + self.copies * self.weights + BESIDES
 
     def images_in(self, free: int) -> int:
         """Return how many pictures can go through the network at once in so much memory."""
-        return max(int((free - COPIES * self.weights - BESIDES) / self._of_picture), 0)
+        return max(int((free - self.copies * self.weights - BESIDES) / self._of_picture), 0)
 
     @property
     def _of_picture(self) -> float:
@@ -96,5 +99,6 @@ def step_memory(
         activation=kept * size,
         largest=largest * size,
         weights=4 * rows.parameters(),
+        copies=COPIES[recipe.optimizer],
         images=ceil(recipe.batch_size / (processes * recipe.accumulate)),
     )

@@ -43,7 +43,7 @@ def place(folder: Path) -> tuple[int, int]:
 
 def listed(folder: Path) -> list[tuple[str, str]]:
     lines = (folder / "unreadable.jsonl").read_text().splitlines()
-    return [(row["part"], row["image"]) for row in map(json.loads, lines)]
+    return [(row["split"], row["image"]) for row in map(json.loads, lines)]
 
 
 @pytest.mark.parametrize(
