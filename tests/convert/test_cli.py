@@ -397,6 +397,19 @@ def test_first_of_several_values_is_taken_with_a_word(run: Run, tmp_path: Path):
     assert found["place"] is None
 
 
+@pytest.mark.parametrize("more", [("--info",), ("--to", "pth")], ids=["info", "export"])
+def test_place_in_a_converted_file_is_refused(run: Run, place, tmp_path: Path, more):
+    convert.load(place("cifar_c")).save(tmp_path / "x.safetensors")
+    done = run("x.safetensors", "--at", "model", *more)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "resnext-convert: x.safetensors: a .t7 with a network at model expected, found a converted "
+        "file, which has one network only; leave --at out\n"
+    )
+    with pytest.raises(SourceError, match=r"x\.safetensors: a .t7 with a network at model"):
+        convert.load(tmp_path / "x.safetensors", at="model")
+
+
 def test_values_before_the_network_are_named(run: Run, tmp_path: Path):
     (tmp_path / "x.t7").write_bytes(struct.pack("<id", 1, 2.0) + DIGITS.read_bytes())
     done = run("x.t7")
