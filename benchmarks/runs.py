@@ -119,7 +119,9 @@ def write_result(
         "commit": commit or _commit(),
     }
     RESULTS.mkdir(exist_ok=True)
-    (path or RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    (path or RESULTS / f"{name}.json").write_text(
+        json.dumps(document, indent=2, allow_nan=False) + "\n"
+    )
 
 
 def read_result(name: str) -> Any:

@@ -195,9 +195,9 @@ def _preprocessing(name: str | None) -> "Preprocessing | None":
     """Return the row that `--preprocessing` names: one of ours, or a TOML file."""
     if name is None:
         return None
-    from resnext.preprocessing import PREPROCESSINGS, read_preprocessing
+    from resnext.preprocessing import named_preprocessing
 
-    return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))
+    return named_preprocessing(name)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from resnext.errors import CheckpointError, PreprocessingError, SpecError
 from resnext.fields import cut
-from resnext.files import whole_file
+from resnext.files import open_plain, whole_file
 from resnext.header import Origin, Provenance, from_metadata, to_fields, to_metadata
 from resnext.layout import Layout, layout
 from resnext.preprocessing import Preprocessing
@@ -174,7 +174,7 @@ class Checkpoint:
         """
         from safetensors import SafetensorError, safe_open
 
-        Path(path).open("rb").close()  # an OSError that names the file
+        open_plain(Path(path), CheckpointError).close()  # an OSError that names the file
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}

@@ -82,7 +82,7 @@ def read_preprocessing(path: Path) -> Preprocessing:
         PreprocessingError: no such file, not TOML, or other fields.
         OSError: the file cannot be read.
     """
-    if not path.exists():
+    if not path.exists() or path.is_dir():
         known = ", ".join(PREPROCESSINGS)
         raise PreprocessingError(f"preprocessing {path}: {known} or a TOML file expected")
     return Preprocessing.from_fields(read_toml(path, PreprocessingError), str(path))
@@ -121,3 +121,14 @@ CIFAR100 = Preprocessing(
     scale=None, crop=32, mean=(129.3, 124.1, 112.4), std=(68.2, 65.4, 70.4), white=255
 )
 PREPROCESSINGS = {"imagenet": IMAGENET, "cifar10": CIFAR10, "cifar100": CIFAR100}
+
+
+def named_preprocessing(name: str) -> Preprocessing:
+    """Return the row that `--preprocessing` names: one of `PREPROCESSINGS`, or a TOML file.
+
+    Raises:
+        PreprocessingError, OSError: as `read_preprocessing`.
+    """
+    if not name:  # `pathlib` takes it, as of an unset variable, for the current folder
+        raise PreprocessingError("--preprocessing: a name or a TOML file expected, found no text")
+    return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))

@@ -41,7 +41,7 @@ def load_networks(
     """Return the networks that the command line names.
 
     Args:
-        config: names them, and may replace scale and crop.
+        config: names them, and may replace their preprocessing, or scale and crop.
         own: the user's table of claims.
         bar: shows the download of a published network.
 
@@ -71,17 +71,19 @@ def _load(
     name: str, path: Path, *, config: "MeasurementConfig", own: Sequence[Row]
 ) -> LoadedNetwork:
     checkpoint = convert.load(path)
-    protocol = choose(checkpoint, Path(name), own=own, published=published())
+    protocol = choose(
+        checkpoint, Path(name), own=own, published=published(), stated=config.preprocessing
+    )
     wanted = protocol.weights_sha256
     if wanted is not None and (found := checkpoint.digest()) != wanted:
         raise CheckpointError(
             f"{name}: weights of sha256 {wanted[:12]}... expected, as the row {protocol.name!r} of "
             f"the claims says, found {found[:12]}...: the claims are about another network"
         )
-    usual = protocol.preprocessing
+    base = config.preprocessing or protocol.preprocessing
     try:
         preprocessing = replace(
-            usual, scale=config.scale or usual.scale, crop=config.crop or usual.crop
+            base, scale=config.scale or base.scale, crop=config.crop or base.crop
         )
     except PreprocessingError as error:
         asked = (("--scale", config.scale), ("--crop", config.crop))

@@ -31,7 +31,12 @@ class Protocol:
 
 
 def choose(
-    checkpoint: Checkpoint, path: Path, *, own: Sequence[Row], published: Sequence[Row]
+    checkpoint: Checkpoint,
+    path: Path,
+    *,
+    own: Sequence[Row],
+    published: Sequence[Row],
+    stated: Preprocessing | None = None,
 ) -> Protocol:
     """Return the protocol of a checkpoint.
 
@@ -46,6 +51,8 @@ def choose(
         path: its file.
         own: the user's table.
         published: the built-in one.
+        stated: what the user will measure with in any case; then no note is about the choice of a
+            preprocessing.
 
     Raises:
         PreprocessingError: there is no row, and the checkpoint's own preprocessing is not known.
@@ -56,7 +63,7 @@ def choose(
             name=row.name,
             preprocessing=row.preprocessing,
             claims=row.claims,
-            note=_override(checkpoint, path, row),
+            note=None if stated else _override(checkpoint, path, row),
             weights_sha256=row.weights_sha256,
         )
     namesake = _named(published, path.stem)
@@ -69,19 +76,20 @@ def choose(
             "header does not say that it is that file",
         )
     name = header or path.stem
-    if checkpoint.preprocessing is None:
+    usual = checkpoint.preprocessing or stated
+    if usual is None:
         raise PreprocessingError(
             f"{path}: no preprocessing is known for this network; add a row named {name!r} "
-            "to --claims, or convert it with resnext-convert --preprocessing"
+            "to --claims, state it with --preprocessing, or store it with resnext-convert "
+            "--preprocessing"
         )
     note = None
-    if checkpoint.origin is Origin.ASSUMED:
+    if checkpoint.origin is Origin.ASSUMED and stated is None:
         note = (
-            f"{path}: preprocessing assumed from the network's shape, "
-            f"{checkpoint.preprocessing.describe()}; "
-            f"a row named {name!r} in --claims states another"
+            f"{path}: preprocessing assumed from the network's shape, {usual.describe()}; "
+            f"--preprocessing, or a row named {name!r} in --claims, states another"
         )
-    return Protocol(name=name, preprocessing=checkpoint.preprocessing, note=note)
+    return Protocol(name=name, preprocessing=usual, note=note)
 
 
 def unused(rows: Sequence[Row], protocols: Sequence[Protocol]) -> tuple[str, ...]:

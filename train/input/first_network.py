@@ -20,7 +20,7 @@ from resnext.images.names import class_list
 from resnext.layout import layout
 from resnext.loader.batches import NO_MEMORY
 from resnext.model import ResNeXt
-from resnext.preprocessing import PREPROCESSINGS, Preprocessing, read_preprocessing
+from resnext.preprocessing import PREPROCESSINGS, Preprocessing, named_preprocessing
 from resnext.published import read_table
 from resnext.spec import Spec, Stem
 from train.input.options import TrainingConfig
@@ -80,7 +80,7 @@ def from_scratch(
         checkpoint=Checkpoint(
             spec=spec,
             tensors=tensors,
-            preprocessing=_named_preprocessing(chosen),
+            preprocessing=named_preprocessing(chosen),
             origin=Origin.TRAINED,
             provenance=Provenance(
                 source_file=None, source_sha256=None, source_bytes=None, converted_by=_version()
@@ -186,7 +186,7 @@ def _preprocessing(
 ) -> tuple[Preprocessing, str | None]:
     """Return the preprocessing, and a note if it is only assumed."""
     if config.preprocessing is not None:
-        return _named_preprocessing(config.preprocessing), None
+        return named_preprocessing(config.preprocessing), None
     if config.claims is not None:
         rows = {row.name: row for row in read_table(config.claims)}
         row = rows.get(found.provenance.published_name or "") or rows.get(path.stem)
@@ -204,10 +204,6 @@ def _preprocessing(
             f"{found.preprocessing.describe()}; --preprocessing or --claims states another"
         )
     return found.preprocessing, assumed
-
-
-def _named_preprocessing(name: str) -> Preprocessing:
-    return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))
 
 
 def _provenance(found: Checkpoint, path: Path) -> Provenance:

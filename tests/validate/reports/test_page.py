@@ -151,7 +151,10 @@ def test_page_of_nothing_read_has_its_parts() -> None:
     result = replace(report.results[0], counts=Counts(), judgements=())
     timing = replace(report.timing, images=0, wall=0.0)
     page = Page(to_page(replace(report, results=(result,), decisions=empty, timing=timing)))
-    assert "Incomplete: 6 images could not be read. Measured; 1 claim made in" in page.text
+    assert (
+        "Incomplete: 6 images could not be read. Nothing judged: 1 claim was made with 10"
+        in page.text
+    )
     assert "every decision came from the ledger" in page.text
 
 
