@@ -82,7 +82,7 @@ def find_network(root: object, *, at: str | None = None) -> Module:
     if len(networks) > 1:
         raise NoNetworkError(
             f"one network expected, found {len(networks)}: {_places(networks)}; "
-            "--at PLACE takes one"
+            "resnext-convert --at PLACE takes one"
         )
     [(path, network)] = networks
     return _module(network, path, set())

@@ -374,7 +374,7 @@ def test_one_of_several_networks_is_converted_by_its_place(run: Run, tmp_path: P
     )
     done = run("x.t7")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("found 2: file.a.n, file.b; --at PLACE takes one\n")
+    assert done.stderr.endswith("found 2: file.a.n, file.b; resnext-convert --at PLACE takes one\n")
     done = run("x.t7", "--at", "a.n")
     assert (done.returncode, done.stderr) == (0, "")
     first, second, *_ = done.stdout.splitlines()

@@ -204,7 +204,7 @@ CASES = {
             "    net: nn.Sequential of 9 modules",
             (
                 "not convertible: one network expected, found 2: file.a, file.b.net; "
-                "--at PLACE takes one"
+                "resnext-convert --at PLACE takes one"
             ),
         ),
         ("  cudnn.",),
