@@ -65,7 +65,7 @@ class OutputPath(NamedPath):
     "--preprocessing",
     metavar="NAME|FILE",
     help="Store this preprocessing: imagenet, cifar10, cifar100, or a TOML file with crop, mean, "
-    "std and, where they apply, scale and white.",
+    "std and, where they apply, scale and white (255 if mean and std are of bytes, 0..255).",
 )
 @click.option(
     "--at",

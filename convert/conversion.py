@@ -73,7 +73,7 @@ def convert_source(
 def _export(path: Path, target: Path, exporter: Exporter, config: ConversionConfig) -> Conversion:
     """Write a converted checkpoint in another format, or with another preprocessing."""
     # Before any check of the output: a fault of the file matters more.
-    checkpoint = _stored(load_converted(path), config)
+    checkpoint = _stored(load_converted(path, at=config.at), config)
     if exporter.name == "safetensors" and config.preprocessing is None:
         raise SourceError(
             "converted already; --info describes it, --to writes other formats, --preprocessing "

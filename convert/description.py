@@ -105,11 +105,11 @@ def describe_file(path: Path, *, at: str | None = None) -> Description:
         CheckpointError: a safetensors file that is damaged or was not written by this project.
         OSError: it cannot be opened.
     """
-    return _describe_checkpoint(path) if is_safetensors(path) else _describe_t7(path, at)
+    return _describe_checkpoint(path, at) if is_safetensors(path) else _describe_t7(path, at)
 
 
-def _describe_checkpoint(path: Path) -> Description:
-    checkpoint = load_converted(path)
+def _describe_checkpoint(path: Path, at: str | None) -> Description:
+    checkpoint = load_converted(path, at=at)
     source = checkpoint.provenance
     return Description(
         file=str(path),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.location import require_file, start_sha256
 from convert.torch7 import file as t7
@@ -18,6 +19,7 @@ from convert.torch7.mapping import Network, read_network
 from convert.torch7.tree import WHOLE, Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError, ConvertError
+from resnext.fields import cut
 from resnext.images.imagenet import NAMES, WNIDS
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing
 from resnext.published import Row, published_row
@@ -74,17 +76,29 @@ def load_checkpoint(path: Path, *, at: str | None = None) -> Checkpoint:
     """Return the checkpoint in a file, as `convert.load` does."""
     require_file(path)
     if is_safetensors(path):
-        return load_converted(path)
+        return load_converted(path, at=at)
     return load_original(path, sha256=start_sha256(path), at=at).checkpoint()
 
 
-def load_converted(path: Path) -> Checkpoint:
+def load_converted(path: Path, *, at: str | None = None) -> Checkpoint:
     """Return a converted checkpoint, its values checked like those of an original.
 
+    Args:
+        path: the file.
+        at: refused, as a converted file has one network.
+
     Raises:
+        SourceError: a place was given.
         CheckpointError: it is damaged, or this project did not write it.
         OSError: it cannot be opened.
     """
+    if at is not None:
+        error = SourceError(
+            f"a .t7 with a network at {cut(at)} expected, found a converted file, which has one "
+            "network only; leave --at out"
+        )
+        error.path = path
+        raise error
     checkpoint = _with_imagenet(Checkpoint.load(path))
     for name, array in checkpoint.tensors.items():
         fault = None

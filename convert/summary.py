@@ -11,7 +11,7 @@ from convert.contents import module_classes, module_fields, module_lines
 from convert.description import Description, NetworkFacts
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.fields import cut
-from resnext.images.names import few
+from resnext.images.names import class_list
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
 
@@ -137,7 +137,7 @@ def _network_lines(network: NetworkFacts) -> Iterator[str]:
     if network.licence:
         yield f"licence of the weights: {cut(network.licence)}"
     if network.classes is not None:
-        yield f"classes: {few(network.classes, MOST_CLASSES)}"
+        yield f"classes: {class_list(network.classes)}"
     if network.training is not None:
         yield from _training(network.training)
     if network.sha256:
@@ -189,7 +189,6 @@ def description_fields(description: Description, *, modules: bool) -> dict[str, 
 
 
 # Of a line or list from a file's header, which may hold anything.
-MOST_CLASSES: Final = 10
 MOST_FACTS: Final = 20
 LONGEST: Final = 2000
 

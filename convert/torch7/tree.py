@@ -73,7 +73,8 @@ def find_network(root: object, *, at: str | None = None) -> Module:
         chosen = [found for found in networks if at in (found[0], found[0].partition(".")[2])]
         if len(chosen) != 1:
             raise NoNetworkError(
-                f"{len(chosen)} networks at {cut(at)}; there are {_places(networks)}"
+                f"one network at {cut(at)} expected, found {len(chosen)}; the places are "
+                f"{_places(networks)}"
             )
         networks = chosen
     if not networks:
@@ -81,7 +82,7 @@ def find_network(root: object, *, at: str | None = None) -> Module:
     if len(networks) > 1:
         raise NoNetworkError(
             f"one network expected, found {len(networks)}: {_places(networks)}; "
-            "--at PLACE takes one"
+            "resnext-convert --at PLACE takes one"
         )
     [(path, network)] = networks
     return _module(network, path, set())

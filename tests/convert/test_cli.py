@@ -374,7 +374,7 @@ def test_one_of_several_networks_is_converted_by_its_place(run: Run, tmp_path: P
     )
     done = run("x.t7")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("found 2: file.a.n, file.b; --at PLACE takes one\n")
+    assert done.stderr.endswith("found 2: file.a.n, file.b; resnext-convert --at PLACE takes one\n")
     done = run("x.t7", "--at", "a.n")
     assert (done.returncode, done.stderr) == (0, "")
     first, second, *_ = done.stdout.splitlines()
@@ -395,6 +395,19 @@ def test_first_of_several_values_is_taken_with_a_word(run: Run, tmp_path: Path):
     (found,) = json.loads(done.stdout)["results"]
     assert found["note"].startswith("the first of 2 values of the file is read")
     assert found["place"] is None
+
+
+@pytest.mark.parametrize("more", [("--info",), ("--to", "pth")], ids=["info", "export"])
+def test_place_in_a_converted_file_is_refused(run: Run, place, tmp_path: Path, more):
+    convert.load(place("cifar_c")).save(tmp_path / "x.safetensors")
+    done = run("x.safetensors", "--at", "model", *more)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "resnext-convert: x.safetensors: a .t7 with a network at model expected, found a converted "
+        "file, which has one network only; leave --at out\n"
+    )
+    with pytest.raises(SourceError, match=r"x\.safetensors: a .t7 with a network at model"):
+        convert.load(tmp_path / "x.safetensors", at="model")
 
 
 def test_values_before_the_network_are_named(run: Run, tmp_path: Path):

@@ -21,7 +21,7 @@ from tests.support.t7_writer import Object, Pairs, Storage, dumps, tensor
 
 DIGITS = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 SCREENFUL = 60  # lines
-LONGEST_LINE = 1_000
+LONGEST_LINE = 2_100  # of the facts of a training; others are far shorter
 
 Make = Callable[[Path], None]
 SMALL = "network: resnext_11_2x3d, written in form C"
@@ -98,6 +98,26 @@ def trained(path: Path) -> None:
     names = ("circle", "square", "star shape", *(f"class {n}" for n in range(7)))
     facts = {"epoch": 3, "weights": "weights", "recipe": {"name": "finetune", "stem": "imagenet"}}
     replace(convert.load(DIGITS), classes=names, training=facts).save(path)
+
+
+def hostile(path: Path) -> None:
+    """Write a checkpoint with a header that is legal and as long as it can be."""
+    checkpoint = convert.load(DIGITS)
+    facts = {
+        "k" * 100_000: "v" * 100_000,
+        "number": 10**300,
+        "list": list(range(100_000)),
+        **{f"group {n}": {f"fact {m}": m for m in range(1_000)} for n in range(50)},
+    }
+    provenance = replace(
+        checkpoint.provenance,
+        conversions=("z" * 1_000,) * 1_000,
+        published_name="n" * 900,
+        licence="l" * 900,
+    )
+    classes = tuple("c" * 10_000 + str(n) for n in range(10))
+    facts_of = {"classes": classes, "training": facts, "provenance": provenance}
+    replace(checkpoint, **facts_of).save(path)  # type: ignore[arg-type]
 
 
 class Case(NamedTuple):
@@ -204,7 +224,7 @@ CASES = {
             "    net: nn.Sequential of 9 modules",
             (
                 "not convertible: one network expected, found 2: file.a, file.b.net; "
-                "--at PLACE takes one"
+                "resnext-convert --at PLACE takes one"
             ),
         ),
         ("  cudnn.",),
@@ -269,6 +289,16 @@ CASES = {
             "  recipe: name finetune",
         ),
         ("stem imagenet", "weights weights"),
+    ),
+    "hostile.safetensors": Case(
+        hostile,
+        0,
+        (
+            f"network: {'n' * 196} ...",
+            f"licence of the weights: {'l' * 196} ...",
+            "parameters: 972,106",
+        ),
+        ("conv1.weight",),
     ),
     "foreign.safetensors": Case(
         lambda path: save_file({"a": np.zeros(2)}, path),

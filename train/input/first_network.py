@@ -16,7 +16,7 @@ import convert
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.download import Bar
 from resnext.images.alignment import are_names_of_others, in_order_of_labels
-from resnext.images.names import few
+from resnext.images.names import class_list
 from resnext.layout import layout
 from resnext.loader.batches import NO_MEMORY
 from resnext.model import ResNeXt
@@ -145,15 +145,17 @@ def _classifier(
     config: TrainingConfig, found: Checkpoint, *, classes: int, names: tuple[str, ...] | None
 ) -> tuple[bool, str]:
     """Return whether the checkpoint's classifier is kept, and a note that says so."""
-    own = f"{found.spec.classes} classes" + (f" ({few(found.classes)})" if found.classes else "")
-    wanted = f"{classes} classes" + (f" ({few(names)})" if names else "")
+    own = f"{found.spec.classes} classes" + (
+        f" ({class_list(found.classes)})" if found.classes else ""
+    )
+    wanted = f"{classes} classes" + (f" ({class_list(names)})" if names else "")
     new = f"a new classifier for {wanted} replaces that of the checkpoint for {own}"
     if config.reset_classifier:
         return False, f"{new}, as --reset-classifier asks"
     if found.spec.classes != classes:
         return False, new
     if names is None:
-        kept = f" ({few(found.classes)})" if found.classes else ""
+        kept = f" ({class_list(found.classes)})" if found.classes else ""
         by_name = found.classes is not None and are_names_of_others(found.classes)
         way = "by their names, which are numbers" if by_name else "in their order"
         return True, (
@@ -164,12 +166,16 @@ def _classifier(
         unnamed = "" if found.classes else " without names"
         return True, (
             f"the classifier stays: the checkpoint has {classes} classes{unnamed}, taken for those "
-            f"of the images in their order: {few(in_order_of_labels(names))}; --reset-classifier "
-            "begins with another"
+            f"of the images in their order: {class_list(in_order_of_labels(names))}; "
+            "--reset-classifier begins with another"
         )
     if set(found.matched_names) == set(names):
         return True, f"the classifier stays: the checkpoint has the same {wanted}"
     return False, new
+
+
+def _stated(count: int, names: tuple[str, ...] | None) -> str:
+    return f"{count} classes" + (f" ({class_list(names)})" if names else "")
 
 
 def _new_classifier(spec: Spec, *, seed: int) -> dict[str, NDArray[np.float32]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from resnext.images.names import few
+from resnext.images.names import class_list
 from resnext.layout import layout
 from resnext.terminal.text import duration, number
 from train.recipe.augmentation import COLOR_CHANGES, Augmentation, AutoAugment, Crop
@@ -42,7 +42,7 @@ def plan(task: "Task", *, device: str, processes: int, workers: int, threads: in
             f"{checkpoint.spec.name}, {layout(checkpoint.spec).parameters():,} parameters, "
             + (f"from {source['file']}" if source else "new"),
         ),
-        ("classes", f"{checkpoint.spec.classes}: {few(task.names)}"),
+        ("classes", f"{checkpoint.spec.classes}: {class_list(task.names)}"),
         ("images", f"{train:,} to train on, {val:,} to validate with"),
         (
             "recipe",

@@ -77,7 +77,9 @@ def test_parts_processes_and_precision_make_it_less() -> None:
 
 
 def test_sums() -> None:
-    memory = StepMemory(activation=1_000_000, largest=100_000, weights=2_000_000, images=10)
+    memory = StepMemory(
+        activation=1_000_000, largest=100_000, weights=2_000_000, copies=4, images=10
+    )
     assert memory.least == 16_000_000
     assert memory.estimate == 11_500_000 + 3_000_000 + 8_000_000 + 100_000_000
     assert memory.images_in(memory.estimate + 10) == 10
