@@ -19,6 +19,8 @@ SOURCE_FIELDS: Final = ("source_file", "source_sha256", "source_bytes")
 # "form" of its header begins; a number follows. It is safetensors too, but no checkpoint.
 TRAINING_STATE_FILE: Final = "state.safetensors"
 TRAINING_STATE_FORM: Final = "resnext-train state "
+# Of a text in a header, which messages and reports show whole.
+MOST_LETTERS: Final = 1000
 
 
 class Origin(StrEnum):
@@ -112,14 +114,17 @@ def from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 def _provenance(metadata: Mapping[str, str], spec: Spec) -> Provenance:
     sourceless = "training" in metadata and not any(key in metadata for key in SOURCE_FIELDS)
-    published_name = metadata.get("published_name")
+    published_name, licence = (
+        _entry(metadata, name, _TEXT) if name in metadata else None
+        for name in ("published_name", "licence")
+    )
     _check_name(published_name, spec)
     return Provenance(
         source_file=None if sourceless else _entry(metadata, "source_file", _TEXT),
         source_sha256=None if sourceless else _entry(metadata, "source_sha256", _TEXT),
         source_bytes=None if sourceless else _entry(metadata, "source_bytes", _COUNT),
         published_name=published_name,
-        licence=metadata.get("licence"),
+        licence=licence,
         converted_by=_entry(metadata, "converted_by", _TEXT),
         conversions=_entry(metadata, "conversions", _TEXTS),
         proof=_entry(metadata, "proof", _DIFFERENCE) if "proof" in metadata else None,
@@ -182,7 +187,13 @@ def _difference(text: str) -> float:
     return value
 
 
-_TEXT = ("a text", str)
+def _text(text: str) -> str:
+    if len(text) > MOST_LETTERS:
+        raise ValueError
+    return text
+
+
+_TEXT = (f"a text of at most {MOST_LETTERS} letters", _text)
 _TEXTS = ("a list of texts in JSON", _texts)
 _OBJECT = ("an object in JSON", _object)
 _COUNT = ("a whole number", int)

@@ -113,6 +113,8 @@ def read_table(path: Path) -> tuple[Row, ...]:
     return rows
 
 
+# Letters of a text, which reports and messages show whole.
+MOST_LETTERS: Final = 1000
 _ROW_TEXTS: Final = ("file", "url", "licence", "multiply_adds")
 _ROW_FIELDS: Final = (
     *("name", "preprocessing", "claim", "spec", "bytes", "weights_sha256"),
@@ -190,7 +192,13 @@ def _claim(fields: object, where: str) -> Claim:
 
 
 def _text(fields: Mapping[str, object], name: str, where: str) -> str:
-    return check_text(fields.get(name), f"{where}: {name}", PublishedError)
+    found = check_text(fields.get(name), f"{where}: {name}", PublishedError)
+    if len(found) > MOST_LETTERS:
+        raise PublishedError(
+            f"{where}: {name} must be a text of at most {MOST_LETTERS} letters, found "
+            f"{len(found)}: {shown(found)}"
+        )
+    return found
 
 
 def _whole(fields: Mapping[str, object], name: str, where: str) -> int:

@@ -73,6 +73,7 @@ def _place(stored: "Stored", number: int | None) -> int:
 
 
 def _lines(found: "Comparison", listed: int | None) -> Iterator[str]:
+    from resnext.fields import cut
     from validate.ledger.comparison import difference, run_name
 
     flips = found.flips
@@ -91,7 +92,7 @@ def _lines(found: "Comparison", listed: int | None) -> Iterator[str]:
     yield f"  wrong in both       {wrong:>7}" + (f", {others} differently" if others else "")
     yield f"  exact McNemar test: p = {found.p_value:.3g}"
     for flip in flips[:listed]:
-        yield f"  {flip.image}: label {flip.label}, A {flip.first}, B {flip.second}"
+        yield f"  {cut(flip.image)}: label {flip.label}, A {flip.first}, B {flip.second}"
     if listed is not None and len(flips) > listed:
         yield f"  and {len(flips) - listed} more that changed; --all lists them"
 

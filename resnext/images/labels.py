@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from resnext.errors import DataError
 from resnext.files import read_once
 from resnext.images.listing import SUFFIXES, reading
-from resnext.images.names import few, normal
+from resnext.images.names import LONGEST_NAME, brief, few, normal
 from resnext.images.packing import BLOCK, packing_of, starts_tar
 
 # First cells, in lower case, by which a header line is recognised.
@@ -65,9 +65,10 @@ class Labels:
             keys = self._composed(names)
             missing = [name for name, key in zip(names, keys, strict=True) if not key]
         if missing:
+            first = brief(next(iter(self.numbers)))
             raise DataError(
                 f"{self.source}: a label for each of the {len(names)} images in {root} expected, "
-                f"found none for {few(missing)}; its first line labels {next(iter(self.numbers))}"
+                f"found none for {few(missing)}; its first line labels {first}"
             )
         numbers = np.fromiter((self.numbers[key] for key in keys), np.int64, len(keys))
         others = len(self.numbers) - len(set(keys))
@@ -138,6 +139,11 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
                     f"{path}: line {table.line_num}: file and class expected, found "
                     f"{len(cells)} cells: {separator.join(cells)[:60]!r}"
                 )
+            if max(map(len, cells)) > LONGEST_NAME:
+                raise DataError(
+                    f"{path}: line {table.line_num}: names of at most {LONGEST_NAME} letters "
+                    f"expected, found {brief(max(cells, key=len))}"
+                )
             yield table.line_num, cells[0], _class_of(cells[1])
     except csv.Error as error:
         raise DataError(f"{path}: line {table.line_num}: not a CSV: {error}") from error
@@ -170,7 +176,9 @@ def _from_rows(path: Path, rows: list[tuple[int, str, str]]) -> Labels:
         key = PurePosixPath(name.replace("\\", "/")).name
         before, _ = files.setdefault(key, (line, found))
         if before != line:
-            raise DataError(f"{path}: line {line}: {key} has a label already, in line {before}")
+            raise DataError(
+                f"{path}: line {line}: {brief(key)} has a label already, in line {before}"
+            )
     _check_kinds(path, list(files.values()))
     if all(NUMBER.fullmatch(found) for _, found in files.values()):
         numbers = {name: int(found) for name, (_, found) in files.items()}

@@ -7,6 +7,8 @@ from typing import Final, overload
 import numpy as np
 
 FEW: Final = 3
+# Letters of a name that is read from a file; systems allow that many bytes of a path.
+LONGEST_NAME: Final = 4096
 LONGEST: Final = 200  # letters of a name in a message
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
+from resnext.fields import cut
 from validate.ledger.ledger import LedgerError, Stored, read_ledger
 
 # Fields of a run's description that distinguish runs.
@@ -142,7 +143,7 @@ def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparis
         if one[image].label != two[image].label:
             raise LedgerError(
                 f"{second.path}: the labels of {first.path} expected, found {two[image].label} in "
-                f"place of {one[image].label} for {image}; they are of different image sets"
+                f"place of {one[image].label} for {cut(image)}; they are of different image sets"
             )
     rows = [
         Flip(
@@ -193,7 +194,7 @@ def run_name(run: Mapping[str, Any]) -> str:
     """Return a short name for a run that a ledger describes."""
     crops = "" if run["crops"] == 1 else f", {run['crops']} crops"
     compiled = " compiled" if run.get("compiled") else ""
-    return f"{run['network']}, {run['pipeline']}, {run['precision']}{compiled}{crops}"
+    return f"{cut(str(run['network']))}, {run['pipeline']}, {run['precision']}{compiled}{crops}"
 
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | None:

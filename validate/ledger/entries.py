@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.fields import cut
 from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import FIVE, Counts, count
 from resnext.inference.plan import Plan
@@ -131,7 +132,7 @@ class Collection:
         for entry in entries:
             if entry.image in seen or not self._fits(entry):
                 raise DataError(
-                    f"{source}: {entry.image}: five classes of each network for an image of "
+                    f"{source}: {cut(entry.image)}: five classes of each network for an image of "
                     f"{self.images.root} expected, once, found something else; the file was "
                     "changed: remove it to measure anew"
                 )
