@@ -32,6 +32,7 @@ LARGEST: Final = 1 << 28  # bytes of a file of labels, of five million images or
 BUILT_IN: Final = (
     "leave out --labels for files called ILSVRC2012_val_*.JPEG, whose labels are built in"
 )
+LONGEST_LINE: Final = 1 << 16  # letters
 NUMERAL: Final = re.compile(r"[+-]?\d+", re.ASCII)
 
 
@@ -118,9 +119,9 @@ def read_labels(path: Path) -> Labels:
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
     """Yield (number of the line, file, class) of each line that is not empty."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in _lines(path, text) if line.strip()), "")
     separator = next((mark for mark in "\t,;" if mark in first), " ")
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    table = csv.reader(_lines(path, text), delimiter=separator, skipinitialspace=True)
     try:
         for row in table:
             cells = [cell.strip() for cell in row]
@@ -147,6 +148,16 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
             yield table.line_num, cells[0], _class_of(cells[1])
     except csv.Error as error:
         raise DataError(f"{path}: line {table.line_num}: not a CSV: {error}") from error
+
+
+def _lines(path: Path, text: str) -> Iterator[str]:
+    for number, line in enumerate(io.StringIO(text, newline=""), 1):
+        if len(line) > LONGEST_LINE:  # the cells of a very long one would take long to part
+            raise DataError(
+                f"{path}: line {number}: file and class in at most {LONGEST_LINE} letters "
+                f"expected, found {len(line)}: {line[:60]!r}"
+            )
+        yield line
 
 
 def _class_of(cell: str) -> str:

@@ -210,7 +210,7 @@ def changed_text(data: bytes, other: bytes, random: Random) -> bytes:
                 head, found, _ = lines[place].partition(mark)
                 lines[place] = head + found + random.choice(VALUES)
         lines = lines or [b""]
-    found = b"\n".join(lines)
+    found = b"\n".join(lines)[: 1 << 20]
     return changed(found, other, random) if random.random() < 0.2 else found
 
 

@@ -276,3 +276,13 @@ def test_names_of_files_match_whatever_the_form_of_their_accents(tmp_path: Path)
     (tmp_path / "x.csv").write_text(f"{composed},3\n")
     images = open_images(str(tmp_path / "images"), labels=tmp_path / "x.csv")
     assert images.labels.tolist() == [3]
+
+
+def test_line_of_millions_of_cells_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a.jpg,1\n" + "b.jpg,2," * 5_000_000)
+    begin = time.monotonic()
+    with pytest.raises(
+        DataError, match=r"x.csv: line 2: file and class in at most 65536 letters expected, found 4"
+    ):
+        read_labels(tmp_path / "x.csv")
+    assert time.monotonic() - begin < 3
