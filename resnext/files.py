@@ -6,8 +6,9 @@ import select
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from tempfile import NamedTemporaryFile
 from typing import IO, BinaryIO, Final
 
@@ -25,6 +26,9 @@ POLL: Final = 200  # milliseconds
 # Letters of a file's name in the name of its temporary file. A name has at most 255 bytes, which
 # may be only 63 letters.
 MOST_LETTERS: Final = 48
+
+# Files and folders of this process that are being written, for an end without a clean-up.
+_unfinished: set[str] = set()
 
 
 def open_plain(path: Path, error: type[ResnextError]) -> BinaryIO:
@@ -94,6 +98,29 @@ def _first_byte(path: Path, descriptor: int, error: type[ResnextError], patience
             raise error(f"{path}: a file expected, found a pipe to which nobody writes")
 
 
+def remove_unfinished() -> None:
+    """Remove what this process is writing and has not finished, where no block will end any more.
+
+    Raises nothing: what cannot be removed stays.
+    """
+    for path in tuple(_unfinished):
+        with suppress(OSError):
+            if Path(path).is_dir():
+                rmtree(path, ignore_errors=True)
+            else:
+                Path(path).unlink()
+
+
+@contextmanager
+def unfinished(path: str) -> Iterator[None]:
+    """Let `remove_unfinished` remove a hidden file or folder while the block writes it."""
+    _unfinished.add(path)
+    try:
+        yield
+    finally:
+        _unfinished.discard(path)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the name `path` only when the block ends without an error.
@@ -114,7 +141,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         ) as file:
             hidden = file.name
             try:
-                yield file
+                with unfinished(hidden):
+                    yield file
                 file.close()
                 umask = os.umask(0)
                 os.umask(umask)

@@ -20,6 +20,8 @@ SOURCE_FIELDS: Final = ("source_file", "source_sha256", "source_bytes")
 # "form" of its header begins; a number follows. It is safetensors too, but no checkpoint.
 TRAINING_STATE_FILE: Final = "state.safetensors"
 TRAINING_STATE_FORM: Final = "resnext-train state "
+# Of a text in a header, which messages and reports show whole.
+MOST_LETTERS: Final = 1000
 
 
 class Origin(StrEnum):
@@ -170,7 +172,7 @@ def _optional(metadata: Mapping[str, str], name: str) -> str | None:
 
 
 def _short(text: str) -> str:
-    if len(text) > LONGEST:
+    if len(text) > MOST_LETTERS:
         raise ValueError
     return text
 
@@ -203,10 +205,7 @@ def _difference(text: str) -> float:
     return value
 
 
-# Letters of a name or a licence: these stand in messages and reports.
-LONGEST: Final = 1000
-
-_TEXT = (f"a text of at most {LONGEST} letters", _short)
+_TEXT = (f"a text of at most {MOST_LETTERS} letters", _short)
 _TEXTS = ("a list of texts in JSON", _texts)
 _OBJECT = ("an object in JSON", _object)
 _COUNT = ("a whole number below 2**63", _count)

@@ -140,6 +140,8 @@ def read_table(path: Path) -> tuple[Row, ...]:
     return tuple(row for row in rows if row)
 
 
+# Letters of a text, which reports and messages show whole.
+MOST_LETTERS: Final = 1000
 _ROW_TEXTS: Final = ("file", "url", "licence", "multiply_adds")
 _ROW_FIELDS: Final = (
     *("name", "preprocessing", "claim", "classes", "spec", "bytes", "weights_sha256"),
@@ -201,7 +203,13 @@ def _claim(value: object, where: str, faults: Faults) -> Claim | None:
 
 
 def _text(value: object, name: str) -> str:
-    return check_written(value, name, PublishedError)
+    found = check_written(value, name, PublishedError)
+    if len(found) > MOST_LETTERS:
+        raise PublishedError(
+            f"{name} must be a text of at most {MOST_LETTERS} letters, found {len(found)}: "
+            f"{shown(found)}"
+        )
+    return found
 
 
 def _whole(value: object, name: str) -> int:

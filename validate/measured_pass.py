@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from resnext.distributed.job import Job
 from resnext.errors import CheckpointError
+from resnext.fields import cut
 from resnext.images.image_set import ImageSet
 from resnext.images.imagenet import titles
 from resnext.inference.evaluation import BatchResult, Way, evaluate_rounds, first_not_finite
@@ -229,7 +230,7 @@ def _check_finite(
     if run.precision == "fp16":
         cure = "fp16 holds no number above 65504; use another --precision"
     raise CheckpointError(
-        f"{run.checkpoint}: finite logits expected, found others for image {image}; {cure}"
+        f"{run.checkpoint}: finite logits expected, found others for image {cut(image)}; {cure}"
     )
 
 

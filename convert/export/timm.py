@@ -14,7 +14,7 @@ from typing import Final
 from convert.export.errors import TopologyError
 from resnext.checkpoint import Checkpoint
 from resnext.errors import PreprocessingError
-from resnext.files import whole_file
+from resnext.files import unfinished, whole_file
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
 from resnext.published import published
@@ -204,7 +204,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def _hidden_folder(path: Path, prefix: str) -> Iterator[Path]:
     new = Path(mkdtemp(dir=path.parent, prefix=prefix, suffix=".part"))
     try:
-        yield new
+        with unfinished(str(new)):
+            yield new
         umask = os.umask(0)
         os.umask(umask)
         new.chmod(0o777 & ~umask)

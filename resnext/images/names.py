@@ -8,6 +8,8 @@ import numpy as np
 
 FEW: Final = 3
 MOST_CLASSES: Final = 10  # that are all named where a message states the classes of a network
+# Letters of a name that is read from a file; systems allow that many bytes of a path.
+LONGEST_NAME: Final = 4096
 LONGEST: Final = 200  # letters of a name in a message
 
 

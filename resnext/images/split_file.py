@@ -17,7 +17,7 @@ from resnext.images.image_set import ImageSet
 from resnext.images.labels import LARGEST
 from resnext.images.listing import reading
 from resnext.images.names import brief, few, normal
-from resnext.terminal.text import number
+from resnext.terminal.text import cell, number
 
 # Its name in the folder of a training.
 SPLIT_FILE: Final = "split.csv"
@@ -32,7 +32,8 @@ class SplitFile:
 
     Attributes:
         source: the file, for messages.
-        parts: id of an image -> (name of its class, "train" or "val").
+        parts: id of an image -> (name of its class, "train" or "val"); both names as a table holds
+            them (`resnext.terminal.text.cell`).
     """
 
     source: str
@@ -51,8 +52,8 @@ class SplitFile:
         wanted = {image for image, (_, other) in self.parts.items() if other == part}
         if not wanted:
             raise DataError(f"{self.source}: images of the part {part!r} expected, found none")
-        positions = [place for place, image in enumerate(images.ids) if image in wanted]
-        if missing := wanted.difference(images.ids[place] for place in positions):
+        positions = [place for place, image in enumerate(images.ids) if cell(image) in wanted]
+        if missing := wanted.difference(cell(images.ids[place]) for place in positions):
             raise DataError(
                 f"{images.root}: the {number(len(wanted), 'image')} of the part {part!r} of "
                 f"{self.source} expected, found {len(positions)}; missing are "
@@ -60,9 +61,10 @@ class SplitFile:
             )
         for place in positions:
             if self._moved(images, place):
+                name, _ = self.parts[cell(images.ids[place])]
                 raise DataError(
                     f"{images.root}: {brief(images.ids[place])} in the class "
-                    f"{shown(self.parts[images.ids[place]][0])} expected, as {self.source} says, "
+                    f"{shown(name)} expected, as {self.source} says, "
                     f"found it in another; was a class renamed after the training?"
                 )
         note = f"{self.source}: the part {part!r}, {len(positions)} of {len(images)} images"
@@ -73,7 +75,8 @@ class SplitFile:
         """Return which images (N,) of a set a training used, by their ids and classes."""
         return np.array(
             [
-                self.parts.get(image, ("", ""))[1] == "train" and not self._moved(images, place)
+                self.parts.get(cell(image), ("", ""))[1] == "train"
+                and not self._moved(images, place)
                 for place, image in enumerate(images.ids)
             ],
             bool,
@@ -84,14 +87,14 @@ class SplitFile:
 
         Other sets may have images of the same names, "0001.png" say, but hardly all of them.
         """
-        return set(self.parts) <= set(images.ids)
+        return set(self.parts) <= set(map(cell, images.ids))
 
     def _moved(self, images: ImageSet, place: int) -> bool:
         """Tell whether an image that the file names has another class in a set."""
         if images.classes is None:
             return False
-        name = self.parts[images.ids[place]][0]
-        return normal(images.classes[images.labels[place]]) != normal(name)
+        name = self.parts[cell(images.ids[place])][0]
+        return normal(cell(images.classes[images.labels[place]])) != normal(name)
 
 
 def read_split(path: Path) -> SplitFile:
@@ -133,6 +136,6 @@ def _rows(path: Path, data: bytes) -> Iterator[tuple[int, str, str, str]]:
                     f"{number(len(row), 'cell')}"
                 )
             image, name, word = row
-            yield table.line_num, image, name, word
+            yield table.line_num, cell(image), cell(name), word
     except csv.Error as error:
         raise DataError(f"{path}: line {table.line_num}: not a CSV: {error}") from error

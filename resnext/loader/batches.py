@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from resnext.errors import DataError, ResnextError
 from resnext.images.image_set import ImageSet
+from resnext.images.names import brief
 from resnext.loader.batch import Batch, Collation, Failure, Sample, Seconds
 from resnext.loader.buffers import KEPT, BufferPool
 from resnext.loader.library_warnings import LibraryWarnings, Listener, Printed, last_words
@@ -68,7 +69,7 @@ class _Images(Dataset[Sample | Failure]):
             prepared = time.perf_counter()
         except ResnextError as error:
             text, name = str(error), self.images.ids[position]
-            reason = text if name in text else f"{name}: {text}"
+            reason = text if name in text else f"{brief(name)}: {text}"
             return Failure(position=position, reason=reason, printed=printed)
         seconds = Seconds(
             reading=read - begin, decoding=decoded - read, preparing=prepared - decoded
@@ -117,7 +118,7 @@ class Reading(Iterator[Batch]):
         except (ConnectionError, EOFError) as error:  # only here do they mean a worker
             raise _killed() from error
         for position, printed in batch.printed.items():
-            self._heard.add(self._images.ids[position], printed)
+            self._heard.add(brief(self._images.ids[position]), printed)
         return batch
 
     def close(self) -> None:

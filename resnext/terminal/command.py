@@ -29,6 +29,8 @@ from resnext.terminal.text import printable
 BAD_INPUT: Final = 2
 # Columns for which text is broken into lines, also where a terminal states fewer, or none.
 NARROWEST: Final = 40
+# Letters of a line: of ten pictures that cannot be read, with long names.
+LONGEST: Final = 10_000
 
 
 class Command(click.Command):
@@ -164,8 +166,11 @@ def open_missing_streams() -> None:
 
 
 def say(prog: str, text: str) -> None:
-    """Write one line to stderr, after the command's name."""
-    tell(f"{prog}: {printable(' '.join(text.split()))}\n")
+    """Write one line to stderr, after the command's name; only its ends if it is very long."""
+    line = printable(" ".join(text.split()))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    tell(f"{prog}: {line}\n")
 
 
 def tell(text: str) -> None:

@@ -359,6 +359,17 @@ def test_images_that_were_trained_on_are_said_without_being_asked(root: Path) ->
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_names_in_the_table_of_a_split_are_no_formulas(root: Path, tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "named", each=4, classes=("=1+1", "\x1b[31mred", "plain"))
+    words = [word if word != "data" else data for word in tiny("named_run", *ONE)]
+    done = run(root, *words)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    _, *rows = (root / "named_run" / "split.csv").read_text().splitlines()
+    assert {row.split(",")[1] for row in rows} == {"'=1+1", r"\x1b[31mred", "plain"}
+    assert {row.split("/")[0] for row in rows} == {"'=1+1", r"\x1b[31mred", "plain"}
+
+
 def test_folder_without_splits_keeps_a_fifth_and_says_so(root: Path) -> None:
     words = [word if word != "data" else "data/train" for word in tiny("fifth", *ONE)]
     done = run(root, *words)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from resnext.errors import DataError
+from resnext.fields import shown
 from resnext.images.image_set import ImageSet
 from resnext.images.names import few
 from train.recipe.random_streams import StreamUse, stream
@@ -62,7 +63,7 @@ def split(images: ImageSet, fraction: float, *, seed: int) -> Images:
 
 def class_name(images: ImageSet, label: int) -> str:
     """Return the name of a label's class for messages."""
-    return f"class {images.classes[label]!r}" if images.classes else f"class {label}"
+    return f"class {shown(images.classes[label])}" if images.classes else f"class {label}"
 
 
 def check_classes(images: ImageSet, classes: int) -> None:

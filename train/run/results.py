@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from resnext.checkpoint import Checkpoint
 from resnext.files import whole_file
+from resnext.terminal.text import cell
 from train.input.task import Task
 from train.run.evaluation import Score
 from train.run.folder import (
@@ -178,7 +179,8 @@ def _score_of(row: Mapping[str, Any], classes: int) -> dict[str, Any]:
 def write_split(task: Task) -> None:
     """Write which images are trained on and which validate, if one set was split.
 
-    The columns are image, class and split. File names that are not UTF-8 keep their bytes.
+    The columns are image, class and split. File names that are not UTF-8 keep their bytes; see
+    `cell` for those that are changed.
 
     Raises:
         StateError: the disk is full.
@@ -190,7 +192,9 @@ def write_split(task: Task) -> None:
     table.writerow(("image", "class", "split"))
     for which, images in (("training", task.images.train), ("validation", task.images.val)):
         names = (task.names[label] for label in images.labels.tolist())
-        table.writerows((image, name, which) for image, name in zip(images.ids, names, strict=True))
+        table.writerows(
+            (cell(image), cell(name), which) for image, name in zip(images.ids, names, strict=True)
+        )
     path = task.config.output / SPLIT
     with full_disk_explained(path), whole_file(path) as file:
         file.write(text.getvalue().encode("utf-8", "surrogateescape"))

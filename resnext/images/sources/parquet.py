@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.fields import cut
 from resnext.files import open_plain
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import MOST_LABELS
 from resnext.images.listing import reading
-from resnext.images.names import Names, few
+from resnext.images.names import LONGEST_NAME, Names, few
 from resnext.images.sources.parquet_rows import (
     MOST_BYTES,
     Rows,
@@ -24,7 +25,6 @@ from resnext.images.sources.parquet_rows import (
     explained,
     rows_at_a_time,
 )
-from resnext.images.sources.tar_headers import LONGEST_NAME
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -164,11 +164,13 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
     if stored is None or not (types.is_binary(stored) or types.is_large_binary(stored)):
         raise DataError(
             f"{path}: column {image}: bytes of image files, alone or as `bytes` beside `path`, "
-            f"expected, found {kind}"
+            f"expected, found {cut(str(kind))}"
         )
     numeric = schema.field(label).type
     if not (types.is_integer(numeric) or types.is_floating(numeric)):
-        raise DataError(f"{path}: column {label}: whole numbers expected, found {numeric}")
+        raise DataError(
+            f"{path}: column {label}: whole numbers expected, found {cut(str(numeric))}"
+        )
     path_type = parts.get("path", pa.null())
     named = types.is_string(path_type) or types.is_large_string(path_type)
     return image, label, named
@@ -239,6 +241,8 @@ def _classes(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...]
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    if max(map(len, names), default=0) > LONGEST_NAME:
         return None
     return tuple(names)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.fields import cut
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -142,6 +143,6 @@ def explained(path: str) -> Iterator[None]:
         # ValueError: a name that is no UTF-8.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
-            f"{path}: a whole Parquet file expected, found none or a damaged one ({reason}); "
+            f"{path}: a whole Parquet file expected, found none or a damaged one ({cut(reason)}); "
             "fetch it again"
         ) from error

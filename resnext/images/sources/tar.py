@@ -12,12 +12,11 @@ from resnext.errors import DataError
 from resnext.files import open_plain
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.listing import is_image, reading
-from resnext.images.names import brief
+from resnext.images.names import LONGEST_NAME, brief
 from resnext.images.packing import BLOCK, packing
 from resnext.images.sources.tar_headers import (
     BROKEN,
     DEEPEST,
-    LONGEST_NAME,
     BeyondError,
     is_plain,
     open_tar,

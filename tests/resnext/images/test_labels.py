@@ -102,7 +102,11 @@ def test_first_line_that_labels_an_image_is_no_title(tmp_path: Path) -> None:
         ("a.png,1\nb.png,nan\n", "line 2: a number for the class expected, .* found 'nan'"),
         ("a.png,1\nb.png,99999999999\n", "line 2: a whole number from 0 .* found '99999999999'"),
         (b"\x89PNG\0\0\0", "x.csv: a CSV of file and class, in UTF-8, expected, found no"),
-        ('"' + "a" * 200_000, "line 1: not a CSV: field larger than field limit"),
+        (
+            '"' + "a" * 200_000,
+            "line 1: file and class in at most 65536 letters expected, found 200",
+        ),
+        ('"' + ("a" * 99 + "\n") * 2000, r"line 13\d\d: not a CSV: field larger than field limit"),
     ],
     ids=[
         "empty",
@@ -123,6 +127,7 @@ def test_first_line_that_labels_an_image_is_no_title(tmp_path: Path) -> None:
         "too large",
         "no text",
         "endless",
+        "endless over lines",
     ],
 )
 def test_file_that_labels_nothing_is_refused(
@@ -276,3 +281,13 @@ def test_names_of_files_match_whatever_the_form_of_their_accents(tmp_path: Path)
     (tmp_path / "x.csv").write_text(f"{composed},3\n")
     images = open_images(str(tmp_path / "images"), labels=tmp_path / "x.csv")
     assert images.labels.tolist() == [3]
+
+
+def test_line_of_millions_of_cells_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a.jpg,1\n" + "b.jpg,2," * 5_000_000)
+    begin = time.monotonic()
+    with pytest.raises(
+        DataError, match=r"x.csv: line 2: file and class in at most 65536 letters expected, found 4"
+    ):
+        read_labels(tmp_path / "x.csv")
+    assert time.monotonic() - begin < 3

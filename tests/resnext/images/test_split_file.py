@@ -82,6 +82,16 @@ def test_names_that_are_no_utf_8_are_found(tmp_path: Path) -> None:
     assert tuple(split.part(images, "val").ids) == ("a/\udcff.png",)
 
 
+def test_names_that_a_table_cannot_hold_as_they_are_are_found(tmp_path: Path) -> None:
+    text = "image,class,part\n'=1+1/a\\x1b[31m.png,'=1+1,training\nb/1.png,b,validation\n"
+    split = read_split(write(tmp_path, text))
+    ids = ("=1+1/a\x1b[31m.png", "b/1.png")
+    images = replace(IMAGES, ids=ids, labels=np.array([0, 1]), classes=("=1+1", "b"))
+    assert tuple(split.part(images, "train").ids) == ids[:1]
+    assert split.trained(images).tolist() == [True, False]
+    assert split.covers(images)
+
+
 def test_accents_of_a_class_may_be_stored_in_another_form(tmp_path: Path) -> None:
     split = read_split(write(tmp_path, "image,class,part\na/1.png,caf\u00e9,val\n"))
     images = replace(IMAGES, classes=("cafe\u0301", "b"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resnext.terminal.text import duration, number, printable, wrapped
+from resnext.terminal.text import cell, duration, number, printable, wrapped
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,28 @@ from resnext.terminal.text import duration, number, printable, wrapped
 )
 def test_printable_text_is_one_line_that_no_terminal_obeys(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+1+cmd", "'+1+cmd"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\uff1d1", "'\uff1d1"),
+        ("\t=1", r"\t=1"),
+        ("-1", "-1"),
+        ("+12.5", "+12.5"),
+        ("a=b", "a=b"),
+        ("n01440764", "n01440764"),
+        ("a\x1b]0;t\x07\nb", r"a\x1b]0;t\x07\nb"),
+        ("caf\udce9", "caf\udce9"),
+        ("", ""),
+    ],
+)
+def test_cell_is_no_formula_and_no_command_to_a_terminal(text: str, written: str) -> None:
+    assert cell(text) == written
 
 
 @pytest.mark.parametrize(
