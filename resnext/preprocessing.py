@@ -65,10 +65,10 @@ class Preprocessing:
             raise PreprocessingError(f"{where}: {error}") from error
 
     def describe(self) -> str:
-        """Return the row in words, for people."""
+        """Return the row in words, with the unit of mean and std: where white lies."""
         scale = f"scale {self.scale}, " if self.scale else ""
         mean, std = (" ".join(f"{value:g}" for value in row) for row in (self.mean, self.std))
-        return f"{scale}crop {self.crop}, mean {mean}, std {std}"
+        return f"{scale}crop {self.crop}, mean {mean}, std {std} (of pixels 0..{self.white})"
 
     def to_fields(self) -> dict[str, object]:
         """Return the row as plain values, ready for JSON."""

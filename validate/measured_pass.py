@@ -16,6 +16,7 @@ from resnext.inference.metrics import top_five
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Seconds
+from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
 from resnext.terminal.watcher import Watcher
 from validate import early_check
@@ -97,7 +98,7 @@ def run_pass(
         measurement: the same in all processes.
         job: the processes.
         ledger: open, on rank 0; or None.
-        watcher: is told of the progress.
+        watcher: is told of the progress, and at the end of what libraries warned of.
 
     Returns:
         All decisions and where the time went, on rank 0; None on the others.
@@ -116,6 +117,7 @@ def run_pass(
         collected.restore(ledger.done, source=str(ledger.path))
     images, batches = job.tell([len(ledger.done), ledger.batches] if ledger else [0, 0])
     before = int(collected.done.sum())
+    heard = LibraryWarnings(watcher.note)
     results = evaluate_rounds(
         measurement.images,
         plan.after(images=images, batches=batches),
@@ -124,6 +126,7 @@ def run_pass(
         workers=measurement.workers,
         first=batches,
         compared=measurement.compared,
+        heard=heard,
     )
     busy = _BusySeconds()
     begin = time.perf_counter()
@@ -136,8 +139,12 @@ def run_pass(
             _check_early(measurement, collected, new=len(entries))
     wall = time.perf_counter() - begin
     parts = job.gather(busy.to_list())
-    if parts is None:
+    others = job.gather(heard.fields)
+    if parts is None or others is None:
         return None
+    for each in others[1:]:
+        heard.join(each)
+    heard.say()
     return collected, _timing(parts, images=int(collected.done.sum()) - before, wall=wall)
 
 

@@ -5,6 +5,7 @@ what can be done before.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -107,7 +108,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
                 options["images_by_batch_size"] = sizes
             for text in continuation_notes(ledger, plan) if ledger and ledger.batches else ():
                 note(text)
-            outcome = run_pass(measurement, job, ledger, watcher)
+            outcome = run_pass(measurement, job, ledger, replace(watcher, note=note))
     if outcome is None:
         return None
     collected, timing = outcome
@@ -115,7 +116,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         results=tuple(_results(measurement, networks, collected)),
         images=images,
         images_sha256=sha256,
-        classes=checkpoint.classes or titles(images),
+        classes=checkpoint.matched_names or titles(images, checkpoint.wnids),
         decisions=collected.decisions(),
         forms=dict(collected.forms),
         timing=timing,
@@ -129,9 +130,14 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
     )
 
 
-def titles(images: ImageSet) -> Sequence[str] | None:
-    """Return readable names of the classes: for ImageNet's WordNet ids, the name before the id."""
-    if images.classes == WNIDS:
+def titles(images: ImageSet, wnids: tuple[str, ...] | None = None) -> Sequence[str] | None:
+    """Return readable names of the classes: for ImageNet's WordNet ids, the name before the id.
+
+    Args:
+        images: whose classes may be numbers without names.
+        wnids: of a network that has ImageNet's classes.
+    """
+    if WNIDS in (images.classes, wnids if images.classes is None else None):
         return tuple(f"{name} ({wnid})" for wnid, name in zip(WNIDS, NAMES, strict=True))
     return images.classes
 

@@ -95,4 +95,4 @@ def _load(
 
 
 def _classes(network: LoadedNetwork) -> tuple[int, tuple[str, ...] | None]:
-    return network.checkpoint.spec.classes, network.checkpoint.classes
+    return network.checkpoint.spec.classes, network.checkpoint.matched_names

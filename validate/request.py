@@ -54,7 +54,7 @@ def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementR
     networks = load_networks(config, own, bar=watcher.bar)
     checkpoint = networks[0].checkpoint
     found = open_images(config.data, labels=config.labels, cache=config.cache, progress=watcher.bar)
-    images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)
+    images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.matched_names)
     with_claims = [row for row in own if row.claims]
     notes: list[str] = []
     for text in _notes(config, images, networks, own):

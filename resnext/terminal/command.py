@@ -86,7 +86,10 @@ class NamedPath(click.Path):
         """Return the path."""
         if value == "":
             self.fail("a path expected, found an empty text.", param, ctx)
-        return super().convert(value, param, ctx)
+        path: Path = super().convert(value, param, ctx)  # type: ignore[assignment]
+        if not self.file_okay and path.exists() and not path.is_dir():  # a device or a pipe
+            self.fail(f"{path}: a folder expected, found no folder.", param, ctx)
+        return path
 
 
 @contextmanager

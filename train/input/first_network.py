@@ -117,7 +117,7 @@ def from_checkpoint(
         tensors |= _new_classifier(spec, seed=config.seed)
     order = names
     if kept:
-        order = found.classes or (names and in_order_of_labels(names))
+        order = found.matched_names or (names and in_order_of_labels(names))
     licence = found.provenance.licence
     notes = [text, *([note] if note else [])]
     if licence:
@@ -155,13 +155,14 @@ def _classifier(
             f"the classifier stays: the numbers of the images are taken for the {classes} classes "
             f"of the checkpoint in their order{kept}; --reset-classifier begins with another"
         )
-    if found.classes is None:
+    if found.matched_names is None:
+        unnamed = "" if found.classes else " without names"
         return True, (
-            f"the classifier stays: the checkpoint has {classes} classes without names, taken for "
-            f"those of the images in their order: {few(in_order_of_labels(names))}; "
-            "--reset-classifier begins with another"
+            f"the classifier stays: the checkpoint has {classes} classes{unnamed}, taken for those "
+            f"of the images in their order: {few(in_order_of_labels(names))}; --reset-classifier "
+            "begins with another"
         )
-    if set(found.classes) == set(names):
+    if set(found.matched_names) == set(names):
         return True, f"the classifier stays: the checkpoint has the same {wanted}"
     return False, new
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from resnext.errors import ResnextError
+from resnext.files import read_once
 from validate.ledger.entries import Entry, EntryError
 
 FORMAT: Final = "resnext ledger 1"
 CHUNK: Final = 1 << 24  # bytes that are read at once
+LARGEST: Final = 1 << 36  # bytes of a ledger, of a hundred million images or so
 START: Final = b'{"ledger": '
 
 
@@ -43,14 +45,11 @@ def read_ledger(path: Path) -> Stored | None:
     """Return what a ledger holds up to its last whole line; None for a file without one.
 
     Raises:
-        LedgerError: it is no ledger, or damaged elsewhere than at its end.
+        LedgerError: it is no ledger, has no end, or is damaged elsewhere than at its end.
         OSError: it cannot be read.
     """
-    with naming_file(path), path.open("rb") as file:
-        data = file.read(CHUNK)
-        if not data.startswith(START[: len(data)]):  # also of a device that has no end
-            raise LedgerError(_no_ledger(path))
-        data += file.read()
+    with naming_file(path):
+        data = read_once(path, LedgerError, most=LARGEST)
     return parse(data, path)
 
 
