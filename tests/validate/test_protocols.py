@@ -55,7 +55,7 @@ def test_stated_preprocessing_that_is_the_claims_own_is_judged_without_a_note(
     [
         ("scale = 36", "scale = 40", "scale 36"),
         ("crop = 32", "crop = 28", "crop 32"),
-        ("0.485", "0.5", "mean 0.485 0.456 0.406, std 0.229 0.224 0.225"),
+        ("0.485", "0.5", "mean 0.485 0.456 0.406, std 0.229 0.224 0.225 (of pixels 0..1)"),
     ],
     ids=["scale", "crop", "mean"],
 )

@@ -88,6 +88,8 @@ class Ledger:
         """
         if not path.parent.is_dir():
             raise LedgerError(f"{path}: the folder {path.parent} is missing; make it first")
+        if path.is_dir():
+            raise LedgerError(f"{path}: an ordinary file expected, found a folder; name another")
         with naming_file(path):
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:

@@ -183,12 +183,12 @@ def wilson_interval(wrong: int, images: int) -> tuple[float, float]:
 
 
 def _normalised(preprocessing: Preprocessing) -> str:
-    """Return mean and std in words, in the unit in which the white of a byte is 1."""
+    """Return mean and std in words, whatever their unit in the one where white is 1."""
     mean, std = (
         " ".join(f"{value / preprocessing.white:g}" for value in row)
         for row in (preprocessing.mean, preprocessing.std)
     )
-    return f"mean {mean}, std {std}"
+    return f"mean {mean}, std {std} (of pixels 0..1)"
 
 
 def _other_protocol(claim: Claim, conditions: Conditions) -> str | None:

@@ -332,6 +332,14 @@ def test_pipe_is_no_ledger(tmp_path: Path) -> None:
         pass
 
 
+def test_folder_is_no_ledger(tmp_path: Path) -> None:
+    with (
+        pytest.raises(LedgerError, match="an ordinary file expected, found a folder; name another"),
+        Ledger.open(tmp_path, IDENTITY, PLAN),
+    ):
+        pass
+
+
 def test_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "no" / "l"
     with (
