@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.runs import in_turn, run, script, summary, write_result
+from benchmarks.runs import command_line, in_turn, run, script, summary, write_result
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 SEEDS = {"finetune": (0, 1, 2), "scratch": (0,)}
@@ -109,4 +109,5 @@ def digest(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     main()

@@ -15,6 +15,7 @@ from reprlib import Repr
 from typing import Any, Final, Self, TypeGuard
 
 from resnext.errors import ResnextError
+from resnext.files import read_once
 
 Error = type[ResnextError]
 
@@ -23,6 +24,9 @@ Shape = type | Mapping[str, Any]
 
 # No count reaches this, and NumPy's integers end here.
 COUNT_LIMIT: Final = 2**63
+
+# Bytes of a file of TOML; the tables that people write have some thousands.
+LARGEST: Final = 1 << 24
 
 # Characters of a value from a file that are put into a message, at most.
 SHOWN: Final = 200
@@ -132,12 +136,12 @@ def read_toml(path: Path, error: Error) -> dict[str, object]:
     """Return the top table of a TOML file; its fractions are of the class `WrittenFloat`.
 
     Raises:
-        error: it is not TOML.
+        error: it is not TOML, or has no end.
         OSError: it cannot be read.
     """
     try:
         # Editors on Windows begin a file with a byte order mark.
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_once(path, error, most=LARGEST).decode("utf-8-sig")
         return tomllib.loads(text, parse_float=WrittenFloat)
     # ValueError: also of a number with more digits than Python reads.
     except (ValueError, RecursionError) as cause:

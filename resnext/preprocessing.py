@@ -70,10 +70,10 @@ class Preprocessing:
             raise PreprocessingError(f"{where}: {error}") from error
 
     def describe(self) -> str:
-        """Return the row in words, for people."""
+        """Return the row in words, with the unit of mean and std: where white lies."""
         scale = f"scale {self.scale}, " if self.scale else ""
         mean, std = (" ".join(f"{value:g}" for value in row) for row in (self.mean, self.std))
-        return f"{scale}crop {self.crop}, mean {mean}, std {std}"
+        return f"{scale}crop {self.crop}, mean {mean}, std {std} (of pixels 0..{self.white})"
 
     def changes(self, other: Self) -> str:
         """Return in words what differs from another row, "scale 36 in place of 40"."""
@@ -96,7 +96,7 @@ def read_preprocessing(path: Path) -> Preprocessing:
         PreprocessingError: no such file, not TOML, or other fields.
         OSError: the file cannot be read.
     """
-    if not path.exists():
+    if not path.exists() or path.is_dir():
         known = ", ".join(PREPROCESSINGS)
         raise PreprocessingError(f"preprocessing {path}: {known} or a TOML file expected")
     return Preprocessing.from_fields(read_toml(path, PreprocessingError), str(path))
@@ -141,3 +141,14 @@ CIFAR100 = Preprocessing(
     scale=None, crop=32, mean=(129.3, 124.1, 112.4), std=(68.2, 65.4, 70.4), white=255
 )
 PREPROCESSINGS = {"imagenet": IMAGENET, "cifar10": CIFAR10, "cifar100": CIFAR100}
+
+
+def named_preprocessing(name: str) -> Preprocessing:
+    """Return the row that `--preprocessing` names: one of `PREPROCESSINGS`, or a TOML file.
+
+    Raises:
+        PreprocessingError, OSError: as `read_preprocessing`.
+    """
+    if not name:  # `pathlib` takes it, as of an unset variable, for the current folder
+        raise PreprocessingError("--preprocessing: a name or a TOML file expected, found no text")
+    return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))

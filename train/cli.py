@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.terminal.command import BAD_INPUT, Command, say, terminal_width
+from resnext.terminal.command import BAD_INPUT, Command, end_job, say, terminal_width
 from resnext.terminal.text import printable, wrapped
 from train.flags import CHANGES, GROUPS, options
 
@@ -58,13 +58,13 @@ def main(**arguments: Any) -> None:
     config = config_of(**arguments)
 
     # Here, because `--help` must not wait for torch.
-    from resnext.distributed.job import join, leave, restarts
+    from resnext.distributed.job import join, restarts
 
     if restarts():
         config = replace(config, resume=True, force=False)
     with join(learns=True) as job:
         _train(config, job)
-    leave(job)
+    end_job(PROG, job)
 
 
 def config_of(**arguments: Any) -> "TrainingConfig":

@@ -51,7 +51,7 @@ def train(request: Request, job: Job, watcher: Watcher, stop: Stop) -> Run | Non
     """
     config = request.config
     task = prepare(config, request.recipe, request.images, job=job, bar=watcher.bar)
-    resources = find_resources(task, job)
+    resources = find_resources(task, job, watcher.note)
     for text in _notes(task, resources):
         watcher.note(text)
     if resources.device.type == "cpu" and not config.saves_memory:

@@ -1,27 +1,25 @@
 """The command `resnext-validate`."""
 
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from resnext.preprocessing import LONGEST
-from resnext.terminal.command import Command, NamedPath, say
+from resnext.terminal.command import NamedPath, end_job, say
+from validate.output import PROG, Output, ReportingCommand, command_line
 
 if TYPE_CHECKING:
     from resnext.distributed.job import Job
     from validate.options import MeasurementConfig
     from validate.verdicts.results import Report
 
-PROG: Final = "resnext-validate"
 PATH: Final = NamedPath()
 SIDE: Final = click.IntRange(1, LONGEST)
 
 
-@click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(PROG, cls=ReportingCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--data",
     required=True,
@@ -78,6 +76,12 @@ SIDE: Final = click.IntRange(1, LONGEST)
     default="1",
     show_default=True,
     help="The centre crop, or ten whose logits are summed.",
+)
+@click.option(
+    "--preprocessing",
+    metavar="NAME|FILE",
+    help="Measure with this preprocessing in place of the network's own: imagenet, cifar10, "
+    "cifar100, or a TOML file with crop, mean, std and scale.",
 )
 @click.option("--scale", type=SIDE, help="Pixels of the shorter side.")
 @click.option("--crop", type=SIDE, help="Pixels of the crop, 320 for ResNet-200.")
@@ -155,33 +159,18 @@ def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **opt
     if something was wrong with the input; unreadable images are reported, with 2, at the end. A
     claim that could not be judged (a part of the images, another crop) passes unless --strict.
     """
-    config = _config(**options)
-    if output is not None:
-        _check_writable(output)  # now, not after hours
+    out = Output.prepared(output, {**options, "write_claims": write_claims})
+    with out.failure_reported():
+        config = _config(**options)
 
-    # Here, because `--help` must not wait for torch.
-    from resnext.distributed.job import join, leave
+        # Here, because `--help` must not wait for torch.
+        from resnext.distributed.job import join
 
-    with join() as job:
-        report = _measure(config, job, write_claims)
-    code = 0
-    if report is not None:
-        code = _tell(report, output, write_claims, as_json=as_json)
-    leave(job, code)
+        with join() as job:
+            report = _measure(config, job, out, write_claims)
+    code = 0 if report is None else _tell(report, out, write_claims, as_json=as_json)
+    end_job(PROG, job, code)
     return code
-
-
-def _check_writable(folder: Path) -> None:
-    """Create a folder where it is missing, and refuse one that takes no files."""
-    from tempfile import TemporaryFile
-
-    if folder.exists() and not folder.is_dir():
-        raise click.UsageError(f"--output {folder}: a folder expected, found a file")
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _config(
@@ -190,10 +179,11 @@ def _config(
     pipelines: tuple[str, ...],
     compare_precision: int | None,
     part: str | None,
+    preprocessing: str | None,
     **options: Any,
 ) -> "MeasurementConfig":
-    from resnext.download import without_password
     from resnext.pixels.pipelines import Pipeline
+    from resnext.preprocessing import named_preprocessing
     from validate.options import MeasurementConfig
 
     if compare_precision and options["precision"] == "fp32" and not options["compiled"]:
@@ -207,12 +197,15 @@ def _config(
         crops=int(crops),
         pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines or ("torch7",))),
         compare_precision=compare_precision or 0,
-        command=shlex.join([PROG, *map(without_password, sys.argv[1:])]),
+        preprocessing=None if preprocessing is None else named_preprocessing(preprocessing),
+        command=command_line(),
         **options,
     )
 
 
-def _measure(config: "MeasurementConfig", job: "Job", write_claims: Path | None) -> "Report | None":
+def _measure(
+    config: "MeasurementConfig", job: "Job", out: Output, write_claims: Path | None
+) -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
@@ -221,7 +214,12 @@ def _measure(config: "MeasurementConfig", job: "Job", write_claims: Path | None)
 
     watcher = Watcher()
     if job.leads:
-        watcher = Watcher(note=lambda text: say(PROG, text), progress=image_bar, bar=download_bar)
+
+        def note(text: str) -> None:
+            out.notes.append(text)
+            say(PROG, text)
+
+        watcher = Watcher(note=note, progress=image_bar, bar=download_bar)
     request = checked_request(config, watcher)
     if write_claims is not None:
         check_claims_file(write_claims, request)
@@ -232,9 +230,7 @@ def _measure(config: "MeasurementConfig", job: "Job", write_claims: Path | None)
     return measure(request, job, watcher)
 
 
-def _tell(
-    report: "Report", output: Path | None, write_claims: Path | None, *, as_json: bool
-) -> int:
+def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
     from validate import claims_file
     from validate.reports import to_json, write_reports
@@ -248,10 +244,13 @@ def _tell(
         else:
             print_table(report)
     finally:
-        if output is not None:
-            write_reports(report, output)
-        if write_claims is not None:
-            say(PROG, claims_file.write_claims(report, write_claims))
+        try:
+            if write_claims is not None:
+                say(PROG, claims_file.write_claims(report, write_claims))
+        finally:
+            if out.folder is not None:
+                with out.failure_reported():
+                    write_reports(report, out.folder)
     if failed := len(report.decisions.failures):
         say(
             PROG,

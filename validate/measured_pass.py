@@ -17,11 +17,12 @@ from resnext.inference.metrics import top_five
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Seconds
+from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
 from resnext.terminal.watcher import Watcher
-from validate import early_check
 from validate.ledger.entries import Collection, Entry, to_entries
 from validate.ledger.ledger import Ledger
+from validate.verdicts import early_check
 from validate.verdicts.diagnosis import ALPHA
 from validate.verdicts.relabelling import find_relabelling, listed, majorities
 from validate.verdicts.results import MeasuredRun, Timing
@@ -100,7 +101,7 @@ def run_pass(
         measurement: the same in all processes.
         job: the processes.
         ledger: open, on rank 0; or None.
-        watcher: is told of the progress.
+        watcher: is told of the progress, and at the end of what libraries warned of.
 
     Returns:
         All decisions and where the time went, on rank 0; None on the others.
@@ -117,16 +118,18 @@ def run_pass(
     )
     if ledger:
         collected.restore(ledger.done, source=str(ledger.path))
-    done = job.tell(ledger.batches if ledger else 0)
+    images, batches = job.tell([len(ledger.done), ledger.batches] if ledger else [0, 0])
     before = int(collected.done.sum())
+    heard = LibraryWarnings(watcher.note)
     results = evaluate_rounds(
         measurement.images,
-        plan,
+        plan.after(images=images, batches=batches),
         [each.way for each in measurement.runs],
         job=job,
         workers=measurement.workers,
-        first=done,
+        first=batches,
         compared=measurement.compared,
+        heard=heard,
     )
     busy = _BusySeconds()
     begin = time.perf_counter()
@@ -139,8 +142,12 @@ def run_pass(
             _check_early(measurement, collected, new=len(entries))
     wall = time.perf_counter() - begin
     parts = job.gather(busy.to_list())
-    if parts is None:
+    others = job.gather(heard.fields)
+    if parts is None or others is None:
         return None
+    for each in others[1:]:
+        heard.join(each)
+    heard.say()
     return collected, _timing(parts, images=int(collected.done.sum()) - before, wall=wall)
 
 

@@ -5,7 +5,7 @@ what can be done before.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,11 +25,16 @@ from resnext.inference.metrics import Counts
 from resnext.inference.plan import make_plan
 from resnext.inference.scaling import refusals
 from resnext.loader.batches import memory_explained
-from resnext.machine import PACKAGES, versions
+from resnext.machine import versions
 from resnext.pixels.pipelines import Pipeline
 from resnext.terminal.watcher import Watcher
+from validate.continuation import (
+    continuation_notes,
+    identity,
+    images_by_batch_size,
+    opened_ledger,
+)
 from validate.ledger.entries import Collection
-from validate.ledger.ledger import Ledger
 from validate.measured_pass import Measurement, run_pass
 from validate.networks import LoadedNetwork
 from validate.options import MeasurementConfig
@@ -39,9 +44,6 @@ from validate.settings import settings
 from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
 from validate.verdicts.diagnosis import diagnose
 from validate.verdicts.results import Changed, MeasuredRun, Report, Result
-
-# Settings that decide, with images, networks and versions, whether a ledger is of this measurement.
-KEPT_SETTINGS = ("device", "batch_size", "limit", "seed", "compare_precision")
 
 
 def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report | None:
@@ -91,12 +93,21 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         )
         sha256 = images.digest()
         made_with = versions(device)
-        identity = _identity(measurement, sha256, options, made_with)
-        job.agree(identity, "checkpoints, images, options or versions")
-        with _kept(config, job, identity, measurement) as ledger:
-            if ledger and ledger.batches:
-                note(_done_note(ledger, len(plan)))
-            outcome = run_pass(measurement, job, ledger, watcher)
+        described = identity(
+            config,
+            plan,
+            [each.run for each in runs],
+            images={"images": len(images), "sha256": sha256},
+            device=device,
+            versions=made_with,
+        )
+        job.agree(described, "checkpoints, images, options or versions")
+        with opened_ledger(config.ledger, job, described, plan) as ledger:
+            if sizes := images_by_batch_size(ledger, plan):
+                options["images_by_batch_size"] = sizes
+            for text in continuation_notes(ledger, plan) if ledger and ledger.batches else ():
+                note(text)
+            outcome = run_pass(measurement, job, ledger, replace(watcher, note=note))
     if outcome is None:
         return None
     collected, timing = outcome
@@ -104,7 +115,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         results=tuple(_results(measurement, networks, collected)),
         images=images,
         images_sha256=sha256,
-        classes=titles(networks[0].classes or images.classes),
+        classes=titles(networks[0].classes or images.classes, checkpoint.wnids),
         decisions=collected.decisions(),
         forms=dict(collected.forms),
         timing=timing,
@@ -128,37 +139,6 @@ def _slower(config: MeasurementConfig, device: torch.device) -> Iterator[str]:
         yield text
     if wants_to_scale(config):
         yield from refusals(device)
-
-
-def _identity(
-    measurement: Measurement, sha256: str, options: dict[str, object], made_with: dict[str, str]
-) -> dict[str, object]:
-    """Describe a measurement: a ledger, and the other processes, must be of the same one.
-
-    The machine is left out, so that a measurement may be continued on another.
-    """
-    return {
-        "data": {"images": len(measurement.images), "sha256": sha256},
-        "settings": {name: options[name] for name in KEPT_SETTINGS},
-        "runs": [each.run.to_fields() for each in measurement.runs],
-        "versions": {package: made_with[package] for package in PACKAGES},
-    }
-
-
-def _kept(
-    config: MeasurementConfig, job: Job, identity: dict[str, object], measurement: Measurement
-) -> AbstractContextManager[Ledger | None]:
-    if config.ledger is None or not job.leads:
-        return nullcontext()
-    return Ledger.open(config.ledger, identity, measurement.plan)
-
-
-def _done_note(ledger: Ledger, images: int) -> str:
-    failed = sum(entry.failure is not None for entry in ledger.done)
-    text = f"{ledger.path}: {len(ledger.done)} of {images} images are there already"
-    if not failed:
-        return text
-    return f"{text}, {failed} as unreadable; remove the file to try these again"
 
 
 def _results(

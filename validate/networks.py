@@ -39,7 +39,7 @@ class LoadedNetwork:
     @property
     def classes(self) -> tuple[str, ...] | None:
         """Return the names of its outputs in their order; None if they are not known."""
-        return self.protocol.classes or self.checkpoint.classes
+        return self.protocol.classes or self.checkpoint.matched_names
 
 
 def load_networks(
@@ -48,7 +48,7 @@ def load_networks(
     """Return the networks that the command line names.
 
     Args:
-        config: names them, and may replace scale and crop.
+        config: names them, and may replace their preprocessing, or scale and crop.
         own: the user's table of claims.
         bar: shows the download of a published network.
 
@@ -78,7 +78,9 @@ def _load(
     name: str, path: Path, *, config: "MeasurementConfig", own: Sequence[Row]
 ) -> LoadedNetwork:
     checkpoint = convert.load(path)
-    protocol = choose(checkpoint, Path(name), own=own, published=published())
+    protocol = choose(
+        checkpoint, Path(name), own=own, published=published(), stated=config.preprocessing
+    )
     wanted = protocol.weights_sha256
     if wanted is not None and (found := checkpoint.digest()) != wanted:
         raise CheckpointError(
@@ -86,10 +88,10 @@ def _load(
             f"the claims says, found {found[:12]}...: the claims are about another network"
         )
     _check_classes(name, checkpoint, protocol)
-    usual = protocol.preprocessing
+    base = config.preprocessing or protocol.preprocessing
     try:
         preprocessing = replace(
-            usual, scale=config.scale or usual.scale, crop=config.crop or usual.crop
+            base, scale=config.scale or base.scale, crop=config.crop or base.crop
         )
     except PreprocessingError as error:
         asked = (("--scale", config.scale), ("--crop", config.crop))
@@ -106,7 +108,7 @@ def _classes(network: LoadedNetwork) -> tuple[int, tuple[str, ...] | None]:
 
 def _check_classes(name: str, checkpoint: Checkpoint, protocol: Protocol) -> None:
     """Check that the classes of a row of claims are those of the network."""
-    claimed, own = protocol.classes, checkpoint.classes
+    claimed, own = protocol.classes, checkpoint.matched_names
     if claimed is None:
         return
     wanted = f"the classes of the row {protocol.name!r} of the claims expected"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from resnext.pixels.pipelines import Pipeline
+    from resnext.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class MeasurementConfig:
         claims: table of the user's own, or None.
         pipelines: whose arithmetic scales and crops; each is measured.
         crops: 1 or 10.
+        preprocessing: in place of the networks' own; or None.
         scale, crop: in pixels, in place of the preprocessing's own; or None.
         precision: "fp32", "tf32", "bf16" or "fp16".
         compiled: compute with `torch.compile`.
@@ -47,6 +49,7 @@ class MeasurementConfig:
     cache: Path | None = None
     claims: Path | None = None
     crops: int = 1
+    preprocessing: "Preprocessing | None" = None
     scale: int | None = None
     crop: int | None = None
     precision: str = "fp32"

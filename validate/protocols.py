@@ -36,7 +36,12 @@ class Protocol:
 
 
 def choose(
-    checkpoint: Checkpoint, path: Path, *, own: Sequence[Row], published: Sequence[Row]
+    checkpoint: Checkpoint,
+    path: Path,
+    *,
+    own: Sequence[Row],
+    published: Sequence[Row],
+    stated: Preprocessing | None = None,
 ) -> Protocol:
     """Return the protocol of a checkpoint.
 
@@ -51,6 +56,8 @@ def choose(
         path: its file.
         own: the user's table.
         published: the built-in one.
+        stated: what the user will measure with in any case; then no note is about the choice of a
+            preprocessing.
 
     Raises:
         PreprocessingError: neither the row nor the checkpoint has a preprocessing.
@@ -58,6 +65,7 @@ def choose(
     header = checkpoint.provenance.published_name
     if row := _named(own, header) or _named(own, path.stem) or _named(published, header):
         replaced = _replaced(checkpoint, row)
+        cure = f"add one to the row {row.name!r} of the claims"
         note = None
         if replaced and row.preprocessing:
             note = (
@@ -69,19 +77,18 @@ def choose(
             note = _assumed_note(checkpoint, path, row.name)
         return Protocol(
             name=row.name,
-            preprocessing=row.preprocessing
-            or _own(checkpoint, path, cure=f"add one to the row {row.name!r} of the claims"),
+            preprocessing=row.preprocessing or _own(checkpoint, path, stated, cure=cure),
             claims=row.claims,
-            replaced=replaced,
+            replaced=None if stated else replaced,
             classes=row.classes,
-            note=note,
+            note=None if stated else note,
             weights_sha256=row.weights_sha256,
         )
     namesake = _named(published, path.stem)
     if header is None and namesake and namesake.spec == checkpoint.spec:
         return Protocol(
             name=namesake.name,
-            preprocessing=namesake.preprocessing or _own(checkpoint, path, cure="give one"),
+            preprocessing=namesake.preprocessing or _own(checkpoint, path, stated, cure="give one"),
             claims=namesake.claims,
             note=f"{path}: judged as the published {namesake.name} by its file's name alone; its "
             "header does not say that it is that file",
@@ -89,8 +96,8 @@ def choose(
     name = header or path.stem
     return Protocol(
         name=name,
-        preprocessing=_own(checkpoint, path, cure=f"add a row named {name!r} to --claims"),
-        note=_assumed_note(checkpoint, path, name),
+        preprocessing=_own(checkpoint, path, stated, cure=f"add a row named {name!r} to --claims"),
+        note=None if stated else _assumed_note(checkpoint, path, name),
     )
 
 
@@ -104,14 +111,17 @@ def _named(rows: Sequence[Row], name: str | None) -> Row | None:
     return {row.name: row for row in rows}.get(name) if name else None
 
 
-def _own(checkpoint: Checkpoint, path: Path, *, cure: str) -> Preprocessing:
-    """Return the checkpoint's own preprocessing; `cure` says how to give one where it has none."""
-    if checkpoint.preprocessing is None:
+def _own(
+    checkpoint: Checkpoint, path: Path, stated: Preprocessing | None, *, cure: str
+) -> Preprocessing:
+    """Return the checkpoint's own preprocessing, or the stated one; `cure` if there is none."""
+    found = checkpoint.preprocessing or stated
+    if found is None:
         raise PreprocessingError(
-            f"{path}: no preprocessing is known for this network; {cure}, or convert it with "
-            "resnext-convert --preprocessing"
+            f"{path}: no preprocessing is known for this network; {cure}, state it with "
+            "--preprocessing, or store it with resnext-convert --preprocessing"
         )
-    return checkpoint.preprocessing
+    return found
 
 
 def _assumed_note(checkpoint: Checkpoint, path: Path, name: str) -> str | None:
@@ -120,7 +130,7 @@ def _assumed_note(checkpoint: Checkpoint, path: Path, name: str) -> str | None:
     return (
         f"{path}: preprocessing assumed from the network's shape, "
         f"{checkpoint.preprocessing.describe()}; "
-        f"a row named {name!r} in --claims states another"
+        f"--preprocessing, or a row named {name!r} in --claims, states another"
     )
 
 

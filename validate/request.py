@@ -108,6 +108,12 @@ def _notes(
         yield f"no checkpoint given, so those of this folder: {files}"
     yield from images.notes
     yield from (protocol.note for protocol in protocols if protocol.note)
+    for network in networks if config.preprocessing else ():
+        if network.preprocessing != (usual := network.protocol.preprocessing):
+            yield (
+                f"{network.file}: measured with {network.preprocessing.describe()}, as "
+                f"--preprocessing says, in place of {usual.describe()}"
+            )
     known = ", ".join(dict.fromkeys(protocol.name for protocol in protocols))
     names = unused(own, protocols)
     if own and len(names) == len(own):

@@ -224,6 +224,16 @@ def leave(job: Job, code: int = 0) -> None:
         os._exit(code)
 
 
+def leads_all() -> bool:
+    """Tell, before the job is joined too, whether this is the process that writes for all."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def is_under_torchrun() -> bool:
+    """Tell whether `torchrun` started this process, and will turn its exit code into 0 or 1."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def restarts() -> int:
     """Return how often `torchrun` has restarted this job."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.files import read_once
 from resnext.images.listing import SUFFIXES, reading
 from resnext.images.names import few, normal
-from resnext.images.plain_files import BLOCK, packing_of, read_once, starts_tar
+from resnext.images.packing import BLOCK, packing_of, starts_tar
 
 # First cells, in lower case, by which a header line is recognised.
 TITLES: Final = frozenset(
@@ -99,7 +100,7 @@ def read_labels(path: Path) -> Labels:
         is_folder = path.is_dir()
         is_devkit = is_folder and (path / "data" / "meta.mat").is_file()
         # Read once: what came through a pipe is gone.
-        data = b"" if is_folder else read_once(path, most=LARGEST)
+        data = b"" if is_folder else read_once(path, DataError, most=LARGEST)
     if is_devkit or packing_of(data) is not None or starts_tar(data[:BLOCK], path):
         raise DataError(
             f"{path}: a CSV of file and class expected, found an archive or ImageNet's devkit; "

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from resnext.errors import DataError
 from resnext.fields import shown
+from resnext.files import read_once
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import LARGEST
 from resnext.images.listing import reading
 from resnext.images.names import brief, few, normal
-from resnext.images.plain_files import read_once
 from resnext.terminal.text import number
 
 # Its name in the folder of a training.
@@ -101,7 +101,7 @@ def read_split(path: Path) -> SplitFile:
         DataError: it is no such file; the line is named.
     """
     with reading(path):
-        data = read_once(path, most=LARGEST)
+        data = read_once(path, DataError, most=LARGEST)
     parts: dict[str, tuple[str, str]] = {}
     for line, image, name, word in _rows(path, data):
         if word not in PARTS:

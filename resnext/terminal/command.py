@@ -12,7 +12,13 @@ from typing import Any, Final
 
 import click
 
-from resnext.distributed.job import wait_for_first_process
+from resnext.distributed.job import (
+    Job,
+    is_under_torchrun,
+    leads_all,
+    leave,
+    wait_for_first_process,
+)
 from resnext.errors import ResnextError
 from resnext.terminal.bus_error import end_on_bus_error
 from resnext.terminal.signals import SignalledError, signals_raised
@@ -40,10 +46,14 @@ class Command(click.Command):
         try:
             with signals_raised():
                 code = self._run(*args, **{**extra, "standalone_mode": False})
+        except SystemExit as end:
+            code = end.code
         except Exception:  # noqa: BLE001 - a bug; Python's exit code, 1, stands for a failed claim
             tell(traceback.format_exc())
             code = BAD_INPUT
-        sys.exit(code if isinstance(code, int) else 0)
+        code = code if isinstance(code, int) else 0
+        say_exit_code(str(self.name), code)
+        sys.exit(code)
 
     def _run(self, *args: Any, **extra: Any) -> Any:
         with exit_on_error(str(self.name)):
@@ -79,7 +89,10 @@ class NamedPath(click.Path):
         """Return the path."""
         if value == "":
             self.fail("a path expected, found an empty text.", param, ctx)
-        return super().convert(value, param, ctx)
+        path: Path = super().convert(value, param, ctx)  # type: ignore[assignment]
+        if not self.file_okay and path.exists() and not path.is_dir():  # a device or a pipe
+            self.fail(f"{path}: a folder expected, found no folder.", param, ctx)
+        return path
 
 
 @contextmanager
@@ -104,17 +117,13 @@ def exit_on_error(prog: str) -> Iterator[None]:
         # The interpreter flushes once more when it ends, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(BAD_INPUT) from None
-    except SignalledError as error:
-        # torchrun sends it to all processes of a job when one has ended, which has said why.
-        if os.environ.get("LOCAL_RANK", "0") == "0":
-            say(prog, f"ended by {error.signal.name}")
-    except KeyboardInterrupt:
-        say(prog, "interrupted")
     except ResnextError as error:
         for line in error.lines:
             say(prog, line)
-    except (OSError, MemoryError) as error:
-        say(prog, error_line(error))
+    except (KeyboardInterrupt, OSError, MemoryError) as error:
+        # torchrun sends signals to all processes of a job when one has ended, which has said why.
+        if not isinstance(error, SignalledError) or os.environ.get("LOCAL_RANK", "0") == "0":
+            say(prog, error_line(error))
     else:
         return
     raise SystemExit(BAD_INPUT)
@@ -153,8 +162,31 @@ def terminal_width() -> int | None:
     return max(get_terminal_size().columns, NARROWEST)
 
 
-def error_line(error: OSError | ResnextError | MemoryError) -> str:
+def say_exit_code(prog: str, code: int) -> None:
+    """Say the exit code under `torchrun`, which turns every code other than 0 into 1."""
+    if is_under_torchrun() and leads_all():
+        say(prog, f"exit code {code}; torchrun turns every other than 0 into 1")
+
+
+def end_job(prog: str, job: Job, code: int = 0) -> None:
+    """End this process at once if it finished a job of several processes; see `leave`.
+
+    Args:
+        prog: the command's name.
+        job: that was joined, and has ended.
+        code: the exit code.
+    """
+    if job.size > 1:
+        say_exit_code(prog, code)
+        leave(job, code)
+
+
+def error_line(error: KeyboardInterrupt | OSError | ResnextError | MemoryError) -> str:
     """Return an error as one line; an OSError as file and reason, without Python's `[Errno 2]`."""
+    if isinstance(error, SignalledError):
+        return f"ended by {error.signal.name}"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
     if isinstance(error, MemoryError):
         return "out of memory"
     if isinstance(error, ResnextError):

@@ -77,7 +77,7 @@ def test_plan_is_printed_before_the_run(trained: Path) -> None:
         "SGD": "Nesterov momentum 0.9, weight decay 0.0005 on every parameter, average of the "
         "weights that keeps 0.9 a step",
         "pictures": "a random square of the padded picture (4 pixels of zeros), mirrored with "
-        "probability 0.5; crop 8, mean 0.5 0.5 0.5, std 0.25 0.25 0.25",
+        "probability 0.5; crop 8, mean 0.5 0.5 0.5, std 0.25 0.25 0.25 (of pixels 0..1)",
         "loss": "class weights from 1 to 1",
         "machine": "cpu, fp32, 1 thread, reading in turn",
         "output": "trained",

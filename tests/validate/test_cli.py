@@ -16,7 +16,8 @@ from PIL import Image
 import convert
 from tests.support import warm
 from tests.support.golden import ROOT
-from validate.ledger.ledger import FORMAT
+from tests.support.noisy_pictures import write_noisy, write_odd
+from validate.ledger.stored import FORMAT
 
 DIGITS = ROOT / "examples" / "digits"
 CHECKPOINT = DIGITS / "resnext_11_8x4d_digits.t7"
@@ -581,6 +582,30 @@ def test_stdout_that_nobody_reads_costs_no_report_and_is_no_verdict(
     os.close(writer)
     assert (done.returncode, done.stderr) == (2, "")
     assert json.loads((tmp_path / "out" / "report.json").read_text())["exit_code"] == 0
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_warnings_of_libraries_are_one_line_and_in_the_report(
+    run: Run, some: Path, tmp_path: Path, workers: int
+) -> None:
+    data = shutil.copytree(some, tmp_path / "data")
+    for number in range(3):
+        write_noisy(data / "0_zero" / f"{number}.tif", side=300)
+        write_odd(data / "1_one" / f"{number}.tif")
+    words = ("--data", data, "--workers", str(workers), "--output", tmp_path / "out", CHECKPOINT)
+    done = run(*words, "--ledger", tmp_path / "ledger", "--batch-size", "4")
+    told = [line for line in done.stderr.splitlines() if "libraries" in line]
+    assert len(told) == 1
+    assert told[0].startswith(
+        "resnext-validate: libraries that decode pictures warned of 6 pictures, in "
+    )
+    assert "the first: 0_zero/0.tif: Fax4Decode: " in told[0]
+    assert "\nFax4Decode" not in done.stderr
+    assert done.stderr.count("Metadata Warning") == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert f"resnext-validate: {report['notes'][-1]}" == told[0]
+    lines = (tmp_path / "ledger").read_text().splitlines()
+    assert [json.loads(line)["label"] for line in lines[1:]].count(0) == 5
 
 
 def test_two_ledgers_are_compared_image_by_image(run: Run, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from resnext.images.names import few
 from resnext.layout import layout
 from resnext.loader.batches import NO_MEMORY
 from resnext.model import ResNeXt
-from resnext.preprocessing import PREPROCESSINGS, Preprocessing, read_preprocessing
+from resnext.preprocessing import PREPROCESSINGS, Preprocessing, named_preprocessing
 from resnext.published import read_table
 from resnext.spec import Spec, Stem
 from train.input.options import TrainingConfig
@@ -80,7 +80,7 @@ def from_scratch(
         checkpoint=Checkpoint(
             spec=spec,
             tensors=tensors,
-            preprocessing=_named_preprocessing(chosen),
+            preprocessing=named_preprocessing(chosen),
             origin=Origin.TRAINED,
             provenance=Provenance(
                 source_file=None, source_sha256=None, source_bytes=None, converted_by=_version()
@@ -117,7 +117,7 @@ def from_checkpoint(
         tensors |= _new_classifier(spec, seed=config.seed)
     order = names
     if kept:
-        order = found.classes or (names and in_order_of_labels(names))
+        order = found.matched_names or (names and in_order_of_labels(names))
     licence = found.provenance.licence
     notes = [text, *([note] if note else [])]
     if licence:
@@ -155,13 +155,14 @@ def _classifier(
             f"the classifier stays: the numbers of the images are taken for the {classes} classes "
             f"of the checkpoint in their order{kept}; --reset-classifier begins with another"
         )
-    if found.classes is None:
+    if found.matched_names is None:
+        unnamed = "" if found.classes else " without names"
         return True, (
-            f"the classifier stays: the checkpoint has {classes} classes without names, taken for "
-            f"those of the images in their order: {few(in_order_of_labels(names))}; "
-            "--reset-classifier begins with another"
+            f"the classifier stays: the checkpoint has {classes} classes{unnamed}, taken for those "
+            f"of the images in their order: {few(in_order_of_labels(names))}; --reset-classifier "
+            "begins with another"
         )
-    if set(found.classes) == set(names):
+    if set(found.matched_names) == set(names):
         return True, f"the classifier stays: the checkpoint has the same {wanted}"
     return False, new
 
@@ -179,7 +180,7 @@ def _preprocessing(
 ) -> tuple[Preprocessing, str | None]:
     """Return the preprocessing, and a note if it is only assumed."""
     if config.preprocessing is not None:
-        return _named_preprocessing(config.preprocessing), None
+        return named_preprocessing(config.preprocessing), None
     if config.claims is not None:
         rows = {row.name: row for row in read_table(config.claims)}
         row = rows.get(found.provenance.published_name or "") or rows.get(path.stem)
@@ -198,10 +199,6 @@ def _preprocessing(
             f"{found.preprocessing.describe()}; --preprocessing or --claims states another"
         )
     return found.preprocessing, assumed
-
-
-def _named_preprocessing(name: str) -> Preprocessing:
-    return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))
 
 
 def _provenance(found: Checkpoint, path: Path) -> Provenance:

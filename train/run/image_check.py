@@ -74,6 +74,7 @@ def check_images(task: Task, resources: Resources, watcher: Watcher, *, resumed:
         ):
             failures = _failures(each, view, resources, lambda done: advance(done, ""))
             mine += unreadable_images(failures, each, part)
+    resources.heard.say()
     found = from_all(mine, resources.job)
     if not found:
         return
@@ -99,7 +100,9 @@ def _failures(
     mine = list(range(job.rank, len(images), job.size))
     batches = [mine[at : at + BATCH] for at in range(0, len(mine), BATCH)]
     failures: list[Failure] = []
-    read = read_batches(images, batches, (_EmptyView(view),), workers=resources.workers)
+    read = read_batches(
+        images, batches, (_EmptyView(view),), workers=resources.workers, heard=resources.heard
+    )
     with closing(read):
         for batch, positions in zip(read, batches, strict=True):
             failures += batch.failures

@@ -247,14 +247,7 @@ class Run:
                 if self._has_to_end(error):
                     self._end(error, task.images.val, VALIDATION)
 
-            score = evaluate(
-                checkpoint,
-                task.images.val,
-                device=self.resources.device,
-                workers=self.resources.workers,
-                job=job,
-                pause=pause,
-            )
+            score = evaluate(checkpoint, task.images.val, self.resources, pause=pause)
         if score is None:
             return None
         scored = ScoredNetwork(weights=kind, checkpoint=checkpoint, score=score)

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from resnext.differences import first_difference
 from resnext.fields import check_shape
-from resnext.files import whole_file
+from resnext.files import open_plain, whole_file
 from resnext.header import TRAINING_STATE_FORM
 from resnext.tensor_file import write_tensors
 from train.input.task import PROCESSES
@@ -137,7 +137,7 @@ class State:
         """
         from safetensors import safe_open
 
-        path.open("rb").close()  # an OSError that names the file
+        open_plain(path, StateError).close()  # an OSError that names the file
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}

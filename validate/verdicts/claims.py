@@ -182,6 +182,15 @@ def wilson_interval(wrong: int, images: int) -> tuple[float, float]:
     return max(0.0, (centre - half) * scale), min(100.0, (centre + half) * scale)
 
 
+def _normalised(preprocessing: Preprocessing) -> str:
+    """Return mean and std in words, in the unit in which the white of a byte is 1."""
+    mean, std = (
+        " ".join(f"{value / preprocessing.white:g}" for value in row)
+        for row in (preprocessing.mean, preprocessing.std)
+    )
+    return f"mean {mean}, std {std}"
+
+
 def _other_protocol(claim: Claim, conditions: Conditions) -> str | None:
     """Return how a claim's protocol differs from the measurement's; None if it does not.
 
@@ -196,5 +205,6 @@ def _other_protocol(claim: Claim, conditions: Conditions) -> str | None:
         (claim.crops == conditions.crops, f"{claim.crops} crop{'s' * (claim.crops > 1)}"),
         (scale == own.scale, f"scale {scale or 'none'}"),
         (crop == own.crop, f"crop {crop}"),
+        (_normalised(own) == _normalised(usual), _normalised(usual)),
     )
     return ", ".join(text for same, text in sides if not same) or None

@@ -12,12 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.files import open_plain
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import MOST_LABELS
 from resnext.images.listing import reading
 from resnext.images.names import Names, few
-from resnext.images.plain_files import open_plain
-from resnext.images.sources.parquet_rows import Rows, explained
+from resnext.images.sources.parquet_rows import (
+    MOST_BYTES,
+    Rows,
+    column_bytes,
+    explained,
+    rows_at_a_time,
+)
 from resnext.images.sources.tar_headers import LONGEST_NAME
 
 if TYPE_CHECKING:
@@ -29,6 +35,8 @@ IMAGE: Final = ("image", "img")
 # labelled pictures have fourteen million.
 MOST_ROWS: Final = 20_000_000
 NAMES: Final = 256  # rows whose names are read at a time
+LONGEST_STORED: Final = 4 * LONGEST_NAME + 64  # bytes of a name, with what a page adds
+PAGES: Final = 1 << 16  # bytes that the pages of a column add
 LABEL: Final = ("label", "labels", "fine_label")
 
 
@@ -106,7 +114,7 @@ class _Table:
         """Read a file that follows others, which have so many rows."""
         from pyarrow.parquet import ParquetFile
 
-        with reading(), open_plain(path):
+        with reading(), open_plain(path, DataError):
             pass
         with explained(str(path)), ParquetFile(path, pre_buffer=False) as file:
             image, label, named = _columns(path, file.schema_arrow)
@@ -169,14 +177,33 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
 def _paths(path: Path, file: "ParquetFile", image: str) -> list[str | None]:
     """Return the names of the images, read a few at a time: a file may repeat long ones."""
     names: list[str | None] = []
-    for batch in file.iter_batches(NAMES, columns=[f"{image}.path"], use_threads=False):
-        found = batch.column(0).field("path").to_pylist()
-        if (longest := max((len(name) for name in found if name), default=0)) > LONGEST_NAME:
+    column = f"{image}.path"
+
+    def check(fits: bool, found: str) -> None:
+        if not fits:
             raise DataError(
                 f"{path}: column {image}: names of at most {LONGEST_NAME} letters expected, found "
-                f"one of {longest}"
+                f"{found}"
             )
-        names += found
+
+    for place in range(file.num_row_groups):
+        rows = file.metadata.row_group(place).num_rows
+        size = column_bytes(file, column, place)
+        check(size <= PAGES + rows * LONGEST_STORED, f"{size} bytes for {rows} of them")
+        batches = file.iter_batches(
+            rows_at_a_time(size, most=NAMES, limit=MOST_BYTES),
+            row_groups=[place],
+            columns=[column],
+            use_threads=False,
+        )
+        for batch in batches:
+            stored = batch.column(0).field("path")
+            size = stored.nbytes
+            check(size <= PAGES + len(stored) * LONGEST_STORED, f"{size} bytes for {len(stored)}")
+            found = stored.to_pylist()
+            longest = max((len(name) for name in found if name), default=0)
+            check(longest <= LONGEST_NAME, f"one of {longest}")
+            names += found
     return names
 
 

@@ -12,9 +12,12 @@ from resnext.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
 # Rows in memory at a time: a few megabytes of photographs.
 ROWS: Final = 32
+# Bytes of them, where the file's metadata tells: all rows may repeat one picture of a dictionary.
+MOST_BYTES: Final = 1 << 28
 # Bytes that pyarrow reads at a time; without a limit it would hold a whole column of a row group.
 BUFFER: Final = 1 << 20
 
@@ -86,8 +89,12 @@ class _Window:
 
         self.group = group
         self.file = ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
+        stored = column_bytes(self.file, column, place)
         self.batches: Iterator[pa.RecordBatch] = self.file.iter_batches(
-            ROWS, row_groups=[place], columns=[column], use_threads=False
+            rows_at_a_time(stored, most=ROWS, limit=MOST_BYTES),
+            row_groups=[place],
+            columns=[column],
+            use_threads=False,
         )
         self.begin = self.end = 0
         self.values: Any = None
@@ -104,6 +111,24 @@ class _Window:
             self.values = values.field("bytes") if hasattr(values, "field") else values
             self.begin, self.end = self.end, self.end + len(values)
         return self.values[row - self.begin].as_py()
+
+
+def rows_at_a_time(stored: int, *, most: int, limit: int) -> int:
+    """Return how many rows may be in memory at a time, as each of them may be the whole column.
+
+    Args:
+        stored: bytes of the column.
+        most: rows to take of a column that is small.
+        limit: bytes of memory.
+    """
+    return max(1, min(most, limit // max(stored, 1)))
+
+
+def column_bytes(file: "ParquetFile", column: str, place: int) -> int:
+    """Return the bytes of a column in a row group, decompressed, as the metadata has them."""
+    group = file.metadata.row_group(place)
+    chunks = (group.column(number) for number in range(group.num_columns))
+    return sum(each.total_uncompressed_size for each in chunks if each.path_in_schema == column)
 
 
 @contextmanager

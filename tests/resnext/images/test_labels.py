@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from resnext.errors import DataError
 from resnext.images.labels import read_labels
-from resnext.images.plain_files import read_once
 from resnext.images.sources.opening import open_images
 
 WNID_A, WNID_B = "n01440764", "n15075141"  # the first and the last of the thousand
@@ -265,21 +264,9 @@ def test_labels_come_through_a_pipe_whole(tmp_path: Path) -> None:
     assert found.numbers["0.jpg"] == 0
 
 
-def test_pipe_to_which_nobody_writes_is_refused(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "labels")
-    with pytest.raises(DataError, match=r"labels: a file expected, found a pipe to which nobody"):
-        read_once(tmp_path / "labels", most=1, patience=0.1)
-
-
 def test_device_without_end_is_refused() -> None:
     with pytest.raises(DataError, match=r"^/dev/zero: a text of at most 268435456 bytes expected"):
         read_labels(Path("/dev/zero"))
-
-
-def test_file_of_labels_that_is_too_large_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_text("12345")
-    with pytest.raises(DataError, match=r"x.csv: a text of at most 4 bytes expected, found no end"):
-        read_once(tmp_path / "x.csv", most=4)
 
 
 def test_names_of_files_match_whatever_the_form_of_their_accents(tmp_path: Path) -> None:

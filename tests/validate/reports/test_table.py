@@ -194,11 +194,12 @@ def test_remarks_say_what_a_faster_precision_changed() -> None:
 
 def test_remarks_compare_pipelines_and_name_each_unjudged_claim_once() -> None:
     other = Counts(images=50000, top1_correct=38200, top5_correct=46490)
-    shift, unjudged = remarks([result(), result(counts=other, pipeline=Pipeline.PIL)])
+    shift, nothing, unjudged = remarks([result(), result(counts=other, pipeline=Pipeline.PIL)])
     assert shift == (
         "resnext_50_32x4d: top-1 error under pil is 0.70 points (350 images) "
         "above that under torch7"
     )
+    assert nothing == "resnext_50_32x4d: nothing judged: 1 claim was made with 10 crops"
     assert unjudged.endswith("20.1 (a README) is not judged: it was measured with 10 crops")
 
 
@@ -213,7 +214,7 @@ def test_headline_says_first_what_decides() -> None:
 @pytest.mark.parametrize(
     ("judgements", "text"),
     [
-        ((), "Measured, and nothing judged: 1 claim was made in another way."),
+        ((), "Nothing judged: 1 claim was made with 10 crops."),
         ((REPRODUCED,), "Reproduced: the claim holds."),
         ((REPRODUCED,) * 3, "Reproduced: all 3 claims hold."),
         ((REPRODUCED, PART), "Reproduced: the claim holds; no verdict on 1 more."),

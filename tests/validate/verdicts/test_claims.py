@@ -282,7 +282,7 @@ def test_assumed_preprocessing_is_used_and_said(digits: Checkpoint) -> None:
     assert protocol.preprocessing == CIFAR10
     assert protocol.note is not None
     assert protocol.note.startswith("a/mine.t7: preprocessing assumed from the network's shape, ")
-    assert "crop 32, mean 125.3 123 113.9" in protocol.note
+    assert "crop 32, mean 125.3 123 113.9, std 63 62.1 66.7 (of pixels 0..255)" in protocol.note
     assert "'mine'" in protocol.note
 
 
