@@ -1,7 +1,7 @@
 """The preprocessing of images before a network, as a row of numbers that belongs to the weights."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -68,6 +68,28 @@ class Preprocessing:
             return cls(**given)
         except PreprocessingError as error:
             raise PreprocessingError(f"{where}: {error}") from error
+
+    def with_sides(self, *, scale: int | None, crop: int | None, where: str) -> Self:
+        """Return the row with the sides that --scale and --crop state; None keeps the row's own.
+
+        Args:
+            scale: pixels of the shorter side; 0 scales nothing.
+            crop: pixels of the crop.
+            where: names the network in messages.
+
+        Raises:
+            PreprocessingError: a side out of bounds, or a scale smaller than the crop.
+        """
+        try:
+            return replace(
+                self,
+                scale=self.scale if scale is None else scale or None,
+                crop=self.crop if crop is None else crop,
+            )
+        except PreprocessingError as error:
+            asked = (("--scale", scale), ("--crop", crop))
+            flags = " and ".join(flag for flag, side in asked if side is not None)
+            raise PreprocessingError(f"{where} with {flags}: {error}; give both") from error
 
     def describe(self) -> str:
         """Return the row in words, with the unit of mean and std: where white lies."""

@@ -1,7 +1,6 @@
 """The command `resnext-train`."""
 
 import os
-import re
 import shlex
 import sys
 from dataclasses import replace
@@ -26,8 +25,17 @@ if TYPE_CHECKING:
 PROG: Final = "resnext-train"
 
 
+# Where the context of the command keeps the words that were typed.
+TYPED: Final = "train.typed"
+
+
 class GroupedCommand(Command):
-    """A command that shows its options in groups."""
+    """A command that shows its options in groups, and keeps the words that were typed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words of a command line."""
+        ctx.meta[TYPED] = list(args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each group under its name."""
@@ -47,7 +55,7 @@ def main(**arguments: Any) -> None:
     """Fine-tune a checkpoint on a folder of pictures, or train as in 2017.
 
     The folder of the run gets best.safetensors and last.safetensors, metrics.jsonl, training.html,
-    and the state from which --resume goes on, after kill -9 too. SIGTERM ends a run after the
+    and the state from which --resume DIR goes on, after kill -9 too. SIGTERM ends a run after the
     step that it is in, with everything saved and exit code 0; Ctrl-C does too, with exit code 2.
 
     Several GPUs or machines: torchrun --nproc-per-node N --no-python resnext-train ...
@@ -55,40 +63,53 @@ def main(**arguments: Any) -> None:
     The exit code is 0 if the run is done, or was stopped by SIGTERM and is saved, and 2 if
     something was wrong, or nothing is saved yet.
     """
-    config = config_of(**arguments)
+    typed = click.get_current_context().meta[TYPED]
 
     # Here, because `--help` must not wait for torch.
-    from resnext.distributed.job import join, restarts
+    from resnext.distributed.job import join
 
-    if restarts():
-        config = replace(config, resume=True, force=False)
     with join(learns=True) as job:
-        _train(config, job)
+        _train(_config(arguments, typed, job), job)
     end_job(PROG, job)
+
+
+def _config(arguments: dict[str, Any], typed: list[str], job: "Job") -> "TrainingConfig":
+    """Return the options: those that were typed, and, for a run that goes on, its others too."""
+    from resnext.distributed.job import restarts
+    from train.resumption import completed
+
+    if arguments["resume"] is None and not restarts():
+        return config_of(**arguments)
+    config = config_of(**completed(main, arguments, typed, job))
+    command = shlex.join([PROG, *config.command_line.words, f"--output={config.output}"])
+    return replace(config, resume=True, force=config.force and not restarts(), command=command)
 
 
 def config_of(**arguments: Any) -> "TrainingConfig":
     """Return the options of the command as a configuration."""
     from resnext.download import without_password
+    from train.input.command_line import CommandLine
     from train.input.options import TrainingConfig
+    from train.resumption import usual_folder, words_of
 
+    words = words_of(main, arguments)
+    if arguments["data"] is None:
+        raise click.UsageError("Missing option '--data'")
     changes = {name: arguments.pop(name) for name in CHANGES}
-    output = arguments.pop("output") or default_output(arguments["data"])
+    output = arguments.pop("output") or usual_folder(arguments["data"])
+    # `crop` is how the recipe crops, here as in the recipe.
+    side = arguments.pop("side")
     names = ("depth", "base_width", "cardinality", "kind", "shortcut")
     architecture = {name: arguments.pop(name) for name in names}
     return TrainingConfig(
-        **arguments,
+        **arguments | {"resume": arguments["resume"] is not None},
+        crop=side,
         output=output,
         changes=_changes(changes),
         architecture=_architecture(architecture),
         command=shlex.join([PROG, *map(without_password, sys.argv[1:])]),
+        command_line=CommandLine(words=words, folder=str(Path.cwd())),
     )
-
-
-def default_output(data: str) -> Path:
-    """Return the folder of a run without --output: named by its images, in `runs`."""
-    name = re.sub(r"[^\w.-]+", "_", Path(data.rstrip("/")).stem).strip("._")
-    return Path("runs") / (name or "run")
 
 
 def _changes(given: "Mapping[str, Any]") -> dict[str, Any]:

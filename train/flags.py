@@ -1,26 +1,13 @@
 """The options of `resnext-train`, in the groups in which `--help` shows them."""
 
 from collections.abc import Callable
-from math import isfinite
 from typing import Any, Final
 
 import click
 
+from resnext.preprocessing import LONGEST
 from resnext.terminal.command import NamedPath
-
-
-class Number(click.FloatRange):
-    """A finite number in a range: click's own range accepts "nan"."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the number."""
-        number = float(super().convert(value, param, ctx))
-        if not isfinite(number):
-            self.fail(f"{value!r} is no finite number.", param, ctx)
-        return number
-
+from train.option_types import BARE, Number, RunFolder
 
 PATH: Final = NamedPath()
 FOLDER: Final = NamedPath(file_okay=False)
@@ -35,7 +22,6 @@ NOT_NEGATIVE: Final = Number(0, 1000)
 IMAGES: Final = (
     click.option(
         "--data",
-        required=True,
         metavar="IMAGES",
         help="A folder with train/ and val/ by class, one folder of classes, a tar of either, "
         "WebDataset shards, Parquet files, cifar10, cifar100.",
@@ -99,6 +85,20 @@ NETWORK: Final = (
         metavar="FILE.toml",
         help="Take the preprocessing from the checkpoint's row in a table of claims.",
     ),
+    click.option(
+        "--scale",
+        type=click.IntRange(0, LONGEST),
+        metavar="PIXELS",
+        help="Shorter side of a scaled picture; 0 scales nothing.  [default: the preprocessing's, "
+        "or one that fits the pictures]",
+    ),
+    click.option(
+        "--crop",
+        "side",
+        type=click.IntRange(1, LONGEST),
+        metavar="PIXELS",
+        help="Side of the network's input.  [default: the preprocessing's]",
+    ),
     click.option("--cache", type=PATH, metavar="DIR", help="Folder of downloads."),
 )
 
@@ -109,7 +109,13 @@ RECIPE: Final = (
         help="Values of all options of this group and the next.  [default: finetune with --init, "
         "else by the images]",
     ),
-    click.option("--epochs", type=COUNT, help="Passes over the training images."),
+    click.option(
+        "--epochs",
+        type=COUNT,
+        help="Passes over the training images. --resume takes more or fewer if every step taken "
+        "keeps its learning rate: where that is constant or falls every 30 epochs; before the "
+        "first fall where it falls after parts of the run; not once a cosine falls.",
+    ),
     click.option("--batch-size", type=COUNT, help="Images of a step, over all processes."),
     click.option(
         "--lr",
@@ -207,11 +213,11 @@ MACHINE: Final = (
         help="Processes that read and change pictures.  [default: 1 for a CPU, else all "
         "processors up to 16]",
     ),
-    click.option("--compile", "compiled", is_flag=True, help="Train with torch.compile."),
+    click.option("--compile/--no-compile", "compiled", default=False, help="Use torch.compile."),
     click.option(
-        "--save-memory",
+        "--save-memory/--no-save-memory",
         "saves_memory",
-        is_flag=True,
+        default=False,
         help="Compute activations twice instead of keeping them.",
     ),
     click.option("--deterministic", is_flag=True, help="Same bits on a GPU each time; slower."),
@@ -223,8 +229,13 @@ RUN: Final = (
     ),
     click.option(
         "--resume",
-        is_flag=True,
-        help="Go on from the state in --output, if there is one; torchrun's restarts always do.",
+        type=RunFolder(),
+        is_flag=False,
+        flag_value=BARE,
+        metavar="[DIR]",
+        help="Go on with the run in DIR (or in --output) with all of its options; those given "
+        "beside it must be the same, but for --epochs and what changes no result (--workers, "
+        "--device). Where there is no state yet, the run begins. torchrun's restarts always do.",
     ),
     click.option("--force", is_flag=True, help="Start anew over what is in --output."),
     click.option(

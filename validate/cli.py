@@ -168,7 +168,9 @@ def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **opt
 
         with join() as job:
             report = _measure(config, job, out, write_claims)
-    code = 0 if report is None else _tell(report, out, write_claims, as_json=as_json)
+    code = 0
+    if report is not None:
+        code = _tell(report, out, write_claims, as_json=as_json)
     end_job(PROG, job, code)
     return code
 
@@ -178,8 +180,8 @@ def _config(
     crops: str,
     pipelines: tuple[str, ...],
     compare_precision: int | None,
-    part: str | None,
     preprocessing: str | None,
+    part: str | None,
     **options: Any,
 ) -> "MeasurementConfig":
     from resnext.pixels.pipelines import Pipeline

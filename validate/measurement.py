@@ -115,7 +115,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         results=tuple(_results(measurement, networks, collected)),
         images=images,
         images_sha256=sha256,
-        classes=titles(networks[0].classes or images.classes, checkpoint.wnids),
+        classes=titles(networks[0].classes or images.classes or checkpoint.wnids),
         decisions=collected.decisions(),
         forms=dict(collected.forms),
         timing=timing,

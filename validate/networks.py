@@ -1,13 +1,13 @@
 """Networks named on the command line: loaded, with the claims that they are judged by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import convert
 from resnext.checkpoint import Checkpoint
-from resnext.errors import CheckpointError, PreprocessingError
+from resnext.errors import CheckpointError
 from resnext.fields import shown
 from resnext.images.names import normal
 from resnext.preprocessing import Preprocessing
@@ -88,15 +88,9 @@ def _load(
             f"the claims says, found {found[:12]}...: the claims are about another network"
         )
     _check_classes(name, checkpoint, protocol)
-    base = config.preprocessing or protocol.preprocessing
-    try:
-        preprocessing = replace(
-            base, scale=config.scale or base.scale, crop=config.crop or base.crop
-        )
-    except PreprocessingError as error:
-        asked = (("--scale", config.scale), ("--crop", config.crop))
-        flags = " and ".join(flag for flag, side in asked if side is not None)
-        raise PreprocessingError(f"{name} with {flags}: {error}; give both") from error
+    preprocessing = (config.preprocessing or protocol.preprocessing).with_sides(
+        scale=config.scale, crop=config.crop, where=name
+    )
     return LoadedNetwork(
         file=name, checkpoint=checkpoint, protocol=protocol, preprocessing=preprocessing
     )
@@ -108,7 +102,7 @@ def _classes(network: LoadedNetwork) -> tuple[int, tuple[str, ...] | None]:
 
 def _check_classes(name: str, checkpoint: Checkpoint, protocol: Protocol) -> None:
     """Check that the classes of a row of claims are those of the network."""
-    claimed, own = protocol.classes, checkpoint.matched_names
+    claimed, own = protocol.classes, checkpoint.wnids or checkpoint.classes
     if claimed is None:
         return
     wanted = f"the classes of the row {protocol.name!r} of the claims expected"

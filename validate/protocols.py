@@ -65,7 +65,6 @@ def choose(
     header = checkpoint.provenance.published_name
     if row := _named(own, header) or _named(own, path.stem) or _named(published, header):
         replaced = _replaced(checkpoint, row)
-        cure = f"add one to the row {row.name!r} of the claims"
         note = None
         if replaced and row.preprocessing:
             note = (
@@ -77,7 +76,13 @@ def choose(
             note = _assumed_note(checkpoint, path, row.name)
         return Protocol(
             name=row.name,
-            preprocessing=row.preprocessing or _own(checkpoint, path, stated, cure=cure),
+            preprocessing=row.preprocessing
+            or _own(
+                checkpoint,
+                path,
+                cure=f"add one to the row {row.name!r} of the claims",
+                stated=stated,
+            ),
             claims=row.claims,
             replaced=None if stated else replaced,
             classes=row.classes,
@@ -88,15 +93,17 @@ def choose(
     if header is None and namesake and namesake.spec == checkpoint.spec:
         return Protocol(
             name=namesake.name,
-            preprocessing=namesake.preprocessing or _own(checkpoint, path, stated, cure="give one"),
+            preprocessing=namesake.preprocessing
+            or _own(checkpoint, path, cure="add a row to --claims", stated=stated),
             claims=namesake.claims,
             note=f"{path}: judged as the published {namesake.name} by its file's name alone; its "
             "header does not say that it is that file",
         )
     name = header or path.stem
+    cure = f"add a row named {name!r} to --claims"
     return Protocol(
         name=name,
-        preprocessing=_own(checkpoint, path, stated, cure=f"add a row named {name!r} to --claims"),
+        preprocessing=_own(checkpoint, path, cure=cure, stated=stated),
         note=None if stated else _assumed_note(checkpoint, path, name),
     )
 
@@ -112,16 +119,23 @@ def _named(rows: Sequence[Row], name: str | None) -> Row | None:
 
 
 def _own(
-    checkpoint: Checkpoint, path: Path, stated: Preprocessing | None, *, cure: str
+    checkpoint: Checkpoint, path: Path, *, cure: str, stated: Preprocessing | None
 ) -> Preprocessing:
-    """Return the checkpoint's own preprocessing, or the stated one; `cure` if there is none."""
-    found = checkpoint.preprocessing or stated
-    if found is None:
+    """Return the checkpoint's own preprocessing, or the stated one where it has none.
+
+    Args:
+        checkpoint: that is measured.
+        path: of it.
+        cure: how to give one, for the message.
+        stated: by the user; or None.
+    """
+    usual = checkpoint.preprocessing or stated
+    if usual is None:
         raise PreprocessingError(
             f"{path}: no preprocessing is known for this network; {cure}, state it with "
             "--preprocessing, or store it with resnext-convert --preprocessing"
         )
-    return found
+    return usual
 
 
 def _assumed_note(checkpoint: Checkpoint, path: Path, name: str) -> str | None:

@@ -73,6 +73,14 @@ def in_order_of_labels(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(names, key=int)) if _are_all_labels(names) else names
 
 
+def are_names_of_others(names: tuple[str, ...]) -> bool:
+    """Tell whether all names of a network's classes are numbers, and not those of their places.
+
+    A number that labels an image is then taken as a name; see `aligned`.
+    """
+    return _are_numbers(names) and any(int(name) != place for place, name in enumerate(names))
+
+
 def _are_numbers(names: tuple[str, ...]) -> bool:
     return all(NUMBER.fullmatch(name) for name in names)
 

@@ -68,17 +68,10 @@ def validation_labels() -> Labels:
     )
 
 
-def titles(
-    classes: tuple[str, ...] | None, wnids: tuple[str, ...] | None = None
-) -> tuple[str, ...] | None:
-    """Return readable names of classes: for ImageNet's wnids, the name before the wnid.
-
-    Args:
-        classes: of images, None if they are numbers without names.
-        wnids: of a network that has ImageNet's classes.
-    """
+def titles(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return readable names of classes: for ImageNet's wnids, the name before the wnid."""
     columns = _columns()
-    if (wnids if classes is None else classes) != columns["wnid"]:
+    if classes != columns["wnid"]:
         return classes
     both = zip(columns["wnid"], columns["name"], strict=True)
     return tuple(f"{name} ({wnid})" for wnid, name in both)

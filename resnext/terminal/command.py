@@ -117,13 +117,11 @@ def exit_on_error(prog: str) -> Iterator[None]:
         # The interpreter flushes once more when it ends, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(BAD_INPUT) from None
-    except ResnextError as error:
-        for line in error.lines:
-            say(prog, line)
-    except (KeyboardInterrupt, OSError, MemoryError) as error:
+    except (KeyboardInterrupt, OSError, ResnextError, MemoryError) as error:
         # torchrun sends signals to all processes of a job when one has ended, which has said why.
         if not isinstance(error, SignalledError) or os.environ.get("LOCAL_RANK", "0") == "0":
-            say(prog, error_line(error))
+            for line in error.lines if isinstance(error, ResnextError) else (error_line(error),):
+                say(prog, line)
     else:
         return
     raise SystemExit(BAD_INPUT)
@@ -155,13 +153,6 @@ def tell(text: str) -> None:
             sys.stderr.flush()
 
 
-def terminal_width() -> int | None:
-    """Return the columns of the terminal that stdout is; None if it is a file or a pipe."""
-    if sys.stdout is None or not sys.stdout.isatty():
-        return None
-    return max(get_terminal_size().columns, NARROWEST)
-
-
 def say_exit_code(prog: str, code: int) -> None:
     """Say the exit code under `torchrun`, which turns every code other than 0 into 1."""
     if is_under_torchrun() and leads_all():
@@ -179,6 +170,13 @@ def end_job(prog: str, job: Job, code: int = 0) -> None:
     if job.size > 1:
         say_exit_code(prog, code)
         leave(job, code)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that stdout is; None if it is a file or a pipe."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return max(get_terminal_size().columns, NARROWEST)
 
 
 def error_line(error: KeyboardInterrupt | OSError | ResnextError | MemoryError) -> str:

@@ -32,10 +32,10 @@ from tests.support.train_runs import (
     write_data,
     write_pictures,
 )
-from train.cli import default_output
 from train.input.first_network import from_checkpoint
 from train.input.options import TrainingConfig, chosen_recipe
 from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017
+from train.resumption import usual_folder
 
 ONE = ("--epochs", "1")
 # Of a command that is started without its script, in another folder than this.
@@ -501,7 +501,7 @@ def test_help_shows_groups_and_needs_neither_torch_nor_numpy() -> None:
     ],
 )
 def test_folder_that_nobody_named_is_called_after_the_images(data: str, folder: str) -> None:
-    assert default_output(data) == Path(folder)
+    assert usual_folder(data) == Path(folder)
 
 
 def test_options_of_the_readme_choose_their_recipes() -> None:

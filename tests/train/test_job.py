@@ -63,9 +63,23 @@ def free_port() -> int:
 
 
 def start(
-    root: Path, output: str, *words: str, processes: int, module: str = "train.cli"
+    root: Path,
+    output: str,
+    *words: str,
+    processes: int,
+    module: str = "train.cli",
+    only: tuple[str, ...] | None = None,
 ) -> list[warm.BaseProcess]:
-    """Start the processes of a job, in the environment that torchrun gives them."""
+    """Start the processes of a job, in the environment that torchrun gives them.
+
+    Args:
+        root: folder of the data.
+        output: folder of the run.
+        words: of the command line, beside those of `tiny` or of `only`.
+        processes: of the job.
+        module: whose command it is.
+        only: takes the place of the words of `tiny`.
+    """
     job = {
         "WORLD_SIZE": str(processes),
         "LOCAL_WORLD_SIZE": str(processes),
@@ -76,7 +90,7 @@ def start(
     return [
         warm.start(
             module,
-            tiny(output, *words),
+            tiny(output, *words) if only is None else [*only, *words],
             cwd=root,
             output=root / f"{output}.{rank}.txt",
             environment={**job, "RANK": str(rank), "LOCAL_RANK": str(rank)},
@@ -86,9 +100,14 @@ def start(
 
 
 def run_job(
-    root: Path, output: str, *words: str, processes: int, module: str = "train.cli"
+    root: Path,
+    output: str,
+    *words: str,
+    processes: int,
+    module: str = "train.cli",
+    only: tuple[str, ...] | None = None,
 ) -> Path:
-    started = start(root, output, *words, processes=processes, module=module)
+    started = start(root, output, *words, processes=processes, module=module, only=only)
     for process in started:
         process.join()
     errors = [warm.errors(root / f"{output}.{rank}.txt") for rank in range(processes)]
@@ -120,6 +139,19 @@ def test_run_that_another_number_of_processes_goes_on_with_is_told(root: Path, a
         "resnext-train: moved/state.safetensors: saved by a job of 1, gone on with by one of 2: "
         "the weights will not be, bit for bit, those that 1 would give"
     )
+
+
+def test_job_goes_on_with_nothing_but_its_folder(root: Path) -> None:
+    words = ("--schedule", "constant", "--freeze", "layer3")
+    whole = run_job(root, "three", *words, "--epochs", "3", processes=2)
+    first = run_job(root, "in_parts", *words, "--epochs", "1", processes=2)
+    alone = ("--resume", "in_parts", "--epochs", "3")
+    second = run_job(root, "in_parts", processes=2, only=alone)
+    assert first == second
+    assert_same_tensors(second / "last.safetensors", whole / "last.safetensors")
+    errors = warm.errors(root / "in_parts.0.txt")
+    assert "in_parts/state.safetensors: a run of 1 epoch, from now on of 3" in errors
+    assert warm.errors(root / "in_parts.1.txt") == ""
 
 
 def test_batch_norm_over_all_processes_is_refused_on_a_cpu(root: Path) -> None:

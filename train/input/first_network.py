@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import convert
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.download import Bar
-from resnext.images.alignment import in_order_of_labels
+from resnext.images.alignment import are_names_of_others, in_order_of_labels
 from resnext.images.names import few
 from resnext.layout import layout
 from resnext.loader.batches import NO_MEMORY
@@ -80,7 +80,9 @@ def from_scratch(
         checkpoint=Checkpoint(
             spec=spec,
             tensors=tensors,
-            preprocessing=named_preprocessing(chosen),
+            preprocessing=named_preprocessing(chosen).with_sides(
+                scale=config.scale, crop=config.crop, where=f"preprocessing {chosen}"
+            ),
             origin=Origin.TRAINED,
             provenance=Provenance(
                 source_file=None, source_sha256=None, source_bytes=None, converted_by=_version()
@@ -108,7 +110,8 @@ def from_checkpoint(
     """
     path = convert.fetch(convert.find(str(config.init), cache=config.cache), bar)
     found = convert.load(path)
-    preprocessing, note = _preprocessing(config, found, path)
+    usual, note = _preprocessing(config, found, path)
+    preprocessing = usual.with_sides(scale=config.scale, crop=config.crop, where=path.name)
     kept, text = _classifier(config, found, classes=classes, names=names)
     spec = found.spec if kept else replace(found.spec, classes=classes)
     state = found.build().state_dict()
@@ -151,9 +154,11 @@ def _classifier(
         return False, new
     if names is None:
         kept = f" ({few(found.classes)})" if found.classes else ""
+        by_name = found.classes is not None and are_names_of_others(found.classes)
+        way = "by their names, which are numbers" if by_name else "in their order"
         return True, (
             f"the classifier stays: the numbers of the images are taken for the {classes} classes "
-            f"of the checkpoint in their order{kept}; --reset-classifier begins with another"
+            f"of the checkpoint {way}{kept}; --reset-classifier begins with another"
         )
     if found.matched_names is None:
         unnamed = "" if found.classes else " without names"

@@ -142,7 +142,7 @@ class Run:
         """
         self._add_time()
         if self.resources.job.leads:
-            state = to_state(self.learner, self.progress, self.task.identity, self.decisions)
+            state = to_state(self.learner, self.progress, self.task, self.decisions)
             state.save(self.task.config.output / TRAINING_STATE_FILE)
 
     def _train_epoch(self) -> None:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resnext.distributed.job import Job
+from resnext.terminal.text import number
 from train.input.task import Task
+from train.run.extension import extension
 from train.run.folder import StateError
 from train.run.progress import AVERAGE, WEIGHTS, Progress
 from train.run.results import write_missing, write_split
@@ -38,14 +40,12 @@ def shared_arrays(tensors: Mapping[str, Tensor], job: Job) -> Arrays:
 
 
 def to_state(
-    learner: Learner,
-    progress: Progress,
-    identity: Mapping[str, Any],
-    decisions: NDArray[np.int32],
+    learner: Learner, progress: Progress, task: Task, decisions: NDArray[np.int32]
 ) -> State:
     """Return the state of a run between two steps."""
     return State(
-        identity=identity,
+        identity=task.identity,
+        command_line=task.command_line,
         progress=progress,
         network=to_arrays(learner.network.state_dict()),
         momentum=to_arrays(_momentum(learner)),
@@ -77,8 +77,12 @@ def restore_run(
         OSError: a file cannot be opened or written.
     """
     state = State.load(path) if job.leads else None
+    extended = None
     if state is not None:
-        state.check(task.identity, path)
+        extended = extension(
+            state, task.recipe, steps=task.identity["steps of an epoch"], path=path
+        )
+        (extended or state).check(task.identity, path)
         if text := state.other_processes(task.identity):
             note(f"{path}: {text}")
     saved = state.progress if state is not None else Progress()
@@ -89,6 +93,10 @@ def restore_run(
     networks = {WEIGHTS: state.network, AVERAGE: state.average}
     write_missing(task, progress, {kind: arrays for kind, arrays in networks.items() if arrays})
     write_split(task)
+    if extended is not None:
+        to_state(learner, progress, task, state.decisions).save(path)
+        before, now = state.identity["recipe"]["epochs"], task.recipe.epochs
+        note(f"{path}: a run of {number(before, 'epoch')}, from now on of {now}")
     return progress, state.decisions
 
 

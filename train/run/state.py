@@ -13,15 +13,22 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from resnext.differences import first_difference
 from resnext.fields import check_shape
 from resnext.files import open_plain, whole_file
 from resnext.header import TRAINING_STATE_FORM
 from resnext.tensor_file import write_tensors
+from train.input.command_line import CommandLine
 from train.input.task import PROCESSES
-from train.run.folder import LAST, StateError, full_disk_explained
+from train.run.folder import (
+    COMMAND_LINE,
+    DAMAGE,
+    LAST,
+    StateError,
+    command_line_in,
+    full_disk_explained,
+)
 from train.run.progress import Progress
 from train.step.loss import DivergedError
 
@@ -34,6 +41,17 @@ SLASH: Final = "/"
 # Entries of an identity that the first versions did not write: states without them are accepted.
 LATER: Final = ("number of training images", "number of validation images", "steps of an epoch")
 
+# How the name of an identity's entry begins -> the option that sets it, but for the recipe's.
+ENTRIES: Final = {
+    "seed": "--seed",
+    "number of training images": "--data",
+    "number of validation images": "--val-data",
+    "network": "--init or --depth",
+    "first weights": "--init",
+    "preprocessing scale": "--scale",
+    "preprocessing crop": "--crop",
+    "preprocessing": "--preprocessing",
+}
 # Fields of a recipe whose options have other names.
 OPTIONS: Final = {
     "name": "--recipe",
@@ -57,16 +75,6 @@ SCALE: Final = {
     "growth_interval": int,
     "_growth_tracker": int,
 }
-# Raised by a file that is cut short, or whose JSON is not that of a state.
-DAMAGE: Final = (
-    SafetensorError,
-    TypeError,
-    KeyError,
-    ValueError,
-    AttributeError,
-    RecursionError,
-    OverflowError,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,6 +91,7 @@ class State:
         scaler: state of the loss scaler and number of skipped steps.
         decisions: (N,) int32, the class that the best validation decided on for each image; empty
             before the first.
+        command_line: the options with which the run goes on; without words if they are not known.
     """
 
     identity: Mapping[str, Any]
@@ -92,6 +101,7 @@ class State:
     average: Arrays = field(default_factory=dict)
     scaler: Mapping[str, Any] = field(default_factory=dict)
     decisions: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    command_line: CommandLine = field(default_factory=CommandLine)
 
     def save(self, path: Path) -> None:
         """Write the state, and wait until it is on the disk; it then replaces the file before.
@@ -112,6 +122,7 @@ class State:
             "identity": json.dumps(self.identity),
             "progress": json.dumps(self.progress.to_fields()),
             "scaler": json.dumps(self.scaler),
+            COMMAND_LINE: json.dumps(self.command_line.to_fields()),
         }
         with full_disk_explained(path), whole_file(path) as file:
             write_tensors(file, arrays, metadata)
@@ -147,6 +158,7 @@ class State:
                     )
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             facts = {key: json.loads(metadata[key]) for key in ("identity", "progress", "scaler")}
+            command_line = command_line_in(metadata)
             progress = Progress.from_fields(facts["progress"])
             scale = SCALE if facts["scaler"]["scaler"] else {}
             check_shape(facts["scaler"], {"scaler": scale, "skipped": int}, "scaler")
@@ -161,6 +173,7 @@ class State:
             progress=progress,
             scaler=facts["scaler"],
             decisions=decisions.astype(np.int32, copy=False),
+            command_line=command_line,
             **{kind: _named(kind, arrays) for kind in ("network", "momentum", "average")},
         )
 
@@ -195,9 +208,10 @@ class State:
 
 def _option(name: str) -> str:
     """Return the option that sets a field of an identity, in brackets; "" if there is none."""
+    for start, option in ENTRIES.items():
+        if f"{name} ".startswith(f"{start} "):
+            return f" ({option})"
     kind, *fields = name.split()
-    if kind == "seed":
-        return " (--seed)"
     field = next((each for each in fields if each not in INNER), None)
     if kind != "recipe" or field is None:
         return ""

@@ -13,14 +13,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from resnext.distributed.job import Job
 from resnext.loader.upload import upload_to
 from resnext.terminal.watcher import Watcher
 from tests.support import warm
-from tests.support.train_runs import assert_refused, assert_same_tensors, run, tiny, write_data
+from tests.support.train_runs import (
+    assert_refused,
+    assert_same_tensors,
+    rows,
+    run,
+    steps_done,
+    tiny,
+    wait_for,
+    write_data,
+)
 from train.cli import config_of, main
 from train.request import checked_request
 from train.run.stop import Stop, Stopped
@@ -46,16 +55,6 @@ def whole(root: Path) -> Path:
     return root / "whole"
 
 
-def steps_done(state: Path) -> int:
-    """Count the steps that a state on disk has behind it; -1 while there is none."""
-    try:
-        with safe_open(state, framework="numpy") as file:
-            progress = json.loads(file.metadata()["progress"])
-    except (FileNotFoundError, SafetensorError):
-        return -1
-    return (progress["epoch"] - 1) * (STEPS // 3) + progress["step"]
-
-
 def start(root: Path, output: str, *words: str) -> BaseProcess:
     words = (*OPTIONS, "--save-every", "1", "--resume", *words)
     return warm.start(
@@ -63,27 +62,11 @@ def start(root: Path, output: str, *words: str) -> BaseProcess:
     )
 
 
-def wait_for(process: BaseProcess, state: Path, steps: int) -> None:
-    """Wait until a run has a state of so many steps, or has ended."""
-    deadline = time.monotonic() + 60
-    while process.is_alive() and steps_done(state) < steps:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def assert_as_whole(folder: Path, whole: Path) -> None:
     """Check that a run has left what the whole one has left, but for times."""
     for name in FILES:
         assert_same_tensors(folder / name, whole / name)
     assert rows(folder) == rows(whole)
-
-
-def rows(folder: Path) -> list[dict[str, object]]:
-    found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    for row in found:
-        assert row.pop("seconds") > 0
-        assert row.pop("images_per_second") > 0
-    return found
 
 
 def killed_at(steps: list[int], delays: Iterator[float], root: Path, output: str) -> int:
