@@ -307,7 +307,7 @@ def test_claims_of_another_way_judge_nothing_and_say_so(
     done = run(*words)
     printed = json.loads(done.stdout)
     assert done.returncode == 0
-    assert printed["summary"] == "Measured, and nothing judged: 1 claim was made in another way."
+    assert printed["summary"] == "Nothing judged: 1 claim was made with scale 36."
     assert run(*words, "--strict").returncode == 1
 
 
