@@ -159,7 +159,7 @@ def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **opt
     if something was wrong with the input; unreadable images are reported, with 2, at the end. A
     claim that could not be judged (a part of the images, another crop) passes unless --strict.
     """
-    out = Output.prepared(output, options)
+    out = Output.prepared(output, {**options, "write_claims": write_claims})
     with out.failure_reported():
         config = _config(**options)
 
@@ -246,11 +246,13 @@ def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: 
         else:
             print_table(report)
     finally:
-        if out.folder is not None:
-            with out.failure_reported():
-                write_reports(report, out.folder)
-        if write_claims is not None:
-            say(PROG, claims_file.write_claims(report, write_claims))
+        try:
+            if write_claims is not None:
+                say(PROG, claims_file.write_claims(report, write_claims))
+        finally:
+            if out.folder is not None:
+                with out.failure_reported():
+                    write_reports(report, out.folder)
     if failed := len(report.decisions.failures):
         say(
             PROG,

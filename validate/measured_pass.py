@@ -21,9 +21,9 @@ from resnext.loader.batch import Seconds
 from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
 from resnext.terminal.watcher import Watcher
-from validate import early_check
 from validate.ledger.entries import Collection, Entry, to_entries
 from validate.ledger.ledger import Ledger
+from validate.verdicts import early_check
 from validate.verdicts.diagnosis import ALPHA
 from validate.verdicts.relabelling import find_relabelling, listed, majorities
 from validate.verdicts.results import MeasuredRun, Timing

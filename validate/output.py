@@ -17,7 +17,7 @@ from resnext.terminal.command import Command, error_line, say
 
 PROG: Final = "resnext-validate"
 # Options that name a file, which must not be one of the reports.
-FILES: Final = ("labels", "claims", "preprocessing", "ledger")
+FILES: Final = ("labels", "split", "claims", "write_claims", "preprocessing", "ledger")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,6 +132,11 @@ def test_claims_that_cannot_be_written_are_refused_before_measuring(
     assert not (DIGITS / "x.toml").exists()
 
 
+def test_claims_are_not_written_where_a_report_goes(run: Run, own: Path, tmp_path: Path) -> None:
+    words = ("--output", tmp_path / "out", "--write-claims", tmp_path / "out" / "report.json", own)
+    assert "report.json" in refusal(run(*words))[-1]
+
+
 def test_set_without_a_class_makes_no_claims(run: Run, own: Path, tmp_path: Path) -> None:
     path = write(tmp_path, row(more=f"classes = {json.dumps(digits())}"))
     for name in digits()[:9]:
@@ -190,7 +195,8 @@ def test_preprocessing_that_nobody_states_is_refused(run: Run, own: Path, tmp_pa
     lines = refusal(run("--claims", write(tmp_path, row()), path))
     assert lines[-1] == (
         f"resnext-validate: {path}: no preprocessing is known for this network; add one to the row "
-        "'digits' of the claims, or convert it with resnext-convert --preprocessing"
+        "'digits' of the claims, state it with --preprocessing, or store it with resnext-convert "
+        "--preprocessing"
     )
 
 
@@ -301,7 +307,7 @@ def test_claims_of_another_way_judge_nothing_and_say_so(
     done = run(*words)
     printed = json.loads(done.stdout)
     assert done.returncode == 0
-    assert printed["summary"] == "Measured, and nothing judged: 1 claim was made in another way."
+    assert printed["summary"] == "Nothing judged: 1 claim was made with scale 36."
     assert run(*words, "--strict").returncode == 1
 
 

@@ -51,6 +51,7 @@ def to_failed_json(run: FailedRun) -> str:
         "pipelines_compared": [],
         "open": [],
         "notes": list(run.notes),
+        "trained_on": [],
         "failures": [],
         "forms": {},
         "images": None,

@@ -28,6 +28,7 @@ def test_json_has_the_reason_and_every_field_of_a_report() -> None:
         "pipelines_compared": [],
         "open": [],
         "notes": ["n.t7: preprocessing *assumed*"],
+        "trained_on": [],
         "failures": [],
         "forms": {},
         "images": None,

@@ -8,7 +8,7 @@ from resnext.inference.metrics import Counts
 from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import IMAGENET
 from resnext.published import Claim, Metric
-from validate import early_check
+from validate.verdicts import early_check
 from validate.verdicts.claims import Judgement, judge
 from validate.verdicts.diagnosis import diagnose
 from validate.verdicts.results import MeasuredRun
