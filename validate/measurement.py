@@ -39,8 +39,7 @@ from validate.measured_pass import Measurement, run_pass
 from validate.networks import LoadedNetwork
 from validate.options import MeasurementConfig
 from validate.request import MeasurementRequest
-from validate.runs import prepare_runs, wants_to_scale
-from validate.settings import settings
+from validate.runs import prepare_runs, settings, wants_to_scale
 from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
 from validate.verdicts.diagnosis import diagnose
 from validate.verdicts.results import Changed, MeasuredRun, Report, Result
