@@ -21,9 +21,9 @@ from resnext.images.names import LONGEST_NAME, Names, few
 from resnext.images.sources.parquet_rows import (
     MOST_BYTES,
     Rows,
-    column_bytes,
     explained,
     rows_at_a_time,
+    stored_bytes,
 )
 
 if TYPE_CHECKING:
@@ -189,11 +189,9 @@ def _paths(path: Path, file: "ParquetFile", image: str) -> list[str | None]:
             )
 
     for place in range(file.num_row_groups):
-        rows = file.metadata.row_group(place).num_rows
-        size = column_bytes(file, column, place)
-        check(size <= PAGES + rows * LONGEST_STORED, f"{size} bytes for {rows} of them")
+        stored_size = stored_bytes(file, place)
         batches = file.iter_batches(
-            rows_at_a_time(size, most=NAMES, limit=MOST_BYTES),
+            rows_at_a_time(stored_size, most=NAMES, limit=MOST_BYTES),
             row_groups=[place],
             columns=[column],
             use_threads=False,

@@ -90,7 +90,7 @@ class _Window:
 
         self.group = group
         self.file = ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
-        stored = column_bytes(self.file, column, place)
+        stored = stored_bytes(self.file, place)
         self.batches: Iterator[pa.RecordBatch] = self.file.iter_batches(
             rows_at_a_time(stored, most=ROWS, limit=MOST_BYTES),
             row_groups=[place],
@@ -115,21 +115,23 @@ class _Window:
 
 
 def rows_at_a_time(stored: int, *, most: int, limit: int) -> int:
-    """Return how many rows may be in memory at a time, as each of them may be the whole column.
+    """Return how many rows may be in memory at a time, as each of them may be all that is stored.
 
     Args:
-        stored: bytes of the column.
-        most: rows to take of a column that is small.
+        stored: bytes of the row group.
+        most: rows to take of a group that is small.
         limit: bytes of memory.
     """
     return max(1, min(most, limit // max(stored, 1)))
 
 
-def column_bytes(file: "ParquetFile", column: str, place: int) -> int:
-    """Return the bytes of a column in a row group, decompressed, as the metadata has them."""
-    group = file.metadata.row_group(place)
-    chunks = (group.column(number) for number in range(group.num_columns))
-    return sum(each.total_uncompressed_size for each in chunks if each.path_in_schema == column)
+def stored_bytes(file: "ParquetFile", place: int) -> int:
+    """Return the bytes of all columns of a row group, decompressed, as the metadata has them.
+
+    Those of a single column are not asked for: pyarrow ends the process (C++ `terminate`) where the
+    statistics of a column are damaged.
+    """
+    return int(file.metadata.row_group(place).total_byte_size)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.sources import parquet
 from resnext.images.sources.opening import open_images
+from tests.support.golden import DATA
 from tests.support.image_forms import write_parquet
 
 
@@ -350,3 +351,20 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 600_000  # kilobytes; a batch of 32 rows would be 800 MB
+
+
+def test_damaged_statistics_of_a_column_end_no_process() -> None:
+    """Asked for the metadata of such a column, pyarrow calls `terminate` of C++."""
+    path = DATA / "parquet" / "damaged_statistics.parquet"
+    code = f"""
+from resnext.errors import DataError
+from resnext.images.sources.opening import open_images
+try:
+    images = open_images({str(path)!r})
+    images.reader.read(len(images) - 1)
+except DataError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{path}: a whole Parquet file expected, found none or a damaged")
+    assert done.stderr == ""
