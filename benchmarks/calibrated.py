@@ -1,7 +1,6 @@
 """A network whose random weights decide as trained ones do: from picture to picture otherwise."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.networks import save
 from benchmarks.pictures import draw_pictures
+from benchmarks.runs import command_line
 from resnext.model import ResNeXt
 from resnext.pixels.transforms import prepare
 from resnext.preprocessing import IMAGENET, Preprocessing
@@ -87,4 +87,8 @@ def _draw_classifier(network: ResNeXt, batches: Sequence[Tensor], *, seed: int) 
 
 
 if __name__ == "__main__":
-    write_calibrated(Path(sys.argv[2]), Spec.from_fields(json.loads(sys.argv[1]), "the command"))
+    parser = command_line()
+    parser.add_argument("spec", type=json.loads, help="The spec in JSON.", metavar="SPEC")
+    parser.add_argument("path", type=Path, help="The .safetensors file.", metavar="FILE")
+    given = parser.parse_args()
+    write_calibrated(given.path, Spec.from_fields(given.spec, "the command"))

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.runs import in_turn, run, script, summary, write_result
+from benchmarks.runs import command_line, in_turn, run, script, summary, write_result
 
 NETWORK = "resnext_101_64x4d"
 ROUNDS = 5
@@ -51,4 +51,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     main()

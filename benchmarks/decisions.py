@@ -16,7 +16,7 @@ import convert
 from benchmarks.calibrated import write_calibrated
 from benchmarks.networks import RESNEXT_50
 from benchmarks.pictures import draw_pictures
-from benchmarks.runs import write_result
+from benchmarks.runs import command_line, write_result
 from resnext.images.image_set import ImageSet
 from resnext.images.sources.opening import open_images
 from resnext.inference.arithmetic import Precision
@@ -128,4 +128,5 @@ def _digits(number: np.floating[Any]) -> float:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     main()

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.pictures import write_pictures
-from benchmarks.runs import write_result
+from benchmarks.runs import command_line, write_result
 from resnext.distributed.job import Job
 from resnext.images.image_set import ImageSet
 from resnext.images.sources.folders import class_folders
@@ -118,4 +118,5 @@ def _children() -> float:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     main()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.pictures import write_pictures
-from benchmarks.runs import run, script, write_result
+from benchmarks.runs import command_line, run, script, write_result
 from benchmarks.trees import Watched, watch
 from resnext.preprocessing import CIFAR10
 from resnext.spec import Block, Spec, Stem
@@ -142,4 +142,5 @@ def _tar(path: Path) -> Path:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     main()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.networks import RESNEXT_50, write_random
-from benchmarks.runs import in_turn, write_result
+from benchmarks.runs import command_line, in_turn, write_result
 from resnext.checkpoint import Checkpoint
 from resnext.inference.folding import folded
 from resnext.inference.fusion import fused
@@ -108,7 +108,13 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        print(seconds(WAYS[sys.argv[1]], Path(sys.argv[2])))
+    parser = command_line()
+    parser.add_argument("way", nargs="?", choices=WAYS, help="Only this, of CHECKPOINT.")
+    parser.add_argument("checkpoint", nargs="?", type=Path)
+    given = parser.parse_args()
+    if given.way and not given.checkpoint:
+        parser.error("a checkpoint expected after the way")
+    if given.way:
+        print(seconds(WAYS[given.way], given.checkpoint))
     else:
         main()

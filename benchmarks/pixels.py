@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks.peers import import_timm
 from benchmarks.pictures import draw_pictures
-from benchmarks.runs import write_result
+from benchmarks.runs import command_line, write_result
 from resnext.pixels import resample
 from resnext.pixels.decoding import decode
 from resnext.pixels.transforms import prepare_pixels, prepare_ten_pixels
@@ -141,4 +141,5 @@ def _row(
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     main()

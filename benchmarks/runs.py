@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +16,20 @@ from statistics import median
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results")
+
+
+def command_line() -> ArgumentParser:
+    """Return a parser of the arguments of the module that is run, which its docstring describes.
+
+    Without arguments of its own, a measurement starts only where none are given.
+    """
+    module = sys.modules["__main__"]
+    name = module.__spec__.name if module.__spec__ else sys.argv[0]
+    return ArgumentParser(
+        prog=f"python -m {name}",
+        description=module.__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +119,9 @@ def write_result(
         "commit": commit or _commit(),
     }
     RESULTS.mkdir(exist_ok=True)
-    (path or RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    (path or RESULTS / f"{name}.json").write_text(
+        json.dumps(document, indent=2, allow_nan=False) + "\n"
+    )
 
 
 def read_result(name: str) -> Any:

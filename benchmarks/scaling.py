@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.pictures import write_pictures
-from benchmarks.runs import in_turn, script, write_result
+from benchmarks.runs import command_line, in_turn, script, write_result
 from benchmarks.validation import speed
 from resnext.images.image_set import ImageSet
 from resnext.images.names import Names
@@ -123,4 +123,5 @@ def _many(folder: Path) -> ImageSet:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     main()

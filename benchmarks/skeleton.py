@@ -2,10 +2,12 @@
 
 import json
 import lzma
-import sys
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.runs import command_line
+from resnext.files import whole_file
 
 SKELETONS = Path(__file__).parents[1] / "tests" / "data" / "skeletons"
 
@@ -28,8 +30,23 @@ def write_filled(name: str, target: Path, *, seed: int = 0) -> None:
         weights = np.float32(0.1) * generator.standard_normal(size // 4, dtype=np.float32)
         data[start : start + size] = weights.tobytes()
     assert len(data) == row["bytes"]
-    target.write_bytes(data)
+    with whole_file(target) as file:
+        file.write(data)
+
+
+def main() -> None:
+    """Write the file that the command line names."""
+    names = sorted(path.stem for path in SKELETONS.glob("*.json"))
+    parser = command_line()
+    parser.add_argument("name", choices=names, help=f"One of {', '.join(names)}.", metavar="NAME")
+    parser.add_argument("target", type=Path, help="The file to write.", metavar="FILE")
+    parser.add_argument("--seed", type=int, default=0, help="Of the weights. Default: 0.")
+    given = parser.parse_args()
+    try:
+        write_filled(given.name, given.target, seed=given.seed)
+    except OSError as error:
+        parser.error(f"{given.target}: {error.strerror}; name another file")
 
 
 if __name__ == "__main__":
-    write_filled(sys.argv[1], Path(sys.argv[2]))
+    main()

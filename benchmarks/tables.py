@@ -1,13 +1,17 @@
 """The tables of README and docs, made from data: `python -m benchmarks.tables` writes them anew."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.runs import read_result
+from benchmarks.gpu import tables as gpu
+from benchmarks.markdown import measured_table, table
+from benchmarks.runs import command_line, read_result
 from resnext.layout import layout
 from resnext.published import Metric, Row, published
 from resnext.spec import Spec
+from train.recipe.description import StatedValue, stated_values
+from train.recipe.recipe import RECIPES
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,7 +42,7 @@ def published_table() -> str:
         "fb.resnet.torch README, 1 crop",
         "10 crops",
     )
-    return _table(header, lines)
+    return table(header, lines)
 
 
 def _printed(row: Row, source: str, crops: int) -> str:
@@ -72,7 +76,7 @@ def complexity_table() -> str:
         for spec in specs
     ]
     header = ("base width", "cardinality", "name", "parameters, M", "multiply-adds, G")
-    return _table(header, lines)
+    return table(header, lines)
 
 
 CONVERSIONS = {
@@ -87,7 +91,7 @@ def conversion_table() -> str:
     """Return what a conversion takes, as `benchmarks.convert` measured it."""
     columns = {"seconds": "{seconds:.2f}", "times `cp`": "{times_cp:.1f}"}
     columns |= {"peak memory, MB": "{peak_mb:.0f}"}
-    return _measured("whole process", columns, read_result("convert")["rows"], CONVERSIONS)
+    return measured_table("whole process", columns, read_result("convert")["rows"], CONVERSIONS)
 
 
 PIXELS = {
@@ -104,7 +108,7 @@ def pixels_table() -> str:
     """Return what a picture takes to become network input, as `benchmarks.pixels` measured it."""
     columns = {"decode": "{decode:.2f}", "the rest": "{prepare:.2f}", "both": "{total:.2f}"}
     columns |= {"times the first": "{times_compiled:.2f}"}
-    return _measured("ms a picture, one core", columns, read_result("pixels")["rows"], PIXELS)
+    return measured_table("ms a picture, one core", columns, read_result("pixels")["rows"], PIXELS)
 
 
 VALIDATIONS = {
@@ -119,13 +123,32 @@ def validation_table() -> str:
     columns = {"from first to last image": "{times_timm:.2f}"}
     columns |= {"whole process": "{process_times_timm:.2f}"}
     rows = read_result("validation")["rows"]
-    return _measured("ResNeXt-50, two cores, times timm", columns, rows, VALIDATIONS)
+    return measured_table("ResNeXt-50, two cores, times timm", columns, rows, VALIDATIONS)
 
 
 TRAININGS = {
     "finetune": "fine-tuned from the Torch7 checkpoint (4.17 %), 15 epochs, three seeds",
     "scratch": "from scratch, the CIFAR recipe of 2017 scaled down, 30 epochs, one seed",
 }
+
+
+def recipes_table() -> str:
+    """Return every value of every recipe, by the option that states it."""
+    columns = {name: dict(map(_stated, stated_values(row))) for name, row in RECIPES.items()}
+    options = dict.fromkeys(option for column in columns.values() for option in column)
+    lines = [
+        (f"`{option}`", *(column.get(option, "") for column in columns.values()))
+        for option in options
+    ]
+    return table(("option", *(f"`{name}`" for name in columns)), lines)
+
+
+def _stated(value: StatedValue) -> tuple[str, str]:
+    """Return the option of a value, without the "no" of a flag that is off, and its cell."""
+    if value.value is None:
+        off = value.option.startswith("--no-")
+        return value.option.replace("--no-", "--"), "off" if off else "on"
+    return value.option, f"{value.value} ({value.note})" if value.note else value.value
 
 
 def training_table() -> str:
@@ -141,7 +164,7 @@ def training_table() -> str:
         for name, text in TRAININGS.items()
     ]
     header = ("digits, mean (least to most)", "error, last epoch, %", "best epoch, %", "minutes")
-    return _table(header, lines)
+    return table(header, lines)
 
 
 def _spread(values: Sequence[float], form: str) -> str:
@@ -157,7 +180,7 @@ def save_memory_table() -> str:
     columns = {"peak memory, MB": "{peak_mb:.0f}", "times": "{times_kept:.2f}"}
     rows = read_result("train")["save_memory"]
     name = "ResNeXt-101 (32x4d), 16 pictures of 224 pixels"
-    return _measured(name, columns, rows, MEMORIES)
+    return measured_table(name, columns, rows, MEMORIES)
 
 
 DECIDERS = {"digits": "trained by Torch7, digits", "calibrated": "random weights, photographs"}
@@ -175,7 +198,7 @@ def decisions_table() -> str:
         for name, text in DECIDERS.items()
     ]
     header = ("top-1 decisions that change", "of", "channels last alone", "fp32", "bf16")
-    return _table(header, lines)
+    return table(header, lines)
 
 
 WAYS = {
@@ -190,7 +213,7 @@ WAYS = {
 def network_table() -> str:
     """Return what each step saves the network alone, as `benchmarks.network` measured it."""
     columns = {"ms a picture": "{milliseconds:.0f}", "times the first": "{times_plain:.2f}"}
-    return _measured("ResNeXt-50, one thread", columns, read_result("network")["rows"], WAYS)
+    return measured_table("ResNeXt-50, one thread", columns, read_result("network")["rows"], WAYS)
 
 
 GROWTH = {"seconds": "{seconds:.1f}", "memory of all processes, MB": "{peak_mb:.0f}"}
@@ -199,12 +222,12 @@ GROWTH = {"seconds": "{seconds:.1f}", "memory of all processes, MB": "{peak_mb:.
 def images_table() -> str:
     """Return how time and memory grow with the images, as `benchmarks.growth` measured it."""
     rows = read_result("growth")["images"]
-    return _measured("images", GROWTH, rows, {name: f"{int(name):,}" for name in rows})
+    return measured_table("images", GROWTH, rows, {name: f"{int(name):,}" for name in rows})
 
 
 def workers_table() -> str:
     """Return how time and memory grow with the reading processes, as `benchmarks.growth` did."""
-    return _measured("`--workers`", GROWTH, read_result("growth")["workers"]["rows"])
+    return measured_table("`--workers`", GROWTH, read_result("growth")["workers"]["rows"])
 
 
 SPEEDS = {"images a second": "{images_per_second:.1f}", "times the first": "{times_first:.2f}"}
@@ -212,12 +235,12 @@ SPEEDS = {"images a second": "{images_per_second:.1f}", "times the first": "{tim
 
 def processes_table() -> str:
     """Return how a job scales on one machine, as `benchmarks.scaling` measured it."""
-    return _measured("processes", SPEEDS, read_result("scaling")["processes"]["rows"])
+    return measured_table("processes", SPEEDS, read_result("scaling")["processes"]["rows"])
 
 
 def readers_table() -> str:
     """Return who should have the processors, as `benchmarks.scaling` measured it."""
-    return _measured("threads, `--workers`", SPEEDS, read_result("scaling")["readers"]["rows"])
+    return measured_table("threads, `--workers`", SPEEDS, read_result("scaling")["readers"]["rows"])
 
 
 HANDED = {"bytes": "bytes, for a GPU that scales", "float32": "float32, scaled by who reads"}
@@ -230,33 +253,7 @@ def feeding_table() -> str:
         "the main process, ms": "{main_milliseconds:.2f}",
     }
     name = "processor time a picture, handed over as"
-    return _measured(name, columns, read_result("feeding")["rows"], HANDED)
-
-
-def _measured(
-    name: str,
-    columns: Mapping[str, str],
-    rows: Mapping[str, Mapping[str, float]],
-    texts: Mapping[str, str] | None = None,
-) -> str:
-    """Return a table of measured values.
-
-    Args:
-        name: of what the rows are.
-        columns: header -> how it shows the values of a row, by their names.
-        rows: name -> values.
-        texts: names of the rows that are shown -> what they are called; None shows all by name.
-    """
-    lines = [
-        (text, *(form.format(**rows[key]) for form in columns.values()))
-        for key, text in (texts or {key: key for key in rows}).items()
-    ]
-    return _table((name, *columns), lines)
-
-
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return measured_table(name, columns, read_result("feeding")["rows"], HANDED)
 
 
 # Page -> name between its markers -> table.
@@ -265,6 +262,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/convert.md": {"conversion": conversion_table},
     "docs/train.md": {
         "complexity": complexity_table,
+        "recipes": recipes_table,
         "training": training_table,
         "save_memory": save_memory_table,
     },
@@ -273,6 +271,10 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "validation": validation_table,
         "network": network_table,
         "decisions": decisions_table,
+        "gpu_network": gpu.network_table,
+        "gpu_validation": gpu.validation_table,
+        "gpu_pixels": gpu.pixels_table,
+        "gpu_training": gpu.training_table,
     },
     "docs/scale.md": {
         "images": images_table,
@@ -290,10 +292,10 @@ def fill(page: str, text: str) -> str:
     Raises:
         ValueError: a table has no place on the page, or two.
     """
-    for name, table in PAGES[page].items():
+    for name, make in PAGES[page].items():
         start, end = f"<!-- table: {name} -->\n", "<!-- end of table -->"
         pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
-        content = f"{start}\n{table()}\n\n{end}"
+        content = f"{start}\n{make()}\n\n{end}"
         text, count = pattern.subn(lambda _, content=content: content, text)
         if count != 1:
             raise ValueError(f"{page}: one table {name!r} expected, found {count}")
@@ -301,5 +303,6 @@ def fill(page: str, text: str) -> str:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     for page in PAGES:
         (ROOT / page).write_text(fill(page, (ROOT / page).read_text()))

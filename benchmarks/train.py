@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.runs import in_turn, run, script, summary, write_result
+from benchmarks.runs import command_line, in_turn, run, script, summary, write_result
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 SEEDS = {"finetune": (0, 1, 2), "scratch": (0,)}
@@ -45,7 +45,7 @@ network = ResNeXt(Spec(blocks=(3, 4, 23, 3), cardinality=32, base_width=4))
 learner = Learner(network, IMAGENET_2017, machine, Objective())
 part = MicroBatch(inputs=torch.randn(16, 3, 224, 224), labels=torch.arange(16))
 for number in range(3):
-    learner.step([part], rate=0.01, weight=16, number=number + 1)
+    learner.step([part], lr=0.01, weight=16, number=number + 1)
 """
 
 
@@ -75,7 +75,7 @@ def train(folder: Path, name: str, words: Sequence[str], seed: int) -> dict[str,
     command = [script("resnext-train"), *IMAGES, *words, "--seed", str(seed)]
     took = run([*command, "--output", str(output)])
     history = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
-    wrong = [row["weights"]["images"] - row["weights"]["top1_correct"] for row in history]
+    wrong = [row["val_wrong"] for row in history]
     found = {kind: validated(output / f"{kind}.safetensors") for kind in ("best", "last")}
     if found != {"best": min(wrong), "last": wrong[-1]}:
         raise RuntimeError(f"{output}: {found} wrong, the trainer counted {wrong}")
@@ -83,7 +83,7 @@ def train(folder: Path, name: str, words: Sequence[str], seed: int) -> dict[str,
         "seed": seed,
         "seconds": round(took.seconds, 1),
         "peak_mb": round(took.peak_bytes / 1e6, 1),
-        "images": history[-1]["weights"]["images"],
+        "images": history[-1]["val_images"],
         "wrong": wrong,
         "best_wrong": found["best"],
         "last_wrong": found["last"],
@@ -109,4 +109,5 @@ def digest(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     main()

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.calibrated import write_calibrated
 from benchmarks.networks import RESNEXT_50
 from benchmarks.pictures import write_pictures
-from benchmarks.runs import Run, in_turn, script, write_result
+from benchmarks.runs import Run, command_line, in_turn, script, write_result
 
 IMAGES = 288
 ROUNDS = 5
@@ -83,4 +83,5 @@ def _split(runs: Sequence[Run]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    command_line().parse_args()
     main()

@@ -65,7 +65,7 @@ class OutputPath(NamedPath):
     "--preprocessing",
     metavar="NAME|FILE",
     help="Store this preprocessing: imagenet, cifar10, cifar100, or a TOML file with crop, mean, "
-    "std and, where they apply, scale and white.",
+    "std and, where they apply, scale and white (255 if mean and std are of bytes, 0..255).",
 )
 @click.option(
     "--at",
@@ -79,6 +79,7 @@ class OutputPath(NamedPath):
     help="Folder of downloads. Default: the user's cache folder.",
 )
 @click.option("--info", is_flag=True, help="Describe the sources and convert nothing.")
+@click.option("--modules", is_flag=True, help="With --info: the tree of modules, or the tensors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @click.version_option(package_name="resnext", prog_name=PROG)
 def main(
@@ -92,6 +93,7 @@ def main(
     at: str | None,
     cache: Path | None,
     info: bool,
+    modules: bool,
     as_json: bool,
 ) -> int:
     """Convert original ResNeXt and ResNet checkpoints (.t7, Lua Torch7) to PyTorch.
@@ -105,6 +107,8 @@ def main(
     """
     if info:
         _check_info(click.get_current_context())
+    elif modules:
+        raise click.UsageError("--modules without --info, which prints them; give both")
     path, is_folder = output or (None, False)
     config = ConversionConfig(
         output=path,
@@ -119,7 +123,9 @@ def main(
         check_output(config, sources)
 
     def work(text: str) -> tuple[dict[str, object], list[str]]:
-        return _describe(text, cache, at) if info else _convert(text, cache, config)
+        if info:
+            return _describe(text, cache, at=at, modules=modules)
+        return _convert(text, cache, config)
 
     results, failures = _each(sources, work, as_json=as_json)
     if as_json:
@@ -130,11 +136,13 @@ def main(
     return BAD_INPUT if failures else 0
 
 
-def _describe(text: str, cache: Path | None, at: str | None) -> tuple[dict[str, object], list[str]]:
+def _describe(
+    text: str, cache: Path | None, *, at: str | None, modules: bool
+) -> tuple[dict[str, object], list[str]]:
     from convert.conversion import describe_source
     from convert.location import find_location
 
-    return describe_source(find_location(text, cache=cache), at=at)
+    return describe_source(find_location(text, cache=cache), at=at, modules=modules)
 
 
 def _convert(
@@ -187,9 +195,9 @@ def _preprocessing(name: str | None) -> "Preprocessing | None":
     """Return the row that `--preprocessing` names: one of ours, or a TOML file."""
     if name is None:
         return None
-    from resnext.preprocessing import PREPROCESSINGS, read_preprocessing
+    from resnext.preprocessing import named_preprocessing
 
-    return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))
+    return named_preprocessing(name)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,14 @@ from convert.description import describe_file
 from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.export.formats import EXPORTERS, Exporter
-from convert.loading import is_safetensors, load_converted, load_original, naming
+from convert.loading import (
+    found_at,
+    is_safetensors,
+    load_converted,
+    load_original,
+    naming,
+    others_note,
+)
 from convert.location import Location, fetch_file, start_sha256
 from convert.options import ConversionConfig
 from convert.summary import (
@@ -31,11 +38,12 @@ STREAM: Final = re.compile(r"/dev/(stdin|fd/\d+)|/proc/\w+/fd/\d+")
 
 
 def describe_source(
-    source: Location, *, at: str | None = None
+    source: Location, *, at: str | None = None, modules: bool = False
 ) -> tuple[dict[str, object], list[str]]:
-    """Describe one source: as fields for JSON, and as lines."""
+    """Describe one source: as fields for JSON, and as lines; with its modules if asked for."""
     description = describe_file(fetch_file(source, download_bar), at=at)
-    return description_fields(description), list(description_lines(description))
+    fields = description_fields(description, modules=modules)
+    return fields, list(description_lines(description, modules=modules))
 
 
 def convert_source(
@@ -65,7 +73,7 @@ def convert_source(
 def _export(path: Path, target: Path, exporter: Exporter, config: ConversionConfig) -> Conversion:
     """Write a converted checkpoint in another format, or with another preprocessing."""
     # Before any check of the output: a fault of the file matters more.
-    checkpoint = _stored(load_converted(path), config)
+    checkpoint = _stored(load_converted(path, at=config.at), config)
     if exporter.name == "safetensors" and config.preprocessing is None:
         raise SourceError(
             "converted already; --info describes it, --to writes other formats, --preprocessing "
@@ -109,7 +117,15 @@ def _convert(
     else:
         exporter.write(stored(), target)
     usage = exporter.usage.format(target)
-    return Conversion(source=path, target=target, checkpoint=stored(), proof=proof, usage=usage)
+    return Conversion(
+        source=path,
+        target=target,
+        checkpoint=stored(),
+        proof=proof,
+        usage=usage,
+        place=found_at(original.tree),
+        note=others_note(original.file),
+    )
 
 
 def _stored(checkpoint: Checkpoint, config: ConversionConfig) -> Checkpoint:

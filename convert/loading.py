@@ -4,19 +4,23 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
+from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.location import require_file, start_sha256
 from convert.torch7 import file as t7
+from convert.torch7.errors import NoNetworkError
 from convert.torch7.mapping import Network, read_network
-from convert.torch7.tree import Module, find_network
+from convert.torch7.tree import WHOLE, Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError, ConvertError
+from resnext.fields import cut
+from resnext.images.imagenet import NAMES, WNIDS
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing
 from resnext.published import Row, published_row
 from resnext.spec import Spec
@@ -49,7 +53,7 @@ class Original:
         spec = self.network.spec
         row = published_row(spec, file=self.path.name, size=self.file.bytes)
         preprocessing, origin = assumed_preprocessing(spec, row)
-        return Checkpoint(
+        checkpoint = Checkpoint(
             spec=spec,
             tensors=self.network.tensors,
             preprocessing=preprocessing,
@@ -65,24 +69,37 @@ class Original:
                 conversions=self.network.conversions,
             ),
         )
+        return _with_imagenet(checkpoint)
 
 
 def load_checkpoint(path: Path, *, at: str | None = None) -> Checkpoint:
     """Return the checkpoint in a file, as `convert.load` does."""
     require_file(path)
     if is_safetensors(path):
-        return load_converted(path)
+        return load_converted(path, at=at)
     return load_original(path, sha256=start_sha256(path), at=at).checkpoint()
 
 
-def load_converted(path: Path) -> Checkpoint:
+def load_converted(path: Path, *, at: str | None = None) -> Checkpoint:
     """Return a converted checkpoint, its values checked like those of an original.
 
+    Args:
+        path: the file.
+        at: refused, as a converted file has one network.
+
     Raises:
+        SourceError: a place was given.
         CheckpointError: it is damaged, or this project did not write it.
         OSError: it cannot be opened.
     """
-    checkpoint = Checkpoint.load(path)
+    if at is not None:
+        error = SourceError(
+            f"a .t7 with a network at {cut(at)} expected, found a converted file, which has one "
+            "network only; leave --at out"
+        )
+        error.path = path
+        raise error
+    checkpoint = _with_imagenet(Checkpoint.load(path))
     for name, array in checkpoint.tensors.items():
         fault = None
         if not np.isfinite(array).all():
@@ -95,6 +112,17 @@ def load_converted(path: Path) -> Checkpoint:
                 "damaged, convert the original again or take another checkpoint"
             )
     return checkpoint
+
+
+def _with_imagenet(checkpoint: Checkpoint) -> Checkpoint:
+    """Return the checkpoint with ImageNet's classes, if it is a published network of these.
+
+    The original's files name no classes, and files of earlier versions did not either.
+    """
+    published = checkpoint.provenance.published_name and checkpoint.training is None
+    if not published or checkpoint.classes or checkpoint.spec.classes != len(WNIDS):
+        return checkpoint
+    return replace(checkpoint, classes=NAMES, wnids=WNIDS)
 
 
 def load_original(path: Path, *, sha256: Future[str], at: str | None = None) -> Original:
@@ -111,8 +139,28 @@ def load_original(path: Path, *, sha256: Future[str], at: str | None = None) -> 
     """
     with naming(path):
         file = t7.load(path)
-        tree = find_network(file.root, at=at)
+        try:
+            tree = find_network(file.root, at=at)
+        except NoNetworkError as error:
+            if note := others_note(file):
+                raise NoNetworkError(f"{error}; {note}") from error
+            raise
         return Original(path, file, tree, read_network(tree), sha256)
+
+
+def found_at(module: Module) -> str | None:
+    """Return the place of a network in its file; None if it is all that the file holds."""
+    return None if module.path == WHOLE else module.path
+
+
+def others_note(file: t7.File) -> str | None:
+    """Return a note that further values follow in a file, or None."""
+    if not file.others:
+        return None
+    return (
+        f"the first of {file.others + 1} values of the file is read, as Torch7's torch.load does; "
+        "save another one to a file of its own"
+    )
 
 
 @contextmanager
@@ -134,7 +182,7 @@ def assumed_preprocessing(
     It is the published row's; else ImageNet's for four stages, CIFAR's for three stages with 10 or
     100 classes; else none.
     """
-    if row:
+    if row and row.preprocessing:
         return row.preprocessing, Origin.PUBLISHED
     name = "imagenet" if len(spec.blocks) == 4 else f"cifar{spec.classes}"
     if name in PREPROCESSINGS:

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from convert.contents import module_classes, module_fields, module_lines
 from convert.description import Description, NetworkFacts
 from resnext.checkpoint import Checkpoint, Origin
-from resnext.images.names import few
+from resnext.fields import cut
+from resnext.images.names import class_list
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
 
@@ -24,6 +27,8 @@ class Conversion:
         proof: None with --no-verify.
         original: the source is an original file, not a converted one.
         usage: code that loads the output; empty where that is well known.
+        place: of the network in the source, where that is not the file's only value.
+        note: what else a person should know of the source.
     """
 
     source: Path
@@ -32,6 +37,8 @@ class Conversion:
     proof: "Proof | None"
     original: bool = True
     usage: str = ""
+    place: str | None = None
+    note: str | None = None
 
     @property
     def network(self) -> str:
@@ -44,15 +51,19 @@ def conversion_lines(conversion: Conversion) -> Iterator[str]:
     checkpoint = conversion.checkpoint
     provenance = checkpoint.provenance
     parameters = layout(checkpoint.spec).parameters()
-    yield f"{conversion.source}: {conversion.network}, {parameters:,} parameters"
-    yield from (f"  converted: {text}" for text in provenance.conversions)
+    yield f"{conversion.source}: {cut(conversion.network)}, {parameters:,} parameters"
+    if conversion.place:
+        yield f"  found at {conversion.place}"
+    if conversion.note:
+        yield f"  note: {conversion.note}"
+    yield from (f"  {line}" for line in _conversions(provenance.conversions))
     if conversion.proof:
         yield f"  proven: {conversion.proof.describe()}"
     elif conversion.original:
         yield "  not proven (--no-verify)"
     yield from (f"  {line}" for line in _preprocessing(checkpoint.preprocessing, checkpoint.origin))
     if provenance.licence:
-        yield f"  licence of the weights: {provenance.licence}"
+        yield f"  licence of the weights: {cut(provenance.licence)}"
     yield f"{conversion.target}: {_bytes(conversion.target):,} bytes"
     if conversion.usage:
         yield f"  {conversion.usage}"
@@ -71,6 +82,8 @@ def conversion_fields(conversion: Conversion) -> dict[str, object]:
         "source": str(conversion.source),
         "output": str(conversion.target),
         "network": conversion.network,
+        "place": conversion.place,
+        "note": conversion.note,
         "parameters": layout(checkpoint.spec).parameters(),
         "spec": checkpoint.spec.to_fields(),
         "preprocessing": _preprocessing_fields(checkpoint.preprocessing, checkpoint.origin),
@@ -79,33 +92,52 @@ def conversion_fields(conversion: Conversion) -> dict[str, object]:
     }
 
 
-def description_lines(description: Description) -> Iterator[str]:
-    """Yield the lines that describe a file."""
-    yield f"{description.file}: {description.bytes:,} bytes, {description.format}"
-    types = ", ".join(f"{count} {name}" for name, count in description.tensor_types.items())
-    yield f"tensors: {types or 'none'}"
+def description_lines(description: Description, *, modules: bool) -> Iterator[str]:
+    """Yield the lines that describe a file; its summary comes last.
+
+    Args:
+        description: of the file.
+        modules: whether its tree of modules is shown, of a converted file its tensors.
+    """
+    yield f"{description.file}: {description.bytes:,} bytes, {cut(description.format)}"
+    if modules:
+        if description.module:
+            yield from module_lines(description.module)
+        for name, array in description.tensors.items():
+            yield f"{name} {array.shape}"
+    if description.contents:
+        yield from description.contents.lines()
+    if description.beside:
+        yield "beside the network:"
+        for part in description.beside:
+            yield from part.lines(1)
+    yield f"tensors: {_counted(description.tensor_types) or 'none'}"
+    if description.module:
+        yield f"modules: {_counted(module_classes(description.module))}"
+    if description.place:
+        yield f"place of the network: {description.place}"
+    if description.note:
+        yield f"note: {description.note}"
     if network := description.network:
         yield from _network_lines(network)
     else:
         yield f"not convertible: {description.refusal}"
-    yield from (f"beside the network: {line}" for line in description.beside)
-    yield from ("", *description.tree)
 
 
 def _network_lines(network: NetworkFacts) -> Iterator[str]:
     spec, side = network.spec, network.input_size
     form = f", written in form {network.form}" if network.form else ""
-    yield f"network: {network.name}{form}"
+    yield f"network: {cut(network.name)}{form}"
     fields = spec.to_fields()
     yield f"spec: {', '.join(f'{name} {value}' for name, value in fields.items())}"
     yield f"parameters: {network.parameters:,}"
     yield f"multiply-adds: {network.multiply_adds / 1e9:.3f} G at {side} x {side}"
     yield from _preprocessing(network.preprocessing, network.origin)
-    yield from (f"converted: {text}" for text in network.conversions)
+    yield from _conversions(network.conversions)
     if network.licence:
-        yield f"licence of the weights: {network.licence}"
+        yield f"licence of the weights: {cut(network.licence)}"
     if network.classes is not None:
-        yield f"classes: {few(network.classes)}"
+        yield f"classes: {class_list(network.classes)}"
     if network.training is not None:
         yield from _training(network.training)
     if network.sha256:
@@ -117,17 +149,26 @@ def _network_lines(network: NetworkFacts) -> Iterator[str]:
         yield f"conversion: {proof}"
 
 
-def description_fields(description: Description) -> dict[str, object]:
-    """Return a description as plain values."""
+def description_fields(description: Description, *, modules: bool) -> dict[str, object]:
+    """Return a description as plain values, with its tree of modules if that is asked for."""
+    contents, module = description.contents, description.module
     fields: dict[str, object] = {
         "file": description.file,
         "bytes": description.bytes,
         "format": description.format,
         "tensor_types": description.tensor_types,
         "refusal": description.refusal,
-        "beside": list(description.beside),
-        "tree": list(description.tree),
+        "note": description.note,
+        "place": description.place,
+        "contents": contents.to_fields() if contents else None,
+        "beside": [part.to_fields() for part in description.beside],
     }
+    if modules:
+        fields["modules"] = module_fields(module) if module else None
+        fields["tensors"] = [
+            {"name": name, "type": array.dtype.name, "shape": array.shape, "bytes": array.nbytes}
+            for name, array in description.tensors.items()
+        ]
     if network := description.network:
         fields |= {
             "network": network.name,
@@ -147,19 +188,46 @@ def description_fields(description: Description) -> dict[str, object]:
     return fields
 
 
+# Of a line or list from a file's header, which may hold anything.
+MOST_FACTS: Final = 20
+LONGEST: Final = 2000
+
+# What a header of a training calls the weights of a checkpoint -> in words.
+WEIGHTS: Final = {"weights": "as after the last step", "average": "averaged over the last steps"}
+
+
+def _counted(kinds: Mapping[str, int]) -> str:
+    more = f", and {len(kinds) - MOST_FACTS} other classes" if len(kinds) > MOST_FACTS else ""
+    return ", ".join(f"{n} {name}" for name, n in islice(kinds.items(), MOST_FACTS)) + more
+
+
+def _conversions(texts: tuple[str, ...]) -> Iterator[str]:
+    yield from (f"converted: {cut(text)}" for text in texts[:MOST_FACTS])
+
+
 def _training(facts: Mapping[str, object]) -> Iterator[str]:
-    """Yield all facts of a training that a header holds, whatever they are."""
+    """Yield all facts of a training that a header holds, whatever they are.
+
+    The stem of its recipe is left out: it is for networks that are trained from random weights, and
+    the spec states the network's own.
+    """
     groups = {name: each for name, each in facts.items() if isinstance(each, Mapping)}
     rest = {name: each for name, each in facts.items() if name not in groups}
+    kind = rest.get("weights")
+    if isinstance(kind, str) and kind in WEIGHTS:
+        rest["weights"] = WEIGHTS[kind]
     yield f"trained: {_listed(rest)}"
-    yield from (f"  {name}: {_listed(each)}" for name, each in groups.items())
+    for name, each in islice(groups.items(), MOST_FACTS):
+        shown = {key: fact for key, fact in each.items() if (name, key) != ("recipe", "stem")}
+        yield f"  {cut(name)}: {_listed(shown)}"
 
 
 def _listed(facts: Mapping[str, object]) -> str:
-    return ", ".join(
-        f"{name} {json.dumps(each) if isinstance(each, Mapping | list) else each}"
+    words = ", ".join(
+        f"{cut(name)} {cut(json.dumps(each) if isinstance(each, Mapping | list) else str(each))}"
         for name, each in facts.items()
     )
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]} ..."
 
 
 def _preprocessing(row: Preprocessing | None, origin: Origin | None) -> Iterator[str]:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import CheckpointError, PreprocessingError, SpecError
-from resnext.files import whole_file
+from resnext.fields import cut
+from resnext.files import open_plain, whole_file
 from resnext.header import Origin, Provenance, from_metadata, to_fields, to_metadata
 from resnext.layout import Layout, layout
 from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
-from resnext.tensor_file import LENGTH, tensor_header, write_tensors
+from resnext.tensor_file import LENGTH, pickle_kind, tensor_header, write_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -41,12 +42,14 @@ class Checkpoint:
         preprocessing: of the input images; None where it is not known.
         origin: where `preprocessing` comes from.
         provenance: where the weights come from.
-        classes: the name of each label; None where the names are not known.
+        classes: the name of each label; None where the names are not known. ImageNet has two
+            classes called crane, and two called maillot.
+        wnids: the WordNet id of each label, of a published network of ImageNet's classes.
         training: how it was trained here, as values that JSON takes; None if it was not.
 
     Raises:
         CheckpointError: the tensors' names, shapes or types are not those of the spec, or there are
-            more or fewer class names than classes.
+            more or fewer class names or wnids than classes.
     """
 
     spec: Spec
@@ -55,6 +58,7 @@ class Checkpoint:
     origin: Origin | None
     provenance: Provenance
     classes: tuple[str, ...] | None = None
+    wnids: tuple[str, ...] | None = None
     training: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
@@ -62,10 +66,9 @@ class Checkpoint:
         if faults := _tensor_faults(found, layout(self.spec)):
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             raise CheckpointError(f"{faults[0]}{more}")
-        if self.classes is not None and len(self.classes) != self.spec.classes:
-            raise CheckpointError(
-                f"{self.spec.classes} class names expected, found {len(self.classes)}"
-            )
+        for what, names in (("class names", self.classes), ("wnids", self.wnids)):
+            if names is not None and len(names) != self.spec.classes:
+                raise CheckpointError(f"{self.spec.classes} {what} expected, found {len(names)}")
 
     @property
     def name(self) -> str:
@@ -75,6 +78,14 @@ class Checkpoint:
         """
         source = self.provenance.source_file
         return self.provenance.published_name or (Path(source).stem if source else self.spec.name)
+
+    @property
+    def matched_names(self) -> tuple[str, ...] | None:
+        """Return the names by which the classes of images are matched, None if they are not.
+
+        Images of ImageNet's classes are matched by wnids or by the numbers of the labels.
+        """
+        return self.classes if self.wnids is None else None
 
     @property
     def history(self) -> str:
@@ -144,6 +155,7 @@ class Checkpoint:
             origin=self.origin,
             provenance=self.provenance,
             classes=self.classes,
+            wnids=self.wnids,
             training=self.training,
         )
 
@@ -162,7 +174,7 @@ class Checkpoint:
         """
         from safetensors import SafetensorError, safe_open
 
-        Path(path).open("rb").close()  # an OSError that names the file
+        open_plain(Path(path), CheckpointError).close()  # an OSError that names the file
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
@@ -183,16 +195,18 @@ class Checkpoint:
 
 
 def _unread(path: Path, error: Exception) -> str:
-    """Return why a file cannot be read as safetensors: it is an original .t7, or damaged.
+    """Return why a file cannot be read as safetensors: it is of another kind, or damaged.
 
     Torch7's files begin with the tag of a table or an object, as an integer or as text.
     """
     with path.open("rb") as file:
-        head = file.read(8)
-    binary = head[:4] in (b"\3\0\0\0", b"\4\0\0\0") and any(head[4:])
+        head = file.read(512)
+    if pickled := pickle_kind(head):
+        return f"a converted file expected, found {pickled}"
+    binary = head[:4] in (b"\3\0\0\0", b"\4\0\0\0") and any(head[4:8])
     if binary or head.startswith((b"3\n", b"4\n")):
         return "a converted file expected, found an original .t7; resnext-convert converts it"
-    return f"not a whole safetensors file ({error}); convert the original again"
+    return f"not a whole safetensors file ({cut(str(error))}); convert the original again"
 
 
 def _frozen(array: Array) -> Array:
@@ -203,12 +217,12 @@ def _frozen(array: Array) -> Array:
 def _tensor_faults(found: Mapping[str, tuple[tuple[int, ...], str]], rows: Layout) -> list[str]:
     expected = rows.tensors()
     faults = [f"tensor {name} is missing" for name in expected if name not in found]
-    faults += [f"tensor {name} is unexpected" for name in found if name not in expected]
+    faults += [f"tensor {cut(name)} is unexpected" for name in found if name not in expected]
     for name, (shape, dtype) in found.items():
         wanted = COUNTERS if name.endswith("num_batches_tracked") else FLOATS
         if name in expected and (shape != expected[name] or dtype not in wanted):
             faults.append(
                 f"tensor {name}: {' or '.join(wanted)} {expected[name]} expected, "
-                f"found {dtype} {shape}"
+                f"found {dtype} {cut(str(shape))}"
             )
     return faults

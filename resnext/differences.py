@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import takewhile, zip_longest
 from typing import Final
 
+from resnext.fields import cut
+
 WIDTH: Final = 40  # characters of a value that a message shows at most
 BEFORE: Final = 10  # of these, how many precede the first one that differs
 
@@ -43,7 +45,7 @@ def first_difference(one: object, other: object, name: str = "") -> Difference |
         same = takewhile(lambda pair: pair[0] == pair[1], zip_longest(mine, theirs))
         start = len(list(same)) - BEFORE
         return Difference(name=name, one=_cut(mine, start), other=_cut(theirs, start))
-    found = (first_difference(a, b, f"{name} {key}".strip()) for key, a, b in pairs)
+    found = (first_difference(a, b, cut(f"{name} {key}".strip())) for key, a, b in pairs)
     return next((each for each in found if each), None)
 
 

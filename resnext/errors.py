@@ -9,6 +9,11 @@ class ResnextError(Exception):
     All errors of the project derive from it, so that a command catches one class.
     """
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return the message as a command prints it: one line, where it is not about several."""
+        return (str(self),)
+
 
 class ConvertError(ResnextError):
     """A file that was not converted.
@@ -36,7 +41,17 @@ class PreprocessingError(ResnextError):
 
 
 class PublishedError(ResnextError):
-    """A table of networks and claims that cannot be read."""
+    """A table of networks and claims that cannot be read; a message for each of its faults."""
+
+    def __init__(self, *faults: str) -> None:
+        """Take the messages, each of which starts with the name of the file."""
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return a line for each fault."""
+        return self.faults
 
 
 class ImageError(ResnextError):

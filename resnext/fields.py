@@ -5,14 +5,17 @@ Every check names the value in its message, "network 'mine': bytes must be a who
 """
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
 from reprlib import Repr
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, Self, TypeGuard
 
 from resnext.errors import ResnextError
+from resnext.files import read_once
 
 Error = type[ResnextError]
 
@@ -22,8 +25,85 @@ Shape = type | Mapping[str, Any]
 # No count reaches this, and NumPy's integers end here.
 COUNT_LIMIT: Final = 2**63
 
+# Bytes of a file of TOML; the tables that people write have some thousands.
+LARGEST: Final = 1 << 24
+
 # Characters of a value from a file that are put into a message, at most.
 SHOWN: Final = 200
+
+
+class WrittenFloat(float):
+    """A number of a TOML file with a point, which keeps its digits: "4.10" is more than 4.1.
+
+    Attributes:
+        text: as it is written, without a leading plus and without underscores.
+    """
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Take the number as it is written."""
+        number = super().__new__(cls, text)
+        number.text = text.replace("_", "").removeprefix("+")
+        return number
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class Faults:
+    """The messages of errors that do not end the reading of a file."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Keep the message of an error of the project that ends the block."""
+        try:
+            yield
+        except ResnextError as error:
+            self.texts += error.lines
+
+
+class GatheredFields:
+    """The fields of a table of which every fault is to be reported, not only the first.
+
+    Attributes:
+        fields: as they were found; none if it is no table.
+        where: names the table in messages.
+    """
+
+    def __init__(
+        self, value: object, known: Collection[str], where: str, faults: Faults, error: Error
+    ) -> None:
+        """Check that it is a table of known fields; `faults` takes what is wrong.
+
+        Args:
+            value: of the file.
+            known: the fields that it may have.
+            where: names the table in messages.
+            faults: of the whole file.
+            error: whose message a fault is.
+        """
+        self.where, self._faults, self._before = where, faults, len(faults.texts)
+        self.fields: Mapping[str, object] = {}
+        with faults.gathered():
+            self.fields = check_table(value, where, error)
+            check_known(self.fields, known, where, error)
+
+    @property
+    def are_fine(self) -> bool:
+        """Tell whether no fault was found since the table was begun."""
+        return len(self._faults.texts) == self._before
+
+    def take(self, name: str, check: Callable[[object, str], Any], usual: Any = MISSING) -> Any:
+        """Return the checked value of a field, `usual` if it is left out, None if it is wrong."""
+        if name not in self.fields and usual is not MISSING:
+            return usual
+        with self._faults.gathered():
+            return check(self.fields.get(name), f"{self.where}: {name}")
+        return None
 
 
 class BriefRepr(Repr):
@@ -53,15 +133,16 @@ def cut(text: str) -> str:
 
 
 def read_toml(path: Path, error: Error) -> dict[str, object]:
-    """Return the top table of a TOML file.
+    """Return the top table of a TOML file; its fractions are of the class `WrittenFloat`.
 
     Raises:
-        error: it is not TOML.
+        error: it is not TOML, or has no end.
         OSError: it cannot be read.
     """
     try:
         # Editors on Windows begin a file with a byte order mark.
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        text = read_once(path, error, most=LARGEST).decode("utf-8-sig")
+        return tomllib.loads(text, parse_float=WrittenFloat)
     # ValueError: also of a number with more digits than Python reads.
     except (ValueError, RecursionError) as cause:
         raise error(f"{path}: not a TOML file: {cut(str(cause))}") from cause
@@ -79,7 +160,10 @@ def check_known(
 ) -> None:
     """Raise `error` if a table has a field that is not among the known ones."""
     if unknown := sorted(set(fields).difference(known)):
-        raise error(f"{name}: unknown field {shown(unknown[0])}")
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise error(
+            f"{name}: unknown field {shown(unknown[0])}{more}; the fields are {', '.join(known)}"
+        )
 
 
 def check_text(value: object, name: str, error: Error) -> str:
@@ -87,6 +171,15 @@ def check_text(value: object, name: str, error: Error) -> str:
     if not isinstance(value, str):
         raise error(f"{name} must be a text, found {shown(value)}")
     return value
+
+
+def check_written(value: object, name: str, error: Error) -> str:
+    """Return a text, or a number as the text that was meant, with the digits of a TOML file."""
+    if isinstance(value, WrittenFloat):
+        return value.text
+    if is_whole(value) and -COUNT_LIMIT < int(value) < COUNT_LIMIT:
+        return str(value)
+    return check_text(value, name, error)
 
 
 def check_whole(value: object, name: str, error: Error) -> int:

@@ -1,15 +1,124 @@
-"""Files that appear whole or not at all."""
+"""Files that are read within a bound, whatever they are, and appear whole or not at all."""
 
+import errno
 import os
+import select
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from tempfile import NamedTemporaryFile
-from typing import IO, Final
+from typing import IO, BinaryIO, Final
+
+from resnext.errors import ResnextError
+
+KINDS: Final = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+CHUNK: Final = 1 << 20  # bytes
+POLL: Final = 200  # milliseconds
 
 # Letters of a file's name in the name of its temporary file. A name has at most 255 bytes, which
 # may be only 63 letters.
 MOST_LETTERS: Final = 48
+
+# Files and folders of this process that are being written, for an end without a clean-up.
+_unfinished: set[str] = set()
+
+
+def open_plain(path: Path, error: type[ResnextError]) -> BinaryIO:
+    """Open an ordinary file, whose parts can be read in any order and again.
+
+    Raises:
+        error: it is a pipe or a device; opening it might wait for ever.
+        OSError: it cannot be opened.
+    """
+    kind = KINDS.get(stat.S_IFMT(path.stat().st_mode))
+    if kind is not None:
+        raise error(
+            f"{path}: a file on disk expected, found {kind}; save what comes from there in a file, "
+            "and name that"
+        )
+    return path.open("rb")
+
+
+def read_once(path: Path, error: type[ResnextError], *, most: int, patience: float = 10) -> bytes:
+    """Return all bytes of a text file or a pipe, which is opened once.
+
+    Args:
+        path: of the file.
+        error: what is raised.
+        most: bytes.
+        patience: seconds to wait for somebody who writes to the pipe.
+
+    Raises:
+        error: there are more bytes, or nobody writes.
+        OSError: it cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(kind):
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - of a descriptor
+        parts, size = [], 0
+        if stat.S_ISFIFO(kind):
+            parts.append(_first_byte(path, descriptor, error, patience))
+            os.set_blocking(descriptor, True)
+        while part := file.read(CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > most or (b"\0" in part and not stat.S_ISREG(kind)):
+                raise error(
+                    f"{path}: a text of at most {most} bytes expected, found no end of it, or no "
+                    "text"
+                )
+    return b"".join(parts)
+
+
+def _first_byte(path: Path, descriptor: int, error: type[ResnextError], patience: float) -> bytes:
+    """Wait until a pipe has a byte, which is returned, or has ended."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    end = time.monotonic() + patience
+    while True:
+        is_ready = waiting.poll(POLL)
+        try:
+            byte = os.read(descriptor, 1)
+        except BlockingIOError:  # somebody has opened it, and has not written yet
+            continue
+        if byte or is_ready:
+            return byte
+        if time.monotonic() > end:
+            raise error(f"{path}: a file expected, found a pipe to which nobody writes")
+
+
+def remove_unfinished() -> None:
+    """Remove what this process is writing and has not finished, where no block will end any more.
+
+    Raises nothing: what cannot be removed stays.
+    """
+    for path in tuple(_unfinished):
+        with suppress(OSError):
+            if Path(path).is_dir():
+                rmtree(path, ignore_errors=True)
+            else:
+                Path(path).unlink()
+
+
+@contextmanager
+def unfinished(path: str) -> Iterator[None]:
+    """Let `remove_unfinished` remove a hidden file or folder while the block writes it."""
+    _unfinished.add(path)
+    try:
+        yield
+    finally:
+        _unfinished.discard(path)
 
 
 @contextmanager
@@ -32,7 +141,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         ) as file:
             hidden = file.name
             try:
-                yield file
+                with unfinished(hidden):
+                    yield file
                 file.close()
                 umask = os.umask(0)
                 os.umask(umask)

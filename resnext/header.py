@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, Final, TypeVar
 
 from resnext.errors import CheckpointError
+from resnext.fields import COUNT_LIMIT
 from resnext.preprocessing import Preprocessing
 from resnext.published import published
 from resnext.spec import Spec
@@ -19,6 +20,8 @@ SOURCE_FIELDS: Final = ("source_file", "source_sha256", "source_bytes")
 # "form" of its header begins; a number follows. It is safetensors too, but no checkpoint.
 TRAINING_STATE_FILE: Final = "state.safetensors"
 TRAINING_STATE_FORM: Final = "resnext-train state "
+# Of a text in a header, which messages and reports show whole.
+MOST_LETTERS: Final = 1000
 
 
 class Origin(StrEnum):
@@ -64,6 +67,7 @@ def to_fields(
     origin: Origin | None,
     provenance: Provenance,
     classes: tuple[str, ...] | None,
+    wnids: tuple[str, ...] | None,
     training: Mapping[str, object] | None,
 ) -> dict[str, object]:
     """Return the facts of a checkpoint as values that JSON takes; what is not known is left out."""
@@ -75,6 +79,7 @@ def to_fields(
         **asdict(provenance),
         "proof": None if proof is None else float(f"{proof:.1e}"),
         "classes": classes,
+        "wnids": wnids,
         "training": training,
     }
     return {name: value for name, value in fields.items() if value is not None}
@@ -106,20 +111,21 @@ def from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
         "origin": None if origin is None else _entry(metadata, "preprocessing_origin", _ORIGIN),
         "provenance": _provenance(metadata, spec),
         "classes": _entry(metadata, "classes", _TEXTS) if "classes" in metadata else None,
+        "wnids": _entry(metadata, "wnids", _TEXTS) if "wnids" in metadata else None,
         "training": _entry(metadata, "training", _OBJECT) if "training" in metadata else None,
     }
 
 
 def _provenance(metadata: Mapping[str, str], spec: Spec) -> Provenance:
     sourceless = "training" in metadata and not any(key in metadata for key in SOURCE_FIELDS)
-    published_name = metadata.get("published_name")
+    published_name = _optional(metadata, "published_name")
     _check_name(published_name, spec)
     return Provenance(
         source_file=None if sourceless else _entry(metadata, "source_file", _TEXT),
         source_sha256=None if sourceless else _entry(metadata, "source_sha256", _TEXT),
         source_bytes=None if sourceless else _entry(metadata, "source_bytes", _COUNT),
         published_name=published_name,
-        licence=metadata.get("licence"),
+        licence=_optional(metadata, "licence"),
         converted_by=_entry(metadata, "converted_by", _TEXT),
         conversions=_entry(metadata, "conversions", _TEXTS),
         proof=_entry(metadata, "proof", _DIFFERENCE) if "proof" in metadata else None,
@@ -161,6 +167,23 @@ def _entry(metadata: Mapping[str, str], name: str, kind: tuple[str, Callable[[st
         ) from error
 
 
+def _optional(metadata: Mapping[str, str], name: str) -> str | None:
+    return _entry(metadata, name, _TEXT) if name in metadata else None
+
+
+def _short(text: str) -> str:
+    if len(text) > MOST_LETTERS:
+        raise ValueError
+    return text
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < COUNT_LIMIT:
+        raise ValueError
+    return value
+
+
 def _texts(text: str) -> tuple[str, ...]:
     value = json.loads(text)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -182,9 +205,9 @@ def _difference(text: str) -> float:
     return value
 
 
-_TEXT = ("a text", str)
+_TEXT = (f"a text of at most {MOST_LETTERS} letters", _short)
 _TEXTS = ("a list of texts in JSON", _texts)
 _OBJECT = ("an object in JSON", _object)
-_COUNT = ("a whole number", int)
+_COUNT = ("a whole number below 2**63", _count)
 _DIFFERENCE = ("a number from 0", _difference)
 _ORIGIN = (f"one of {', '.join(Origin)}", Origin)

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -62,6 +63,62 @@ def usual_threads(*, processes: int) -> int | None:
     if processes == 1 or "OMP_NUM_THREADS" in os.environ:  # which torchrun sets to 1
         return None
     return max(cores() // processes, 1)
+
+
+def free_memory(
+    *, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")
+) -> int | None:
+    """Return the bytes that this process can still take: of the machine, and of its own limits.
+
+    Limits are those of control groups, by which containers and schedulers end a process that takes
+    more. Memory that holds files only counts as free.
+
+    Args:
+        proc, cgroups: where the kernel tells of itself.
+
+    Returns:
+        None where the system does not tell.
+    """
+    found = []
+    with suppress(OSError, ValueError, LookupError):
+        rows = map(str.split, (proc / "meminfo").read_text().splitlines())
+        kilobytes = {row[0]: int(row[1]) for row in rows}
+        found.append((kilobytes["MemAvailable:"] + kilobytes["SwapFree:"]) << 10)
+    for folder in _control_groups(proc, cgroups):
+        for limit, usage in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            with suppress(OSError, ValueError):  # "max" where there is no limit
+                left = int((folder / limit).read_text()) - int((folder / usage).read_text())
+                found.append(max(left + _file_bytes(folder / "memory.stat"), 0))
+    return min(found, default=None)
+
+
+def _control_groups(proc: Path, cgroups: Path) -> list[Path]:
+    """Return the folders of the control groups that limit this process, its own and those above."""
+    try:
+        lines = (proc / "self" / "cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        number, _, rest = line.partition(":")
+        kinds, _, path = rest.partition(":")
+        if number == "0" or "memory" in kinds.split(","):
+            top = cgroups if number == "0" else cgroups / "memory"
+            own = top / path.lstrip("/")
+            found += [own, *(above for above in own.parents if above.is_relative_to(top))]
+    return found
+
+
+def _file_bytes(path: Path) -> int:
+    """Return how much of a control group's memory holds files that can be read again."""
+    try:
+        rows = dict(line.split() for line in path.read_text().splitlines())
+        return int(rows.get("total_inactive_file", rows.get("inactive_file", 0)))
+    except (OSError, ValueError):
+        return 0
 
 
 def keep_freed_memory() -> None:

@@ -1,12 +1,12 @@
 """The preprocessing of images before a network, as a row of numbers that belongs to the weights."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from resnext.errors import PreprocessingError
-from resnext.fields import check_known, is_number, is_whole, read_toml, shown
+from resnext.fields import Faults, check_known, is_number, is_whole, read_toml, shown
 
 # Pixels of a side. Images of more than about the square of this are refused by the decoder.
 LONGEST: Final = 9459
@@ -35,16 +35,21 @@ class Preprocessing:
     white: int = 1
 
     def __post_init__(self) -> None:
+        faults = Faults()
         for name in ("crop",) if self.scale is None else ("scale", "crop"):
-            object.__setattr__(self, name, _side(name, getattr(self, name)))
+            with faults.gathered():
+                object.__setattr__(self, name, _side(name, getattr(self, name)))
         for name in ("mean", "std"):
-            object.__setattr__(self, name, _triple(name, getattr(self, name)))
-        if self.scale is not None and self.scale < self.crop:
-            raise PreprocessingError(f"scale {self.scale} is smaller than crop {self.crop}")
+            with faults.gathered():
+                object.__setattr__(self, name, _triple(name, getattr(self, name)))
         if type(self.white) is not int or self.white not in (1, 255):
-            raise PreprocessingError(f"white 1 or 255 expected, found {shown(self.white)}")
-        if min(self.std) < LEAST:
-            raise PreprocessingError(f"std of at least {LEAST:g} expected, found {self.std}")
+            faults.texts.append(f"white 1 or 255 expected, found {shown(self.white)}")
+        if not faults.texts and self.scale is not None and self.scale < self.crop:
+            faults.texts.append(f"scale {self.scale} is smaller than crop {self.crop}")
+        if not faults.texts and min(self.std) < LEAST:
+            faults.texts.append(f"std of at least {LEAST:g} expected, found {self.std}")
+        if faults.texts:
+            raise PreprocessingError("; ".join(faults.texts))
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, object], where: str) -> Self:
@@ -64,11 +69,42 @@ class Preprocessing:
         except PreprocessingError as error:
             raise PreprocessingError(f"{where}: {error}") from error
 
+    def with_sides(self, *, scale: int | None, crop: int | None, where: str) -> Self:
+        """Return the row with the sides that --scale and --crop state; None keeps the row's own.
+
+        Args:
+            scale: pixels of the shorter side; 0 scales nothing.
+            crop: pixels of the crop.
+            where: names the network in messages.
+
+        Raises:
+            PreprocessingError: a side out of bounds, or a scale smaller than the crop.
+        """
+        try:
+            return replace(
+                self,
+                scale=self.scale if scale is None else scale or None,
+                crop=self.crop if crop is None else crop,
+            )
+        except PreprocessingError as error:
+            asked = (("--scale", scale), ("--crop", crop))
+            flags = " and ".join(flag for flag, side in asked if side is not None)
+            raise PreprocessingError(f"{where} with {flags}: {error}; give both") from error
+
     def describe(self) -> str:
-        """Return the row in words, for people."""
+        """Return the row in words, with the unit of mean and std: where white lies."""
         scale = f"scale {self.scale}, " if self.scale else ""
         mean, std = (" ".join(f"{value:g}" for value in row) for row in (self.mean, self.std))
-        return f"{scale}crop {self.crop}, mean {mean}, std {std}"
+        return f"{scale}crop {self.crop}, mean {mean}, std {std} (of pixels 0..{self.white})"
+
+    def changes(self, other: Self) -> str:
+        """Return in words what differs from another row, "scale 36 in place of 40"."""
+        pairs = ((name, value, getattr(other, name)) for name, value in self.to_fields().items())
+        return ", ".join(
+            f"{name} {_words(value)} in place of {_words(old)}"
+            for name, value, old in pairs
+            if value != old
+        )
 
     def to_fields(self) -> dict[str, object]:
         """Return the row as plain values, ready for JSON."""
@@ -82,7 +118,7 @@ def read_preprocessing(path: Path) -> Preprocessing:
         PreprocessingError: no such file, not TOML, or other fields.
         OSError: the file cannot be read.
     """
-    if not path.exists():
+    if not path.exists() or path.is_dir():
         known = ", ".join(PREPROCESSINGS)
         raise PreprocessingError(f"preprocessing {path}: {known} or a TOML file expected")
     return Preprocessing.from_fields(read_toml(path, PreprocessingError), str(path))
@@ -91,6 +127,12 @@ def read_preprocessing(path: Path) -> Preprocessing:
 MOST: Final = 1_000_000  # far above any mean or std, even on the scale of bytes
 # Far below any std. Any difference from a mean, divided by this, is a finite float32.
 LEAST: Final = 1e-30
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return "none"
+    return " ".join(f"{each:g}" for each in (value if isinstance(value, tuple) else (value,)))
 
 
 def _side(name: str, value: object) -> int:
@@ -121,3 +163,14 @@ CIFAR100 = Preprocessing(
     scale=None, crop=32, mean=(129.3, 124.1, 112.4), std=(68.2, 65.4, 70.4), white=255
 )
 PREPROCESSINGS = {"imagenet": IMAGENET, "cifar10": CIFAR10, "cifar100": CIFAR100}
+
+
+def named_preprocessing(name: str) -> Preprocessing:
+    """Return the row that `--preprocessing` names: one of `PREPROCESSINGS`, or a TOML file.
+
+    Raises:
+        PreprocessingError, OSError: as `read_preprocessing`.
+    """
+    if not name:  # `pathlib` takes it, as of an unset variable, for the current folder
+        raise PreprocessingError("--preprocessing: a name or a TOML file expected, found no text")
+    return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))

@@ -2,18 +2,33 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from resnext.errors import PublishedError, ResnextError
-from resnext.fields import check_known, check_table, check_text, check_whole, read_toml, shown
+from resnext.errors import PublishedError
+from resnext.fields import (
+    Faults,
+    GatheredFields,
+    check_table,
+    check_text,
+    check_whole,
+    check_written,
+    read_toml,
+    shown,
+)
 from resnext.preprocessing import LONGEST, Preprocessing
 from resnext.spec import Spec
+
+# The members of `resnext.pixels.pipelines.Pipeline`; the original's comes first.
+PIPELINES: Final = ("torch7", "pil")
+PERCENTAGE: Final = re.compile(r"\d{1,3}(\.\d{1,9})?", re.ASCII)
+# Faults of a table that are reported in full.
+MOST_FAULTS: Final = 20
 
 
 class Metric(StrEnum):
@@ -32,6 +47,9 @@ class Claim:
         value: percent, as printed: "22.2" and "22.20" are different claims.
         images: size of the whole set it was measured on.
         source: where it was published.
+        tolerance: percentage points that a measurement may lie beyond what is printed; None for
+            the usual ones.
+        pipeline: whose pixels, one of `PIPELINES`.
         crops: 1 (centre) or 10; the logits of the ten are summed.
         scale, crop: where they differ from the network's preprocessing.
     """
@@ -40,6 +58,8 @@ class Claim:
     value: str
     images: int
     source: str
+    tolerance: Fraction | None = None
+    pipeline: str = PIPELINES[0]
     crops: int = 1
     scale: int | None = None
     crop: int | None = None
@@ -51,7 +71,9 @@ class Row:
 
     Attributes:
         name: checkpoints of this name are judged by these claims.
-        preprocessing: the protocol of its claims.
+        preprocessing: the protocol of its claims; None for the checkpoint's own.
+        classes: names of the classes in the order of the outputs, if the claims are about images
+            of classes that are called so.
         spec: the architecture, where the table knows it.
         weights_sha256: of the only weights that the claims are about, as reports state it; None
             if the claims are about any weights of that name.
@@ -61,8 +83,9 @@ class Row:
     """
 
     name: str
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | None = None
     claims: tuple[Claim, ...] = ()
+    classes: tuple[str, ...] | None = None
     spec: Spec | None = None
     weights_sha256: str | None = None
     file: str | None = None
@@ -93,6 +116,8 @@ def published_row(spec: Spec, *, file: str, size: int) -> Row | None:
 def read_table(path: Path) -> tuple[Row, ...]:
     """Read a TOML table of networks and claims.
 
+    All of its faults are reported at once, `MOST_FAULTS` of them in full.
+
     Raises:
         PublishedError: not TOML, or a field is missing, unknown or of another type.
         OSError: the file cannot be opened.
@@ -103,95 +128,173 @@ def read_table(path: Path) -> tuple[Row, ...]:
         raise PublishedError(
             f"{path}: [[network]] tables expected, found {shown(sorted(document))}"
         )
-    try:
-        rows = tuple(_row(fields, f"network {n}") for n, fields in enumerate(networks, 1))
-    except ResnextError as error:
-        raise PublishedError(f"{path}: {error}") from error
-    counts = Counter(row.name for row in rows)
-    if twice := sorted(name for name, count in counts.items() if count > 1):
-        raise PublishedError(f"{path}: two networks of the name {shown(twice[0])}")
-    return rows
+    faults = Faults()
+    rows = [_row(fields, f"network {n}", faults) for n, fields in enumerate(networks, 1)]
+    counts = Counter(row.name for row in rows if row)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    faults.texts += [f"two networks of the name {shown(name)}" for name in twice]
+    if more := len(faults.texts) - MOST_FAULTS:
+        faults.texts[MOST_FAULTS:] = [f"and {more} more faults"] if more > 0 else []
+    if faults.texts:
+        raise PublishedError(*(f"{path}: {text}" for text in faults.texts))
+    return tuple(row for row in rows if row)
 
 
+# Letters of a text, which reports and messages show whole.
+MOST_LETTERS: Final = 1000
 _ROW_TEXTS: Final = ("file", "url", "licence", "multiply_adds")
 _ROW_FIELDS: Final = (
-    *("name", "preprocessing", "claim", "spec", "bytes", "weights_sha256"),
+    *("name", "preprocessing", "claim", "classes", "spec", "bytes", "weights_sha256"),
     *_ROW_TEXTS,
 )
-_CLAIM_FIELDS: Final = ("metric", "value", "images", "source", "crops", "scale", "crop")
+_CLAIM_FIELDS: Final = (
+    *("metric", "value", "images", "source", "tolerance"),
+    *("pipeline", "crops", "scale", "crop"),
+)
 
 
-def _row(fields: object, where: str) -> Row:
-    fields = check_table(fields, where, PublishedError)
-    check_known(fields, _ROW_FIELDS, where, PublishedError)
-    name = _text(fields, "name", where)
-    where = f"network {shown(name)}"
-    preprocessing = Preprocessing.from_fields(
-        check_table(fields.get("preprocessing"), f"{where}, preprocessing", PublishedError), where
-    )
-    claims = fields.get("claim", [])
-    if not isinstance(claims, list):
-        raise PublishedError(f"{where}: [[network.claim]] tables expected")
-    found = tuple(_claim(claim, f"{where}, claim {n}") for n, claim in enumerate(claims, 1))
-    if len(set(found)) < len(found):
-        raise PublishedError(f"{where}: the same claim stands there twice; leave one of them out")
-    spec = None
-    if "spec" in fields:
-        spec = Spec.from_fields(check_table(fields["spec"], where, PublishedError), where)
-    return Row(
-        name=name,
-        preprocessing=preprocessing,
-        claims=found,
-        spec=spec,
-        weights_sha256=_sha256(fields, where) if "weights_sha256" in fields else None,
-        bytes=_whole(fields, "bytes", where) if "bytes" in fields else None,
-        **{text: _text(fields, text, where) for text in _ROW_TEXTS if text in fields},
-    )
+def _row(value: object, where: str, faults: Faults) -> Row | None:
+    table = GatheredFields(value, _ROW_FIELDS, where, faults, PublishedError)
+    if not isinstance(value, dict):
+        return None
+    name = table.take("name", _text)
+    if name is not None:
+        table.where = f"network {shown(name)}"
+    own = table.fields.get("claim", [])
+    if not isinstance(own, list):
+        faults.texts.append(f"{table.where}: [[network.claim]] tables expected")
+        own = []
+    claims = [_claim(each, f"{table.where}, claim {n}", faults) for n, each in enumerate(own, 1)]
+    there = [claim for claim in claims if claim]
+    if len(set(there)) < len(there):
+        faults.texts.append(
+            f"{table.where}: the same claim stands there twice; leave one of them out"
+        )
+    fields = {
+        "preprocessing": table.take("preprocessing", _preprocessing, None),
+        "classes": table.take("classes", _classes, None),
+        "spec": table.take("spec", _spec, None),
+        "weights_sha256": table.take("weights_sha256", _sha256, None),
+        "bytes": table.take("bytes", _whole, None),
+        **{text: table.take(text, _text, None) for text in _ROW_TEXTS},
+    }
+    return Row(name=name, claims=tuple(there), **fields) if table.are_fine else None
 
 
-def _sha256(fields: Mapping[str, object], where: str) -> str:
-    value = _text(fields, "weights_sha256", where)
-    if not re.fullmatch("[0-9a-f]{64}", value):
+def _claim(value: object, where: str, faults: Faults) -> Claim | None:
+    table = GatheredFields(value, _CLAIM_FIELDS, where, faults, PublishedError)
+    if not isinstance(value, dict):
+        return None
+    claim = {
+        "metric": table.take("metric", _metric),
+        "value": table.take("value", _percentage),
+        "images": table.take("images", _images),
+        "source": table.take("source", _text),
+        "tolerance": table.take("tolerance", _points, None),
+        "pipeline": table.take("pipeline", _pipeline, PIPELINES[0]),
+        "crops": table.take("crops", _crops, 1),
+        "scale": table.take("scale", _pixels, None),
+        "crop": table.take("crop", _pixels, None),
+    }
+    return Claim(**claim) if table.are_fine else None
+
+
+# The checks of single fields: value and name, which starts the message, to the value.
+
+
+def _text(value: object, name: str) -> str:
+    found = check_written(value, name, PublishedError)
+    if len(found) > MOST_LETTERS:
         raise PublishedError(
-            f"{where}: weights_sha256 must be 64 digits from 0 to f, as in report.json, "
+            f"{name} must be a text of at most {MOST_LETTERS} letters, found {len(found)}: "
+            f"{shown(found)}"
+        )
+    return found
+
+
+def _whole(value: object, name: str) -> int:
+    return check_whole(value, name, PublishedError)
+
+
+def _metric(value: object, name: str) -> Metric:
+    text = check_text(value, name, PublishedError)
+    if text not in list(Metric):
+        raise PublishedError(f"{name} is one of {', '.join(Metric)}, found {shown(text)}")
+    return Metric(text)
+
+
+def _percentage(value: object, name: str) -> str:
+    text = _text(value, name)
+    if not PERCENTAGE.fullmatch(text) or Decimal(text) > 100:
+        raise PublishedError(f'{name} must be a percentage such as "22.2", found {shown(text)}')
+    return text
+
+
+def _points(value: object, name: str) -> Fraction:
+    text = _text(value, name)
+    if not PERCENTAGE.fullmatch(text) or Decimal(text) > 100:
+        raise PublishedError(
+            f"{name} must be a number of percentage points from 0 to 100 such as 0.5, "
+            f"found {shown(text)}"
+        )
+    return Fraction(text)
+
+
+def _pipeline(value: object, name: str) -> str:
+    text = check_text(value, name, PublishedError)
+    if text not in PIPELINES:
+        raise PublishedError(f"{name} is one of {', '.join(PIPELINES)}, found {shown(text)}")
+    return text
+
+
+def _images(value: object, name: str) -> int:
+    count = _whole(value, name)
+    if count < 1:
+        raise PublishedError(f"{name} >= 1 expected, found {count}")
+    return count
+
+
+def _crops(value: object, name: str) -> int:
+    count = _whole(value, name)
+    if count not in (1, 10):
+        raise PublishedError(f"{name} 1 or 10 expected, found {count}")
+    return count
+
+
+def _pixels(value: object, name: str) -> int:
+    side = _whole(value, name)
+    if not 1 <= side <= LONGEST:
+        raise PublishedError(f"{name} must be 1 to {LONGEST} pixels, found {side}")
+    return side
+
+
+def _sha256(value: object, name: str) -> str:
+    text = check_text(value, name, PublishedError)
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise PublishedError(
+            f"{name} must be 64 digits from 0 to f, as in report.json, found {shown(text)}"
+        )
+    return text
+
+
+def _classes(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise PublishedError(
+            f"{name} must be the names of the classes in the order of the network's outputs, "
             f"found {shown(value)}"
         )
-    return value
+    names = tuple(_text(each, f"{name}: a name") for each in value)
+    if twice := [each for each, count in Counter(names).items() if count > 1]:
+        raise PublishedError(f"{name}: {shown(twice[0])} stands there twice")
+    return names
 
 
-def _claim(fields: object, where: str) -> Claim:
-    fields = check_table(fields, where, PublishedError)
-    check_known(fields, _CLAIM_FIELDS, where, PublishedError)
-    metric, value = _text(fields, "metric", where), _text(fields, "value", where)
-    if metric not in list(Metric):
-        raise PublishedError(
-            f"{where}: metric is one of {', '.join(Metric)}, found {shown(metric)}"
-        )
-    if not re.fullmatch(r"\d{1,3}(\.\d{1,9})?", value, re.ASCII) or Decimal(value) > 100:
-        raise PublishedError(
-            f'{where}: value must be a percentage such as "22.2", found {shown(value)}'
-        )
-    crops = _whole(fields, "crops", where) if "crops" in fields else 1
-    images = _whole(fields, "images", where)
-    if crops not in (1, 10) or images < 1:
-        raise PublishedError(f"{where}: crops 1 or 10 and images >= 1 expected")
-    sides = {key: _whole(fields, key, where) for key in ("scale", "crop") if key in fields}
-    for key, side in sides.items():
-        if not 1 <= side <= LONGEST:
-            raise PublishedError(f"{where}: {key} must be 1 to {LONGEST} pixels, found {side}")
-    return Claim(
-        metric=Metric(metric),
-        value=value,
-        images=images,
-        source=_text(fields, "source", where),
-        crops=crops,
-        **sides,
-    )
+def _preprocessing(value: object, name: str) -> Preprocessing:
+    where = name.replace(": ", ", ")
+    table = check_table(value, where, PublishedError)
+    return Preprocessing.from_fields(table, where.removesuffix(", preprocessing"))
 
 
-def _text(fields: Mapping[str, object], name: str, where: str) -> str:
-    return check_text(fields.get(name), f"{where}: {name}", PublishedError)
-
-
-def _whole(fields: Mapping[str, object], name: str, where: str) -> int:
-    return check_whole(fields.get(name), f"{where}: {name}", PublishedError)
+def _spec(value: object, name: str) -> Spec:
+    where = name.removesuffix(": spec")
+    return Spec.from_fields(check_table(value, where, PublishedError), where)

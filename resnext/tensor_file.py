@@ -4,6 +4,7 @@ The format is a length, a JSON header and the raw arrays; safetensors' own write
 """
 
 import json
+import re
 from collections.abc import Mapping
 from struct import Struct
 from typing import IO, Final
@@ -22,6 +23,31 @@ DTYPES: Final = {
     "int32": "I32",
     "int64": "I64",
 }
+
+# Pattern of the first bytes -> what a checkpoint of PyTorch's own, which is a pickle, is.
+_PICKLES: Final = (
+    # The first entry of the archive; its name starts at byte 30.
+    (rb"PK\x03\x04.{26}[^/]+/data\.pkl", "a PyTorch checkpoint (.pth, .pt, .bin: a zip archive)"),
+    (rb"\x80[\x02-\x05]", "a Python pickle, such as a PyTorch checkpoint in its older form"),
+)
+
+
+def pickle_kind(head: bytes) -> str | None:
+    """Return what a file is that starts with `head`, and what to give instead, if it is a pickle.
+
+    Args:
+        head: its first 512 bytes, or more.
+
+    Returns:
+        None if it is another kind of file.
+    """
+    for pattern, kind in _PICKLES:
+        if re.match(pattern, head, re.DOTALL):
+            return (
+                f"{kind}, which this version does not read; give the original .t7, or the "
+                ".safetensors that resnext-convert makes of it"
+            )
+    return None
 
 
 def write_tensors(file: IO[bytes], arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> int:

@@ -24,7 +24,7 @@ ALLOWED = {
     "resnext/images/sources": {
         *("resnext/images", "resnext/pixels", "resnext/download", "resnext/terminal"),
     },
-    "resnext/loader": {"resnext/pixels", "resnext/images"},
+    "resnext/loader": {"resnext/pixels", "resnext/images", "resnext/terminal"},
     "resnext/inference": {
         "resnext/pixels",
         "resnext/images",

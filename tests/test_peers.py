@@ -23,6 +23,7 @@ from resnext.pixels.pil import prepare_pil, prepare_ten_pil
 from resnext.preprocessing import IMAGENET
 from resnext.spec import Block, Spec
 from tests.support.golden import DATA, Golden
+from tests.support.peers import import_torchvision
 
 pytestmark = [
     pytest.mark.peers,
@@ -50,27 +51,12 @@ VARIATIONS = {
 
 @cache
 def peers() -> tuple[Any, Any]:
-    """Import torchvision and timm, whichever torch torchvision was built for.
-
-    Built for another, its compiled operators do not load, and its import then fails for want of
-    two that no ResNet needs: they are declared, and the import is repeated.
-    """
+    """Import torchvision and timm."""
+    import_torchvision("torchvision.models.resnet")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            import torchvision.models.resnet
-        except RuntimeError:
-            schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            library = torch.library.Library("torchvision", "DEF")
-            for name in ("nms", "qnms"):
-                library.define(name + schema)
-            _KEPT.append(library)
-            import torchvision.models.resnet
         import timm.models.resnet
-    return torchvision, timm
-
-
-_KEPT: list[torch.library.Library] = []  # what is dropped is undeclared
+    return import_torchvision("torchvision"), timm
 
 
 def random_checkpoint(spec: Spec) -> Checkpoint:

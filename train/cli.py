@@ -1,7 +1,6 @@
 """The command `resnext-train`."""
 
 import os
-import re
 import shlex
 import sys
 from dataclasses import replace
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.terminal.command import BAD_INPUT, Command, say
-from resnext.terminal.text import printable
-from train.flags import CHANGES, GROUPS, options
+from resnext.terminal.command import BAD_INPUT, Command, end_job, say, terminal_width
+from resnext.terminal.text import printable, wrapped
+from train.flags import GROUPS, options
+from train.other_names import OTHER_NAMES
+from train.recipe_flags import CHANGES, changes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +27,19 @@ if TYPE_CHECKING:
 PROG: Final = "resnext-train"
 
 
+# Where the context of the command keeps the words that were typed.
+TYPED: Final = "train.typed"
+
+
 class GroupedCommand(Command):
-    """A command that shows its options in groups."""
+    """A command that shows its options in groups, and keeps the words that were typed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words of a command line."""
+        ctx.meta[TYPED] = list(args)
+        return super().parse_args(ctx, args)
+
+    other_names = OTHER_NAMES
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each group under its name."""
@@ -47,7 +59,7 @@ def main(**arguments: Any) -> None:
     """Fine-tune a checkpoint on a folder of pictures, or train as in 2017.
 
     The folder of the run gets best.safetensors and last.safetensors, metrics.jsonl, training.html,
-    and the state from which --resume goes on, after kill -9 too. SIGTERM ends a run after the
+    and the state from which --resume DIR goes on, after kill -9 too. SIGTERM ends a run after the
     step that it is in, with everything saved and exit code 0; Ctrl-C does too, with exit code 2.
 
     Several GPUs or machines: torchrun --nproc-per-node N --no-python resnext-train ...
@@ -55,49 +67,53 @@ def main(**arguments: Any) -> None:
     The exit code is 0 if the run is done, or was stopped by SIGTERM and is saved, and 2 if
     something was wrong, or nothing is saved yet.
     """
-    config = config_of(**arguments)
+    typed = click.get_current_context().meta[TYPED]
 
     # Here, because `--help` must not wait for torch.
-    from resnext.distributed.job import join, leave, restarts
+    from resnext.distributed.job import join
 
-    if restarts():
-        config = replace(config, resume=True, force=False)
     with join(learns=True) as job:
-        _train(config, job)
-    leave(job)
+        _train(_config(arguments, typed, job), job)
+    end_job(PROG, job)
+
+
+def _config(arguments: dict[str, Any], typed: list[str], job: "Job") -> "TrainingConfig":
+    """Return the options: those that were typed, and, for a run that goes on, its others too."""
+    from resnext.distributed.job import restarts
+    from train.resumption import completed
+
+    if arguments["resume"] is None and not restarts():
+        return config_of(**arguments)
+    config = config_of(**completed(main, arguments, typed, job))
+    command = shlex.join([PROG, *config.command_line.words, f"--output={config.output}"])
+    return replace(config, resume=True, force=config.force and not restarts(), command=command)
 
 
 def config_of(**arguments: Any) -> "TrainingConfig":
     """Return the options of the command as a configuration."""
     from resnext.download import without_password
+    from train.input.command_line import CommandLine
     from train.input.options import TrainingConfig
+    from train.resumption import usual_folder, words_of
 
+    words = words_of(main, arguments)
+    if arguments["data"] is None:
+        raise click.UsageError("Missing option '--data'")
     changes = {name: arguments.pop(name) for name in CHANGES}
-    output = arguments.pop("output") or default_output(arguments["data"])
+    output = arguments.pop("output") or usual_folder(arguments["data"])
+    # `crop` is how the recipe crops, here as in the recipe.
+    side = arguments.pop("side")
     names = ("depth", "base_width", "cardinality", "kind", "shortcut")
     architecture = {name: arguments.pop(name) for name in names}
     return TrainingConfig(
-        **arguments,
+        **arguments | {"resume": arguments["resume"] is not None},
+        crop=side,
         output=output,
-        changes=_changes(changes),
+        changes=changes_of(changes),
         architecture=_architecture(architecture),
         command=shlex.join([PROG, *map(without_password, sys.argv[1:])]),
+        command_line=CommandLine(words=words, folder=str(Path.cwd())),
     )
-
-
-def default_output(data: str) -> Path:
-    """Return the folder of a run without --output: named by its images, in `runs`."""
-    name = re.sub(r"[^\w.-]+", "_", Path(data.rstrip("/")).stem).strip("._")
-    return Path("runs") / (name or "run")
-
-
-def _changes(given: "Mapping[str, Any]") -> dict[str, Any]:
-    """Return the values of the recipe that were given, with the enums that it takes."""
-    from train.recipe.recipe import Crop, ScheduleShape
-
-    changes = {name: value for name, value in given.items() if value is not None}
-    kinds = {"curve": ScheduleShape, "crop": Crop}
-    return {name: kinds[name](v) if name in kinds else v for name, v in changes.items()}
 
 
 def _architecture(given: "Mapping[str, Any]") -> "Architecture | None":
@@ -145,10 +161,14 @@ def _print_results(run: "Run") -> None:
         _print(line)
 
 
-def _print(text: str) -> None:
-    """Write a line to stdout; if that fails (`| head`, a full disk), the run goes on."""
+def _print(text: str, *, at: str = " ", indent: str = "  ") -> None:
+    """Write a line to stdout; if that fails (`| head`, a full disk), the run goes on.
+
+    On a terminal it is broken where `at` stands, and goes on behind `indent`.
+    """
+    text, width = printable(text), terminal_width()
     try:
-        click.echo(printable(text))
+        click.echo(text if width is None else wrapped(text, width, at=at, indent=indent))
     except OSError as error:
         say(PROG, f"stdout: {error.strerror}; the run goes on without it")
         # The interpreter flushes the buffer at its end: to the null device.
@@ -167,7 +187,7 @@ def _watcher(job: "Job") -> "Watcher":
         note=lambda text: say(PROG, text),
         plan=_print,
         progress=image_bar,
-        epoch=lambda row, recipe: _print(epoch_line(row, recipe)),
+        epoch=lambda row, recipe: _print(epoch_line(row, recipe), at="  "),
         bar=download_bar,
     )
 

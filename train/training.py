@@ -25,7 +25,12 @@ from train.request import Request
 from train.run.folder import check_output, clear, is_resumed, locked
 from train.run.image_check import check_images
 from train.run.messages import plan
-from train.run.resources import Resources, find_resources
+from train.run.resources import (
+    Resources,
+    check_memory,
+    find_resources,
+    has_memory_to_keep,
+)
 from train.run.run import Run
 from train.run.stop import Stop
 from train.step.learner import Learner, Machine
@@ -50,13 +55,22 @@ def train(request: Request, job: Job, watcher: Watcher, stop: Stop) -> Run | Non
         OSError: a file that cannot be opened or written.
     """
     config = request.config
-    task = prepare(config, request.recipe, request.images, job=job, bar=watcher.bar)
-    resources = find_resources(task, job)
+    task = prepare(
+        config,
+        request.recipe,
+        request.images,
+        job=job,
+        bar=watcher.bar,
+        is_resumed=is_resumed(config, job),
+    )
+    resources = find_resources(task, job, watcher.note)
     for text in _notes(task, resources):
         watcher.note(text)
-    if resources.device.type == "cpu" and not config.saves_memory:
-        keep_freed_memory()
     check_batches(len(task.images.train), task.recipe, processes=job.size)
+    if note := check_memory(task, resources):
+        watcher.note(note)
+    if has_memory_to_keep(task, resources):
+        keep_freed_memory()
     for line in _plan(task, resources):
         watcher.plan(line)
     with losses_explained():

@@ -1,27 +1,25 @@
 """The command `resnext-validate`."""
 
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from resnext.preprocessing import LONGEST
-from resnext.terminal.command import Command, NamedPath, say
+from resnext.terminal.command import NamedPath, end_job, say
+from validate.output import PROG, Output, ReportingCommand, command_line
 
 if TYPE_CHECKING:
     from resnext.distributed.job import Job
     from validate.options import MeasurementConfig
     from validate.verdicts.results import Report
 
-PROG: Final = "resnext-validate"
 PATH: Final = NamedPath()
 SIDE: Final = click.IntRange(1, LONGEST)
 
 
-@click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(PROG, cls=ReportingCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--data",
     required=True,
@@ -37,10 +35,27 @@ SIDE: Final = click.IntRange(1, LONGEST)
     "ILSVRC2012_val_*.JPEG need none.",
 )
 @click.option(
+    "--split",
+    type=PATH,
+    metavar="FILE.csv",
+    help="Measure a part of --data: the split.csv that a training with --val-fraction leaves.",
+)
+@click.option(
+    "--part",
+    type=click.Choice(["train", "val"]),
+    help="Which part of --split.  [default: val, which was not trained on]",
+)
+@click.option(
     "--claims",
     type=PATH,
     metavar="FILE.toml",
     help="Your own networks: preprocessing and claims, in the form of the built-in table.",
+)
+@click.option(
+    "--write-claims",
+    type=PATH,
+    metavar="FILE.toml",
+    help="Write what is measured as claims, with comments; the file must not be there yet.",
 )
 @click.option(
     "--strict",
@@ -61,6 +76,12 @@ SIDE: Final = click.IntRange(1, LONGEST)
     default="1",
     show_default=True,
     help="The centre crop, or ten whose logits are summed.",
+)
+@click.option(
+    "--preprocessing",
+    metavar="NAME|FILE",
+    help="Measure with this preprocessing in place of the network's own: imagenet, cifar10, "
+    "cifar100, or a TOML file with crop, mean, std and scale.",
 )
 @click.option("--scale", type=SIDE, help="Pixels of the shorter side.")
 @click.option("--crop", type=SIDE, help="Pixels of the crop, 320 for ResNet-200.")
@@ -127,7 +148,7 @@ SIDE: Final = click.IntRange(1, LONGEST)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.version_option(package_name="resnext", prog_name=PROG)
 @click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...")
-def main(*, output: Path | None, as_json: bool, **options: Any) -> int:
+def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **options: Any) -> int:
     """Measure the error of checkpoints and judge the claims made about them.
 
     CHECKPOINT is a .safetensors or .t7 file, a folder of them, or the name of a published network,
@@ -138,31 +159,20 @@ def main(*, output: Path | None, as_json: bool, **options: Any) -> int:
     if something was wrong with the input; unreadable images are reported, with 2, at the end. A
     claim that could not be judged (a part of the images, another crop) passes unless --strict.
     """
-    config = _config(**options)
-    if output is not None:
-        _check_writable(output)  # now, not after hours
+    out = Output.prepared(output, {**options, "write_claims": write_claims})
+    with out.failure_reported():
+        config = _config(**options)
 
-    # Here, because `--help` must not wait for torch.
-    from resnext.distributed.job import join, leave
+        # Here, because `--help` must not wait for torch.
+        from resnext.distributed.job import join
 
-    with join() as job:
-        report = _measure(config, job)
-    code = 0 if report is None else _tell(report, output, as_json=as_json)
-    leave(job, code)
+        with join() as job:
+            report = _measure(config, job, out, write_claims)
+    code = 0
+    if report is not None:
+        code = _tell(report, out, write_claims, as_json=as_json)
+    end_job(PROG, job, code)
     return code
-
-
-def _check_writable(folder: Path) -> None:
-    """Create a folder where it is missing, and refuse one that takes no files."""
-    from tempfile import TemporaryFile
-
-    if folder.exists() and not folder.is_dir():
-        raise click.UsageError(f"--output {folder}: a folder expected, found a file")
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _config(
@@ -170,35 +180,51 @@ def _config(
     crops: str,
     pipelines: tuple[str, ...],
     compare_precision: int | None,
+    preprocessing: str | None,
+    part: str | None,
     **options: Any,
 ) -> "MeasurementConfig":
-    from resnext.download import without_password
     from resnext.pixels.pipelines import Pipeline
+    from resnext.preprocessing import named_preprocessing
     from validate.options import MeasurementConfig
 
     if compare_precision and options["precision"] == "fp32" and not options["compiled"]:
         raise click.UsageError(
             "--compare-precision needs another --precision than fp32, or --compile"
         )
+    if part and options["split"] is None:
+        raise click.UsageError("--part needs --split, the file that names the parts")
     return MeasurementConfig(
+        part=part or "val",
         crops=int(crops),
         pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines or ("torch7",))),
         compare_precision=compare_precision or 0,
-        command=shlex.join([PROG, *map(without_password, sys.argv[1:])]),
+        preprocessing=None if preprocessing is None else named_preprocessing(preprocessing),
+        command=command_line(),
         **options,
     )
 
 
-def _measure(config: "MeasurementConfig", job: "Job") -> "Report | None":
+def _measure(
+    config: "MeasurementConfig", job: "Job", out: Output, write_claims: Path | None
+) -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
+    from validate.claims_file import check_claims_file
     from validate.request import checked_request
 
     watcher = Watcher()
     if job.leads:
-        watcher = Watcher(note=lambda text: say(PROG, text), progress=image_bar, bar=download_bar)
+
+        def note(text: str) -> None:
+            out.notes.append(text)
+            say(PROG, text)
+
+        watcher = Watcher(note=note, progress=image_bar, bar=download_bar)
     request = checked_request(config, watcher)
+    if write_claims is not None:
+        check_claims_file(write_claims, request)
 
     # Here, because a mistyped path must not wait for torch.
     from validate.measurement import measure
@@ -206,8 +232,9 @@ def _measure(config: "MeasurementConfig", job: "Job") -> "Report | None":
     return measure(request, job, watcher)
 
 
-def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
+def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
+    from validate import claims_file
     from validate.reports import to_json, write_reports
     from validate.reports.sentences import exit_code
     from validate.reports.table import print_table
@@ -219,8 +246,13 @@ def _tell(report: "Report", output: Path | None, *, as_json: bool) -> int:
         else:
             print_table(report)
     finally:
-        if output is not None:
-            write_reports(report, output)
+        try:
+            if write_claims is not None:
+                say(PROG, claims_file.write_claims(report, write_claims))
+        finally:
+            if out.folder is not None:
+                with out.failure_reported():
+                    write_reports(report, out.folder)
     if failed := len(report.decisions.failures):
         say(
             PROG,

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from resnext.fields import cut
 from resnext.terminal.command import Command, NamedPath
 from resnext.terminal.text import printable
 
 if TYPE_CHECKING:
     from validate.ledger.comparison import Comparison
-    from validate.ledger.ledger import Stored
+    from validate.ledger.stored import Stored
 
 PROG: Final = "resnext-compare"
 PATH: Final = NamedPath()
@@ -69,10 +70,11 @@ def _place(stored: "Stored", number: int | None) -> int:
     if number is None and len(runs) == 1:
         return 0
     names = "; ".join(f"{n} {run_name(run)}" for n, run in enumerate(runs, 1))
-    raise click.UsageError(f"{stored.path}: the number of a run expected: {names}")
+    raise click.UsageError(f"{stored.path}: the number of a run expected: {cut(names)}")
 
 
 def _lines(found: "Comparison", listed: int | None) -> Iterator[str]:
+    from resnext.fields import cut
     from validate.ledger.comparison import difference, run_name
 
     flips = found.flips
@@ -91,7 +93,7 @@ def _lines(found: "Comparison", listed: int | None) -> Iterator[str]:
     yield f"  wrong in both       {wrong:>7}" + (f", {others} differently" if others else "")
     yield f"  exact McNemar test: p = {found.p_value:.3g}"
     for flip in flips[:listed]:
-        yield f"  {flip.image}: label {flip.label}, A {flip.first}, B {flip.second}"
+        yield f"  {cut(flip.image)}: label {flip.label}, A {flip.first}, B {flip.second}"
     if listed is not None and len(flips) > listed:
         yield f"  and {len(flips) - listed} more that changed; --all lists them"
 

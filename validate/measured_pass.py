@@ -10,17 +10,22 @@ from numpy.typing import NDArray
 
 from resnext.distributed.job import Job
 from resnext.errors import CheckpointError
+from resnext.fields import cut
 from resnext.images.image_set import ImageSet
+from resnext.images.imagenet import titles
 from resnext.inference.evaluation import BatchResult, Way, evaluate_rounds, first_not_finite
 from resnext.inference.metrics import top_five
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Seconds
+from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
 from resnext.terminal.watcher import Watcher
-from validate import early_check
 from validate.ledger.entries import Collection, Entry, to_entries
 from validate.ledger.ledger import Ledger
+from validate.verdicts import early_check
+from validate.verdicts.diagnosis import ALPHA
+from validate.verdicts.relabelling import find_relabelling, listed, majorities
 from validate.verdicts.results import MeasuredRun, Timing
 
 
@@ -97,7 +102,7 @@ def run_pass(
         measurement: the same in all processes.
         job: the processes.
         ledger: open, on rank 0; or None.
-        watcher: is told of the progress.
+        watcher: is told of the progress, and at the end of what libraries warned of.
 
     Returns:
         All decisions and where the time went, on rank 0; None on the others.
@@ -114,16 +119,18 @@ def run_pass(
     )
     if ledger:
         collected.restore(ledger.done, source=str(ledger.path))
-    done = job.tell(ledger.batches if ledger else 0)
+    images, batches = job.tell([len(ledger.done), ledger.batches] if ledger else [0, 0])
     before = int(collected.done.sum())
+    heard = LibraryWarnings(watcher.note)
     results = evaluate_rounds(
         measurement.images,
-        plan,
+        plan.after(images=images, batches=batches),
         [each.way for each in measurement.runs],
         job=job,
         workers=measurement.workers,
-        first=done,
+        first=batches,
         compared=measurement.compared,
+        heard=heard,
     )
     busy = _BusySeconds()
     begin = time.perf_counter()
@@ -136,8 +143,12 @@ def run_pass(
             _check_early(measurement, collected, new=len(entries))
     wall = time.perf_counter() - begin
     parts = job.gather(busy.to_list())
-    if parts is None:
+    others = job.gather(heard.fields)
+    if parts is None or others is None:
         return None
+    for each in others[1:]:
+        heard.join(each)
+    heard.say()
     return collected, _timing(parts, images=int(collected.done.sum()) - before, wall=wall)
 
 
@@ -219,7 +230,7 @@ def _check_finite(
     if run.precision == "fp16":
         cure = "fp16 holds no number above 65504; use another --precision"
     raise CheckpointError(
-        f"{run.checkpoint}: finite logits expected, found others for image {image}; {cure}"
+        f"{run.checkpoint}: finite logits expected, found others for image {cut(image)}; {cure}"
     )
 
 
@@ -228,9 +239,38 @@ def _check_early(measurement: Measurement, collected: Collection, *, new: int) -
     before = int(collected.done.sum()) - new
     if not measurement.stops_early or not early_check.is_due(before):
         return
-    columns = zip(measurement.runs, collected.counts(), measurement.claimed, strict=True)
-    claimed = [(each.run.network, counts) for each, counts, claim in columns if claim]
-    early_check.check(claimed, root=measurement.images.root)
+    claimed = [place for place, claim in enumerate(measurement.claimed) if claim]
+    counts = collected.counts()
+    early_check.check(
+        [(measurement.runs[place].run.network, counts[place]) for place in claimed],
+        root=measurement.images.root,
+        seen=lambda place: _seen(measurement, collected.top_five[claimed[place]]),
+    )
+
+
+def _seen(measurement: Measurement, top_five: NDArray[np.int32]) -> str | None:
+    """Return which classes are answered as which; None if no class has an answer of its own.
+
+    Args:
+        measurement: of which nearly every decision is wrong.
+        top_five: (N, K) decisions of a run on the images of the plan, -1 where there is none yet.
+    """
+    images = measurement.images
+    names = titles(images.classes)
+    read = top_five[:, 0] >= 0
+    answers, labels = top_five[read, 0], images.labels[measurement.plan.positions][read]
+    found = find_relabelling(
+        answers,
+        labels,
+        classes=measurement.classes,
+        rate=0.5,  # far above any published error
+        alpha=ALPHA,
+    )
+    if found:
+        return found.describe(names)
+    answered = majorities(answers, labels)
+    wrong = {label: answer for label, answer in answered.items() if label != answer}
+    return f"most images are answered as another class, {listed(wrong, names)}" if wrong else None
 
 
 def _timing(parts: Sequence[Sequence[float]], *, images: int, wall: float) -> Timing:

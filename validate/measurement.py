@@ -5,14 +5,13 @@ what can be done before.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from resnext.distributed.job import Job
-from resnext.images.image_set import ImageSet
-from resnext.images.imagenet import NAMES, WNIDS
+from resnext.images.imagenet import titles
 from resnext.inference.arithmetic import (
     DTYPES,
     Precision,
@@ -26,23 +25,24 @@ from resnext.inference.metrics import Counts
 from resnext.inference.plan import make_plan
 from resnext.inference.scaling import refusals
 from resnext.loader.batches import memory_explained
-from resnext.machine import PACKAGES, versions
+from resnext.machine import versions
 from resnext.pixels.pipelines import Pipeline
 from resnext.terminal.watcher import Watcher
+from validate.continuation import (
+    continuation_notes,
+    identity,
+    images_by_batch_size,
+    opened_ledger,
+)
 from validate.ledger.entries import Collection
-from validate.ledger.ledger import Ledger
 from validate.measured_pass import Measurement, run_pass
 from validate.networks import LoadedNetwork
 from validate.options import MeasurementConfig
 from validate.request import MeasurementRequest
-from validate.runs import prepare_runs, wants_to_scale
-from validate.settings import settings
+from validate.runs import prepare_runs, settings, wants_to_scale
 from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
 from validate.verdicts.diagnosis import diagnose
 from validate.verdicts.results import Changed, MeasuredRun, Report, Result
-
-# Settings that decide, with images, networks and versions, whether a ledger is of this measurement.
-KEPT_SETTINGS = ("device", "batch_size", "limit", "seed", "compare_precision")
 
 
 def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report | None:
@@ -92,12 +92,21 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         )
         sha256 = images.digest()
         made_with = versions(device)
-        identity = _identity(measurement, sha256, options, made_with)
-        job.agree(identity, "checkpoints, images, options or versions")
-        with _kept(config, job, identity, measurement) as ledger:
-            if ledger and ledger.batches:
-                note(_done_note(ledger, len(plan)))
-            outcome = run_pass(measurement, job, ledger, watcher)
+        described = identity(
+            config,
+            plan,
+            [each.run for each in runs],
+            images={"images": len(images), "sha256": sha256},
+            device=device,
+            versions=made_with,
+        )
+        job.agree(described, "checkpoints, images, options or versions")
+        with opened_ledger(config.ledger, job, described, plan) as ledger:
+            if sizes := images_by_batch_size(ledger, plan):
+                options["images_by_batch_size"] = sizes
+            for text in continuation_notes(ledger, plan) if ledger and ledger.batches else ():
+                note(text)
+            outcome = run_pass(measurement, job, ledger, replace(watcher, note=note))
     if outcome is None:
         return None
     collected, timing = outcome
@@ -105,7 +114,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         results=tuple(_results(measurement, networks, collected)),
         images=images,
         images_sha256=sha256,
-        classes=checkpoint.classes or titles(images),
+        classes=titles(networks[0].classes or images.classes or checkpoint.wnids),
         decisions=collected.decisions(),
         forms=dict(collected.forms),
         timing=timing,
@@ -116,14 +125,8 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         own=tuple(row.name for row in request.own),
         missing=request.missing,
         strict=config.strict,
+        trained_on=tuple(each.among(plan.positions) for each in request.trained),
     )
-
-
-def titles(images: ImageSet) -> Sequence[str] | None:
-    """Return readable names of the classes: for ImageNet's WordNet ids, the name before the id."""
-    if images.classes == WNIDS:
-        return tuple(f"{name} ({wnid})" for wnid, name in zip(WNIDS, NAMES, strict=True))
-    return images.classes
 
 
 def _slower(config: MeasurementConfig, device: torch.device) -> Iterator[str]:
@@ -135,37 +138,6 @@ def _slower(config: MeasurementConfig, device: torch.device) -> Iterator[str]:
         yield text
     if wants_to_scale(config):
         yield from refusals(device)
-
-
-def _identity(
-    measurement: Measurement, sha256: str, options: dict[str, object], made_with: dict[str, str]
-) -> dict[str, object]:
-    """Describe a measurement: a ledger, and the other processes, must be of the same one.
-
-    The machine is left out, so that a measurement may be continued on another.
-    """
-    return {
-        "data": {"images": len(measurement.images), "sha256": sha256},
-        "settings": {name: options[name] for name in KEPT_SETTINGS},
-        "runs": [each.run.to_fields() for each in measurement.runs],
-        "versions": {package: made_with[package] for package in PACKAGES},
-    }
-
-
-def _kept(
-    config: MeasurementConfig, job: Job, identity: dict[str, object], measurement: Measurement
-) -> AbstractContextManager[Ledger | None]:
-    if config.ledger is None or not job.leads:
-        return nullcontext()
-    return Ledger.open(config.ledger, identity, measurement.plan)
-
-
-def _done_note(ledger: Ledger, images: int) -> str:
-    failed = sum(entry.failure is not None for entry in ledger.done)
-    text = f"{ledger.path}: {len(ledger.done)} of {images} images are there already"
-    if not failed:
-        return text
-    return f"{text}, {failed} as unreadable; remove the file to try these again"
 
 
 def _results(
@@ -195,6 +167,7 @@ def _results(
                 labels[read],
                 classes=measurement.classes,
                 failed=concerned,
+                names=titles(measurement.images.classes),
             )
         )
 
@@ -208,8 +181,9 @@ def _judge(
     complete: bool,
 ) -> tuple[Result, list[Judgement]]:
     """Return the result, and the claims that do not hold if judged as under `torch7`."""
+    replaced = network.protocol.replaced
     if not counts.images:
-        return Result(run=run, counts=counts), []
+        return Result(run=run, counts=counts, replaced=replaced), []
 
     def conditions(pipeline: Pipeline) -> Conditions:
         return Conditions(
@@ -223,9 +197,18 @@ def _judge(
     claims = network.protocol.claims
     judgements, unjudged = assess(claims, counts, conditions(run.pipeline))
     result = Result(
-        run=run, counts=counts, judgements=judgements, unjudged=unjudged, changed=changed
+        run=run,
+        counts=counts,
+        judgements=judgements,
+        unjudged=unjudged,
+        changed=changed,
+        replaced=replaced,
     )
-    as_if, _ = assess(claims, counts, conditions(Pipeline.TORCH7))
+    as_if = judgements
+    if run.pipeline is not Pipeline.TORCH7:
+        own = {each.claim.metric for each in judgements}
+        others = (claim for claim in claims if claim.metric not in own)
+        as_if += assess(others, counts, conditions(Pipeline.TORCH7))[0]
     concerned = [each for each in as_if if _is_off(each)]
     return result, concerned
 

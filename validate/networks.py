@@ -1,13 +1,15 @@
 """Networks named on the command line: loaded, with the claims that they are judged by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import convert
 from resnext.checkpoint import Checkpoint
-from resnext.errors import CheckpointError, PreprocessingError
+from resnext.errors import CheckpointError
+from resnext.fields import shown
+from resnext.images.names import normal
 from resnext.preprocessing import Preprocessing
 from resnext.published import Row, published
 from validate.checkpoints import find
@@ -34,6 +36,11 @@ class LoadedNetwork:
     protocol: Protocol
     preprocessing: Preprocessing
 
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Return the names of its outputs in their order; None if they are not known."""
+        return self.protocol.classes or self.checkpoint.matched_names
+
 
 def load_networks(
     config: "MeasurementConfig", own: Sequence[Row], *, bar: "Bar"
@@ -41,7 +48,7 @@ def load_networks(
     """Return the networks that the command line names.
 
     Args:
-        config: names them, and may replace scale and crop.
+        config: names them, and may replace their preprocessing, or scale and crop.
         own: the user's table of claims.
         bar: shows the download of a published network.
 
@@ -71,26 +78,40 @@ def _load(
     name: str, path: Path, *, config: "MeasurementConfig", own: Sequence[Row]
 ) -> LoadedNetwork:
     checkpoint = convert.load(path)
-    protocol = choose(checkpoint, Path(name), own=own, published=published())
+    protocol = choose(
+        checkpoint, Path(name), own=own, published=published(), stated=config.preprocessing
+    )
     wanted = protocol.weights_sha256
     if wanted is not None and (found := checkpoint.digest()) != wanted:
         raise CheckpointError(
             f"{name}: weights of sha256 {wanted[:12]}... expected, as the row {protocol.name!r} of "
             f"the claims says, found {found[:12]}...: the claims are about another network"
         )
-    usual = protocol.preprocessing
-    try:
-        preprocessing = replace(
-            usual, scale=config.scale or usual.scale, crop=config.crop or usual.crop
-        )
-    except PreprocessingError as error:
-        asked = (("--scale", config.scale), ("--crop", config.crop))
-        flags = " and ".join(flag for flag, side in asked if side is not None)
-        raise PreprocessingError(f"{name} with {flags}: {error}; give both") from error
+    _check_classes(name, checkpoint, protocol)
+    preprocessing = (config.preprocessing or protocol.preprocessing).with_sides(
+        scale=config.scale, crop=config.crop, where=name
+    )
     return LoadedNetwork(
         file=name, checkpoint=checkpoint, protocol=protocol, preprocessing=preprocessing
     )
 
 
 def _classes(network: LoadedNetwork) -> tuple[int, tuple[str, ...] | None]:
-    return network.checkpoint.spec.classes, network.checkpoint.classes
+    return network.checkpoint.spec.classes, network.classes
+
+
+def _check_classes(name: str, checkpoint: Checkpoint, protocol: Protocol) -> None:
+    """Check that the classes of a row of claims are those of the network."""
+    claimed, own = protocol.classes, checkpoint.wnids or checkpoint.classes
+    if claimed is None:
+        return
+    wanted = f"the classes of the row {protocol.name!r} of the claims expected"
+    if len(claimed) != checkpoint.spec.classes:
+        raise CheckpointError(
+            f"{name}: {wanted}, {len(claimed)} of them, found {checkpoint.spec.classes}"
+        )
+    for place, (one, other) in enumerate(zip(claimed, own or claimed, strict=True)):
+        if normal(one) != normal(other):
+            raise CheckpointError(
+                f"{name}: {wanted}, output {place} as {shown(one)}, found {shown(other)}"
+            )

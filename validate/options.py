@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from resnext.pixels.pipelines import Pipeline
+    from resnext.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,10 +16,13 @@ class MeasurementConfig:
     Attributes:
         data: where the images are; see `resnext.images.sources.opening.open_images`.
         labels: file of labels, for images without class folders.
+        split: file that divides the images into those of a training and its validation; or None.
+        part: "train" or "val", the part of such a file that is measured.
         cache: folder of downloads; None is the user's own.
         claims: table of the user's own, or None.
         pipelines: whose arithmetic scales and crops; each is measured.
         crops: 1 or 10.
+        preprocessing: in place of the networks' own; or None.
         scale, crop: in pixels, in place of the preprocessing's own; or None.
         precision: "fp32", "tf32", "bf16" or "fp16".
         compiled: compute with `torch.compile`.
@@ -40,9 +44,12 @@ class MeasurementConfig:
     checkpoints: tuple[str, ...]
     pipelines: tuple["Pipeline", ...]
     labels: Path | None = None
+    split: Path | None = None
+    part: str = "val"
     cache: Path | None = None
     claims: Path | None = None
     crops: int = 1
+    preprocessing: "Preprocessing | None" = None
     scale: int | None = None
     crop: int | None = None
     precision: str = "fp32"

@@ -19,6 +19,9 @@ class Protocol:
             row or the file.
         preprocessing: what the images go through.
         claims: by which it is judged.
+        replaced: the checkpoint's own preprocessing, in whose place the claims have another; None
+            where they do not, or it was only assumed.
+        classes: names of the outputs in their order, where the claims' row has them.
         note: what the user should know about this choice; None if it is the obvious one.
         weights_sha256: of the only weights that the claims are about, where their row says so.
     """
@@ -26,62 +29,83 @@ class Protocol:
     name: str
     preprocessing: Preprocessing
     claims: tuple[Claim, ...] = ()
+    replaced: Preprocessing | None = None
+    classes: tuple[str, ...] | None = None
     note: str | None = None
     weights_sha256: str | None = None
 
 
 def choose(
-    checkpoint: Checkpoint, path: Path, *, own: Sequence[Row], published: Sequence[Row]
+    checkpoint: Checkpoint,
+    path: Path,
+    *,
+    own: Sequence[Row],
+    published: Sequence[Row],
+    stated: Preprocessing | None = None,
 ) -> Protocol:
     """Return the protocol of a checkpoint.
 
     A row of the user's own table comes first: one of the published name in the checkpoint's
     header, else one of its file's name; then the published table in the same order. There the
     file's name counts only for a network of the row's architecture, and it is said: a fine-tuned
-    network may well keep the name of the file it came from. Without a row, the checkpoint's own
-    preprocessing is used, and nothing is judged.
+    network may well keep the name of the file it came from. The preprocessing is the row's, or else
+    the checkpoint's own. Without a row, nothing is judged.
 
     Args:
         checkpoint: what is measured.
         path: its file.
         own: the user's table.
         published: the built-in one.
+        stated: what the user will measure with in any case; then no note is about the choice of a
+            preprocessing.
 
     Raises:
-        PreprocessingError: there is no row, and the checkpoint's own preprocessing is not known.
+        PreprocessingError: neither the row nor the checkpoint has a preprocessing.
     """
     header = checkpoint.provenance.published_name
     if row := _named(own, header) or _named(own, path.stem) or _named(published, header):
+        replaced = _replaced(checkpoint, row)
+        note = None
+        if replaced and row.preprocessing:
+            note = (
+                f"{path}: the row {row.name!r} sets the preprocessing, "
+                f"{row.preprocessing.describe()}; the checkpoint's own, {checkpoint.origin}, is "
+                f"not used: {replaced.describe()}"
+            )
+        elif row.preprocessing is None:
+            note = _assumed_note(checkpoint, path, row.name)
         return Protocol(
             name=row.name,
-            preprocessing=row.preprocessing,
+            preprocessing=row.preprocessing
+            or _own(
+                checkpoint,
+                path,
+                cure=f"add one to the row {row.name!r} of the claims",
+                stated=stated,
+            ),
             claims=row.claims,
-            note=_override(checkpoint, path, row),
+            replaced=None if stated else replaced,
+            classes=row.classes,
+            note=None if stated else note,
             weights_sha256=row.weights_sha256,
         )
     namesake = _named(published, path.stem)
     if header is None and namesake and namesake.spec == checkpoint.spec:
         return Protocol(
             name=namesake.name,
-            preprocessing=namesake.preprocessing,
+            preprocessing=namesake.preprocessing
+            or _own(checkpoint, path, cure="add a row to --claims", stated=stated),
             claims=namesake.claims,
             note=f"{path}: judged as the published {namesake.name} by its file's name alone; its "
             "header does not say that it is that file",
         )
     name = header or path.stem
-    if checkpoint.preprocessing is None:
-        raise PreprocessingError(
-            f"{path}: no preprocessing is known for this network; add a row named {name!r} "
-            "to --claims, or convert it with resnext-convert --preprocessing"
-        )
-    note = None
-    if checkpoint.origin is Origin.ASSUMED:
-        note = (
-            f"{path}: preprocessing assumed from the network's shape, "
-            f"{checkpoint.preprocessing.describe()}; "
-            f"a row named {name!r} in --claims states another"
-        )
-    return Protocol(name=name, preprocessing=checkpoint.preprocessing, note=note)
+    cure = f"add a row named {name!r} to --claims"
+    return Protocol(
+        name=name,
+        preprocessing=_own(checkpoint, path, cure=cure, stated=stated),
+        note=None if stated else _assumed_note(checkpoint, path, name),
+    )
 
 
 def unused(rows: Sequence[Row], protocols: Sequence[Protocol]) -> tuple[str, ...]:
@@ -94,12 +118,39 @@ def _named(rows: Sequence[Row], name: str | None) -> Row | None:
     return {row.name: row for row in rows}.get(name) if name else None
 
 
-def _override(checkpoint: Checkpoint, path: Path, row: Row) -> str | None:
-    """Return a note if a row replaces a stored preprocessing that was not merely assumed."""
-    replaced = checkpoint.preprocessing
-    if replaced is None or replaced == row.preprocessing or checkpoint.origin is Origin.ASSUMED:
+def _own(
+    checkpoint: Checkpoint, path: Path, *, cure: str, stated: Preprocessing | None
+) -> Preprocessing:
+    """Return the checkpoint's own preprocessing, or the stated one where it has none.
+
+    Args:
+        checkpoint: that is measured.
+        path: of it.
+        cure: how to give one, for the message.
+        stated: by the user; or None.
+    """
+    usual = checkpoint.preprocessing or stated
+    if usual is None:
+        raise PreprocessingError(
+            f"{path}: no preprocessing is known for this network; {cure}, state it with "
+            "--preprocessing, or store it with resnext-convert --preprocessing"
+        )
+    return usual
+
+
+def _assumed_note(checkpoint: Checkpoint, path: Path, name: str) -> str | None:
+    if checkpoint.origin is not Origin.ASSUMED or checkpoint.preprocessing is None:
         return None
     return (
-        f"{path}: the row {row.name!r} sets the preprocessing, {row.preprocessing.describe()}; "
-        f"the checkpoint's own, {checkpoint.origin}, is not used: {replaced.describe()}"
+        f"{path}: preprocessing assumed from the network's shape, "
+        f"{checkpoint.preprocessing.describe()}; "
+        f"--preprocessing, or a row named {name!r} in --claims, states another"
     )
+
+
+def _replaced(checkpoint: Checkpoint, row: Row) -> Preprocessing | None:
+    """Return the stored preprocessing that a row replaces, if it was not merely assumed."""
+    own = checkpoint.preprocessing
+    if row.preprocessing in (None, own) or checkpoint.origin is Origin.ASSUMED:
+        return None
+    return own

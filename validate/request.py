@@ -6,8 +6,12 @@ on from here.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
 
 from resnext.errors import DataError
+from resnext.fields import shown
 from resnext.images.alignment import aligned
 from resnext.images.image_set import ImageSet
 from resnext.images.sources.opening import open_images
@@ -16,6 +20,10 @@ from resnext.terminal.watcher import Watcher
 from validate.networks import LoadedNetwork, load_networks
 from validate.options import MeasurementConfig
 from validate.protocols import unused
+from validate.trained_images import TrainedImages, choose_part
+
+# Rows of claims that are named where they apply to nothing.
+MOST_ROWS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,6 +37,7 @@ class MeasurementRequest:
         networks: loaded, at least one; all have the same classes.
         images: labelled with the classes of the networks.
         notes: what the user was told about the input.
+        trained: which of the images were trained on, as far as files of trainings say it.
     """
 
     config: MeasurementConfig
@@ -37,6 +46,7 @@ class MeasurementRequest:
     networks: tuple[LoadedNetwork, ...]
     images: ImageSet
     notes: tuple[str, ...]
+    trained: tuple[TrainedImages, ...] = ()
 
 
 def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementRequest:
@@ -53,11 +63,18 @@ def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementR
     own = read_table(config.claims) if config.claims else ()
     networks = load_networks(config, own, bar=watcher.bar)
     checkpoint = networks[0].checkpoint
-    found = open_images(config.data, labels=config.labels, cache=config.cache, progress=watcher.bar)
-    images = aligned(found, classes=checkpoint.spec.classes, names=checkpoint.classes)
+    found = open_images(
+        config.data,
+        labels=config.labels,
+        split="val" if config.split is None else "train",  # which is what a training divides
+        cache=config.cache,
+        progress=watcher.bar,
+    )
+    found, trained = choose_part(config, networks, found)
+    images = aligned(found, classes=checkpoint.spec.classes, names=networks[0].classes)
     with_claims = [row for row in own if row.claims]
     notes: list[str] = []
-    for text in _notes(config, images, networks, own):
+    for text in (*_notes(config, images, networks, own), *_trained_notes(config, trained)):
         notes.append(text)
         watcher.note(text)
     return MeasurementRequest(
@@ -67,7 +84,16 @@ def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementR
         networks=networks,
         images=images,
         notes=tuple(notes),
+        trained=trained,
     )
+
+
+def _trained_notes(config: MeasurementConfig, trained: Sequence[TrainedImages]) -> Iterator[str]:
+    for each in trained:
+        whole = each.among(np.arange(len(each.which)))
+        if whole.trained:
+            way = "" if config.split else f"; --split {each.source} measures the others alone"
+            yield f"{whole.text}{way}"
 
 
 def _notes(
@@ -82,9 +108,18 @@ def _notes(
         yield f"no checkpoint given, so those of this folder: {files}"
     yield from images.notes
     yield from (protocol.note for protocol in protocols if protocol.note)
+    for network in networks if config.preprocessing else ():
+        if network.preprocessing != (usual := network.protocol.preprocessing):
+            yield (
+                f"{network.file}: measured with {network.preprocessing.describe()}, as "
+                f"--preprocessing says, in place of {usual.describe()}"
+            )
     known = ", ".join(dict.fromkeys(protocol.name for protocol in protocols))
     names = unused(own, protocols)
     if own and len(names) == len(own):
         raise DataError(f"{config.claims}: none of its rows applies; the checkpoints are {known}")
-    for name in names:
-        yield f"{config.claims}: the row {name!r} applies to no checkpoint given; these are {known}"
+    for name in names[:MOST_ROWS]:
+        row = f"{config.claims}: the row {shown(name)}"
+        yield f"{row} applies to no checkpoint given; these are {known}"
+    if len(names) > MOST_ROWS:
+        yield f"{config.claims}: {len(names) - MOST_ROWS} more rows apply to none either"

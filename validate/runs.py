@@ -1,13 +1,17 @@
-"""The runs of a measurement: each network under each pipeline, ready to compute on a device."""
+"""How a measurement runs on a device: each network under each pipeline, and the options as used."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import torch
 
-from resnext.inference.arithmetic import Precision
+from resnext.distributed.job import Job
+from resnext.inference.arithmetic import ARITHMETIC_FLAGS, Precision
 from resnext.inference.predictor import Predictor
-from resnext.inference.scaling import takes_over
+from resnext.inference.scaling import choose, takes_over
+from resnext.machine import usual_batch_size, usual_workers
 from resnext.pixels.pipelines import Pipeline
+from resnext.pixels.resample import engine
 from validate.measured_pass import PreparedRun
 from validate.networks import LoadedNetwork
 from validate.options import MeasurementConfig
@@ -52,6 +56,34 @@ def prepare_runs(
                 )
             )
     return tuple(found)
+
+
+def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[str, object]:
+    """Return every option as it is used, for the report, ready for JSON."""
+    on_device = choose(device).chosen if may_scale(config, device) else None
+    usual = usual_workers(device, processes=job.local_size)
+    workers = usual if config.workers is None else config.workers
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": str(device) if job.size == 1 else device.type,
+        "precision": config.precision,
+        "compile": config.compiled,
+        "tf32": config.precision == "tf32",
+        **ARITHMETIC_FLAGS,
+        "bicubic": f"{on_device.name} on the device" if on_device else engine(),
+        "pipelines": [str(pipeline) for pipeline in config.pipelines],
+        "crops": config.crops,
+        # The number of crops in a batch is the same for one crop and for ten.
+        "batch_size": config.batch_size or max(usual_batch_size(device) // config.crops, 1),
+        "workers": workers,
+        "threads": torch.get_num_threads(),
+        "processes": job.size,
+        "limit": config.limit,
+        "seed": config.seed,
+        "compare_precision": config.compare_precision,
+        "canary": config.canary,
+        "strict": config.strict,
+    }
 
 
 def may_scale(config: MeasurementConfig, device: torch.device) -> bool:

@@ -154,10 +154,11 @@ def _begin(way: Way, subject: Subject, pictures: Tensor, expected: NDArray[np.fl
         compute(way.inputs(subject.example, subject)).cpu()
         first = time.perf_counter() - begin
         logits = _logits(compute, way, subject, pictures)
+    furthest = float(np.abs(logits - expected).max())
     facts = {
         "first_seconds": round(first, 2),
         "changed": int((logits.argmax(axis=1) != expected.argmax(axis=1)).sum()),
-        "furthest": float(f"{np.abs(logits - expected).max():.2g}"),
+        "furthest": float(f"{furthest:.2g}") if math.isfinite(furthest) else None,
     }
     return Trial(way=way, compute=compute, facts=facts, seconds=[])
 

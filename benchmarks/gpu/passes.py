@@ -9,6 +9,7 @@ which is the time of `time.monotonic` and how many images that step had.
 import json
 import sys
 import time
+from argparse import REMAINDER
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.runs import Run
+from benchmarks.runs import Run, command_line
 from resnext.terminal import image_bar
 
 
@@ -84,4 +85,8 @@ def main(verb: str, words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    parser = command_line()
+    parser.add_argument("verb", choices=("validate", "train"))
+    parser.add_argument("words", nargs=REMAINDER, help="Its command line.", metavar="...")
+    given = parser.parse_args()
+    main(given.verb, given.words)

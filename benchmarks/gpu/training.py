@@ -70,7 +70,7 @@ def main(
                 *(sys.executable, "-m", "benchmarks.gpu.passes", "train", *shared),
                 *("--data", str(pictures), "--val-data", str(few), "--no-check"),
                 *("--init", str(write_checkpoint(place, network)), "--recipe", "imagenet-2017"),
-                *("--epochs", "1", "--lr", str(RATE), "--jitter", "0", "--lighting", "0"),
+                *("--epochs", "1", "--lr", str(RATE), "--color-jitter", "0", "--pca-lighting", "0"),
                 *("--precision", precision, "--channels-last", *(["--compile"] * compiled)),
                 *("--output", str(Path(runs, "run")), "--force"),
             ],

@@ -4,13 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.gpu.groups import widened
 from benchmarks.peers import import_timm
 from convert.export.timm import timm_architecture
 from resnext.inference.arithmetic import DTYPES, Precision, arithmetic
@@ -86,13 +84,13 @@ def _plain(subject: Subject) -> ResNeXt:
     return _placed(deepcopy(subject.network), subject)
 
 
-def _folded(subject: Subject, *, width: int = 1, layout: torch.memory_format = LAST) -> ResNeXt:
-    return _placed(widened(folded(subject.network), width), subject, layout)
+def _folded(subject: Subject) -> ResNeXt:
+    return _placed(folded(subject.network), subject)
 
 
-def _placed(network: ResNeXt, subject: Subject, layout: torch.memory_format = LAST) -> ResNeXt:
+def _placed(network: ResNeXt, subject: Subject) -> ResNeXt:
     network = network.to(device=subject.device, dtype=subject.dtype)
-    return network.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=LAST)  # type: ignore[call-overload, no-any-return]
 
 
 def _predictor(subject: Subject) -> Compute:
@@ -143,8 +141,8 @@ class _CudnnBlock(nn.Module):
         return y
 
 
-def _cudnn(subject: Subject, *, width: int = 1) -> ResNeXt:
-    network = _folded(subject, width=width)
+def _cudnn(subject: Subject) -> ResNeXt:
+    network = _folded(subject)
     for name in network.stage_names:
         stage = network.get_submodule(name)
         for place, block in stage.named_children():
@@ -155,36 +153,8 @@ def _cudnn(subject: Subject, *, width: int = 1) -> ResNeXt:
     return network
 
 
-def _graphed(make: Callable[[Subject], Compute]) -> Callable[[Subject], Compute]:
-    """Return what records the calls of another way once, and then has the GPU repeat them."""
-
-    def record(subject: Subject) -> Compute:
-        compute = make(subject)
-        pictures = subject.example.to(subject.dtype).contiguous(memory_format=torch.channels_last)
-        beside = torch.cuda.Stream(subject.device)  # type: ignore[no-untyped-call]
-        beside.wait_stream(torch.cuda.current_stream(subject.device))
-        with torch.cuda.stream(beside):  # whatever is chosen and allocated, is so before
-            for _ in range(3):
-                compute(pictures)
-        torch.cuda.current_stream(subject.device).wait_stream(beside)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            logits = compute(pictures)
-
-        def repeat(others: Tensor) -> Tensor:
-            pictures.copy_(others)
-            graph.replay()
-            return logits
-
-        return repeat
-
-    return record
-
-
-def _compiled(
-    make: Callable[[Subject], nn.Module], mode: str | None = None
-) -> Callable[[Subject], Compute]:
-    return lambda subject: cast("Compute", torch.compile(make(subject), mode=mode))
+def _compiled(make: Callable[[Subject], nn.Module]) -> Callable[[Subject], Compute]:
+    return lambda subject: cast("Compute", torch.compile(make(subject)))
 
 
 def _timm(*, amp: bool, layout: torch.memory_format) -> Callable[[Subject], nn.Module]:
@@ -223,25 +193,13 @@ WAYS = {
     "plain": Way(make=_plain),
     "predictor": Way(make=_predictor, converted=False, layout=FIRST),
     "folded": Way(make=_folded),
-    "folded_tried": Way(make=_folded, tried=True),
-    "folded_first": Way(make=partial(_folded, layout=FIRST), tried=True, layout=FIRST),
-    # Only so: PyTorch keeps the plan of a fused call, and would take it for one not tried too.
+    # Only tried: PyTorch keeps the plan of a fused call for the calls that are not.
     "cudnn_tried": Way(make=_cudnn, tried=True),
-    "graph": Way(make=_graphed(_folded)),
-    "graph_tried": Way(make=_graphed(_folded), tried=True),
-    "graph_cudnn_tried": Way(make=_graphed(_cudnn), tried=True),
-    "wide_8_tried": Way(make=partial(_folded, width=8), tried=True),
-    "wide_16_tried": Way(make=partial(_folded, width=16), tried=True),
-    "wide_32_tried": Way(make=partial(_folded, width=32), tried=True),
-    "cudnn_wide_16_tried": Way(make=partial(_cudnn, width=16), tried=True),
     "timm": Way(make=_timm(amp=False, layout=FIRST), tried=True, layout=FIRST),
     "timm_last": Way(make=_timm(amp=False, layout=LAST), tried=True),
     "timm_amp": Way(make=_timm(amp=True, layout=LAST), tried=True, converted=False, halves=True),
     "compiled": Way(make=_compiled(_folded)),
     "compiled_tried": Way(make=_compiled(_folded), tried=True),
-    "compiled_graph": Way(make=_compiled(_folded, "reduce-overhead"), tried=True),
-    "compiled_autotuned": Way(make=_compiled(_folded, "max-autotune-no-cudagraphs"), tried=True),
-    "compiled_wide_16": Way(make=_compiled(partial(_folded, width=16)), tried=True),
     "timm_compiled": Way(make=_compiled(_timm(amp=False, layout=LAST)), tried=True),
     "timm_compiled_first": Way(
         make=_compiled(_timm(amp=False, layout=FIRST)), tried=True, layout=FIRST
@@ -253,4 +211,4 @@ WAYS = {
 COMPILED = tuple(name for name in WAYS if "compiled" in name)
 EAGER = tuple(name for name in WAYS if name not in COMPILED)
 # Timed beside the compiled ones, so that both tables have rows in common.
-COMPARED = ("predictor", "folded_tried", "graph_tried", "timm_last", "timm_amp")
+COMPARED = ("predictor", "timm_last", "timm_amp")

@@ -14,7 +14,7 @@ from typing import Final
 from convert.export.errors import TopologyError
 from resnext.checkpoint import Checkpoint
 from resnext.errors import PreprocessingError
-from resnext.files import whole_file
+from resnext.files import unfinished, whole_file
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
 from resnext.published import published
@@ -148,10 +148,19 @@ def timm_config(checkpoint: Checkpoint) -> dict[str, object]:
         "num_features": spec.features,
         "global_pool": "avg",
         **({"model_args": arguments} if arguments else {}),
-        **({"label_names": checkpoint.classes} if checkpoint.classes else {}),
+        **_labels(checkpoint),
         "pretrained_cfg": _pretrained_config(checkpoint, row),
         "resnext": checkpoint.facts(),  # timm ignores entries that it does not know
     }
+
+
+def _labels(checkpoint: Checkpoint) -> dict[str, object]:
+    """Return timm's entries of the classes; ImageNet's are known by wnids there too."""
+    names, wnids = checkpoint.classes, checkpoint.wnids
+    if names and wnids:
+        described = dict(zip(wnids, names, strict=True))
+        return {"label_names": wnids, "label_descriptions": described}
+    return {"label_names": names} if names else {}
 
 
 def write_timm(checkpoint: Checkpoint, path: Path) -> None:
@@ -195,7 +204,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def _hidden_folder(path: Path, prefix: str) -> Iterator[Path]:
     new = Path(mkdtemp(dir=path.parent, prefix=prefix, suffix=".part"))
     try:
-        yield new
+        with unfinished(str(new)):
+            yield new
         umask = os.umask(0)
         os.umask(umask)
         new.chmod(0o777 & ~umask)

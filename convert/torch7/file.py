@@ -11,6 +11,7 @@ from typing import Any, Final
 from convert.torch7.cursor import AsciiCursor, BinaryCursor, Buffer, Cursor, Limits
 from convert.torch7.errors import NotT7Error, T7Error, TrailingBytesError
 from convert.torch7.reader import LAST_TAG, read_first, read_root
+from resnext.tensor_file import pickle_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +102,9 @@ def _looks_ascii(head: bytes) -> bool:
 
 # (pattern of the first bytes, kind of file and what to do); the first match counts.
 SIGNATURES: Final = (
-    # The first entry of an archive from torch.save; its name starts at byte 30.
-    (
-        rb"PK\x03\x04.{26}[^/]+/data\.pkl",
-        "a zip archive, as PyTorch writes it: it needs no conversion",
-    ),
     (rb"PK\x03\x04", "a zip archive: if a .t7 file is in it, unpack it first (unzip)"),
-    (
-        rb"\x80[\x02-\x05]",
-        "a Python pickle, such as old PyTorch wrote: it needs no conversion",
-    ),
     (rb".{7}\x00\{", "a safetensors file: it needs no conversion"),
+    (rb".{257}ustar", "a tar archive: if a .t7 file is in it, unpack it first (tar xf)"),
     (rb"\x1f\x8b", "a gzip archive: unpack it first (gunzip)"),
     (rb"\xfd7zXZ", "an xz archive: unpack it first (unxz)"),
     (rb"BZh", "a bzip2 archive: unpack it first (bunzip2)"),
@@ -147,6 +140,8 @@ def kind_of_file(head: bytes) -> str:
     Args:
         head: the first 512 bytes, or more.
     """
+    if pickled := pickle_kind(head):
+        return pickled
     for pattern, description in SIGNATURES:
         if re.match(pattern, head, re.DOTALL):
             return description

@@ -6,7 +6,8 @@ from itertools import islice
 
 from convert.torch7.errors import NoNetworkError, StructureError
 from convert.torch7.objects import Object, Table, Tensor
-from convert.torch7.words import MOST_LETTERS, place, text
+from convert.torch7.words import place, text
+from resnext.fields import SHOWN, cut
 
 # Containers that hold copies of one network, of which the first is taken.
 WRAPPERS = frozenset({"nn.DataParallelTable"})
@@ -72,7 +73,8 @@ def find_network(root: object, *, at: str | None = None) -> Module:
         chosen = [found for found in networks if at in (found[0], found[0].partition(".")[2])]
         if len(chosen) != 1:
             raise NoNetworkError(
-                f"{len(chosen)} networks at {at[:MOST_LETTERS]}; there are {_places(networks)}"
+                f"one network at {cut(at)} expected, found {len(chosen)}; the places are "
+                f"{_places(networks)}"
             )
         networks = chosen
     if not networks:
@@ -80,10 +82,19 @@ def find_network(root: object, *, at: str | None = None) -> Module:
     if len(networks) > 1:
         raise NoNetworkError(
             f"one network expected, found {len(networks)}: {_places(networks)}; "
-            "--at PLACE takes one"
+            "resnext-convert --at PLACE takes one"
         )
     [(path, network)] = networks
     return _module(network, path, set())
+
+
+def is_module(value: Object) -> bool:
+    """Tell whether an object is a network or a layer, and not a loss."""
+    return _is_of_a_package(value) and not value.type.endswith(LOSS)
+
+
+def _is_of_a_package(value: Object) -> bool:
+    return value.type.split(".")[0] in PACKAGES
 
 
 # A step into a table, an object or a wrapper: what leads to it, and the key.
@@ -105,8 +116,8 @@ def _networks(root: object) -> Iterator[tuple[str, Object]]:
             if copies := _children(value):
                 pending.append((copies[0], (step, WRAPPED)))
             continue
-        elif value.type.split(".")[0] in PACKAGES:
-            if not value.type.endswith(LOSS):
+        elif _is_of_a_package(value):
+            if is_module(value):
                 yield _path(root, step), value
             continue
         elif isinstance(value.fields, Table):
@@ -118,25 +129,31 @@ def _networks(root: object) -> Iterator[tuple[str, Object]]:
 
 
 WRAPPED = object()
+# The place of a network that is the file's root value.
+WHOLE = "model"
+# Of a place in a message: steps, and letters if its keys are long.
 MOST_STEPS = 50
+MOST_PLACE = 2 * SHOWN
 
 
 def _path(root: object, step: Step | None) -> str:
     """Return a place in Lua's notation; of a very deep one, its end."""
-    keys: list[object] = []
-    while step is not None and len(keys) < MOST_STEPS:
-        step, key = step
-        keys.append(key)
-    whole = isinstance(root, Object) and root.type.split(".")[0] in PACKAGES
-    path = "..." if step is not None else "model" if whole else "file"
-    for key in reversed(keys):
-        path = f"{path}.modules[1]" if key is WRAPPED else place(path, key)
-    return path
+    parts: list[str] = []
+    while step is not None and len(parts) < MOST_STEPS:
+        earlier, key = step
+        part = ".modules[1]" if key is WRAPPED else place("", key)
+        if sum(map(len, parts)) + len(part) > MOST_PLACE:
+            break
+        parts.append(part)
+        step = earlier
+    whole = isinstance(root, Object) and _is_of_a_package(root)
+    start = "..." if step is not None else WHOLE if whole else "file"
+    return start + "".join(reversed(parts))
 
 
 def _places(networks: list[tuple[str, Object]]) -> str:
     more = f" and {len(networks) - 12} more" if len(networks) > 12 else ""
-    return ", ".join(path[:MOST_LETTERS] for path, _ in networks[:12]) + more
+    return ", ".join(path for path, _ in networks[:12]) + more
 
 
 def _module(source: Object, path: str, seen: set[int]) -> Module:

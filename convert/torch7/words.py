@@ -1,18 +1,15 @@
 """Values from a file in short, bounded words, for messages and descriptions."""
 
-from typing import Final
-
 from convert.torch7.objects import BooleanKey, Function, Object, Storage, Table, Tensor
+from resnext.fields import SHOWN, cut
 from resnext.terminal.text import printable
-
-MOST_LETTERS: Final = 200
 
 
 def text(value: object) -> str:
     """Return a Lua value as one line: its text or number, or what it is, never its content."""
     match value:
         case bytes():
-            return _short(printable(value[: MOST_LETTERS + 1].decode("utf-8", "backslashreplace")))
+            return cut(printable(value[: SHOWN + 1].decode("utf-8", "backslashreplace")))
         case None:
             return "nil"
         case BooleanKey():
@@ -22,7 +19,7 @@ def text(value: object) -> str:
         case int() | float():
             return number(value)
         case tuple():
-            return _short(f"({', '.join(text(item) for item in value[:16])})")
+            return cut(f"({', '.join(text(item) for item in value[:16])})")
         case Table():
             return "a table"
         case Object():
@@ -47,7 +44,3 @@ def place(path: str, key: object) -> str:
         return f"{path}[{text(key)}]"
     name = text(key)
     return f"{path}.{name}" if name.isidentifier() else f'{path}["{name}"]'
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 3]}..."

@@ -178,7 +178,7 @@ def join(*, learns: bool = False) -> Iterator[Job]:
     Raises:
         JobError: the environment is incomplete, or the other processes cannot be reached.
     """
-    if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
+    if not _has_others():
         yield Job()
         return
     for name in ("RANK", "WORLD_SIZE", "MASTER_PORT", "MASTER_ADDR"):
@@ -222,6 +222,20 @@ def leave(job: Job, code: int = 0) -> None:
             with suppress(OSError, ValueError):  # its reader has closed it
                 stream.flush()
         os._exit(code)
+
+
+def leads_all() -> bool:
+    """Tell, before the job is joined too, whether this is the process that writes for all."""
+    return os.environ.get("RANK", "0") == "0" or not _has_others()
+
+
+def _has_others() -> bool:
+    return "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def is_under_torchrun() -> bool:
+    """Tell whether `torchrun` started this process, and will turn its exit code into 0 or 1."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def restarts() -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from resnext.download.pace import Pace
 from resnext.download.partial import Partial, partial_of
 from resnext.download.transfer import (
     HINT,
@@ -17,6 +18,7 @@ from resnext.download.transfer import (
     Progress,
     TryAgainError,
     check,
+    kept,
     resume_at,
     sha256_of,
     transfer,
@@ -160,6 +162,7 @@ def _fetch(order: Order, part: Partial) -> None:
     import requests
 
     patience, failures, furthest = order.patience, 0, part.done
+    pace = Pace(clock=patience.clock)
     start = resume_at(order, part)
     order.progress(start, order.size)
     if part.version and start == part.version.total:
@@ -168,7 +171,7 @@ def _fetch(order: Order, part: Partial) -> None:
         client.max_redirects = REDIRECTS
         while True:
             try:
-                transfer(client, order, part)
+                transfer(client, order, part, pace)
             except TryAgainError as failure:
                 # Only new bytes count as progress: the same ones again and again would never end.
                 failures = 1 if part.done > furthest else failures + 1
@@ -184,6 +187,4 @@ def _fetch(order: Order, part: Partial) -> None:
 
 
 def _last_words(failure: TryAgainError, failures: int, order: Order, part: Partial) -> str:
-    kept = resume_at(order, part) if part.lasts else 0
-    more = f"; the {kept} bytes that arrived are kept for another try" if kept else ""
-    return f"{failure}, {failures} times in a row{more}; {HINT}"
+    return f"{failure}, {failures} times in a row; {kept(order, part)}{HINT}"

@@ -2,13 +2,14 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from resnext.download import web
+from resnext.download.pace import Pace, TooSlowError
 from resnext.download.partial import Partial, Version
 from resnext.errors import DownloadError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 # Called with the bytes that have arrived and the size of the file, None where that is not known.
 Progress = Callable[[int, int | None], None]
 
-CHUNK: Final = 1 << 16  # bytes; at most this much is lost when a read times out
+CHUNK: Final = 1 << 16  # bytes; at most this much is lost when the process is killed
 # Bytes of a file whose size neither the server nor a table states.
 MOST_WITHOUT_SIZE: Final = 1 << 34
 HINT: Final = "a path to a copy on disk always works"
@@ -36,6 +37,7 @@ class Patience:
         pause: after the first failure; doubled after each further one.
         longest_pause: limit of the pause, also of one that a server asks for by Retry-After.
         sleep: waits for the given seconds.
+        clock: returns seconds.
     """
 
     connect: float = 10
@@ -45,6 +47,7 @@ class Patience:
     pause: float = 1
     longest_pause: float = 60
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
 
 
 PATIENCE: Final = Patience()
@@ -89,8 +92,14 @@ def resume_at(order: Order, part: Partial) -> int:
     return done if version.total is None or done <= version.total else 0
 
 
-def transfer(client: "Session", order: Order, part: Partial) -> None:
+def transfer(client: "Session", order: Order, part: Partial, pace: Pace) -> None:
     """Request what is missing once, and store what arrives.
+
+    Args:
+        client: makes the request.
+        order: what is wanted.
+        part: takes it.
+        pace: of all requests for it.
 
     Raises:
         TryAgainError: the file is not complete, and a retry may complete it.
@@ -108,10 +117,12 @@ def transfer(client: "Session", order: Order, part: Partial) -> None:
     try:
         with client.get(order.url, headers=ask, stream=True, timeout=timeout) as response:
             _accept(response, order, part, start=start)
-            _store(response, order, part)
+            _store(response, order, part, pace)
     except (requests.ConnectionError, requests.Timeout) as error:
         reason = f"{order.name}: cannot be reached ({_reason(error)}; offline?)"
         raise TryAgainError(reason) from error
+    except TooSlowError as error:
+        raise DownloadError(f"{order.name}: {error}; {kept(order, part)}{HINT}") from error
     except urllib3.exceptions.HTTPError as error:
         raise TryAgainError(_broken_off(order, part, _reason(error))) from error
     # Python raises ValueError for a malformed address that a redirect leads to.
@@ -175,14 +186,13 @@ def _version(response: "Response", order: Order) -> Version:
     return Version(url=order.name, validator=validator, total=total)
 
 
-def _store(response: "Response", order: Order, part: Partial) -> None:
+def _store(response: "Response", order: Order, part: Partial, pace: Pace) -> None:
     """Append a body to the partial file."""
     total = part.version.total if part.version else None
     limit = total if total is not None else order.size
     done = part.done
     with part.path.open("ab") as file:
-        # Raw: an archive that is sent with the encoding "gzip" must stay compressed.
-        for chunk in response.raw.stream(CHUNK, decode_content=False):
+        for chunk in _chunks(response, pace, sized=limit is not None):
             file.write(chunk)
             done += len(chunk)
             if limit is not None and done > limit:
@@ -199,6 +209,35 @@ def _store(response: "Response", order: Order, part: Partial) -> None:
         raise DownloadError(_wrong_size(order, limit, "more are sent"))
     if total is not None and done < total:
         raise TryAgainError(_broken_off(order, part, "the connection was closed"))
+
+
+def _chunks(response: "Response", pace: Pace, *, sized: bool) -> Iterator[bytes]:
+    """Yield a body in parts of `CHUNK` bytes, the last one shorter.
+
+    What has arrived is taken as it comes: waiting for a whole chunk might take months.
+    """
+    import urllib3
+
+    held = bytearray()
+    try:
+        # Not decoded: an archive that is sent with the encoding "gzip" must stay compressed.
+        while part := response.raw.read1(CHUNK - len(held), decode_content=False):
+            held += part
+            pace.add(len(part), sized=sized)
+            if len(held) == CHUNK:
+                yield bytes(held)
+                held.clear()
+    except (urllib3.exceptions.HTTPError, TooSlowError):
+        yield bytes(held)
+        raise
+    if held:
+        yield bytes(held)
+
+
+def kept(order: Order, part: Partial) -> str:
+    """Return words on the bytes that another call can go on from, before others; "" without."""
+    count = resume_at(order, part) if part.lasts else 0
+    return f"the {count} bytes that arrived are kept for another try; " if count else ""
 
 
 def check(order: Order, path: Path) -> None:

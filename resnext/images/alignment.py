@@ -10,7 +10,7 @@ import numpy as np
 from resnext.errors import DataError
 from resnext.images import imagenet
 from resnext.images.image_set import ImageSet
-from resnext.images.names import few, normal
+from resnext.images.names import brief, few, normal
 
 NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
 NUMERAL: Final = re.compile(r"[+-]?\d{1,9}(\.\d*)?", re.ASCII)
@@ -73,6 +73,14 @@ def in_order_of_labels(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(names, key=int)) if _are_all_labels(names) else names
 
 
+def are_names_of_others(names: tuple[str, ...]) -> bool:
+    """Tell whether all names of a network's classes are numbers, and not those of their places.
+
+    A number that labels an image is then taken as a name; see `aligned`.
+    """
+    return _are_numbers(names) and any(int(name) != place for place, name in enumerate(names))
+
+
 def _are_numbers(names: tuple[str, ...]) -> bool:
     return all(NUMBER.fullmatch(name) for name in names)
 
@@ -87,8 +95,8 @@ def _by_number(images: ImageSet, classes: int) -> ImageSet:
         image = images.ids[int(images.labels.argmax())]
         raise DataError(
             f"{images.root}: labels from 0 to {classes - 1} expected, as the network has {classes} "
-            f"classes, found {highest} ({image}); do the labels count from 1, or is it another "
-            "set?"
+            f"classes, found {highest} ({brief(image)}); do the labels count from 1, or is it "
+            "another set?"
         )
     return images
 
@@ -138,7 +146,9 @@ def _with_order_noted(images: ImageSet) -> ImageSet:
     names = images.classes or ()
     if not all(NUMERAL.fullmatch(name) for name in names):
         return images
-    first = ", ".join(f"{name} is output {label}" for label, name in enumerate(names[:SHOWN]))
+    first = ", ".join(
+        f"{brief(name)} is output {label}" for label, name in enumerate(names[:SHOWN])
+    )
     note = (
         f"{images.root}: classes named by numbers, but not by those from 0 to {len(names) - 1}, "
         "meet a network without names; they are taken in the order of their names as texts: "

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
-from resnext.images.listing import reading
+from resnext.images.listing import check_stored, reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,10 +37,12 @@ class ByteRanges:
         """Return the bytes of an image.
 
         Raises:
-            DataError: they cannot be read, or the size of the file has changed.
+            DataError: they cannot be read, are more than any picture has, or the size of the file
+                has changed.
         """
         number = self.files[position]
         path, size = self.paths[number], int(self.sizes[position])
+        check_stored(size, path)
         with reading(), open(path, "rb", buffering=0) as file:  # noqa: PTH123 - for each image
             total = os.fstat(file.fileno()).st_size
             data = os.pread(file.fileno(), size, int(self.offsets[position]))

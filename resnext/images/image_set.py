@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
-from resnext.images.names import difference, few, normal
+from resnext.images.names import Names, difference, few, normal
 from resnext.pixels.decoding import Picture, decode_picture
 
 
@@ -24,6 +24,27 @@ class ImageReader(Protocol):
 
     def read(self, position: int) -> bytes: ...
     def stamp(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubsetReader:
+    """Reads a subset of the images of another reader.
+
+    Attributes:
+        reader: of all images.
+        positions: (N,) int64, of the images of the subset.
+    """
+
+    reader: ImageReader
+    positions: NDArray[np.int64]
+
+    def read(self, position: int) -> bytes:
+        """Return the bytes of the image at a position in the subset."""
+        return self.reader.read(int(self.positions[position]))
+
+    def stamp(self) -> str:
+        """Return the stamp of all images; the ids of the subset tell which of them it has."""
+        return self.reader.stamp()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,6 +79,15 @@ class ImageSet:
         total.update(np.ascontiguousarray(self.labels, "<i8").data)
         total.update(self.reader.stamp().encode("utf-8", "surrogateescape"))
         return total.hexdigest()
+
+    def at(self, positions: NDArray[np.int64]) -> Self:
+        """Return the images at some positions (N,) of the set, in this order."""
+        return replace(
+            self,
+            ids=Names(self.ids[int(position)] for position in positions),
+            labels=self.labels[positions],
+            reader=SubsetReader(reader=self.reader, positions=positions),
+        )
 
     def renamed(self, names: Sequence[str]) -> Self:
         """Return the set with its classes numbered by their places in another list of names.

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
-from resnext.images.names import few
+from resnext.images.names import brief, few
 from resnext.terminal.text import number
 
 WNIDS: tuple[str, ...]
@@ -68,6 +68,15 @@ def validation_labels() -> Labels:
     )
 
 
+def titles(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return readable names of classes: for ImageNet's wnids, the name before the wnid."""
+    columns = _columns()
+    if classes != columns["wnid"]:
+        return classes
+    both = zip(columns["wnid"], columns["name"], strict=True)
+    return tuple(f"{name} ({wnid})" for wnid, name in both)
+
+
 def check_class_folders(images: ImageSet) -> ImageSet:
     """Compare the classes of ILSVRC2012's validation images with their built-in labels.
 
@@ -96,9 +105,9 @@ def check_class_folders(images: ImageSet) -> ImageSet:
         folder = classes[images.labels[position]]
         raise DataError(
             f"{images.root}: the validation images of ILSVRC2012 by their classes expected, found "
-            f"{count} of {len(images)} in other classes: {images.ids[position]} lies in {folder} "
-            f"and is of {wnids[label]} ({_columns()['name'][label]}); sort the images anew, or put "
-            "all of them into one folder, for which the labels are built in"
+            f"{count} of {len(images)} in other classes: {brief(images.ids[position])} lies in "
+            f"{folder} and is of {wnids[label]} ({_columns()['name'][label]}); sort the images "
+            "anew, or put all of them into one folder, for which the labels are built in"
         )
     names = few([images.ids[position] for position in misplaced])
     note = f"{images.root}: {count} of ILSVRC2012 in folders of other classes: {names}"

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.files import read_once
 from resnext.images.listing import SUFFIXES, reading
-from resnext.images.names import few, normal
-from resnext.images.plain_files import BLOCK, packing_of, read_once, starts_tar
+from resnext.images.names import LONGEST_NAME, brief, few, normal
+from resnext.images.packing import BLOCK, packing_of, starts_tar
 
 # First cells, in lower case, by which a header line is recognised.
 TITLES: Final = frozenset(
@@ -31,6 +32,7 @@ LARGEST: Final = 1 << 28  # bytes of a file of labels, of five million images or
 BUILT_IN: Final = (
     "leave out --labels for files called ILSVRC2012_val_*.JPEG, whose labels are built in"
 )
+LONGEST_LINE: Final = 1 << 16  # letters
 NUMERAL: Final = re.compile(r"[+-]?\d+", re.ASCII)
 
 
@@ -64,9 +66,10 @@ class Labels:
             keys = self._composed(names)
             missing = [name for name, key in zip(names, keys, strict=True) if not key]
         if missing:
+            first = brief(next(iter(self.numbers)))
             raise DataError(
                 f"{self.source}: a label for each of the {len(names)} images in {root} expected, "
-                f"found none for {few(missing)}; its first line labels {next(iter(self.numbers))}"
+                f"found none for {few(missing)}; its first line labels {first}"
             )
         numbers = np.fromiter((self.numbers[key] for key in keys), np.int64, len(keys))
         others = len(self.numbers) - len(set(keys))
@@ -99,7 +102,7 @@ def read_labels(path: Path) -> Labels:
         is_folder = path.is_dir()
         is_devkit = is_folder and (path / "data" / "meta.mat").is_file()
         # Read once: what came through a pipe is gone.
-        data = b"" if is_folder else read_once(path, most=LARGEST)
+        data = b"" if is_folder else read_once(path, DataError, most=LARGEST)
     if is_devkit or packing_of(data) is not None or starts_tar(data[:BLOCK], path):
         raise DataError(
             f"{path}: a CSV of file and class expected, found an archive or ImageNet's devkit; "
@@ -116,9 +119,9 @@ def read_labels(path: Path) -> Labels:
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
     """Yield (number of the line, file, class) of each line that is not empty."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in _lines(path, text) if line.strip()), "")
     separator = next((mark for mark in "\t,;" if mark in first), " ")
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    table = csv.reader(_lines(path, text), delimiter=separator, skipinitialspace=True)
     try:
         for row in table:
             cells = [cell.strip() for cell in row]
@@ -137,9 +140,24 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
                     f"{path}: line {table.line_num}: file and class expected, found "
                     f"{len(cells)} cells: {separator.join(cells)[:60]!r}"
                 )
+            if max(map(len, cells)) > LONGEST_NAME:
+                raise DataError(
+                    f"{path}: line {table.line_num}: names of at most {LONGEST_NAME} letters "
+                    f"expected, found {brief(max(cells, key=len))}"
+                )
             yield table.line_num, cells[0], _class_of(cells[1])
     except csv.Error as error:
         raise DataError(f"{path}: line {table.line_num}: not a CSV: {error}") from error
+
+
+def _lines(path: Path, text: str) -> Iterator[str]:
+    for number, line in enumerate(io.StringIO(text, newline=""), 1):
+        if len(line) > LONGEST_LINE:  # the cells of a very long one would take long to part
+            raise DataError(
+                f"{path}: line {number}: file and class in at most {LONGEST_LINE} letters "
+                f"expected, found {len(line)}: {line[:60]!r}"
+            )
+        yield line
 
 
 def _class_of(cell: str) -> str:
@@ -169,7 +187,9 @@ def _from_rows(path: Path, rows: list[tuple[int, str, str]]) -> Labels:
         key = PurePosixPath(name.replace("\\", "/")).name
         before, _ = files.setdefault(key, (line, found))
         if before != line:
-            raise DataError(f"{path}: line {line}: {key} has a label already, in line {before}")
+            raise DataError(
+                f"{path}: line {line}: {brief(key)} has a label already, in line {before}"
+            )
     _check_kinds(path, list(files.values()))
     if all(NUMBER.fullmatch(found) for _, found in files.values()):
         numbers = {name: int(found) for name, (_, found) in files.items()}

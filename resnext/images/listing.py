@@ -42,6 +42,9 @@ OTHER_FORMATS: Final = {
 }
 
 
+# Bytes of a picture as it is stored: the largest that can be decoded takes 360 MB uncompressed.
+LARGEST: Final = 1 << 30
+
 # First bytes of pictures, of which so many are read: JPEG, PNG, GIF, TIFF.
 PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*")
 START: Final = 12
@@ -152,6 +155,16 @@ def ignored_note(root: str, names: Sequence[str], *, unnamed: Sequence[str] = ()
         )
     if others:
         yield f"{root}: {len(others)} ignored, hidden or no images: {few(others)}"
+
+
+def check_stored(size: int, where: str) -> None:
+    """Refuse a picture of more bytes than any that can be decoded has.
+
+    Raises:
+        DataError: names where it lies.
+    """
+    if size > LARGEST:
+        raise DataError(f"{where}: a picture of at most {LARGEST} bytes expected, found {size}")
 
 
 def has_suffix(name: str) -> bool:

@@ -7,6 +7,9 @@ from typing import Final, overload
 import numpy as np
 
 FEW: Final = 3
+MOST_CLASSES: Final = 10  # that are all named where a message states the classes of a network
+# Letters of a name that is read from a file; systems allow that many bytes of a path.
+LONGEST_NAME: Final = 4096
 LONGEST: Final = 200  # letters of a name in a message
 
 
@@ -52,6 +55,11 @@ def few(names: Sequence[str], limit: int = FEW) -> str:
     """Return the first of one or more names, and the number of the others: "a, b, c and 7 more"."""
     more = len(names) - limit
     return ", ".join(map(brief, names[:limit])) + (f" and {more} more" if more > 0 else "")
+
+
+def class_list(names: Sequence[str]) -> str:
+    """Return the names of a network's classes: all of up to ten, else the first ten of them."""
+    return few(names, MOST_CLASSES)
 
 
 def brief(name: str) -> str:

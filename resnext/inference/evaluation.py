@@ -16,6 +16,7 @@ from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Batch, Failure, Seconds
 from resnext.loader.batches import read_batches
+from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
 from resnext.pixels.raw_crops import RawCrops
 
@@ -82,13 +83,14 @@ def evaluate_rounds(
     workers: int,
     first: int = 0,
     compared: int = 0,
+    heard: LibraryWarnings | None = None,
 ) -> Generator[BatchResult | None, None, None]:
     """Deal out the batches of a plan to the processes of a job, one each a round.
 
     Every process gets as many rounds, so that all can communicate after each.
 
     Args:
-        images, plan, ways, workers, compared: see `evaluate`.
+        images, plan, ways, workers, compared, heard: see `evaluate`.
         job: the processes; all call this.
         first: number of the first batch that is evaluated.
 
@@ -96,7 +98,9 @@ def evaluate_rounds(
         The result of this process's batch of a round; None where the last round has none for it.
     """
     numbers = range(first + job.rank, plan.batches, job.size)
-    results = evaluate(images, plan, ways, batches=numbers, workers=workers, compared=compared)
+    results = evaluate(
+        images, plan, ways, batches=numbers, workers=workers, compared=compared, heard=heard
+    )
     with closing(results):
         for _ in range(first, plan.batches, job.size):
             yield next(results, None)
@@ -110,6 +114,7 @@ def evaluate(
     batches: Sequence[int],
     workers: int,
     compared: int = 0,
+    heard: LibraryWarnings | None = None,
 ) -> Generator[BatchResult, None, None]:
     """Yield what the networks compute for some batches of a plan, in the order given.
 
@@ -119,9 +124,10 @@ def evaluate(
         images: the whole set.
         plan: cuts the batches.
         ways: one or more.
-        batches: numbers of batches of the plan.
+        batches: numbers of batches of the plan, none of those that were measured earlier.
         workers: processes that read ahead; 0 reads in this one.
         compared: the first so many images of the plan also go through the references.
+        heard: takes what libraries print about the images.
 
     Raises:
         DataError: not enough memory; see `memory_explained`.
@@ -137,6 +143,7 @@ def evaluate(
         workers=workers,
         pinned="cuda" in kinds,
         handed_back=True,
+        heard=heard,
     )
     ahead = max(way.predictor.ahead for way in ways)
     pending: deque[_PendingBatch] = deque()
@@ -145,8 +152,7 @@ def evaluate(
             pictures = len(wanted[0]) * way.preparation.crops
             way.predictor.warm_up(pictures, side=way.preparation.preprocessing.crop)
         for number, positions, batch in zip(batches, wanted, read, strict=True):
-            first = number * plan.batch_size  # place in the plan of the batch's first image
-            few = set(positions[: max(compared - first, 0)])
+            few = set(positions[: max(compared - plan.first(number), 0)])
             pending.append(_start(number, positions, batch, ways, columns=columns, few=few))
             if len(pending) > ahead:
                 yield _finish(pending.popleft())

@@ -1,6 +1,6 @@
 """Which images are measured, in which batches, and by which process of a job."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -17,26 +17,42 @@ class Plan:
     Attributes:
         positions: (N,) int64, ascending places in the image set.
         batch_size: images of a batch, >= 1; the last may be smaller.
+        done_images: so many images at the start were measured earlier, in batches of any size.
+        done_batches: number of those batches.
     """
 
     positions: NDArray[np.int64]
     batch_size: int
+    done_images: int = 0
+    done_batches: int = 0
 
     def __len__(self) -> int:
         return len(self.positions)
 
     @property
     def batches(self) -> int:
-        """Count the batches."""
-        return -(-len(self) // self.batch_size)
+        """Count the batches, those that were measured earlier included."""
+        return self.done_batches - (self.done_images - len(self)) // self.batch_size
+
+    def first(self, number: int) -> int:
+        """Return the place in the plan of a batch's first image.
+
+        Args:
+            number: of the batch, at least `done_batches`.
+        """
+        return self.done_images + (number - self.done_batches) * self.batch_size
 
     def batch(self, number: int) -> NDArray[np.int64]:
-        """Return the places in the image set of a batch's images."""
-        return self.positions[number * self.batch_size :][: self.batch_size]
+        """Return the places in the image set of a batch's images.
 
-    def size(self, number: int) -> int:
-        """Count the images of a batch."""
-        return min(self.batch_size, len(self) - number * self.batch_size)
+        Args:
+            number: of the batch, at least `done_batches`.
+        """
+        return self.positions[self.first(number) :][: self.batch_size]
+
+    def after(self, *, images: int, batches: int) -> "Plan":
+        """Return the plan of which so many images were measured, in so many batches."""
+        return replace(self, done_images=images, done_batches=batches)
 
 
 def make_plan(images: int, *, limit: int | None, seed: int, batch_size: int) -> Plan:

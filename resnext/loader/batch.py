@@ -1,7 +1,7 @@
 """Batches of network input, as worker processes make them of images."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from resnext.errors import DataError
 from resnext.loader.buffers import BufferPool
+from resnext.loader.library_warnings import Printed
 from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import RawCrop
 
@@ -25,10 +26,12 @@ class Failure:
     Attributes:
         position: of the image in its set.
         reason: the error, in one line that names the image.
+        printed: by libraries, about the image.
     """
 
     position: int
     reason: str
+    printed: Printed = field(default_factory=Printed)
 
 
 class UnreadableError(DataError):
@@ -72,6 +75,7 @@ class Batch:
         failures: the other images of the batch.
         forms: position -> what is unusual about an image, such as "CMYK"; usual ones are left out.
         seconds: spent on this batch by the process that read it.
+        printed: position -> what libraries printed about an image; images without are left out.
         lent: the `taken` flags of the buffers that hold the inputs, if they have to be handed back.
     """
 
@@ -80,6 +84,7 @@ class Batch:
     failures: tuple[Failure, ...]
     forms: Mapping[int, str]
     seconds: Seconds
+    printed: Mapping[int, Printed] = field(default_factory=dict)
     lent: tuple[Tensor, ...] = ()
 
     def tensor(self, way: int = 0) -> Tensor:
@@ -128,12 +133,14 @@ class Sample:
         inputs: of each preparation, an array float32 or a raw crop.
         form: what is unusual about the image; None if nothing is.
         seconds: spent on it.
+        printed: by libraries, about the image.
     """
 
     position: int
     inputs: tuple[NDArray[np.float32] | RawCrop, ...]
     form: str | None
     seconds: Seconds
+    printed: Printed = field(default_factory=Printed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,7 @@ class Collation:
             failures=tuple(image for image in images if isinstance(image, Failure)),
             forms={sample.position: sample.form for sample in good if sample.form},
             seconds=sum((sample.seconds for sample in good), Seconds()),
+            printed={image.position: image.printed for image in images if image.printed.lines},
             lent=tuple(lent),
         )
 

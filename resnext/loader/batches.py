@@ -13,12 +13,14 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from resnext.errors import DataError, ResnextError
 from resnext.images.image_set import ImageSet
+from resnext.images.names import brief
 from resnext.loader.batch import Batch, Collation, Failure, Sample, Seconds
 from resnext.loader.buffers import KEPT, BufferPool
+from resnext.loader.library_warnings import LibraryWarnings, Listener, Printed, last_words
 from resnext.machine import keep_some_freed_memory, release_freed_memory
 from resnext.pixels.decoding import Picture, PictureForm
 from resnext.pixels.transforms import RawCrop
@@ -46,26 +48,34 @@ class _Images(Dataset[Sample | Failure]):
     image would lose the whole batch.
     """
 
-    def __init__(self, images: ImageSet, prepares: Sequence[Prepare]) -> None:
+    def __init__(
+        self, images: ImageSet, prepares: Sequence[Prepare], listeners: Sequence[Listener]
+    ) -> None:
         self.images = images
         self.prepares = prepares
+        self.listeners = listeners  # one for each process that reads
 
     def __getitem__(self, position: int) -> Sample | Failure:
+        worker = get_worker_info()
+        printed = Printed()
         try:
             begin = time.perf_counter()
             data = self.images.reader.read(position)
             read = time.perf_counter()
-            picture = self.images.decode(data)
+            with self.listeners[worker.id if worker else 0].listening() as printed:
+                picture = self.images.decode(data)
             decoded = time.perf_counter()
             inputs = tuple(prepare(picture.pixels, position) for prepare in self.prepares)
             prepared = time.perf_counter()
         except ResnextError as error:
             text, name = str(error), self.images.ids[position]
-            return Failure(position=position, reason=text if name in text else f"{name}: {text}")
+            reason = text if name in text else f"{brief(name)}: {text}"
+            return Failure(position=position, reason=reason, printed=printed)
         seconds = Seconds(
             reading=read - begin, decoding=decoded - read, preparing=prepared - decoded
         )
-        return Sample(position, inputs, form_of(picture, self.images.ids[position]), seconds)
+        form = form_of(picture, self.images.ids[position])
+        return Sample(position, inputs, form, seconds, printed)
 
 
 def form_of(picture: Picture, name: str) -> str | None:
@@ -85,8 +95,17 @@ class Reading(Iterator[Batch]):
     still running, and these ignore the signals that end the program.
     """
 
-    def __init__(self, loader: "DataLoader[Sample | Failure]") -> None:
+    def __init__(
+        self,
+        loader: "DataLoader[Sample | Failure]",
+        images: ImageSet,
+        listeners: Sequence[Listener],
+        heard: LibraryWarnings,
+    ) -> None:
         self._found: Iterator[Batch] = iter(loader)
+        self._images = images
+        self._listeners = listeners
+        self._heard = heard
 
     def __next__(self) -> Batch:
         """Wait for the next batch and return it.
@@ -95,13 +114,25 @@ class Reading(Iterator[Batch]):
             DataError: a worker process was killed.
         """
         try:
-            return next(self._found)
+            batch = next(self._found)
         except (ConnectionError, EOFError) as error:  # only here do they mean a worker
             raise _killed() from error
+        for position, printed in batch.printed.items():
+            self._heard.add(brief(self._images.ids[position]), printed)
+        return batch
 
     def close(self) -> None:
-        """End the worker processes now, not when the garbage collector gets to them."""
+        """End the worker processes now, not when the garbage collector gets to them.
+
+        What one that crashed has printed goes to stderr.
+        """
+        workers = getattr(self._found, "_workers", ())
+        crashed = [number for number, each in enumerate(workers) if each.exitcode]
         getattr(self._found, "_shutdown_workers", lambda: None)()
+        for number in crashed:
+            last_words(self._listeners[number])
+        for listener in self._listeners:
+            listener.close()
 
 
 def read_batches(
@@ -112,6 +143,7 @@ def read_batches(
     workers: int,
     pinned: bool = False,
     handed_back: bool = False,
+    heard: LibraryWarnings | None = None,
 ) -> Reading:
     """Start to read batches of images, each image once.
 
@@ -123,6 +155,7 @@ def read_batches(
         pinned: whether batches are copied to pinned memory, from which a GPU copies by itself.
         handed_back: whether the caller calls `hand_back` of each batch when it no longer needs the
             inputs; pinned batches are handed back when they are copied.
+        heard: takes what libraries print about the images.
 
     Raises:
         DataError: not enough memory, or no shared memory; see `memory_explained`.
@@ -132,11 +165,12 @@ def read_batches(
         _check_shared_memory(workers)
     kept = KEPT if pinned or handed_back else 0
     pools = tuple(BufferPool(kept) for _ in prepares if workers)
+    listeners = [Listener() for _ in range(max(workers, 1))]
     with warnings.catch_warnings():
         # More workers than processors is a choice, not worth two lines on stderr.
         warnings.filterwarnings("ignore", message="This DataLoader will create")
         loader: DataLoader[Sample | Failure] = DataLoader(
-            _Images(images, prepares),
+            _Images(images, prepares, listeners),
             batch_sampler=batches,
             num_workers=workers,
             collate_fn=Collation(pools),
@@ -144,7 +178,7 @@ def read_batches(
             worker_init_fn=_begin_reading,
         )
         release_freed_memory()
-        return Reading(loader)
+        return Reading(loader, images, listeners, heard or LibraryWarnings())
 
 
 @contextmanager

@@ -119,6 +119,24 @@ def decode_picture(data: bytes) -> Picture:
     return _decode_with_pillow(data, FORMATS)
 
 
+def picture_size(data: bytes) -> tuple[int, int]:
+    """Return (height, width) of an image file from its header; its pixels may still be damaged.
+
+    Raises:
+        ImageError: the file is no image.
+    """
+    from PIL import Image
+
+    try:
+        if data.startswith(JPEG_START):
+            height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+            return height, width
+        with _open_with_pillow(data, FORMATS) as image:
+            return image.height, image.width
+    except (*BROKEN, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ImageError("an image with a header expected, found none; fetch it again") from error
+
+
 def check_size(height: int, width: int) -> None:
     """Refuse a picture with too many pixels.
 

@@ -59,8 +59,8 @@ def _resize(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[
         pixels = np.asarray(picture)
     if min(height, width) < crop:
         raise ImageError(
-            f"at least {crop} x {crop} pixels expected, found {width} x {height}; use a "
-            "preprocessing that scales, or larger images"
+            f"at least {crop} x {crop} pixels expected, found {width} x {height}; scale them "
+            "(--scale), or give larger images"
         )
     return pixels
 

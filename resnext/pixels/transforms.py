@@ -167,7 +167,7 @@ def size_before_crop(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) 
     if min(height, width) < preprocessing.crop:
         raise ImageError(
             f"at least {preprocessing.crop} x {preprocessing.crop} pixels expected, found "
-            f"{width} x {height}; use a preprocessing that scales, or larger images"
+            f"{width} x {height}; scale them (--scale), or give larger images"
         )
     return height, width
 

@@ -6,6 +6,8 @@ import signal
 from contextlib import suppress
 from typing import Final
 
+from resnext.files import remove_unfinished
+
 BAD_INPUT: Final = 2
 _HANDLER: Final = ctypes.CFUNCTYPE(None, ctypes.c_int)
 
@@ -15,7 +17,8 @@ def end_on_bus_error(prog: str) -> None:
 
     Reading a mapped file beyond its end raises the signal SIGBUS. Python's own handlers run only
     after the failed instruction, which never returns; so this handler is called as C would call it,
-    and ends the process at once. Processes forked from this one keep the default action.
+    removes what is half written, and ends the process at once. Processes forked from this one keep
+    the default action.
 
     Args:
         prog: the command's name, which starts the line.
@@ -30,6 +33,7 @@ def end_on_bus_error(prog: str) -> None:
         if os.getpid() == process:
             with suppress(OSError):
                 os.write(2, line)
+            remove_unfinished()
             os._exit(BAD_INPUT)
         signal.signal(signal.SIGBUS, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGBUS)

@@ -1,17 +1,25 @@
-"""The base of every command: any error of a user is one line on stderr and exit code 2."""
+"""The base of every command: any error of a user is a line on stderr and exit code 2."""
 
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
+from shutil import get_terminal_size
+from types import MappingProxyType
 from typing import Any, Final
 
 import click
 
-from resnext.distributed.job import wait_for_first_process
+from resnext.distributed.job import (
+    Job,
+    is_under_torchrun,
+    leads_all,
+    leave,
+    wait_for_first_process,
+)
 from resnext.errors import ResnextError
 from resnext.terminal.bus_error import end_on_bus_error
 from resnext.terminal.signals import SignalledError, signals_raised
@@ -19,13 +27,23 @@ from resnext.terminal.text import printable
 
 # 0 is "done, everything within tolerance" and 1 "it ran, and a claim did not hold".
 BAD_INPUT: Final = 2
+# Columns for which text is broken into lines, also where a terminal states fewer, or none.
+NARROWEST: Final = 40
+# Letters of a line: of ten pictures that cannot be read, with long names.
+LONGEST: Final = 10_000
 
 
 class Command(click.Command):
     """A click command that ends with one line and exit code 2 on any error that a user can cause.
 
     The function that it wraps returns the exit code, or None for 0.
+
+    Attributes:
+        other_names: what other tools call options of this command -> its own name of it, which
+            begins with "--", or a sentence.
     """
+
+    other_names: Mapping[str, str] = MappingProxyType({})
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and end the process."""
@@ -37,10 +55,14 @@ class Command(click.Command):
         try:
             with signals_raised():
                 code = self._run(*args, **{**extra, "standalone_mode": False})
+        except SystemExit as end:
+            code = end.code
         except Exception:  # noqa: BLE001 - a bug; Python's exit code, 1, stands for a failed claim
             tell(traceback.format_exc())
             code = BAD_INPUT
-        sys.exit(code if isinstance(code, int) else 0)
+        code = code if isinstance(code, int) else 0
+        say_exit_code(str(self.name), code)
+        sys.exit(code)
 
     def _run(self, *args: Any, **extra: Any) -> Any:
         with exit_on_error(str(self.name)):
@@ -59,6 +81,22 @@ class Command(click.Command):
         with exit_on_error(str(self.name)):
             return super().make_context(*args, **extra)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and say what an option that is unknown here is called."""
+        names = [word.partition("=")[0] for word in args]
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            known = [name for name in dict.fromkeys(names) if name in self.other_names]
+            if not known:
+                raise
+            hints = ", ".join(f"{name} ({self._hint(name)})" for name in known)
+            raise click.UsageError(f"No such option: {hints}", ctx) from error
+
+    def _hint(self, name: str) -> str:
+        hint = self.other_names[name]
+        return f"{self.name} calls it {hint}" if hint.startswith("--") else hint
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function."""
         with exit_on_error(str(self.name)):
@@ -76,7 +114,10 @@ class NamedPath(click.Path):
         """Return the path."""
         if value == "":
             self.fail("a path expected, found an empty text.", param, ctx)
-        return super().convert(value, param, ctx)
+        path: Path = super().convert(value, param, ctx)  # type: ignore[assignment]
+        if not self.file_okay and path.exists() and not path.is_dir():  # a device or a pipe
+            self.fail(f"{path}: a folder expected, found no folder.", param, ctx)
+        return path
 
 
 @contextmanager
@@ -101,14 +142,11 @@ def exit_on_error(prog: str) -> Iterator[None]:
         # The interpreter flushes once more when it ends, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(BAD_INPUT) from None
-    except SignalledError as error:
-        # torchrun sends it to all processes of a job when one has ended, which has said why.
-        if os.environ.get("LOCAL_RANK", "0") == "0":
-            say(prog, f"ended by {error.signal.name}")
-    except KeyboardInterrupt:
-        say(prog, "interrupted")
-    except (OSError, ResnextError, MemoryError) as error:
-        say(prog, error_line(error))
+    except (KeyboardInterrupt, OSError, ResnextError, MemoryError) as error:
+        # torchrun sends signals to all processes of a job when one has ended, which has said why.
+        if not isinstance(error, SignalledError) or os.environ.get("LOCAL_RANK", "0") == "0":
+            for line in error.lines if isinstance(error, ResnextError) else (error_line(error),):
+                say(prog, line)
     else:
         return
     raise SystemExit(BAD_INPUT)
@@ -128,8 +166,11 @@ def open_missing_streams() -> None:
 
 
 def say(prog: str, text: str) -> None:
-    """Write one line to stderr, after the command's name."""
-    tell(f"{prog}: {printable(' '.join(text.split()))}\n")
+    """Write one line to stderr, after the command's name; only its ends if it is very long."""
+    line = printable(" ".join(text.split()))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    tell(f"{prog}: {line}\n")
 
 
 def tell(text: str) -> None:
@@ -140,8 +181,38 @@ def tell(text: str) -> None:
             sys.stderr.flush()
 
 
-def error_line(error: OSError | ResnextError | MemoryError) -> str:
+def say_exit_code(prog: str, code: int) -> None:
+    """Say the exit code under `torchrun`, which turns every code other than 0 into 1."""
+    if is_under_torchrun() and leads_all():
+        say(prog, f"exit code {code}; torchrun turns every other than 0 into 1")
+
+
+def end_job(prog: str, job: Job, code: int = 0) -> None:
+    """End this process at once if it finished a job of several processes; see `leave`.
+
+    Args:
+        prog: the command's name.
+        job: that was joined, and has ended.
+        code: the exit code.
+    """
+    if job.size > 1:
+        say_exit_code(prog, code)
+        leave(job, code)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that stdout is; None if it is a file or a pipe."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return max(get_terminal_size().columns, NARROWEST)
+
+
+def error_line(error: KeyboardInterrupt | OSError | ResnextError | MemoryError) -> str:
     """Return an error as one line; an OSError as file and reason, without Python's `[Errno 2]`."""
+    if isinstance(error, SignalledError):
+        return f"ended by {error.signal.name}"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
     if isinstance(error, MemoryError):
         return "out of memory"
     if isinstance(error, ResnextError):

@@ -182,9 +182,29 @@ def test_info_describes_and_converts_nothing(run: Run, place, tmp_path: Path):
     lines = done.stdout.splitlines()
     assert lines[0] == "in_a_table.t7: 385,225 bytes, Torch7, binary, longs of 8 bytes"
     assert "parameters: 41,458" in lines
-    assert "beside the network: epoch: 12" in lines
-    assert "    nn.Sequential" in lines
+    place_of_it = lines.index("beside the network:")
+    assert lines[place_of_it + 1] == "  epoch: 12"
+    assert "place of the network: file.model" in lines
+    assert not [line for line in lines if line.lstrip() == "nn.Sequential"]
+    assert lines[-1].startswith("  crop 32, mean 125.3 ")
     assert files(tmp_path) == {"in_a_table.t7"}
+
+
+def test_info_shows_the_modules_before_its_summary_when_asked(run: Run, place, tmp_path: Path):
+    place("cifar_c")
+    lines = run("cifar_c.t7", "--info", "--modules").stdout.splitlines()
+    assert lines[1:3] == ["nn.Sequential", "  cudnn.SpatialConvolution 8x3x3x3"]
+    assert lines.index("parameters: 41,458") > lines.index("  nn.View")
+    (found,) = json.loads(run("cifar_c.t7", "--info", "--modules", "--json").stdout)["results"]
+    first = {"class": "cudnn.SpatialConvolution", "weight": [8, 3, 3, 3]}
+    assert (found["modules"]["class"], found["modules"]["modules"][0]) == ("nn.Sequential", first)
+    convert.load(tmp_path / "cifar_c.t7").save(tmp_path / "x.safetensors")
+    lines = run("x.safetensors", "--info", "--modules").stdout.splitlines()
+    assert "conv1.weight (8, 3, 3, 3)" in lines
+    assert lines.index("parameters: 41,458") > lines.index("conv1.weight (8, 3, 3, 3)")
+    (found,) = json.loads(run("x.safetensors", "--info", "--modules", "--json").stdout)["results"]
+    row = {"name": "conv1.weight", "type": "float32", "shape": [8, 3, 3, 3], "bytes": 864}
+    assert row in found["tensors"]
 
 
 def test_info_says_what_a_trained_checkpoint_is(run: Run, tmp_path: Path) -> None:
@@ -192,14 +212,16 @@ def test_info_says_what_a_trained_checkpoint_is(run: Run, tmp_path: Path) -> Non
     facts = {
         "epoch": 3,
         "weights": "average",
-        "recipe": {"name": "finetune", "schedule": {"curve": "cosine"}},
+        "recipe": {"name": "finetune", "schedule": {"curve": "cosine"}, "stem": "imagenet"},
         "validation": {"images": 20, "top1_correct": 19},
     }
     names = tuple(f"class {number}" for number in range(10))
     replace(checkpoint, classes=names, training=facts).save(tmp_path / "best.safetensors")
     lines = run("best.safetensors", "--info").stdout.splitlines()
-    assert "classes: class 0, class 1, class 2 and 7 more" in lines
-    place = lines.index("trained: epoch 3, weights average")
+    assert f"classes: {', '.join(names)}" in lines
+    assert "stem cifar" in "\n".join(lines)  # the spec's; the recipe's is for random weights
+    assert "stem imagenet" not in "\n".join(lines)
+    place = lines.index("trained: epoch 3, weights averaged over the last steps")
     assert lines[place + 1 : place + 3] == [
         '  recipe: name finetune, schedule {"curve": "cosine"}',
         "  validation: images 20, top1_correct 19",
@@ -236,6 +258,7 @@ def test_info_on_latest_names_the_file_to_convert(run: Run, place):
         (("x.t7", "--info", "--to", "pth"), "--to with --info, which writes nothing"),
         (("x.t7", "--info", "--force"), "--force with --info, which writes nothing"),
         (("x.t7", "--info", "--preprocessing", "cifar10"), "--preprocessing with --info, which"),
+        (("x.t7", "--modules"), "--modules without --info, which prints them; give both"),
         (("resnext_152_32x4d",), "resnext_152_32x4d: no weights of it were published"),
         (("x", "--preprocessing", "none"), "preprocessing none: imagenet, cifar10, cifar100 or"),
         (("a.t7", "b.t7", "-o", "c"), "c: an existing folder expected for several sources"),
@@ -254,6 +277,7 @@ def test_info_on_latest_names_the_file_to_convert(run: Run, place):
         "format of nothing",
         "force for nothing",
         "preprocessing of nothing",
+        "modules of nothing",
         "unpublished",
         "preprocessing",
         "output",
@@ -267,6 +291,22 @@ def test_bad_usage_is_one_line_and_exit_2(run: Run, arguments: tuple[str, ...], 
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     assert line.startswith(f"resnext-convert: {message}")
+
+
+@pytest.mark.parametrize("name", ["x.pth", "x.pt", "pytorch_model.bin"])
+def test_checkpoint_of_pytorch_is_refused_with_what_is_true(run: Run, tmp_path: Path, name: str):
+    import torch
+
+    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / name)
+    for arguments in ((name,), (name, "--info")):
+        done = run(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            f"resnext-convert: {name}: byte 0: a Torch7 file expected, found a PyTorch checkpoint "
+            "(.pth, .pt, .bin: a zip archive), which this version does not read; give the original "
+            ".t7, or the .safetensors that resnext-convert makes of it\n"
+        )
+    assert files(tmp_path) == {name}
 
 
 def test_pipe_is_called_one(tmp_path: Path):
@@ -334,10 +374,12 @@ def test_one_of_several_networks_is_converted_by_its_place(run: Run, tmp_path: P
     )
     done = run("x.t7")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("found 2: file.a.n, file.b; --at PLACE takes one\n")
+    assert done.stderr.endswith("found 2: file.a.n, file.b; resnext-convert --at PLACE takes one\n")
     done = run("x.t7", "--at", "a.n")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("x.t7: resnext_11_8x4d")
+    first, second, *_ = done.stdout.splitlines()
+    assert first == "x.t7: resnext_11_8x4d, 972,106 parameters"
+    assert second == "  found at file.a.n"
     assert convert.load(tmp_path / "x.t7", at="file.a.n").spec.classes == 10
 
 
@@ -345,7 +387,37 @@ def test_first_of_several_values_is_taken_with_a_word(run: Run, tmp_path: Path):
     (tmp_path / "x.t7").write_bytes(DIGITS.read_bytes() + struct.pack("<id", 1, 2.0))
     done = run("x.t7", "--info")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "the first of 2 values" in done.stdout
+    assert "note: the first of 2 values of the file is read, as Torch7's" in done.stdout
+    done = run("x.t7", "--no-verify")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].startswith("  note: the first of 2 values of the file is")
+    done = run("x.t7", "--no-verify", "--force", "--json")
+    (found,) = json.loads(done.stdout)["results"]
+    assert found["note"].startswith("the first of 2 values of the file is read")
+    assert found["place"] is None
+
+
+@pytest.mark.parametrize("more", [("--info",), ("--to", "pth")], ids=["info", "export"])
+def test_place_in_a_converted_file_is_refused(run: Run, place, tmp_path: Path, more):
+    convert.load(place("cifar_c")).save(tmp_path / "x.safetensors")
+    done = run("x.safetensors", "--at", "model", *more)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "resnext-convert: x.safetensors: a .t7 with a network at model expected, found a converted "
+        "file, which has one network only; leave --at out\n"
+    )
+    with pytest.raises(SourceError, match=r"x\.safetensors: a .t7 with a network at model"):
+        convert.load(tmp_path / "x.safetensors", at="model")
+
+
+def test_values_before_the_network_are_named(run: Run, tmp_path: Path):
+    (tmp_path / "x.t7").write_bytes(struct.pack("<id", 1, 2.0) + DIGITS.read_bytes())
+    done = run("x.t7")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "resnext-convert: x.t7: no network in this file: it holds 2; the first of 2 values of the "
+        "file is read, as Torch7's torch.load does; save another one to a file of its own\n"
+    )
 
 
 def test_shared_tables_as_keys_are_described_in_a_moment(run: Run, tmp_path: Path):
@@ -383,7 +455,7 @@ def test_preprocessing_file_is_stored_as_given(run: Run, place, tmp_path: Path):
         "scale = 36\ncrop = 32\nmean = [0.5, 0.5, 0.5]\nstd = [0.25, 0.25, 0.25]\n"
     )
     done = run("cifar_c.t7", "--preprocessing", "mine.toml")
-    assert "scale 36, crop 32, mean 0.5 0.5 0.5" in done.stdout
+    assert "scale 36, crop 32, mean 0.5 0.5 0.5, std 0.25 0.25 0.25 (of pixels 0..1)" in done.stdout
     with safe_open(tmp_path / "cifar_c.safetensors", framework="numpy") as file:
         stored = json.loads(file.metadata()["preprocessing"])
     assert stored == {
@@ -495,7 +567,7 @@ def test_info_of_any_file_says_what_is_inside_in_a_screenful(run: Run, tmp_path:
     assert "    and 994 more: 994 number" in lines
     assert "  images: 1281167" in lines
     assert "    sizes: torch.LongStorage of 3" in lines
-    assert {'    ["1"]: text', "    [1]: number"} <= {*lines}
+    assert {'    ["1"]: "text"', '    [1]: "number"'} <= {*lines}
     assert len(lines) < 40
 
 

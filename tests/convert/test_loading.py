@@ -15,9 +15,11 @@ import convert
 from convert.loading import is_safetensors, load_original
 from convert.location import start_sha256
 from convert.torch7.errors import NotT7Error, RefusedError, T7Error, TruncatedError
-from resnext.checkpoint import Checkpoint, Origin
+from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError, ConvertError
+from resnext.layout import layout
 from resnext.preprocessing import CIFAR10, CIFAR100, IMAGENET
+from resnext.spec import Block, Spec
 from tests.support.golden import ANSWERED
 from tests.support.lua_nets import net
 from tests.support.t7_writer import dumps
@@ -41,6 +43,58 @@ def test_golden_network_answers_the_same_after_it_was_saved(
     with torch.inference_mode():
         found = convert.load(path).build()(torch.from_numpy(data.input).float())
     np.testing.assert_allclose(found.numpy(), data.output, rtol=0, atol=2e-5)
+
+
+RESNET_18 = Spec(blocks=(2, 2, 2, 2), block=Block.BASIC)
+
+
+def written(path: Path, spec: Spec, name: str | None, **facts: Any) -> Path:
+    """Write a checkpoint of zeros as an earlier version did: without names of classes."""
+    tensors = {
+        key: np.zeros(shape, np.int64 if key.endswith("tracked") else np.float32)
+        for key, shape in layout(spec).tensors().items()
+    }
+    provenance = Provenance(
+        source_file="x.t7",
+        source_sha256="ab" * 32,
+        source_bytes=1,
+        converted_by="resnext 0.1.0",
+        published_name=name,
+    )
+    Checkpoint(
+        spec=spec,
+        tensors=tensors,
+        preprocessing=IMAGENET,
+        origin=Origin.PUBLISHED,
+        provenance=provenance,
+        **facts,
+    ).save(path)
+    return path
+
+
+def test_published_network_has_imagenets_classes_and_their_wnids(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.safetensors", RESNET_18, "resnet_18")
+    assert Checkpoint.load(path).classes is None
+    checkpoint = convert.load(path)
+    assert checkpoint.classes is not None
+    assert checkpoint.wnids is not None
+    assert (checkpoint.classes[134], checkpoint.wnids[134]) == ("crane", "n02012849")
+    assert (checkpoint.classes[517], checkpoint.wnids[517]) == ("crane", "n03126707")
+    assert checkpoint.matched_names is None
+    checkpoint.save(path)
+    again = Checkpoint.load(path)  # they are in the file from now on
+    assert (again.classes, again.wnids) == (checkpoint.classes, checkpoint.wnids)
+
+
+def test_other_networks_have_no_classes_of_imagenet(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    small = replace(RESNET_18, stem_width=8, planes=8, base_width=8)
+    assert convert.load(written(path, small, None)).classes is None
+    names = tuple(map(str, range(1000)))
+    trained = convert.load(written(path, small, None, classes=names, training={"epoch": 1}))
+    assert (trained.classes, trained.wnids, trained.matched_names) == (names, None, names)
+    trained = convert.load(written(path, small, "mine", training={"epoch": 1}))
+    assert (trained.classes, trained.wnids) == (None, None)
 
 
 def test_path_may_be_a_text(golden: Callable[[str], Any]) -> None:

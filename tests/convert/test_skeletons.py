@@ -62,6 +62,11 @@ def test_published_file_is_the_published_network(
     assert checkpoint.provenance.licence == "CC BY-NC 4.0"
     assert checkpoint.provenance.conversions == ()
     assert checkpoint.origin is Origin.PUBLISHED
+    assert checkpoint.classes is not None
+    assert checkpoint.wnids is not None
+    last = (checkpoint.classes[0], checkpoint.wnids[0], checkpoint.classes[999])
+    assert last == ("tench", "n01440764", "toilet tissue")
+    assert (checkpoint.classes.count("crane"), len(set(checkpoint.wnids))) == (2, 1000)
     # Each weight is used once, and no gradient in its place.
     total = sum(float(array.sum(dtype=np.float64)) for array in trained)
     assert min(abs(total - expected) for expected in sums) < 1e-12 * total

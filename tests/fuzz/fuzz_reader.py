@@ -13,6 +13,7 @@ writes the figures to benchmarks/results/fuzz.json every half minute: libFuzzer 
 without a word to Python.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["convert", "resnext"]):
+    from convert.contents import outline
     from convert.torch7.cursor import Limits
     from convert.torch7.file import loads
     from convert.torch7.mapping import read_network
@@ -47,7 +49,9 @@ def test_one_input(data: bytes) -> None:
     """Load one file; whatever is not an error of the project is a finding."""
     COUNTS["executions"] += 1
     try:
-        network = read_network(find_network(loads(data, limits=LIMITS).root))
+        root = loads(data, limits=LIMITS).root
+        json.dumps(outline("file", root).to_fields(), allow_nan=False)  # as `--info` describes it
+        network = read_network(find_network(root))
     except ResnextError:
         COUNTS["refusals"] += 1
     else:

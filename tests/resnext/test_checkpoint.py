@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -456,8 +457,22 @@ def rewritten(
         (
             "source_bytes",
             "many",
-            "source_bytes in its header: a whole number expected, found 'm",
+            "source_bytes in its header: a whole number below .* expected, found 'm",
         ),
+        ("source_bytes", "-1", "source_bytes in its header: a whole number below .* found '-1'"),
+        ("source_bytes", "9" * 5_000, "source_bytes in its header: a whole number below"),
+        ("source_file", "x" * 1_001, "source_file in its header: a text of at most 1000 letters"),
+        ("published_name", "x" * 1_001, "published_name in its header: a text of at most 1000"),
+        ("licence", "x" * 1_001, "licence in its header: a text of at most 1000 letters expected"),
+        ("spec", '{"blocks": [' + "9" * 5_000 + "]}", "spec in its header: an object in JSON"),
+        ("spec", '{"blocks": [' + "9" * 4_000 + ", 1, 1]}", "blocks: each must be a whole number"),
+        ("spec", '{"' + "x" * 10_000 + '": 1}', "spec: unknown field 'xxx"),
+        ("preprocessing", '{"crop": ' + "9" * 4_000 + "}", "found a whole number of about 4,000"),
+        ("preprocessing", "[" * 100_000, "preprocessing in its header: an object in JSON"),
+        ("training", '{"a":' * 100_000, "training in its header: an object in JSON"),
+        ("training", '{"epoch": ' + "9" * 5_000 + "}", "training in its header: an object in"),
+        ("classes", "[" * 100_000, "classes in its header: a list of texts in JSON expected"),
+        ("proof", "9" * 5_000, "proof in its header: a number from 0 expected"),
         ("source_file", None, "'source_file' is missing in its header"),
         ("source_sha256", None, "'source_sha256' is missing in its header"),
         ("converted_by", None, "'converted_by' is missing in its header"),
@@ -479,6 +494,57 @@ def test_header_that_is_wrong_is_refused_by_name(
     with pytest.raises(CheckpointError, match=message) as caught:
         Checkpoint.load(path)
     assert str(caught.value).startswith(f"{path}: ")
+    assert len(str(caught.value)) < len(str(path)) + 600
+
+
+HOSTILE_HEADERS = {
+    "deep": b"[" * 100_000,
+    "deep entry": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "large number": b'{"a":{"dtype":"F32","shape":[' + b"9" * 5_000 + b'],"data_offsets":[0,4]}}',
+    "large shape": b'{"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],'
+    b'"data_offsets":[0,4]}}',
+    "large offset": b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,18446744073709551615]}}',
+    "long name": b'{"' + b"x" * 1_000_000 + b'":{"dtype":"F32","shape":[1],"data_offsets":[1,2]}}',
+    "long type": b'{"a":{"dtype":"' + b"F" * 1_000_000 + b'","shape":[1],"data_offsets":[0,4]}}',
+    "metadata of numbers": b'{"__metadata__":{"spec":1}}',
+    "no JSON": b"{" + bytes(100),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_HEADERS)
+def test_hostile_header_gives_one_bounded_message(tmp_path: Path, name: str) -> None:
+    header, path = HOSTILE_HEADERS[name], tmp_path / "x.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    start = time.monotonic()
+    with pytest.raises(CheckpointError) as caught:
+        Checkpoint.load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: not a whole safetensors file (")
+    assert len(message) < len(str(path)) + 400
+    assert "\n" not in message
+    assert time.monotonic() - start < 10
+
+
+def test_name_of_an_unexpected_tensor_is_cut(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    rewritten(path, {**tensors_of(SPEC), "x" * 10_000: np.zeros(1, np.float32)})
+    with pytest.raises(CheckpointError, match=r"tensor x{196} \.\.\. is unexpected$"):
+        Checkpoint.load(path)
+
+
+def test_names_and_wnids_of_other_classes_are_refused() -> None:
+    with pytest.raises(CheckpointError, match="5 class names expected, found 2"):
+        checkpoint(classes=("a", "b"))
+    with pytest.raises(CheckpointError, match="5 wnids expected, found 1"):
+        checkpoint(wnids=("n01440764",))
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["zip", "pickle"])
+def test_checkpoint_of_pytorch_is_called_one(tmp_path: Path, old: bool) -> None:
+    path = tmp_path / "x.pth"
+    torch.save({"a": torch.zeros(1)}, path, _use_new_zipfile_serialization=not old)
+    with pytest.raises(CheckpointError, match=r"PyTorch checkpoint .*this version does not read"):
+        Checkpoint.load(path)
 
 
 def test_header_of_another_network_is_refused(tmp_path: Path) -> None:

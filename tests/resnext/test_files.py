@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are read within a bound, and appear whole or not at all."""
 
 import errno
 import os
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from resnext.files import whole_file
+from resnext.errors import DataError
+from resnext.files import open_plain, read_once, whole_file
 
 
 def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -103,3 +104,33 @@ def test_umask_is_left_as_it_was(tmp_path: Path) -> None:
         assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
     finally:
         os.umask(before)
+
+
+def test_pipe_to_which_nobody_writes_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "labels")
+    with pytest.raises(DataError, match=r"labels: a file expected, found a pipe to which nobody"):
+        read_once(tmp_path / "labels", DataError, most=1, patience=0.1)
+
+
+def test_text_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("12345")
+    with pytest.raises(DataError, match=r"x.csv: a text of at most 4 bytes expected, found no end"):
+        read_once(tmp_path / "x.csv", DataError, most=4)
+
+
+def test_folder_and_missing_file_are_named_where_a_text_is_read(tmp_path: Path) -> None:
+    for path, error in ((tmp_path, IsADirectoryError), (tmp_path / "no", FileNotFoundError)):
+        with pytest.raises(error) as caught:
+            read_once(path, DataError, most=4)
+        assert caught.value.filename == str(path)
+
+
+def test_pipe_and_device_are_no_plain_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x")
+    for path, kind in ((tmp_path / "x", "a pipe"), (Path("/dev/zero"), "a device")):
+        with pytest.raises(DataError) as caught:
+            open_plain(path, DataError)
+        assert str(caught.value) == (
+            f"{path}: a file on disk expected, found {kind}; save what comes from there in a file, "
+            "and name that"
+        )

@@ -11,6 +11,8 @@ from resnext.preprocessing import Preprocessing, read_preprocessing
 
 FIELDS: dict[str, Any] = {"scale": 256, "crop": 224, "mean": (0.5,) * 3, "std": (0.25,) * 3}
 SIDE = "must be a whole number of pixels from 1 to 9459, found"
+REST = "mean = [0, 0, 0]\nstd = [1, 1, 1]"
+WHITE = "white 1 or 255 expected, found"
 TRIPLE = "must be three numbers, finite and below 1,000,000, found"
 
 
@@ -52,11 +54,15 @@ def test_list_of_three_numbers_is_taken_and_can_be_a_key() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("crop = 1000000", f"crop {SIDE} 1000000"),
-        ("crop = -32", f"crop {SIDE} -32"),
-        ("crop = 32\nmean = [0.5, 0.5, nan]", f"mean {TRIPLE} [0.5, 0.5, nan]"),
-        ("crop = 32", f"mean {TRIPLE} None"),
-        ("crop = 32\nzoom = 2", "unknown field 'zoom'"),
+        (f"crop = 1000000\n{REST}", f"crop {SIDE} 1000000"),
+        (f"crop = -32\n{REST}", f"crop {SIDE} -32"),
+        ("crop = 32\nmean = [0.5, 0.50, nan]\nstd = [1, 1, 1]", f"mean {TRIPLE} [0.5, 0.50, nan]"),
+        ("crop = 32\nstd = [1, 1, 1]", f"mean {TRIPLE} None"),
+        ("crop = 0\nwhite = 3", f"crop {SIDE} 0; mean {TRIPLE} None; std {TRIPLE} None; {WHITE} 3"),
+        (
+            "crop = 32\nzoom = 2",
+            "unknown field 'zoom'; the fields are scale, crop, mean, std, white",
+        ),
     ],
 )
 def test_file_that_is_wrong_is_refused_by_name(tmp_path: Path, line: str, message: str) -> None:

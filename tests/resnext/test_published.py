@@ -2,13 +2,15 @@
 
 import time
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from resnext.errors import PublishedError
+from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import Preprocessing, read_preprocessing
-from resnext.published import Claim, Metric, published, published_row, read_table
+from resnext.published import PIPELINES, Claim, Metric, published, published_row, read_table
 from resnext.spec import Block, Norm, Spec
 from tests.support.golden import ROOT
 
@@ -224,6 +226,48 @@ def test_value_keeps_its_digits(tmp_path: Path, value: str) -> None:
     assert row.claims[0].value == value
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("4.10", "4.10"), ("22", "22"), ("+4.170", "4.170"), ("1_0.0", "10.0"), ("0x10", "16")],
+)
+def test_number_is_taken_with_the_digits_that_are_written(
+    tmp_path: Path, written: str, value: str
+) -> None:
+    """TOML would read 4.10 as 4.1, whose tolerance is another."""
+    text = TABLE.replace('"4.17"', written).replace('"Torch7, as trained"', "2017")
+    [row] = read_table(table(tmp_path, text.replace('name = "mine"', "name = 50")))
+    assert (row.claims[0].value, row.claims[0].source, row.name) == (value, "2017", "50")
+
+
+def test_fields_that_may_be_left_out_are_read(tmp_path: Path) -> None:
+    more = "crops = 1\ntolerance = 0.50\npipeline = 'pil'"
+    text = TABLE.replace("crops = 1", more).replace(
+        'name = "mine"', 'name = "m"\nclasses = ["a", 1]'
+    )
+    [row] = read_table(table(tmp_path, text))
+    assert (row.claims[0].tolerance, row.claims[0].pipeline) == (Fraction(1, 2), "pil")
+    assert row.classes == ("a", "1")
+    start, end = TABLE.index("[network.prep"), TABLE.index("[[network.claim]]")
+    [row] = read_table(table(tmp_path, TABLE[:start] + TABLE[end:]))
+    assert row.preprocessing is None
+    assert row.classes is row.claims[0].tolerance is None
+    assert row.claims[0].pipeline == "torch7"
+
+
+def test_pipelines_of_claims_are_those_that_there_are() -> None:
+    assert tuple(map(str, Pipeline)) == PIPELINES == ("torch7", "pil")
+
+
+def test_many_faults_are_counted(tmp_path: Path) -> None:
+    with pytest.raises(PublishedError) as caught:
+        read_table(table(tmp_path, TABLE.replace("4.17", "x") * 30))
+    lines = caught.value.lines
+    assert len(lines) == 21
+    assert lines[-1].endswith("claims.toml: and 10 more faults")
+    assert all("value must be a percentage" in line for line in lines[:-1])
+    assert str(caught.value) == "\n".join(lines)
+
+
 def test_bundled_claims_of_the_demo_are_read() -> None:
     path = ROOT / "examples" / "digits" / "claims.toml"
     [row] = read_table(path)
@@ -241,10 +285,11 @@ def test_bundled_claims_of_the_demo_are_read() -> None:
         (TABLE, TABLE + "[other]\n", r"\[\[network\]\] tables expected"),
         (TABLE, TABLE + TABLE, "two networks of the name 'mine'"),
         ('name = "mine"', "", "network 1: name must be a text, found None"),
-        ('name = "mine"', "name = 3", "network 1: name must be a text, found 3"),
+        ('name = "mine"', "name = [3]", r"network 1: name must be a text, found \[3\]"),
+        ('name = "mine"', "name = true", "network 1: name must be a text, found True"),
         ('name = "mine"', 'nam = "mine"', "network 1: unknown field 'nam'"),
         ('name = "mine"', 'name = "mine"\nbytes = "3"', "'mine': bytes must be a whole number"),
-        ('name = "mine"', 'name = "mine"\nlicence = 3', "'mine': licence must be a text"),
+        ('name = "mine"', 'name = "mine"\nlicence = {}', "'mine': licence must be a text"),
         ('name = "mine"', 'name = "mine"\nspec = 3', "'mine': a table expected, found 3"),
         ('name = "mine"', 'name = "mine"\nspec = {}', "'mine': blocks is missing"),
         (
@@ -265,7 +310,17 @@ def test_bundled_claims_of_the_demo_are_read() -> None:
         ("[[network.claim]]", "[network.claim]", r"\[\[network.claim\]\] tables expected"),
         ('"top1_error"', '"top1"', "metric is one of top1_error, top5_error, found 'top1'"),
         ('metric = "top1_error"', "", "claim 1: metric must be a text, found None"),
-        ('"4.17"', "4.17", r"claim 1: value must be a text, found 4\.17"),
+        ('"4.17"', "1e1", "claim 1: value must be a percentage such as .*, found '1e1'"),
+        ('"4.17"', "nan", "claim 1: value must be a percentage such as .*, found 'nan'"),
+        ('"4.17"', "true", "claim 1: value must be a text, found True"),
+        ("crops = 1", "tolerance = -1", "claim 1: tolerance must be a number of percentage points"),
+        ("crops = 1", "tolerance = 100.5", "tolerance must be a number of .* found '100.5'"),
+        ("crops = 1", "tolerance = []", "claim 1: tolerance must be a text, found"),
+        ("crops = 1", "pipeline = 'PIL'", "claim 1: pipeline is one of torch7, pil, found 'PIL'"),
+        ('name = "mine"', 'name = "mine"\nclasses = []', "classes must be the names of the"),
+        ('name = "mine"', 'name = "mine"\nclasses = "a"', "classes must be the names of the"),
+        ('name = "mine"', 'name = "mine"\nclasses = [[]]', "classes: a name must be a text"),
+        ('name = "mine"', "name = 'mine'\nclasses = ['a', 'a']", "classes: 'a' stands there twice"),
         ('"4.17"', '"4,17"', "value must be a percentage such as"),
         ('"4.17"', '""', "value must be a percentage such as"),
         ('"4.17"', '"-1"', "value must be a percentage such as"),

@@ -1,15 +1,20 @@
 """What the tests of whole trainings share: tiny pictures, a tiny network, the command."""
 
+import json
+import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import numpy as np
 from PIL import Image
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
 from tests.support import warm
 from tests.support.golden import DATA, unpack
 
+STEPS = 6  # of an epoch of `tiny`
 CLASSES = ("ant", "bee", "cat")
 PREPROCESSING = "crop = 8\nmean = [0.5, 0.5, 0.5]\nstd = [0.25, 0.25, 0.25]\n"
 
@@ -71,3 +76,30 @@ def assert_refused(done: CompletedProcess[str], *parts: str | Path) -> None:
     line = done.stderr.splitlines()[-1]
     assert line.startswith("resnext-train: "), done.stderr
     assert [part for part in parts if str(part) not in line] == [], line
+
+
+def steps_done(state: Path) -> int:
+    """Count the steps that a state on disk has behind it; -1 while there is none."""
+    try:
+        with safe_open(state, framework="numpy") as file:
+            progress = json.loads(file.metadata()["progress"])
+    except (FileNotFoundError, SafetensorError):
+        return -1
+    return (progress["epoch"] - 1) * STEPS + progress["step"]
+
+
+def wait_for(process: BaseProcess, state: Path, steps: int) -> None:
+    """Wait until a run has a state of so many steps, or has ended."""
+    deadline = time.monotonic() + 60
+    while process.is_alive() and steps_done(state) < steps:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    """Return the rows of the epochs of a run, without times."""
+    found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for row in found:
+        assert row.pop("seconds") > 0
+        assert row.pop("images_per_second") > 0
+    return found

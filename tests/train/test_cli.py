@@ -11,6 +11,7 @@ import tarfile
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from resnext.checkpoint import Checkpoint, Origin
 from resnext.download import no_bar
 from tests.support import warm
 from tests.support.golden import ROOT
+from tests.support.terminal import terminal
 from tests.support.train_runs import (
     CLASSES,
     assert_refused,
@@ -30,10 +32,10 @@ from tests.support.train_runs import (
     write_data,
     write_pictures,
 )
-from train.cli import default_output
 from train.input.first_network import from_checkpoint
 from train.input.options import TrainingConfig, chosen_recipe
 from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017
+from train.resumption import usual_folder
 
 ONE = ("--epochs", "1")
 # Of a command that is started without its script, in another folder than this.
@@ -59,7 +61,7 @@ def trained(root: Path) -> Path:
     return root / "trained"
 
 
-def last_row(folder: Path) -> dict[str, dict[str, object]]:
+def last_row(folder: Path) -> dict[str, float]:
     return json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
 
 
@@ -71,13 +73,13 @@ def test_plan_is_printed_before_the_run(trained: Path) -> None:
         "classes": "3: ant, bee, cat",
         "images": "48 to train on, 21 to validate with",
         "recipe": "cifar-2017: 3 epochs of 6 steps of 8 images",
-        "rate": "0.1 x 8/128 = 0.00625, a tenth after 49% and 74% of the epochs",
-        "SGD": "Nesterov momentum 0.9, weight decay 0.0005 on every parameter, average of the "
-        "weights that keeps 0.9 a step",
-        "pictures": "a random square of the padded picture (4 pixels of zeros), mirrored with "
-        "probability 0.5; crop 8, mean 0.5 0.5 0.5, std 0.25 0.25 0.25",
+        "lr": "0.1 x 8/128 = 0.00625, a tenth after 49% and 74% of the epochs",
+        "optimizer": "SGD, Nesterov momentum 0.9, weight decay 0.0005 on every parameter, average "
+        "of the weights that keeps 0.9 a step",
+        "pictures": "RandomCrop with padding 4, mirrored with probability 0.5; crop 8, "
+        "mean 0.5 0.5 0.5, std 0.25 0.25 0.25 (of pixels 0..1)",
         "loss": "class weights from 1 to 1",
-        "machine": "cpu, fp32, 1 thread, reading in turn",
+        "machine": "cpu, fp32, 1 thread, no workers",
         "output": "trained",
     }
     assert (trained / "stderr.txt").read_text() == (
@@ -103,19 +105,19 @@ def test_each_epoch_has_a_line_and_a_row(trained: Path) -> None:
     lines = (trained / "stdout.txt").read_text().splitlines()[10:13]
     rows = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3]
-    assert [row["rate"] for row in rows] == pytest.approx([0.00625, 0.000625, 0.0000625])
+    assert [row["lr"] for row in rows] == pytest.approx([0.00625, 0.000625, 0.0000625])
     for line, row in zip(lines, rows, strict=True):
-        wrong, average = (21 - row[kind]["top1_correct"] for kind in ("weights", "average"))
+        wrong, average = row["val_wrong"], row["ema_val_wrong"]
         assert re.match(
-            rf"epoch {row['epoch']}/3  loss {row['train']['loss']:.4f}  error "
-            rf"{100 * row['train']['wrong'] / 48:.2f} %  validation {100 * wrong / 21:.2f} % "
+            rf"epoch {row['epoch']}/3  loss {row['train_loss']:.4f}  error "
+            rf"{100 * row['train_wrong'] / 48:.2f} %  validation {100 * wrong / 21:.2f} % "
             rf"\({wrong}/21\)  average {100 * average / 21:.2f} % \({average}/21\)  \d+ images/s",
             line,
         ), line
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("last", "weights"), ("last_average", "average"), ("best", None)]
+    ("name", "kind"), [("last", "val"), ("last_average", "ema_val"), ("best", None)]
 )
 def test_validate_counts_what_the_trainer_counted(
     root: Path, trained: Path, name: str, kind: str | None
@@ -133,7 +135,10 @@ def test_validate_counts_what_the_trainer_counted(
         key: value for key, value in expected.items() if key != "loss"
     }
     if kind is not None:
-        assert last_row(trained)[kind] == expected
+        row = last_row(trained)
+        assert row[f"{kind}_images"] == expected["images"] == 21
+        assert row[f"{kind}_wrong"] == 21 - expected["top1_correct"]
+        assert row[f"{kind}_loss"] == expected["loss"]
     assert done.stderr == ""
 
 
@@ -202,7 +207,7 @@ def test_folders_named_by_numbers_are_the_classes_of_a_network_without_names(roo
     for split in ("train", "val"):
         write_pictures(root / "numbers" / split, each=2, classes=folders)
     done = run(root, *tiny("by_number", *ONE, "--data", "numbers"))
-    assert "taken for those of the images in their order: 0, 1, 2 and 7 more" in done.stderr
+    assert "those of the images in their order: 0, 1, 2, 3, 4, 5, 6, 7, 08, 9;" in done.stderr
     found = Checkpoint.load(root / "by_number" / "last.safetensors").classes
     assert found == ("0", "1", "2", "3", "4", "5", "6", "7", "08", "9")
 
@@ -247,7 +252,7 @@ def test_classes_of_the_checkpoint_are_enforced_by_name(root: Path, trained: Pat
     (result,) = json.loads(done.stdout)["results"]
     tensors = Checkpoint.load(trained / "last.safetensors")
     assert result["images"] == 14
-    right = last_row(trained)["weights"]["top1_correct"]
+    right = 21 - last_row(trained)["val_wrong"]
     assert right - 7 <= result["top1_correct"] <= right
     assert tensors.classes == CLASSES
 
@@ -267,7 +272,7 @@ def test_split_is_drawn_from_the_seed_and_has_every_class(root: Path) -> None:
         "data/train: 25% of each class, drawn from seed 0, are kept to validate with: 12 of 48"
     ) in done.stderr
     title, *parts = (root / "split" / "split.csv").read_text().splitlines()
-    assert title == "image,class,part"
+    assert title == "image,class,split"
     names = [f"{name}/{number:03d}.png" for name in CLASSES for number in range(16)]
     assert sorted(line.split(",")[0] for line in parts) == names
     assert all(line.split(",")[1] == line.split("/")[0] for line in parts)
@@ -275,6 +280,94 @@ def test_split_is_drawn_from_the_seed_and_has_every_class(root: Path) -> None:
         found = [line.split(",")[2] for line in parts if line.startswith(name)]
         assert (found.count("training"), found.count("validation")) == (12, 4)
     assert "split/split.csv" in (root / "split" / "training.html").read_text()
+
+
+def test_line_of_an_epoch_breaks_between_its_parts_on_a_terminal(root: Path) -> None:
+    with terminal(60) as screen:
+        done = subprocess.run(
+            [sys.executable, "-m", "train.cli", *map(str, tiny("narrow", *ONE, "--ema", "0.9"))],
+            cwd=root,
+            env={**os.environ, **screen.environment},
+            stdout=screen.side,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        lines = screen.lines()
+    first, last = (
+        next(place for place, line in enumerate(lines) if line.startswith(start))
+        for start in ("epoch 1/1  ", "best  epoch 1")
+    )
+    assert last - first > 1
+    assert max(map(len, lines[first:last])) <= 60
+    assert re.fullmatch(
+        r"epoch 1/1  loss [\d.]+  error [\d.]+ %  validation [\d.]+ % \(\d+/21\)  "
+        r"average [\d.]+ % \(\d+/21\)  \d+ images/s  best",
+        "  ".join(line.strip() for line in lines[first:last]),
+    )
+
+
+def test_part_that_a_training_kept_is_validated_as_it_was(root: Path) -> None:
+    words = [word if word != "data" else "data/train" for word in tiny("kept", *ONE)]
+    assert run(root, *words, "--val-fraction", "0.25").returncode == 0
+    page = (root / "kept" / "training.html").read_text()
+    command = "resnext-validate --data data/train --split kept/split.csv kept/best.safetensors"
+    assert f"<code>{command}</code>" in page
+
+    def validated(*more: str) -> tuple[dict[str, Any], str]:
+        words = (*command.split()[1:], *more, "--json", "--workers", "0")
+        done = warm.run("validate.cli", words, cwd=root, output=root / "kept.txt")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout), done.stderr
+
+    printed, told = validated()
+    assert printed["results"][0]["images"] == 12
+    validation = last_row(root / "kept")["weights"]
+    assert printed["results"][0]["top1_correct"] == validation["top1_correct"]
+    assert printed["results"][0]["top5_correct"] == validation["top5_correct"]
+    assert printed["trained_on"] == [{"split": "kept/split.csv", "trained": 0, "images": 12}]
+    assert told == "resnext-validate: kept/split.csv: the part 'val', 12 of 48 images\n"
+
+    printed, told = validated("--part", "train", "--limit", "30")
+    assert printed["results"][0]["images"] == 30
+    assert printed["trained_on"] == [{"split": "kept/split.csv", "trained": 30, "images": 30}]
+    assert "resnext-validate: 36 of 36 images were trained on, by kept/split.csv\n" in told
+    assert "30 of 30 images were trained on, by kept/split.csv." in printed["summary"]
+
+
+def test_images_that_were_trained_on_are_said_without_being_asked(root: Path) -> None:
+    words = [word if word != "data" else "data/train" for word in tiny("said", *ONE)]
+    assert run(root, *words, "--val-fraction", "0.25").returncode == 0
+    words = ["--data", "data/train", "--output", "report", "--workers", "0"]
+    words += ["said/best.safetensors"]
+    done = warm.run("validate.cli", words, cwd=root, output=root / "said.txt")
+    text = "36 of 48 images were trained on, by said/split.csv"
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"resnext-validate: {text}; --split said/split.csv measures the others alone\n",
+    )
+    report = root / "report"
+    assert text in (report / "report.md").read_text().splitlines()[0].replace("&#95;", "_")
+    assert text in (report / "report.html").read_text()
+    assert text in (report / "junit.xml").read_text()
+    data = json.loads((report / "report.json").read_text())
+    assert data["trained_on"] == [{"split": "said/split.csv", "trained": 36, "images": 48}]
+    # Other images, though some have the names of these.
+    words[1] = "data/val"
+    done = warm.run("validate.cli", words, cwd=root, output=root / "said.txt")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_names_in_the_table_of_a_split_are_no_formulas(root: Path, tmp_path: Path) -> None:
+    data = write_pictures(tmp_path / "named", each=4, classes=("=1+1", "\x1b[31mred", "plain"))
+    words = [word if word != "data" else data for word in tiny("named_run", *ONE)]
+    done = run(root, *words)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    _, *rows = (root / "named_run" / "split.csv").read_text().splitlines()
+    assert {row.split(",")[1] for row in rows} == {"'=1+1", r"\x1b[31mred", "plain"}
+    assert {row.split("/")[0] for row in rows} == {"'=1+1", r"\x1b[31mred", "plain"}
 
 
 def test_folder_without_splits_keeps_a_fifth_and_says_so(root: Path) -> None:
@@ -310,7 +403,7 @@ def test_class_without_validation_images_is_named(root: Path) -> None:
     done = run(root, *tiny("without", *ONE), "--data", "gap")
     assert done.returncode == 0, done.stderr
     assert "gap/val: 2 of the 3 classes of the network; missing are ant" in done.stderr
-    assert last_row(root / "without")["weights"]["images"] == 14
+    assert last_row(root / "without")["val_images"] == 14
 
 
 def test_one_epoch_of_fine_tuning_needs_no_other_warm_up(root: Path) -> None:
@@ -389,7 +482,7 @@ def test_tensorboard_gets_the_curves(root: Path) -> None:
     events.Reload()
     (event,) = events.Scalars("error/validation")
     row = last_row(root / "board")
-    assert event.value == pytest.approx(100 * (1 - row["weights"]["top1_correct"] / 21))
+    assert event.value == pytest.approx(100 * row["val_wrong"] / 21)
 
 
 def test_class_weights_come_from_a_file(root: Path) -> None:
@@ -411,6 +504,42 @@ def test_help_shows_groups_and_needs_neither_torch_nor_numpy() -> None:
     assert all(f"--{word}" in done.stdout for word in ("data", "layer-decay", "resume", "version"))
 
 
+def test_recipe_is_shown_without_images_or_torch() -> None:
+    code = (
+        "import sys; from train.cli import main\n"
+        "try: main(['--show-recipe', 'cifar-2017'])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines[1:4] == [
+        "--epochs 300",
+        "--batch-size 128",
+        "--lr 0.1                              # 0.1 x batch size / 128",
+    ]
+    assert lines[-1] == "False"
+
+
+def test_plan_names_optimizer_and_augmentation_as_torch_and_torchvision_do(root: Path) -> None:
+    words = ("--recipe", "imagenet-2017", "--optimizer", "adamw", "--auto-augment", "rand")
+    done = run(root, *tiny("named", *ONE, *words, "--color-jitter", "brightness=0.4"))
+    assert done.returncode == 0, done.stderr
+    plan = dict(line.split(maxsplit=1) for line in done.stdout.splitlines()[:9])
+    assert plan["lr"] == "0.001, a tenth after every 30 epochs"
+    assert plan["optimizer"] == (
+        "AdamW, betas 0.9 and 0.999, eps 1e-08, decoupled weight decay 0.01 on every parameter"
+    )
+    assert plan["pictures"] == (
+        "RandomResizedCrop of scale 0.08 to 1 and ratio 0.75 to 1.33, RandAugment, ColorJitter "
+        "brightness 0.4, PCA lighting 0.1, mirrored with probability 0.5; crop 8, mean 0.5 0.5 "
+        "0.5, std 0.25 0.25 0.25"
+    )
+    page = (root / "named" / "training.html").read_text()
+    assert "<dt>optimizer</dt><dd>adamw</dd>" in page
+    assert "<dt>momentum</dt>" not in page
+
+
 @pytest.mark.parametrize(
     ("data", "folder"),
     [
@@ -422,7 +551,7 @@ def test_help_shows_groups_and_needs_neither_torch_nor_numpy() -> None:
     ],
 )
 def test_folder_that_nobody_named_is_called_after_the_images(data: str, folder: str) -> None:
-    assert default_output(data) == Path(folder)
+    assert usual_folder(data) == Path(folder)
 
 
 def test_options_of_the_readme_choose_their_recipes() -> None:

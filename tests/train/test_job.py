@@ -63,9 +63,23 @@ def free_port() -> int:
 
 
 def start(
-    root: Path, output: str, *words: str, processes: int, module: str = "train.cli"
+    root: Path,
+    output: str,
+    *words: str,
+    processes: int,
+    module: str = "train.cli",
+    only: tuple[str, ...] | None = None,
 ) -> list[warm.BaseProcess]:
-    """Start the processes of a job, in the environment that torchrun gives them."""
+    """Start the processes of a job, in the environment that torchrun gives them.
+
+    Args:
+        root: folder of the data.
+        output: folder of the run.
+        words: of the command line, beside those of `tiny` or of `only`.
+        processes: of the job.
+        module: whose command it is.
+        only: takes the place of the words of `tiny`.
+    """
     job = {
         "WORLD_SIZE": str(processes),
         "LOCAL_WORLD_SIZE": str(processes),
@@ -76,7 +90,7 @@ def start(
     return [
         warm.start(
             module,
-            tiny(output, *words),
+            tiny(output, *words) if only is None else [*only, *words],
             cwd=root,
             output=root / f"{output}.{rank}.txt",
             environment={**job, "RANK": str(rank), "LOCAL_RANK": str(rank)},
@@ -86,9 +100,14 @@ def start(
 
 
 def run_job(
-    root: Path, output: str, *words: str, processes: int, module: str = "train.cli"
+    root: Path,
+    output: str,
+    *words: str,
+    processes: int,
+    module: str = "train.cli",
+    only: tuple[str, ...] | None = None,
 ) -> Path:
-    started = start(root, output, *words, processes=processes, module=module)
+    started = start(root, output, *words, processes=processes, module=module, only=only)
     for process in started:
         process.join()
     errors = [warm.errors(root / f"{output}.{rank}.txt") for rank in range(processes)]
@@ -96,7 +115,7 @@ def run_job(
     return root / output
 
 
-def rows(folder: Path) -> list[dict[str, dict[str, float]]]:
+def rows(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
@@ -109,8 +128,8 @@ def test_processes_share_a_batch_with_the_result_of_one(
     for name, tensor in expected.items():
         np.testing.assert_allclose(found[name], tensor, rtol=1e-5, atol=1e-5, err_msg=name)
     (one,), (other,) = rows(folder), rows(alone)
-    assert one["train"]["images"] == other["train"]["images"] == 80
-    assert one["train"]["loss"] == pytest.approx(other["train"]["loss"], rel=1e-5)
+    assert one["train_images"] == other["train_images"] == 80
+    assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-5)
 
 
 def test_run_that_another_number_of_processes_goes_on_with_is_told(root: Path, alone: Path) -> None:
@@ -120,6 +139,19 @@ def test_run_that_another_number_of_processes_goes_on_with_is_told(root: Path, a
         "resnext-train: moved/state.safetensors: saved by a job of 1, gone on with by one of 2: "
         "the weights will not be, bit for bit, those that 1 would give"
     )
+
+
+def test_job_goes_on_with_nothing_but_its_folder(root: Path) -> None:
+    words = ("--schedule", "constant", "--freeze", "layer3")
+    whole = run_job(root, "three", *words, "--epochs", "3", processes=2)
+    first = run_job(root, "in_parts", *words, "--epochs", "1", processes=2)
+    alone = ("--resume", "in_parts", "--epochs", "3")
+    second = run_job(root, "in_parts", processes=2, only=alone)
+    assert first == second
+    assert_same_tensors(second / "last.safetensors", whole / "last.safetensors")
+    errors = warm.errors(root / "in_parts.0.txt")
+    assert "in_parts/state.safetensors: a run of 1 epoch, from now on of 3" in errors
+    assert warm.errors(root / "in_parts.1.txt") == ""
 
 
 def test_batch_norm_over_all_processes_is_refused_on_a_cpu(root: Path) -> None:
@@ -170,14 +202,14 @@ def test_recipe_for_fine_tuning_warns_of_nothing(root: Path) -> None:
     words = ("--recipe", "finetune", "--epochs", "1", "--batch-size", "16")
     folder = run_job(root, "tuned", *words, processes=2)
     assert warm.errors(root / "tuned.1.txt") == ""
-    assert rows(folder)[0]["weights"]["images"] == 21
+    assert rows(folder)[0]["val_images"] == 21
 
 
 def test_validation_of_a_job_counts_every_image_once(root: Path) -> None:
     folder = run_job(root, "counted", "--epochs", "1", "--ema", "0.9", processes=2)
     (row,) = rows(folder)
-    assert row["weights"]["images"] == row["average"]["images"] == 21
-    for name, kind in (("last", "weights"), ("last_average", "average")):
+    assert row["val_images"] == row["ema_val_images"] == 21
+    for name, half in (("last", "val"), ("last_average", "ema_val")):
         done = warm.run(
             "validate.cli",
             ["--data", "data/val", "--json", folder / f"{name}.safetensors"],
@@ -185,8 +217,8 @@ def test_validation_of_a_job_counts_every_image_once(root: Path) -> None:
             output=root / "validated.txt",
         )
         (result,) = json.loads(done.stdout)["results"]
-        counts = {key: row[kind][key] for key in ("images", "top1_correct", "top5_correct")}
-        assert {key: result[key] for key in counts} == counts
+        assert result["images"] == row[f"{half}_images"]
+        assert result["images"] - result["top1_correct"] == row[f"{half}_wrong"]
 
 
 def test_process_that_is_killed_ends_the_others_with_a_word(root: Path) -> None:
@@ -219,6 +251,23 @@ def test_sigterm_to_all_processes_saves_and_exits_with_0(root: Path) -> None:
     assert [process.exitcode for process in started] == [0, 0]
     assert warm.errors(root / "stopped.0.txt").endswith("and --resume goes on\n")
     assert warm.errors(root / "stopped.1.txt") == ""
+
+
+def test_adamw_goes_on_bit_for_bit_in_a_job(root: Path) -> None:
+    words = ("--optimizer", "adamw", "--auto-augment", "trivial", "--epochs", "2")
+    whole = run_job(root, "adamw", *words, processes=2)
+    started = start(root, "adamw_stopped", *words, "--save-every", "1", processes=2)
+    state = root / "adamw_stopped" / "state.safetensors"
+    deadline = time.monotonic() + 60
+    while not state.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.join(30)
+    run_job(root, "adamw_stopped", *words, "--save-every", "1", "--resume", processes=2)
+    assert_same_tensors(root / "adamw_stopped" / "last.safetensors", whole / "last.safetensors")
 
 
 class Slow(ThreadingHTTPServer):

@@ -26,7 +26,7 @@ def listed(folder: Path) -> list[tuple[str, str]]:
     """Return the part and the name of every image that a run lists as unreadable."""
     rows = [json.loads(line) for line in (folder / "unreadable.jsonl").read_text().splitlines()]
     assert [row["reason"] for row in rows if row["image"] not in row["reason"]] == []
-    return [(row["part"], row["image"]) for row in rows]
+    return [(row["split"], row["image"]) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -171,12 +171,28 @@ def test_wrong_preprocessing_is_refused_before_the_training(root: Path) -> None:
         (("--warmup", "nan"), ("--warmup", "'nan' is no finite number")),
         (("--weight-decay", "1e300"), ("--weight-decay", "1e+300 is not in the range 0<=x<=1000")),
         (("--lr", "1e39"), ("--lr", "is not in the range 0<x<=1000")),
-        (("--lighting", "1e300"), ("--lighting", "is not in the range 0<=x<=100")),
+        (("--pca-lighting", "1e300"), ("--pca-lighting", "is not in the range 0<=x<=100")),
         (
-            ("--padding", "99999999999", "--crop-kind", "padded"),
+            ("--padding", "99999999999", "--crop-kind", "RandomCrop"),
             ("--padding", "is not in the range 0<=x<=1000"),
         ),
         (("--epochs", "9" * 400), ("--epochs", "is not in the range 1<=x<=1000000")),
+        (("--color-jitter", "2"), ("--color-jitter", "2.0 is not in the range 0<=x<=1")),
+        (("--color-jitter", "hue=0.1"), ("'hue=0.1': each of brightness, contrast, saturation",)),
+        (("--crop-scale", "0.5"), ("'0.5': two numbers with a comma between them expected",)),
+        (("--betas", "0.9,1"), ("--betas", "1.0 is not in the range 0<=x<1")),
+        (
+            ("--crop-kind", "RandomResizedCrop", "--crop-scale", "0.9,0.5"),
+            ("--crop-scale 0.9 0.5: the least first expected, then the largest",),
+        ),
+        (
+            ("--crop-scale", "0.5,1"),
+            ("--crop-scale: --crop-kind RandomResizedCrop expected beside it, found RandomCrop",),
+        ),
+        (
+            ("--optimizer", "adamw", "--momentum", "0.9"),
+            ("--momentum: --optimizer sgd expected beside it, found adamw",),
+        ),
         (("--mixup", "inf"), ("--mixup", "inf is not in the range 0<=x<=1000")),
         (("--preprocessing", "gone.toml"), ("gone.toml",)),
         (("--claims", "gone.toml"), ("--preprocessing or --claims expected, found both",)),

@@ -16,7 +16,8 @@ from PIL import Image
 import convert
 from tests.support import warm
 from tests.support.golden import ROOT
-from validate.ledger.ledger import FORMAT
+from tests.support.noisy_pictures import write_noisy, write_odd
+from validate.ledger.stored import FORMAT
 
 DIGITS = ROOT / "examples" / "digits"
 CHECKPOINT = DIGITS / "resnext_11_8x4d_digits.t7"
@@ -408,6 +409,50 @@ def test_shifted_labels_are_measured_when_told_to_and_diagnosed(run: Run, shifte
     assert "most answers are one class beside the label" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--split", "none.csv"], ["none.csv: cannot be read: No such file"]),
+        (["--split", "claims.toml"], ["claims.toml: a file of the columns image, class and part"]),
+        (["--part", "val"], ["--part needs --split"]),
+    ],
+    ids=["missing", "other", "alone"],
+)
+def test_split_that_cannot_be_used_is_refused(run: Run, words: list[str], parts: list[str]) -> None:
+    assert_refused(run("--data", "val/", *words, CHECKPOINT), *parts)
+
+
+def test_renamed_class_folder_is_named(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(DIGITS / "val", tmp_path / "val")
+    (tmp_path / "val" / "0_zero").rename(tmp_path / "val" / "zero")
+    words = ("--data", tmp_path / "val", "--claims", CLAIMS, CHECKPOINT)
+    seen = (
+        "most answers are one class beside the label, and those of 'zero' are '1_one': the folder "
+        "of 'zero' seems to have been renamed, which changes the order of the classes"
+    )
+    assert_refused(
+        run(*words),
+        "a class folder that was renamed, ",
+        "what is seen: most images are answered as another class, '1_one' as '2_two', ",
+    )
+    done = run(*words, "--no-canary")
+    assert seen in done.stdout
+    assert "count from one" not in done.stdout
+    assert done.returncode == 1
+
+
+def test_one_wrong_picture_more_is_too_few_for_a_cause(
+    run: Run, some: Path, tmp_path: Path
+) -> None:
+    picture = next((some / "3_three").iterdir())
+    shutil.copytree(some, tmp_path / "val")
+    (tmp_path / "val" / "3_three" / picture.name).rename(tmp_path / "val" / "4_four" / "x.JPEG")
+    claims = write_claim(tmp_path / "claims.toml", value="0.00", images=20)
+    done = run("--data", tmp_path / "val", "--claims", claims, CHECKPOINT)
+    assert "1 image more is wrong than claimed: too few to tell a cause" in done.stdout
+    assert done.returncode == 1
+
+
 def test_network_without_claims_has_no_canary(run: Run, shifted: Path, tmp_path: Path) -> None:
     folder_of_two(shifted, tmp_path)
     done = run("--data", shifted, "--json", "digits.t7", cwd=tmp_path)
@@ -537,6 +582,30 @@ def test_stdout_that_nobody_reads_costs_no_report_and_is_no_verdict(
     os.close(writer)
     assert (done.returncode, done.stderr) == (2, "")
     assert json.loads((tmp_path / "out" / "report.json").read_text())["exit_code"] == 0
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_warnings_of_libraries_are_one_line_and_in_the_report(
+    run: Run, some: Path, tmp_path: Path, workers: int
+) -> None:
+    data = shutil.copytree(some, tmp_path / "data")
+    for number in range(3):
+        write_noisy(data / "0_zero" / f"{number}.tif", side=300)
+        write_odd(data / "1_one" / f"{number}.tif")
+    words = ("--data", data, "--workers", str(workers), "--output", tmp_path / "out", CHECKPOINT)
+    done = run(*words, "--ledger", tmp_path / "ledger", "--batch-size", "4")
+    told = [line for line in done.stderr.splitlines() if "libraries" in line]
+    assert len(told) == 1
+    assert told[0].startswith(
+        "resnext-validate: libraries that decode pictures warned of 6 pictures, in "
+    )
+    assert "the first: 0_zero/0.tif: Fax4Decode: " in told[0]
+    assert "\nFax4Decode" not in done.stderr
+    assert done.stderr.count("Metadata Warning") == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert f"resnext-validate: {report['notes'][-1]}" == told[0]
+    lines = (tmp_path / "ledger").read_text().splitlines()
+    assert [json.loads(line)["label"] for line in lines[1:]].count(0) == 5
 
 
 def test_two_ledgers_are_compared_image_by_image(run: Run, tmp_path: Path) -> None:

@@ -85,6 +85,26 @@ def test_job_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
     assert ledger.read_bytes() == whole
 
 
+def test_job_goes_on_with_batches_of_another_size(tmp_path: Path) -> None:
+    ledger = tmp_path / "l"
+    for process, _ in job(tmp_path, 1, "--ledger", ledger, "--batch-size", "16"):
+        process.join()
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    ledger.write_bytes(b"".join(lines[:101]))  # six batches of 16 and a part of the next
+    started = job(tmp_path, 2, "--ledger", ledger, "--batch-size", "7")
+    for process, output in started:
+        process.join()
+        assert process.exitcode == 0, warm.errors(output)
+    report = json.loads(started[0][1].read_text())
+    assert report["settings"]["images_by_batch_size"] == {"16": 96, "7": 264}
+    assert report["results"][0]["top1_correct"] == 345
+    again = [json.loads(line) for line in ledger.read_bytes().splitlines()[1:]]
+    first = [json.loads(line) for line in lines[1:]]
+    for name in ("image", "label", "top5"):
+        assert [row[name] for row in again] == [row[name] for row in first]
+    assert [row["batch"] for row in again[96:]] == [6 + n // 7 for n in range(264)]
+
+
 @pytest.mark.parametrize("dead", [0, 1])
 def test_dead_process_ends_the_job_with_a_message(tmp_path: Path, dead: int) -> None:
     ledger = tmp_path / "l"

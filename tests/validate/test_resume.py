@@ -109,10 +109,10 @@ def test_ledger_that_other_versions_began_is_refused(tmp_path: Path) -> None:
     [
         (["--limit", "50"], "settings limit is null there and 50 here"),
         (["--pipeline", "pil"], 'runs 1 pipeline is "torch7" there and "pil" here'),
-        (["--batch-size", "8"], "settings batch_size is 16 there and 8 here"),
+        (["--limit", "50", "--seed", "1"], "settings limit is null there and 50 here"),
         (["--data", "other"], "data.sha256 is"),
     ],
-    ids=["limit", "pipeline", "batch size", "data"],
+    ids=["limit", "pipeline", "seed", "data"],
 )
 def test_other_arguments_make_it_refuse(tmp_path: Path, words: list[str], difference: str) -> None:
     ledger = tmp_path / "l"
@@ -130,3 +130,77 @@ def test_other_arguments_make_it_refuse(tmp_path: Path, words: list[str], differ
     assert code == 2
     assert f"{ledger}: a ledger of another measurement: {difference}" in warm.errors(output)
     assert ledger.read_bytes() == before
+
+
+def cut_after(ledger: Path, images: int) -> None:
+    """Leave so many images in a ledger, and a piece of the next line."""
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    ledger.write_bytes(b"".join(lines[: images + 1]) + lines[images + 1][:20])
+
+
+def test_smaller_batch_goes_on_and_every_report_says_both_sizes(tmp_path: Path) -> None:
+    ledger, folder = tmp_path / "l", tmp_path / "report"
+    run(tmp_path, "--ledger", ledger, "--batch-size", "16")
+    cut_after(ledger, 200)  # twelve batches and a half
+    words = ["--ledger", ledger, "--batch-size", "5", "--output", folder]
+    code, output = run(tmp_path, *words)
+    assert (code, counts(output)) == (0, COUNTS)
+    said = (
+        f"{ledger}: 192 images in batches of 16 and 168 images in batches of 5; another size may "
+        "change the last bits of logits"
+    )
+    assert f"{ledger}: 192 of 360 images are there already\n" in warm.errors(output)
+    assert f"{said}\n" in warm.errors(output)
+    report = json.loads((folder / "report.json").read_text())
+    assert report["notes"][-1] == said
+    assert report["settings"]["batch_size"] == 5
+    assert report["settings"]["images_by_batch_size"] == {"16": 192, "5": 168}
+    for name in ("report.md", "report.html", "junit.xml"):
+        text = (folder / name).read_text()
+        assert "168 images in batches of 5" in text, name
+        assert "16: 192, 5: 168" in text.replace("&#58;", ":"), name
+    sizes = [json.loads(line).get("batch_size") for line in ledger.read_text().splitlines()[1:]]
+    assert sizes == [None] * 192 + [5] * 168
+    code, output = run(tmp_path, *words[:-2])  # nothing is left to measure
+    assert (code, counts(output)) == (0, COUNTS)
+    assert said in warm.errors(output)
+
+
+def test_options_that_change_no_decision_let_it_go_on(tmp_path: Path) -> None:
+    ledger = tmp_path / "l"
+    run(tmp_path, "--ledger", ledger)
+    cut_after(ledger, 100)
+    words = ["--seed", "3", "--limit", "360", "--workers", "0", "--no-canary", "--strict"]
+    code, output = run(tmp_path, "--ledger", ledger, *words)
+    assert (code, counts(output)) == (0, COUNTS)
+    assert "images_by_batch_size" not in json.loads(output.read_text())["settings"]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ({"form": ["CMYK"]}, "found form ['CMYK']"),
+        ({"failure": 4}, "found failure 4"),
+        ({"fp32": [{}]}, "found fp32 {}"),
+    ],
+    ids=["form", "failure", "fp32"],
+)
+def test_line_of_other_types_is_refused_before_anything_is_measured(
+    tmp_path: Path, line: dict[str, object], found: str
+) -> None:
+    ledger = tmp_path / "l"
+    run(tmp_path, "--ledger", ledger)
+    cut_after(ledger, 160)
+    lines = ledger.read_text().splitlines()[:-1]
+    lines[3] = json.dumps({**json.loads(lines[3]), **line})
+    ledger.write_text("\n".join(lines) + "\n")
+    before = ledger.read_bytes()
+    code, output = run(tmp_path, "--ledger", ledger)
+    (text,) = warm.errors(output).splitlines()
+    assert (code, output.read_text()) == (2, "")
+    assert text.startswith(f"resnext-validate: {ledger}: line 4: an image's decisions expected, ")
+    assert found in text
+    assert ledger.read_bytes() == before
+    done = warm.run("validate.compare_cli", [ledger, ledger], cwd=DIGITS, output=tmp_path / "c")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"resnext-compare: {ledger}: line 4: an image's decisions")

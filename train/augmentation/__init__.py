@@ -1,1 +1,1 @@
-"""Augmentation: the random changes of 2017 to a training image."""
+"""Augmentation: the random changes to a training image, those of 2017 and torchvision's."""

@@ -1,4 +1,4 @@
-"""Colour augmentation of 2017: colour jitter and lighting.
+"""Colour augmentation of 2017: colour jitter and PCA lighting.
 
 Images are planes (3, H, W) float32. The random numbers are drawn in the original's order.
 Source: datasets/transforms.lua and datasets/imagenet.lua of the original release.
@@ -26,9 +26,19 @@ COLOUR_VECTORS: Final = np.array(
 )
 
 
-def color_jitter(image: Planes, strength: float, numbers: RandomSource) -> Planes:
-    """Change brightness, contrast and saturation, each by up to `strength`, in random order."""
-    if not strength:
+def color_jitter(
+    image: Planes, strengths: tuple[float, float, float], numbers: RandomSource
+) -> Planes:
+    """Change brightness, contrast and saturation in random order: torchvision's `ColorJitter`.
+
+    Unlike there, values are not rounded or cut at black and white in between, as in 2017.
+
+    Args:
+        image: (3, H, W) float32, not normalised.
+        strengths: largest relative change of brightness, contrast and saturation; what has 0 stays.
+        numbers: draws the order, then a factor for each change that is made.
+    """
+    if not any(strengths):
         return image
     changes: list[Callable[[Planes, float, RandomSource], Planes]] = [
         brightness,
@@ -36,7 +46,8 @@ def color_jitter(image: Planes, strength: float, numbers: RandomSource) -> Plane
         saturation,
     ]
     for place in numbers.order(len(changes)):
-        image = changes[place](image, strength, numbers)
+        if strengths[place]:
+            image = changes[place](image, strengths[place], numbers)
     return image
 
 
@@ -58,7 +69,9 @@ def saturation(image: Planes, strength: float, numbers: RandomSource) -> Planes:
     return image * np.float32(alpha) + np.float32(1 - alpha) * _gray(image)
 
 
-def lighting(image: Planes, deviation: float, numbers: RandomSource, *, white: int = 1) -> Planes:
+def pca_lighting(
+    image: Planes, deviation: float, numbers: RandomSource, *, white: int = 1
+) -> Planes:
     """Shift the colours of an image (3, H, W) along ImageNet's principal components.
 
     Args:

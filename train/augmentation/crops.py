@@ -3,7 +3,7 @@
 Source: datasets/transforms.lua of the original release.
 """
 
-from math import sqrt
+from math import isclose, sqrt
 from typing import Final
 
 import numpy as np
@@ -12,25 +12,30 @@ from numpy.typing import NDArray
 from resnext.pixels.bicubic import Levels
 from resnext.pixels.decoding import check_size
 from resnext.pixels.resample import Window, scale_planes, scaled_size
+from train.recipe.augmentation import USUAL_RATIO
 from train.recipe.random_streams import RandomSource
 
 Planes = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-# How often a sized crop is drawn until one fits into the image.
+# How often a resized crop is drawn until one fits into the image.
 TRIES: Final = 10
-ASPECT: Final = (3 / 4, 4 / 3)
 
 
-def sized_crop(
+def random_resized_crop(
     pixels: Pixels | Planes,
     size: int,
     numbers: RandomSource,
     *,
     unit: np.float32,
-    least: float = 0.08,
+    scale: tuple[float, float] = (0.08, 1.0),
+    ratio: tuple[float, float] = USUAL_RATIO,
 ) -> Planes:
-    """Resize a crop of random area and aspect ratio to a square: `RandomSizedCrop` of the original.
+    """Resize a crop of random area and aspect ratio to a square: torchvision's `RandomResizedCrop`.
+
+    The shape is drawn as by `RandomSizedCrop` of the original: width over height uniformly from the
+    ratio, then width and height change places with a probability of a half. They do not where the
+    range is not its own inverse, as no shape outside of it is wanted then.
 
     If none of ten random crops fits into the image, its shorter side is resized to `size`, and the
     centre is cropped.
@@ -40,13 +45,14 @@ def sized_crop(
         size: side of the square.
         numbers: draws area, aspect ratio, orientation, top and left for each try.
         unit: value of one gray level in the result.
-        least: smallest fraction of the image's area.
+        scale: least and largest fraction of the image's area.
+        ratio: least and largest width over height.
 
     Returns:
         (3, size, size) float32, not clamped.
     """
     whole = Window(top=0, left=0, height=size, width=size)
-    window = _sized_window(pixels.shape[0], pixels.shape[1], numbers=numbers, least=least)
+    window = _random_window(pixels.shape[0], pixels.shape[1], numbers, scale=scale, ratio=ratio)
     if window is None:
         height, width = scaled_size(pixels.shape[0], pixels.shape[1], size)
         check_size(height, width)
@@ -59,12 +65,20 @@ def sized_crop(
     return scaled(pixels[rows, columns], (size, size), whole, unit)
 
 
-def _sized_window(height: int, width: int, *, numbers: RandomSource, least: float) -> Window | None:
+def _random_window(
+    height: int,
+    width: int,
+    numbers: RandomSource,
+    *,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+) -> Window | None:
+    exchanged = isclose(ratio[0] * ratio[1], 1.0)
     for _ in range(TRIES):
-        area = numbers.uniform(least, 1.0) * (height * width)
-        aspect = numbers.uniform(*ASPECT)
+        area = numbers.uniform(*scale) * (height * width)
+        aspect = numbers.uniform(*ratio)
         w, h = round_half_up(sqrt(area * aspect)), round_half_up(sqrt(area / aspect))
-        if numbers.uniform(0.0, 1.0) < 0.5:
+        if exchanged and numbers.uniform(0.0, 1.0) < 0.5:
             w, h = h, w
         if 1 <= h <= height and 1 <= w <= width:
             top, left = numbers.whole(0, height - h), numbers.whole(0, width - w)
@@ -84,7 +98,7 @@ def horizontal_flip(image: Planes, probability: float, numbers: RandomSource) ->
     return image
 
 
-def padded_crop(image: Planes, size: int, padding: int, numbers: RandomSource) -> Planes:
+def random_crop(image: Planes, size: int, padding: int, numbers: RandomSource) -> Planes:
     """Crop a random square from a padded image (3, H, W): `RandomCrop` of the original.
 
     Args:

@@ -1,4 +1,4 @@
-"""The augmentation of a training image, from decoded pixels to network input, as in 2017.
+"""The augmentation of a training image, from decoded pixels to network input.
 
 Images are planes (3, H, W) float32 in which white has the value `white` of the preprocessing.
 Source: datasets/transforms.lua and datasets/{imagenet,cifar10}.lua of the original release.
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from resnext.pixels.resample import Window
 from resnext.pixels.transforms import size_before_crop
 from resnext.preprocessing import Preprocessing
-from train.augmentation.colours import color_jitter, lighting
-from train.augmentation.crops import horizontal_flip, padded_crop, scaled, sized_crop
+from train.augmentation.auto_augment import auto_augment
+from train.augmentation.colours import color_jitter, pca_lighting
+from train.augmentation.crops import horizontal_flip, random_crop, random_resized_crop, scaled
+from train.recipe.augmentation import Augmentation, Crop
 from train.recipe.random_streams import GeneratorSource, RandomSource, StreamUse, stream
-from train.recipe.recipe import Augmentation, Crop
 
 Planes = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -53,29 +54,29 @@ def augment(
 ) -> Planes:
     """Return the network input for a training image: (3, crop, crop) float32, C-contiguous.
 
-    The order is the original's: sized crop, colours, normalisation, flip, other crops.
+    The order is the original's: resized crop, colours, normalisation, flip, random crop. The
+    operations of automatic augmentation come before the colours.
 
     Raises:
         ImageError: the image is smaller than the crop, and the preprocessing does not resize.
     """
-    unit = np.float32(preprocessing.white / 255)
-    if augmentation.crop is Crop.SIZED:
-        image = sized_crop(pixels, preprocessing.crop, numbers, unit=unit, least=augmentation.area)
-    else:
-        image = _resized(pixels, preprocessing, unit)
-    image = color_jitter(image, augmentation.jitter, numbers)
-    image = lighting(image, augmentation.lighting, numbers, white=preprocessing.white)
-    image = _normalised(image, preprocessing)
-    image = horizontal_flip(image, augmentation.flip, numbers)
+    size, white = preprocessing.crop, preprocessing.white
+    unit = np.float32(white / 255)
     match augmentation.crop:
-        case Crop.SIZED:
-            pass
-        case Crop.PADDED:
-            image = padded_crop(image, preprocessing.crop, augmentation.padding, numbers)
-        case Crop.SHIFTED:
-            image = padded_crop(image, preprocessing.crop, 0, numbers)
+        case Crop.RANDOM_RESIZED_CROP:
+            scale, ratio = augmentation.crop_scale, augmentation.crop_ratio
+            image = random_resized_crop(pixels, size, numbers, unit=unit, scale=scale, ratio=ratio)
+        case Crop.RANDOM_CROP:
+            image = _resized(pixels, preprocessing, unit)
         case _:
             assert_never(augmentation.crop)
+    image = auto_augment(image, augmentation.auto_augment, numbers, white=white)
+    image = color_jitter(image, augmentation.color_jitter, numbers)
+    image = pca_lighting(image, augmentation.pca_lighting, numbers, white=white)
+    image = _normalised(image, preprocessing)
+    image = horizontal_flip(image, augmentation.flip, numbers)
+    if augmentation.crop is Crop.RANDOM_CROP:
+        image = random_crop(image, size, augmentation.padding, numbers)
     return np.ascontiguousarray(image)
 
 

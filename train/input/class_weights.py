@@ -7,7 +7,7 @@ from sys import float_info
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.fields import is_number, read_toml
+from resnext.fields import is_number, read_toml, shown
 from resnext.images.image_set import ImageSet
 from resnext.images.names import few
 from train.recipe.recipe import RecipeError
@@ -66,6 +66,8 @@ def read_weights(path: Path) -> tuple[tuple[str, float], ...]:
     weights = []
     for name, value in read_toml(path, RecipeError).items():
         if not is_number(value, below=float_info.max) or value <= 0:
-            raise RecipeError(f"{path}: {name!r}: a number above 0 expected, found {value!r}")
+            raise RecipeError(
+                f"{path}: {shown(name)}: a number above 0 expected, found {shown(value)}"
+            )
         weights.append((name, float(value)))
     return tuple(weights)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 import convert
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.download import Bar
-from resnext.images.alignment import in_order_of_labels
-from resnext.images.names import few
+from resnext.images.alignment import are_names_of_others, in_order_of_labels
+from resnext.images.names import class_list
 from resnext.layout import layout
 from resnext.loader.batches import NO_MEMORY
 from resnext.model import ResNeXt
-from resnext.preprocessing import PREPROCESSINGS, Preprocessing, read_preprocessing
+from resnext.preprocessing import PREPROCESSINGS, Preprocessing, named_preprocessing
 from resnext.published import read_table
 from resnext.spec import Spec, Stem
 from train.input.options import TrainingConfig
@@ -80,7 +80,9 @@ def from_scratch(
         checkpoint=Checkpoint(
             spec=spec,
             tensors=tensors,
-            preprocessing=_named_preprocessing(chosen),
+            preprocessing=named_preprocessing(chosen).with_sides(
+                scale=config.scale, crop=config.crop, where=f"preprocessing {chosen}"
+            ),
             origin=Origin.TRAINED,
             provenance=Provenance(
                 source_file=None, source_sha256=None, source_bytes=None, converted_by=_version()
@@ -108,7 +110,8 @@ def from_checkpoint(
     """
     path = convert.fetch(convert.find(str(config.init), cache=config.cache), bar)
     found = convert.load(path)
-    preprocessing, note = _preprocessing(config, found, path)
+    usual, note = _preprocessing(config, found, path)
+    preprocessing = usual.with_sides(scale=config.scale, crop=config.crop, where=path.name)
     kept, text = _classifier(config, found, classes=classes, names=names)
     spec = found.spec if kept else replace(found.spec, classes=classes)
     state = found.build().state_dict()
@@ -117,7 +120,7 @@ def from_checkpoint(
         tensors |= _new_classifier(spec, seed=config.seed)
     order = names
     if kept:
-        order = found.classes or (names and in_order_of_labels(names))
+        order = found.matched_names or (names and in_order_of_labels(names))
     licence = found.provenance.licence
     notes = [text, *([note] if note else [])]
     if licence:
@@ -142,28 +145,37 @@ def _classifier(
     config: TrainingConfig, found: Checkpoint, *, classes: int, names: tuple[str, ...] | None
 ) -> tuple[bool, str]:
     """Return whether the checkpoint's classifier is kept, and a note that says so."""
-    own = f"{found.spec.classes} classes" + (f" ({few(found.classes)})" if found.classes else "")
-    wanted = f"{classes} classes" + (f" ({few(names)})" if names else "")
+    own = f"{found.spec.classes} classes" + (
+        f" ({class_list(found.classes)})" if found.classes else ""
+    )
+    wanted = f"{classes} classes" + (f" ({class_list(names)})" if names else "")
     new = f"a new classifier for {wanted} replaces that of the checkpoint for {own}"
     if config.reset_classifier:
         return False, f"{new}, as --reset-classifier asks"
     if found.spec.classes != classes:
         return False, new
     if names is None:
-        kept = f" ({few(found.classes)})" if found.classes else ""
+        kept = f" ({class_list(found.classes)})" if found.classes else ""
+        by_name = found.classes is not None and are_names_of_others(found.classes)
+        way = "by their names, which are numbers" if by_name else "in their order"
         return True, (
             f"the classifier stays: the numbers of the images are taken for the {classes} classes "
-            f"of the checkpoint in their order{kept}; --reset-classifier begins with another"
+            f"of the checkpoint {way}{kept}; --reset-classifier begins with another"
         )
-    if found.classes is None:
+    if found.matched_names is None:
+        unnamed = "" if found.classes else " without names"
         return True, (
-            f"the classifier stays: the checkpoint has {classes} classes without names, taken for "
-            f"those of the images in their order: {few(in_order_of_labels(names))}; "
+            f"the classifier stays: the checkpoint has {classes} classes{unnamed}, taken for those "
+            f"of the images in their order: {class_list(in_order_of_labels(names))}; "
             "--reset-classifier begins with another"
         )
-    if set(found.classes) == set(names):
+    if set(found.matched_names) == set(names):
         return True, f"the classifier stays: the checkpoint has the same {wanted}"
     return False, new
+
+
+def _stated(count: int, names: tuple[str, ...] | None) -> str:
+    return f"{count} classes" + (f" ({class_list(names)})" if names else "")
 
 
 def _new_classifier(spec: Spec, *, seed: int) -> dict[str, NDArray[np.float32]]:
@@ -179,13 +191,14 @@ def _preprocessing(
 ) -> tuple[Preprocessing, str | None]:
     """Return the preprocessing, and a note if it is only assumed."""
     if config.preprocessing is not None:
-        return _named_preprocessing(config.preprocessing), None
+        return named_preprocessing(config.preprocessing), None
     if config.claims is not None:
         rows = {row.name: row for row in read_table(config.claims)}
         row = rows.get(found.provenance.published_name or "") or rows.get(path.stem)
         if row is None:
             raise RecipeError(f"{config.claims}: a row named {path.stem!r} expected, found none")
-        return row.preprocessing, None
+        if row.preprocessing is not None:
+            return row.preprocessing, None
     if found.preprocessing is None:
         raise RecipeError(
             f"{path}: no preprocessing is known for this network; state it with --preprocessing"
@@ -197,10 +210,6 @@ def _preprocessing(
             f"{found.preprocessing.describe()}; --preprocessing or --claims states another"
         )
     return found.preprocessing, assumed
-
-
-def _named_preprocessing(name: str) -> Preprocessing:
-    return PREPROCESSINGS[name] if name in PREPROCESSINGS else read_preprocessing(Path(name))
 
 
 def _provenance(found: Checkpoint, path: Path) -> Provenance:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnext.preprocessing import PREPROCESSINGS
-from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, RECIPES, Recipe, changed
+from train.input.command_line import CommandLine
+from train.recipe.changes import changed
+from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, RECIPES, Recipe
 
 if TYPE_CHECKING:
     from train.input.architecture import Architecture
@@ -26,6 +28,9 @@ class TrainingConfig:
         architecture: of a network that is trained from scratch, or None.
         preprocessing: name or file that replaces the checkpoint's own, or None.
         claims: the user's table of claims, whose row gives the preprocessing, or None.
+        scale: pixels of the shorter side of a scaled picture, 0 scales nothing; None is that of the
+            preprocessing, or one that fits the pictures.
+        crop: pixels of the network's input, or None for that of the preprocessing.
         cache: folder of downloads; None is the user's cache folder.
         recipe: name of a recipe; None chooses by `init` and `data`.
         changes: values of the recipe that options replace; see `changed`.
@@ -42,6 +47,7 @@ class TrainingConfig:
         tensorboard: write curves for TensorBoard too.
         check: read every image once before the training; None does so for few images.
         command: as it was typed.
+        command_line: its options, with which its run can go on.
     """
 
     data: str
@@ -53,6 +59,8 @@ class TrainingConfig:
     architecture: "Architecture | None" = None
     preprocessing: str | None = None
     claims: Path | None = None
+    scale: int | None = None
+    crop: int | None = None
     cache: Path | None = None
     recipe: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -69,6 +77,7 @@ class TrainingConfig:
     tensorboard: bool = False
     check: bool | None = None
     command: str = ""
+    command_line: CommandLine = field(default_factory=CommandLine)
 
 
 def chosen_recipe(config: TrainingConfig) -> Recipe:

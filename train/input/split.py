@@ -1,13 +1,13 @@
 """The images of a training: a training set and a validation set of the same classes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from resnext.errors import DataError
-from resnext.images.image_set import ImageReader, ImageSet
-from resnext.images.names import Names, few
+from resnext.fields import shown
+from resnext.images.image_set import ImageSet
+from resnext.images.names import few
 from train.recipe.random_streams import StreamUse, stream
 
 
@@ -28,37 +28,6 @@ class Images:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubsetReader:
-    """Reads a subset of the images of another reader.
-
-    Attributes:
-        reader: of all images.
-        positions: (N,) int64, of the images of the subset.
-    """
-
-    reader: ImageReader
-    positions: NDArray[np.int64]
-
-    def read(self, position: int) -> bytes:
-        """Return the bytes of the image at a position in the subset."""
-        return self.reader.read(int(self.positions[position]))
-
-    def stamp(self) -> str:
-        """Return the stamp of all images; the ids of the subset tell which of them it has."""
-        return self.reader.stamp()
-
-
-def subset(images: ImageSet, positions: NDArray[np.int64]) -> ImageSet:
-    """Return the images at some positions of a set, in this order."""
-    return replace(
-        images,
-        ids=Names(images.ids[int(position)] for position in positions),
-        labels=images.labels[positions],
-        reader=SubsetReader(reader=images.reader, positions=positions),
-    )
-
-
 def is_same(one: ImageSet, other: ImageSet) -> bool:
     """Tell whether two sets have the same source and the same images."""
     return (one.root, len(one)) == (other.root, len(other)) and tuple(one.ids) == tuple(other.ids)
@@ -77,7 +46,7 @@ def split(images: ImageSet, fraction: float, *, seed: int) -> Images:
         DataError: a class has fewer than two images.
     """
     generator = stream(seed, StreamUse.SPLIT)
-    kept: list[NDArray[np.int64]] = []
+    kept = []
     for label in np.unique(images.labels):
         members = np.flatnonzero(images.labels == label)
         if len(members) < 2:
@@ -89,12 +58,12 @@ def split(images: ImageSet, fraction: float, *, seed: int) -> Images:
         kept.append(generator.permutation(members)[:count])
     val = np.sort(np.concatenate(kept)).astype(np.int64)
     rest = np.setdiff1d(np.arange(len(images)), val).astype(np.int64)
-    return Images(train=subset(images, rest), val=subset(images, val), is_split=True)
+    return Images(train=images.at(rest), val=images.at(val), is_split=True)
 
 
 def class_name(images: ImageSet, label: int) -> str:
     """Return the name of a label's class for messages."""
-    return f"class {images.classes[label]!r}" if images.classes else f"class {label}"
+    return f"class {shown(images.classes[label])}" if images.classes else f"class {label}"
 
 
 def check_classes(images: ImageSet, classes: int) -> None:

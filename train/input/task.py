@@ -10,9 +10,11 @@ from resnext.download import Bar
 from resnext.images.alignment import aligned
 from resnext.images.image_set import ImageSet
 from train.input.class_weights import balanced_weights, named_weights, read_weights
+from train.input.command_line import CommandLine
 from train.input.first_network import FirstNetwork, from_checkpoint, from_scratch
 from train.input.images import count_classes, digest, in_turn
 from train.input.options import TrainingConfig
+from train.input.picture_fit import fitted_preprocessing
 from train.input.split import Images
 from train.recipe.batching import fitted, steps_of_epoch
 from train.recipe.recipe import Recipe
@@ -42,14 +44,29 @@ class Task:
     identity: Mapping[str, Any]
 
     @property
+    def command_line(self) -> CommandLine:
+        """Return the options with which the run goes on, and so with the scale that it has."""
+        preprocessing, given = self.first_network.checkpoint.preprocessing, self.config.command_line
+        assert preprocessing is not None
+        return given.stating("--scale", preprocessing.scale or 0) if given.words else given
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the classes, which are their numbers where no names are known."""
         spec = self.first_network.checkpoint.spec
         return self.first_network.classes or tuple(str(label) for label in range(spec.classes))
 
 
-def prepare(config: TrainingConfig, recipe: Recipe, images: Images, *, job: Job, bar: Bar) -> Task:
-    """Build the first network, and fit images and recipe to it.
+def prepare(
+    config: TrainingConfig,
+    recipe: Recipe,
+    images: Images,
+    *,
+    job: Job,
+    bar: Bar,
+    is_resumed: bool = False,
+) -> Task:
+    """Build the first network, and fit images, recipe and preprocessing to each other.
 
     Args:
         config: the options.
@@ -57,6 +74,7 @@ def prepare(config: TrainingConfig, recipe: Recipe, images: Images, *, job: Job,
         images: as they were found.
         job: the processes that share the training; one on each machine downloads for the others.
         bar: shows a download.
+        is_resumed: the run has a state, and so keeps its preprocessing.
 
     Raises:
         ResnextError: a network that cannot be read or built, images that do not fit it, or class
@@ -64,6 +82,8 @@ def prepare(config: TrainingConfig, recipe: Recipe, images: Images, *, job: Job,
         OSError: a file that cannot be opened.
     """
     first = in_turn(job, lambda: _first_network(config, recipe, images.train, bar))
+    if not is_resumed:
+        first = _fitted_to_pictures(first, config, recipe, images, job)
     images, recipe = _fitted(recipe, _aligned(images, first))
     weights, recipe = _class_weights(config, recipe, images.train, first)
     preprocessing = first.checkpoint.preprocessing
@@ -106,8 +126,29 @@ def _aligned(images: Images, first: FirstNetwork) -> Images:
     train, val = (
         aligned(each, classes=count, names=first.classes) for each in (images.train, images.val)
     )
-    more = [text for text in val.notes if text not in images.val.notes]
+    known = {*images.train.notes, *images.val.notes}
+    more = [text for text in dict.fromkeys((*train.notes, *val.notes)) if text not in known]
     return replace(images, train=train, val=val, notes=(*images.notes, *more))
+
+
+def _fitted_to_pictures(
+    first: FirstNetwork, config: TrainingConfig, recipe: Recipe, images: Images, job: Job
+) -> FirstNetwork:
+    """Return the network with a preprocessing that fits the pictures, and the note of that."""
+    usual = first.checkpoint.preprocessing
+    assert usual is not None
+    scale, note = usual.scale, None
+    if job.leads:
+        fits, note = fitted_preprocessing(
+            usual, recipe.augmentation, images, stated=config.scale is not None
+        )
+        scale = fits.scale
+    scale, note = job.tell((scale, note))
+    return replace(
+        first,
+        checkpoint=replace(first.checkpoint, preprocessing=replace(usual, scale=scale)),
+        notes=(*first.notes, *([note] if note else [])),
+    )
 
 
 def _fitted(recipe: Recipe, images: Images) -> tuple[Images, Recipe]:
@@ -116,7 +157,7 @@ def _fitted(recipe: Recipe, images: Images) -> tuple[Images, Recipe]:
     fits = fitted(recipe, count)
     if fits.batch_size == recipe.batch_size:
         return images, recipe
-    rate = ", and the learning rate is that of such a step" if recipe.rate_batch else ""
+    rate = ", and the learning rate is that of such a step" if recipe.lr_batch_size else ""
     note = (
         f"a batch of {recipe.batch_size} is more than the {count} images to train on: each step "
         f"takes all {count}{rate}"

@@ -1,15 +1,15 @@
-"""Training recipes: those of 2017, one for fine-tuning, and how options change them.
+"""Training recipes: those of 2017, and one for fine-tuning.
 
 Sources: opts.lua, train.lua and datasets/*.lua of the original release.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from resnext.errors import ResnextError
 from resnext.spec import Spec, Stem
+from train.recipe.augmentation import Augmentation, Crop
 
 # The first part of every network; the others are its stages.
 STEM: Final = "stem"
@@ -17,41 +17,6 @@ STEM: Final = "stem"
 
 class RecipeError(ResnextError):
     """Options that contradict each other, the network or the images."""
-
-
-class Crop(StrEnum):
-    """How a training image is cropped.
-
-    SIZED: a random area and aspect ratio, resized to the crop (ImageNet in 2017). PADDED: a random
-    square of the zero-padded image (CIFAR in 2017). SHIFTED: a random square of the image as it is
-    resized for validation.
-    """
-
-    SIZED = "sized"
-    PADDED = "padded"
-    SHIFTED = "shifted"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Augmentation:
-    """The random changes to a training image, beside its normalisation.
-
-    Attributes:
-        crop: how it is cropped.
-        area: smallest fraction of the image's area that a sized crop takes.
-        padding: pixels of zeros on each side before a padded crop.
-        jitter: largest relative change of brightness, contrast and saturation, which are applied
-            in random order.
-        lighting: standard deviation of the shift along ImageNet's principal colour components.
-        flip: probability of a horizontal flip.
-    """
-
-    crop: Crop
-    area: float = 0.08
-    padding: int = 4
-    jitter: float = 0.0
-    lighting: float = 0.0
-    flip: float = 0.5
 
 
 class ScheduleShape(StrEnum):
@@ -83,6 +48,16 @@ class Schedule:
     warmup: float = 0.0
 
 
+class Optimizer(StrEnum):
+    """How gradients become a step, named as in torch.
+
+    SGD: with Nesterov momentum, without dampening (2017). ADAMW: Adam with decoupled weight decay.
+    """
+
+    SGD = "sgd"
+    ADAMW = "adamw"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """Everything that decides what a training computes, except the images and initial weights.
@@ -92,10 +67,13 @@ class Recipe:
         stem: of a network that is trained from scratch with it.
         epochs: passes over the training images.
         batch_size: images of one step, over all processes.
-        rate: the learning rate at `rate_batch` images a step.
-        rate_batch: batch size to which `rate` applies, and from which the learning rate is scaled
-            linearly; None uses `rate` unscaled.
-        momentum: of SGD with Nesterov momentum, without dampening.
+        lr: the learning rate at `lr_batch_size` images a step.
+        lr_batch_size: batch size to which `lr` applies, and from which the learning rate is scaled
+            linearly; None uses `lr` unscaled.
+        optimizer: SGD or AdamW.
+        momentum: of SGD.
+        betas: of AdamW, the decays of the averages of the gradient and of its square.
+        eps: of AdamW, added to the denominator.
         weight_decay: of every parameter, including biases and batch norm.
         accumulate: micro-batches per step (gradient accumulation).
         clip: largest norm of the gradient; 0 does not clip.
@@ -116,11 +94,14 @@ class Recipe:
     stem: Stem
     epochs: int
     batch_size: int
-    rate: float
-    rate_batch: int | None
+    lr: float
+    lr_batch_size: int | None
     schedule: Schedule
     augmentation: Augmentation
+    optimizer: Optimizer = Optimizer.SGD
     momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
     weight_decay: float = 1e-4
     accumulate: int = 1
     clip: float = 0.0
@@ -136,6 +117,15 @@ class Recipe:
     channels_last: bool = False
 
     def __post_init__(self) -> None:
+        changes = self.augmentation
+        for option, (least, most) in (
+            ("--crop-scale", changes.crop_scale),
+            ("--crop-ratio", changes.crop_ratio),
+        ):
+            if least > most:
+                raise RecipeError(
+                    f"{option} {least:g} {most:g}: the least first expected, then the largest"
+                )
         if self.accumulate > self.batch_size:
             raise RecipeError(
                 f"--accumulate {self.accumulate}: at most --batch-size {self.batch_size} parts "
@@ -147,9 +137,9 @@ class Recipe:
             )
 
     @property
-    def scaled_rate(self) -> float:
+    def scaled_lr(self) -> float:
         """Return the learning rate at this recipe's batch size."""
-        return self.rate * (self.batch_size / self.rate_batch if self.rate_batch else 1.0)
+        return self.lr * (self.batch_size / self.lr_batch_size if self.lr_batch_size else 1.0)
 
     def to_fields(self) -> dict[str, Any]:
         """Return the recipe as plain values, ready for JSON."""
@@ -161,22 +151,29 @@ IMAGENET_2017: Final = Recipe(
     stem=Stem.IMAGENET,
     epochs=100,
     batch_size=256,
-    rate=0.1,
-    rate_batch=256,
+    lr=0.1,
+    lr_batch_size=256,
     weight_decay=1e-4,
     schedule=Schedule(curve=ScheduleShape.STEP, every=30),
-    augmentation=Augmentation(crop=Crop.SIZED, area=0.08, jitter=0.4, lighting=0.1),
+    augmentation=Augmentation(
+        crop=Crop.RANDOM_RESIZED_CROP,
+        crop_scale=(0.08, 1.0),
+        brightness=0.4,
+        contrast=0.4,
+        saturation=0.4,
+        pca_lighting=0.1,
+    ),
 )
 CIFAR_2017: Final = Recipe(
     name="cifar-2017",
     stem=Stem.CIFAR,
     epochs=300,
     batch_size=128,
-    rate=0.1,
-    rate_batch=128,
+    lr=0.1,
+    lr_batch_size=128,
     weight_decay=5e-4,
     schedule=Schedule(curve=ScheduleShape.STEP, after=(0.49, 0.74)),
-    augmentation=Augmentation(crop=Crop.PADDED, padding=4),
+    augmentation=Augmentation(crop=Crop.RANDOM_CROP, padding=4),
 )
 # For some hundred to some ten thousand images. The weights are already good: a small learning rate
 # with warm-up that ends at zero, crops that keep most of the image, no colour changes.
@@ -185,62 +182,14 @@ FINETUNE: Final = Recipe(
     stem=Stem.IMAGENET,
     epochs=15,
     batch_size=32,
-    rate=0.16,
-    rate_batch=256,
+    lr=0.16,
+    lr_batch_size=256,
     weight_decay=1e-4,
     schedule=Schedule(curve=ScheduleShape.COSINE, warmup=1.0),
-    augmentation=Augmentation(crop=Crop.SIZED, area=0.35),
+    augmentation=Augmentation(crop=Crop.RANDOM_RESIZED_CROP, crop_scale=(0.35, 1.0)),
     channels_last=True,
 )
 RECIPES: Final = {row.name: row for row in (IMAGENET_2017, CIFAR_2017, FINETUNE)}
-
-# Steps of `--schedule step` where the recipe's own schedule has another shape: those of CIFAR.
-USUAL_STEPS: Final = CIFAR_2017.schedule.after
-
-# Fields of an augmentation that apply to one kind of crop only, and the options that set them.
-OF_CROPS: Final = {"area": ("--min-area", Crop.SIZED), "padding": ("--padding", Crop.PADDED)}
-
-SCHEDULE_FIELDS: Final = frozenset(field.name for field in fields(Schedule))
-AUGMENTATION_FIELDS: Final = frozenset(field.name for field in fields(Augmentation))
-
-
-def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """Return a recipe with some of its values replaced.
-
-    Args:
-        recipe: a row of `RECIPES`.
-        changes: names of fields of `Recipe`, `Schedule` and `Augmentation` -> values. A given
-            `rate` is not scaled with the batch. The row's own warm-up is shortened to half of a
-            short run.
-
-    Raises:
-        RecipeError: the values contradict each other.
-    """
-    changes = dict(changes)
-    if "rate" in changes:
-        changes["rate_batch"] = None
-    schedule = {name: changes.pop(name) for name in SCHEDULE_FIELDS & set(changes)}
-    epochs = changes.get("epochs", recipe.epochs)
-    schedule = {"warmup": min(recipe.schedule.warmup, epochs / 2), **schedule}
-    if "curve" in schedule:
-        kept = recipe.schedule if schedule["curve"] is recipe.schedule.curve else None
-        after = USUAL_STEPS if schedule["curve"] is ScheduleShape.STEP else ()
-        steps = {"every": kept.every, "after": kept.after} if kept else {"after": after}
-        schedule = {"every": None, **steps, **schedule}
-    augmentation = {name: changes.pop(name) for name in AUGMENTATION_FIELDS & set(changes)}
-    crop = augmentation.get("crop", recipe.augmentation.crop)
-    for name, (option, kind) in OF_CROPS.items():
-        if name in augmentation and crop is not kind:
-            raise RecipeError(
-                f"{option}: --crop-kind {kind} expected beside it, found {crop}, which does not "
-                "look at it"
-            )
-    return replace(
-        recipe,
-        schedule=replace(recipe.schedule, **schedule),
-        augmentation=replace(recipe.augmentation, **augmentation),
-        **changes,
-    )
 
 
 def frozen_parts(spec: Spec, last: str) -> tuple[str, ...]:

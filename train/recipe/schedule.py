@@ -37,8 +37,8 @@ def learning_rate(recipe: Recipe, point: SchedulePoint) -> float:
     schedule = recipe.schedule
     rising = round(schedule.warmup * point.steps)
     if point.done < rising:
-        return recipe.scaled_rate * (point.done + 1) / (rising + 1)
-    return recipe.scaled_rate * _part(schedule, point, rising)
+        return recipe.scaled_lr * (point.done + 1) / (rising + 1)
+    return recipe.scaled_lr * _part(schedule, point, rising)
 
 
 def _part(schedule: Schedule, point: SchedulePoint, rising: int) -> float:

@@ -1,5 +1,6 @@
 """training.html: a run as one page, with its curves, its errors by class and its settings."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from resnext.download import without_password
 from resnext.files import whole_file
 from resnext.machine import versions
 from resnext.pages.class_counts import TopOne
@@ -14,6 +16,7 @@ from resnext.pages.class_table import class_table, confusion_of, display_names
 from resnext.pages.frame import render_page
 from resnext.terminal.text import duration
 from train.input.task import Task
+from train.recipe.description import unused_fields
 from train.report.curves import Plot, Series, plot
 from train.run.folder import BEST, REPORT, SPLIT, full_disk_explained
 from train.run.messages import percent
@@ -74,6 +77,7 @@ def render(
         versions=made_with,
         command=task.config.command,
         best_file=task.config.output / BEST,
+        data=shlex.quote(without_password(task.config.val_data or task.config.data)),
         split_file=task.config.output / SPLIT if task.images.is_split else None,
         percent=percent,
         duration=duration,
@@ -112,7 +116,7 @@ def plots(progress: Progress) -> list[Plot]:
     for kind, name, style in scored:
         errors.append(Series(name=name, values=[wrong(r[kind]) for r in history], style=style))
         losses.append(Series(name=name, values=[r[kind]["loss"] for r in history], style=style))
-    rates = [Series(name="rate", values=[r["rate"] for r in history], style="training")]
+    rates = [Series(name="lr", values=[r["lr"] for r in history], style="training")]
     return [
         plot("Error", errors, unit=" %", best=epoch),
         plot("Loss", losses, best=epoch),
@@ -125,9 +129,11 @@ def settings(task: Task, progress: Progress) -> Iterator[tuple[str, str]]:
     checkpoint = task.first_network.checkpoint
     assert checkpoint.preprocessing is not None
     # The stem in the recipe is for training from scratch; the network's own is shown.
+    unused = {name.replace("_", " ") for name in unused_fields(task.recipe)}
     for name, value in _flat(task.recipe.to_fields() | {"stem": checkpoint.spec.stem}):
-        yield name, value
-    yield "learning rate", f"{task.recipe.scaled_rate:g}"
+        if name.rpartition(": ")[2] not in unused:
+            yield name, value
+    yield "learning rate", f"{task.recipe.scaled_lr:g}"
     yield "seed", str(task.config.seed)
     yield "preprocessing", checkpoint.preprocessing.describe()
     yield "training images", f"{task.images.train.root} ({len(task.images.train):,})"

@@ -49,7 +49,7 @@ def scalars(row: Mapping[str, Any]) -> dict[str, float]:
         "error/training": 100 * train["wrong"] / train["images"],
         "loss/training": train["loss"],
         "gradient norm": train["gradient_norm"],
-        "learning rate": row["rate"],
+        "learning rate": row["lr"],
         "images per second": row["images_per_second"],
     }
     for kind, name in ((WEIGHTS, "validation"), (AVERAGE, "validation of the average")):

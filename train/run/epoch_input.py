@@ -51,9 +51,13 @@ def read_epoch(
         (view,),
         workers=resources.workers,
         pinned=resources.device.type == "cuda",
+        heard=resources.heard,
     )
-    with closing(read):
-        yield from micro_batches(read, task.images.train.labels, upload_to(resources.device))
+    try:
+        with closing(read):
+            yield from micro_batches(read, task.images.train.labels, upload_to(resources.device))
+    finally:
+        resources.heard.say()
 
 
 def read_step(read: Iterator[MicroBatch], count: int) -> tuple[list[MicroBatch], DataError | None]:

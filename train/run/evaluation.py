@@ -10,11 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from resnext.checkpoint import Checkpoint
-from resnext.distributed.job import Job
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.inference.arithmetic import Precision
@@ -27,6 +25,7 @@ from resnext.loader.batch import check_readable
 from resnext.loader.batches import memory_explained
 from resnext.machine import usual_batch_size
 from resnext.pixels.pipelines import Pipeline, Preparation
+from train.run.resources import Resources
 from train.step.loss import DivergedError
 
 
@@ -72,10 +71,8 @@ class _Part:
 def evaluate(
     checkpoint: Checkpoint,
     images: ImageSet,
+    resources: Resources,
     *,
-    device: torch.device,
-    workers: int,
-    job: Job,
     pause: Callable[[int, DataError | None], None],
 ) -> Score | None:
     """Measure a network on images, together with the other processes of the job.
@@ -85,9 +82,7 @@ def evaluate(
     Args:
         checkpoint: the network, the same in all processes; its preprocessing is applied.
         images: with the labels of the network.
-        device: of this process.
-        workers: processes that read ahead.
-        job: the processes.
+        resources: the processes, their devices, and the workers that read ahead.
         pause: called by all processes after each round of batches, with the number of images
             that this one has measured, and why it could not go on; may raise to end the
             measurement in all processes together.
@@ -100,6 +95,7 @@ def evaluate(
         DivergedError: logits that are not finite.
     """
     assert checkpoint.preprocessing is not None
+    job, device = resources.job, resources.device
     plan = make_plan(len(images), limit=None, seed=0, batch_size=usual_batch_size(device))
     way = Way(
         predictor=Predictor(checkpoint.build(), device=device, precision=Precision.FP32),
@@ -108,7 +104,9 @@ def evaluate(
         ),
     )
     parts: list[_Part] = []
-    results = evaluate_rounds(images, plan, [way], job=job, workers=workers)
+    results = evaluate_rounds(
+        images, plan, [way], job=job, workers=resources.workers, heard=resources.heard
+    )
     with closing(results):
         for _ in range(0, plan.batches, job.size):
             result, error = _next(results)
@@ -117,6 +115,7 @@ def evaluate(
             pause(len(result.positions) if result is not None else 0, error)
             if error is not None:
                 raise error
+    resources.heard.say()
     everyone = job.gather([asdict(part) for part in parts])
     return None if everyone is None else _score([part for some in everyone for part in some])
 

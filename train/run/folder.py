@@ -1,16 +1,21 @@
 """The folder of a run: what its files are called, and when they may be replaced."""
 
 import errno
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from safetensors import SafetensorError, safe_open
 
 from resnext.checkpoint import Checkpoint
 from resnext.distributed.job import Job
 from resnext.errors import ResnextError
 from resnext.file_lock import lock_file
-from resnext.header import TRAINING_STATE_FILE
+from resnext.header import TRAINING_STATE_FILE, is_training_state
+from resnext.images.split_file import SPLIT_FILE
+from train.input.command_line import CommandLine
 from train.input.options import TrainingConfig
 from train.input.split import Images
 
@@ -19,7 +24,7 @@ LAST: Final = "last.safetensors"
 LAST_AVERAGE: Final = "last_average.safetensors"
 METRICS: Final = "metrics.jsonl"
 REPORT: Final = "training.html"
-SPLIT: Final = "split.csv"
+SPLIT: Final = SPLIT_FILE
 UNREADABLE: Final = "unreadable.jsonl"
 BOARD: Final = "tensorboard"
 # Stays in the folder when the run has ended.
@@ -29,6 +34,18 @@ CHECKPOINTS: Final = (BEST, LAST, LAST_AVERAGE)
 DOCUMENTS: Final = (METRICS, REPORT, SPLIT, UNREADABLE)
 # All files that are written whole or not at all.
 WHOLE: Final = (TRAINING_STATE_FILE, *CHECKPOINTS, *DOCUMENTS)
+# The entry of a state's header. The first versions did not write it.
+COMMAND_LINE: Final = "command_line"
+# Raised by a file that is cut short, or whose JSON is not that of a state.
+DAMAGE: Final = (
+    SafetensorError,
+    TypeError,
+    KeyError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
 
 
 class StateError(ResnextError):
@@ -76,6 +93,44 @@ def check_output(config: TrainingConfig) -> None:
 def is_resumed(config: TrainingConfig, job: Job) -> bool:
     """Return, on every rank, whether the run goes on from a state in its folder."""
     return job.tell(config.resume and (config.output / TRAINING_STATE_FILE).exists())
+
+
+def saved_command_line(folder: Path) -> CommandLine | None:
+    """Return the options of the run in a folder, without words where its state has none.
+
+    Returns:
+        None if there is no state.
+
+    Raises:
+        StateError: it is damaged, or another file.
+        OSError: it cannot be opened.
+    """
+    path = folder / TRAINING_STATE_FILE
+    if not path.exists():
+        return None
+    path.open("rb").close()  # an OSError that names the file
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+        if not is_training_state(path.name, metadata):
+            raise StateError(f"{path}: a state of resnext-train expected, found another file")
+        return command_line_in(metadata)
+    except DAMAGE as error:
+        raise StateError(
+            f"{path}: a whole state expected, found a damaged one ({error}); start anew with "
+            "--force"
+        ) from error
+
+
+def command_line_in(metadata: Mapping[str, str]) -> CommandLine:
+    """Return the options in the header of a state.
+
+    Raises:
+        TypeError, KeyError, ValueError, RecursionError: the entry is damaged.
+    """
+    if COMMAND_LINE not in metadata:
+        return CommandLine()
+    return CommandLine.from_fields(json.loads(metadata[COMMAND_LINE]))
 
 
 def check_outside_of_images(output: Path, images: Images) -> None:

@@ -68,12 +68,13 @@ def check_images(task: Task, resources: Resources, watcher: Watcher, *, resumed:
     validation_view = Preparation(Pipeline.TORCH7, 1, preprocessing)
     mine: list[UnreadableImage] = []
     with watcher.progress("looking at every image", count, 0) as advance:
-        for part, each, view in (
+        for split, each, view in (
             (TRAINING, images.train, training_view),
             (VALIDATION, images.val, validation_view),
         ):
             failures = _failures(each, view, resources, lambda done: advance(done, ""))
-            mine += unreadable_images(failures, each, part)
+            mine += unreadable_images(failures, each, split)
+    resources.heard.say()
     found = from_all(mine, resources.job)
     if not found:
         return
@@ -99,7 +100,9 @@ def _failures(
     mine = list(range(job.rank, len(images), job.size))
     batches = [mine[at : at + BATCH] for at in range(0, len(mine), BATCH)]
     failures: list[Failure] = []
-    read = read_batches(images, batches, (_EmptyView(view),), workers=resources.workers)
+    read = read_batches(
+        images, batches, (_EmptyView(view),), workers=resources.workers, heard=resources.heard
+    )
     with closing(read):
         for batch, positions in zip(read, batches, strict=True):
             failures += batch.failures

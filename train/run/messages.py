@@ -1,24 +1,22 @@
 """The messages of a training: the plan before it starts, a line for each epoch, the end."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from resnext.images.names import few
+from resnext.images.names import class_list
 from resnext.layout import layout
 from resnext.terminal.text import duration, number
+from train.recipe.augmentation import COLOR_CHANGES, Augmentation, AutoAugment, Crop
 from train.recipe.batching import left_out, steps_of_epoch
-from train.recipe.recipe import Augmentation, Crop, Recipe, Schedule, ScheduleShape
+from train.recipe.description import schedule_text
+from train.recipe.recipe import Optimizer, Recipe, Schedule
 from train.run.folder import BEST, LAST, REPORT
 from train.run.progress import AVERAGE, WEIGHTS, Progress, Tally
 
 if TYPE_CHECKING:
     from train.input.task import Task  # needs torch
 
-CROPS = {
-    Crop.SIZED: "a rectangle of random size and shape",
-    Crop.PADDED: "a random square of the padded picture",
-    Crop.SHIFTED: "a random square",
-}
+POLICIES: Final = {AutoAugment.TRIVIAL: "TrivialAugmentWide", AutoAugment.RAND: "RandAugment"}
 
 
 def plan(task: "Task", *, device: str, processes: int, workers: int, threads: int) -> list[str]:
@@ -44,15 +42,15 @@ def plan(task: "Task", *, device: str, processes: int, workers: int, threads: in
             f"{checkpoint.spec.name}, {layout(checkpoint.spec).parameters():,} parameters, "
             + (f"from {source['file']}" if source else "new"),
         ),
-        ("classes", f"{checkpoint.spec.classes}: {few(task.names)}"),
+        ("classes", f"{checkpoint.spec.classes}: {class_list(task.names)}"),
         ("images", f"{train:,} to train on, {val:,} to validate with"),
         (
             "recipe",
             f"{recipe.name}: {number(recipe.epochs, 'epoch')} of {number(steps, 'step')} of "
             f"{recipe.batch_size} images" + _rest(left_out(train, recipe, processes=processes)),
         ),
-        ("rate", f"{_rate(recipe)}, {_schedule(recipe.schedule)}"),
-        ("SGD", ", ".join(_optimiser(recipe))),
+        ("lr", f"{_lr(recipe)}, {_schedule(recipe.schedule)}"),
+        ("optimizer", ", ".join(_optimizer(recipe))),
         ("pictures", f"{_augmentation(recipe.augmentation)}; {preprocessing.describe()}"),
         ("loss", ", ".join(_loss(recipe))),
         ("machine", _machine(recipe, device, processes, workers, threads)),
@@ -136,30 +134,30 @@ def _rest(images: int) -> str:
     return f"; {images} of each epoch, other ones each time, are too few for a step"
 
 
-def _rate(recipe: Recipe) -> str:
-    if recipe.rate_batch is None or recipe.rate_batch == recipe.batch_size:
-        return f"{recipe.scaled_rate:g}"
-    return f"{recipe.rate:g} x {recipe.batch_size}/{recipe.rate_batch} = {recipe.scaled_rate:g}"
+def _lr(recipe: Recipe) -> str:
+    if recipe.lr_batch_size is None or recipe.lr_batch_size == recipe.batch_size:
+        return f"{recipe.scaled_lr:g}"
+    return f"{recipe.lr:g} x {recipe.batch_size}/{recipe.lr_batch_size} = {recipe.scaled_lr:g}"
 
 
 def _schedule(schedule: Schedule) -> str:
     rising = "epoch" if schedule.warmup == 1 else "epochs"
     warmup = f", {schedule.warmup:g} {rising} of warm-up first" if schedule.warmup else ""
-    match schedule.curve:
-        case ScheduleShape.STEP if schedule.every:
-            return f"a tenth after every {schedule.every} epochs{warmup}"
-        case ScheduleShape.STEP:
-            parts = " and ".join(f"{part:.0%}" for part in schedule.after)
-            return f"a tenth after {parts} of the epochs{warmup}"
-        case ScheduleShape.COSINE:
-            return f"falling by a cosine to 0{warmup}"
+    return schedule_text(schedule) + warmup
+
+
+def _optimizer(recipe: Recipe) -> Iterator[str]:
+    decay = f"weight decay {recipe.weight_decay:g} on every parameter"
+    match recipe.optimizer:
+        case Optimizer.SGD:
+            yield f"SGD, Nesterov momentum {recipe.momentum:g}"
+        case Optimizer.ADAMW:
+            first, second = recipe.betas
+            yield f"AdamW, betas {first:g} and {second:g}, eps {recipe.eps:g}"
+            decay = f"decoupled {decay}"
         case _:
-            return f"constant{warmup}"
-
-
-def _optimiser(recipe: Recipe) -> Iterator[str]:
-    yield f"Nesterov momentum {recipe.momentum:g}"
-    yield f"weight decay {recipe.weight_decay:g} on every parameter"
+            assert_never(recipe.optimizer)
+    yield decay
     if recipe.accumulate > 1:
         yield f"{recipe.accumulate} parts a step"
     if recipe.clip:
@@ -167,7 +165,7 @@ def _optimiser(recipe: Recipe) -> Iterator[str]:
     if recipe.freeze:
         yield f"frozen up to {recipe.freeze}"
     if recipe.layer_decay != 1:
-        yield f"each block at {recipe.layer_decay:g} of the rate of the next"
+        yield f"each block at {recipe.layer_decay:g} of the lr of the next"
     if recipe.ema:
         yield f"average of the weights that keeps {recipe.ema:g} a step"
     if recipe.patience:
@@ -175,18 +173,33 @@ def _optimiser(recipe: Recipe) -> Iterator[str]:
 
 
 def _augmentation(augmentation: Augmentation) -> str:
-    parts = [CROPS[augmentation.crop]]
-    if augmentation.crop is Crop.SIZED:
-        parts[0] += f" ({augmentation.area:.0%} of the picture or more)"
-    if augmentation.crop is Crop.PADDED:
-        parts[0] += f" ({augmentation.padding} pixels of zeros)"
-    if augmentation.jitter:
-        parts.append(f"colours changed by up to {augmentation.jitter:.0%}")
-    if augmentation.lighting:
-        parts.append(f"lighting {augmentation.lighting:g}")
+    parts: list[str] = [_crop(augmentation)]
+    if augmentation.auto_augment is not AutoAugment.NONE:
+        parts.append(POLICIES[augmentation.auto_augment])
+    if any(augmentation.color_jitter):
+        changes = zip(COLOR_CHANGES, augmentation.color_jitter, strict=True)
+        parts.append(
+            "ColorJitter " + " ".join(f"{name} {value:g}" for name, value in changes if value)
+        )
+    if augmentation.pca_lighting:
+        parts.append(f"PCA lighting {augmentation.pca_lighting:g}")
     if augmentation.flip:
         parts.append(f"mirrored with probability {augmentation.flip:g}")
     return ", ".join(parts)
+
+
+def _crop(augmentation: Augmentation) -> str:
+    match augmentation.crop:
+        case Crop.RANDOM_RESIZED_CROP:
+            scale, ratio = (
+                f"{least:.3g} to {most:.3g}"
+                for least, most in (augmentation.crop_scale, augmentation.crop_ratio)
+            )
+            return f"{augmentation.crop} of scale {scale} and ratio {ratio}"
+        case Crop.RANDOM_CROP if augmentation.padding:
+            return f"{augmentation.crop} with padding {augmentation.padding}"
+        case _:
+            return str(augmentation.crop)
 
 
 def _loss(recipe: Recipe) -> Iterator[str]:
@@ -205,7 +218,7 @@ def _machine(recipe: Recipe, device: str, processes: int, workers: int, threads:
         parts.append(number(threads, "thread"))
     if processes > 1:
         parts.append(f"{processes} processes")
-    parts.append(f"{workers} reading" if workers else "reading in turn")
+    parts.append(number(workers, "worker") if workers else "no workers")
     if recipe.sync_bn:
         parts.append("batch norm over all processes")
     return ", ".join(parts)

@@ -19,7 +19,7 @@ SCORE: Final[Shape] = {"images": int, "top1_correct": int, "top5_correct": int, 
 # The shape of a row of the history; see `train.run.results.epoch_row`.
 ROW: Final[Mapping[str, Shape]] = {
     "epoch": int,
-    "rate": float,
+    "lr": float,
     "train": {"images": int, "loss": float, "wrong": int, "gradient_norm": float},
     "seconds": float,
     "images_per_second": float,

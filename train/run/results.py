@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from resnext.checkpoint import Checkpoint
 from resnext.files import whole_file
+from resnext.terminal.text import cell
 from train.input.task import Task
 from train.run.evaluation import Score
 from train.run.folder import (
@@ -28,6 +29,10 @@ from train.run.progress import AVERAGE, WEIGHTS, Best, Progress
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
+# What the validations are called in `metrics.jsonl`, where each name begins with it.
+SCORES: Final = {WEIGHTS: "val", AVERAGE: "ema_val"}
+# Up to so many classes the five best hold the right one always.
+FEW_CLASSES: Final = 5
 # Checkpoints of the last epoch.
 FILES: Final = {WEIGHTS: LAST, AVERAGE: LAST_AVERAGE}
 
@@ -92,7 +97,7 @@ def write_missing(task: Task, progress: Progress, networks: Mapping[str, Arrays]
             is full.
     """
     folder, best = task.config.output, progress.best
-    write_metrics(folder, progress)
+    write_metrics(task, progress)
     if best is None:
         return
     if progress.step == 0:  # the networks are those that were validated
@@ -129,22 +134,53 @@ def write_checkpoints(
             scored.checkpoint.save(folder / name)
 
 
-def write_metrics(folder: Path, progress: Progress) -> None:
+def write_metrics(task: Task, progress: Progress) -> None:
     """Write a line of JSON for each completed epoch, replacing the whole file.
 
     Raises:
         StateError: the disk is full.
     """
-    path = folder / METRICS
+    path = task.config.output / METRICS
+    classes = task.first_network.checkpoint.spec.classes
     with full_disk_explained(path), whole_file(path) as file:
         for row in progress.history:
-            file.write((json.dumps(row) + "\n").encode())
+            file.write((json.dumps(metrics_of(row, classes=classes)) + "\n").encode())
+
+
+def metrics_of(row: Mapping[str, Any], *, classes: int) -> dict[str, Any]:
+    """Return an epoch under the names of `metrics.jsonl`, the same for training and validation.
+
+    Args:
+        row: of the history.
+        classes: of the network; with five or fewer, every image has its class among the best five,
+            and this is not counted.
+    """
+    train = row["train"]
+    scores = {
+        "train": {"images": train["images"], "loss": train["loss"], "wrong": train["wrong"]},
+        **{SCORES[kind]: _score_of(row[kind], classes) for kind in SCORES if kind in row},
+    }
+    found = {"epoch": row["epoch"], "lr": row["lr"]}
+    for half, score in scores.items():
+        error = 100 * score["wrong"] / score["images"]
+        named = score | {"error": round(error, 4)}
+        found |= {f"{half}_{name}": value for name, value in named.items()}
+    found["grad_norm"] = train["gradient_norm"]
+    return found | {name: row[name] for name in ("seconds", "images_per_second", "best")}
+
+
+def _score_of(row: Mapping[str, Any], classes: int) -> dict[str, Any]:
+    """Return a validation, with what is wrong in place of what is right."""
+    images = row["images"]
+    score = {"images": images, "loss": row["loss"], "wrong": images - row["top1_correct"]}
+    return score | ({"top5_wrong": images - row["top5_correct"]} if classes > FEW_CLASSES else {})
 
 
 def write_split(task: Task) -> None:
     """Write which images are trained on and which validate, if one set was split.
 
-    The columns are image, class and part. File names that are not UTF-8 keep their bytes.
+    The columns are image, class and split. File names that are not UTF-8 keep their bytes; see
+    `cell` for those that are changed.
 
     Raises:
         StateError: the disk is full.
@@ -153,27 +189,29 @@ def write_split(task: Task) -> None:
         return
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("image", "class", "part"))
-    for part, images in (("training", task.images.train), ("validation", task.images.val)):
+    table.writerow(("image", "class", "split"))
+    for which, images in (("training", task.images.train), ("validation", task.images.val)):
         names = (task.names[label] for label in images.labels.tolist())
-        table.writerows((image, name, part) for image, name in zip(images.ids, names, strict=True))
+        table.writerows(
+            (cell(image), cell(name), which) for image, name in zip(images.ids, names, strict=True)
+        )
     path = task.config.output / SPLIT
     with full_disk_explained(path), whole_file(path) as file:
         file.write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 
-def epoch_row(progress: Progress, *, rate: float, seconds: float) -> dict[str, Any]:
+def epoch_row(progress: Progress, *, lr: float, seconds: float) -> dict[str, Any]:
     """Return the row of an epoch, without its validation.
 
     Args:
         progress: at the end of the epoch.
-        rate: learning rate of its last step.
+        lr: learning rate of its last step.
         seconds: duration of the epoch, including validation.
     """
     tally = progress.tally
     return {
         "epoch": progress.epoch,
-        "rate": rate,
+        "lr": lr,
         "train": {
             "images": tally.images,
             "loss": tally.loss / tally.images,

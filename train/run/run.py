@@ -42,7 +42,7 @@ class Run:
 
     Attributes:
         task: the training.
-        learner: the network and its optimiser.
+        learner: the network and its optimizer.
         resources: what it is computed with.
         watcher: is told how the run goes on.
         stop: is asked between two steps.
@@ -77,7 +77,7 @@ class Run:
         """
         board = None
         if resources.job.leads:
-            results.write_metrics(task.config.output, Progress())
+            results.write_metrics(task, Progress())
             results.write_split(task)
             board = opened_board(task, Progress())
         if task.config.resume:
@@ -142,7 +142,7 @@ class Run:
         """
         self._add_time()
         if self.resources.job.leads:
-            state = to_state(self.learner, self.progress, self.task.identity, self.decisions)
+            state = to_state(self.learner, self.progress, self.task, self.decisions)
             state.save(self.task.config.output / TRAINING_STATE_FILE)
 
     def _train_epoch(self) -> None:
@@ -182,12 +182,12 @@ class Run:
         """Tell, on every rank, whether a signal or an image stands in the way of any rank."""
         return self.resources.job.any(flag=self.stop.requested or error is not None)
 
-    def _end(self, error: DataError | None, images: ImageSet, part: str) -> NoReturn:
+    def _end(self, error: DataError | None, images: ImageSet, split: str) -> NoReturn:
         """Save the run as it is, and raise why it ends here; see `refused_while_reading`."""
         self.save()
         folder, job = self.task.config.output, self.resources.job
         raise (
-            refused_while_reading(error, images, part, job=job, folder=folder) or Stopped
+            refused_while_reading(error, images, split, job=job, folder=folder) or Stopped
         ) from error
 
     def _start_step(
@@ -198,7 +198,7 @@ class Run:
         with losses_explained():
             return self.learner.start(
                 parts,
-                rate=learning_rate(task.recipe, self._schedule_point(step)),
+                lr=learning_rate(task.recipe, self._schedule_point(step)),
                 weight=total_weight(task.images.train.labels[batch], task.weights),
                 number=(epoch - 1) * self.steps + step + 1,
                 mix=draw_mix(task.recipe.mixup, seed=task.config.seed, epoch=epoch, step=step),
@@ -247,14 +247,7 @@ class Run:
                 if self._has_to_end(error):
                     self._end(error, task.images.val, VALIDATION)
 
-            score = evaluate(
-                checkpoint,
-                task.images.val,
-                device=self.resources.device,
-                workers=self.resources.workers,
-                job=job,
-                pause=pause,
-            )
+            score = evaluate(checkpoint, task.images.val, self.resources, pause=pause)
         if score is None:
             return None
         scored = ScoredNetwork(weights=kind, checkpoint=checkpoint, score=score)
@@ -267,7 +260,7 @@ class Run:
         ended = self._after_epoch(found) if found else self.progress
         self.progress = Progress.from_fields(job.tell(ended.to_fields()))
         if job.leads:
-            results.write_metrics(self.task.config.output, self.progress)
+            results.write_metrics(self.task, self.progress)
         self.save()
         if job.leads:
             if self.board is not None:
@@ -286,7 +279,7 @@ class Run:
         last_step = self._schedule_point(max(progress.step - 1, 0))
         row: dict[str, Any] = results.epoch_row(
             progress,
-            rate=learning_rate(self.task.recipe, last_step),
+            lr=learning_rate(self.task.recipe, last_step),
             seconds=progress.seconds - sum(row["seconds"] for row in progress.history),
         )
         row |= {scored.weights: scored.score.to_fields() for scored in found}

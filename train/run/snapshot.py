@@ -1,6 +1,6 @@
 """Saving a learner to a state, and restoring it from one."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from resnext.distributed.job import Job
+from resnext.fields import shown
+from resnext.terminal.text import number
 from train.input.task import Task
+from train.run.extension import extension
 from train.run.folder import StateError
 from train.run.progress import AVERAGE, WEIGHTS, Progress
 from train.run.results import write_missing, write_split
 from train.run.state import State
 from train.step.learner import Learner
+from train.step.optimizer import MEMORY, memory_of, prepare_memory
 
 Arrays = dict[str, NDArray[np.generic]]
-
-BUFFER = "momentum_buffer"
 
 
 def to_arrays(tensors: Mapping[str, Tensor]) -> Arrays:
@@ -38,17 +40,15 @@ def shared_arrays(tensors: Mapping[str, Tensor], job: Job) -> Arrays:
 
 
 def to_state(
-    learner: Learner,
-    progress: Progress,
-    identity: Mapping[str, Any],
-    decisions: NDArray[np.int32],
+    learner: Learner, progress: Progress, task: Task, decisions: NDArray[np.int32]
 ) -> State:
     """Return the state of a run between two steps."""
     return State(
-        identity=identity,
+        identity=task.identity,
+        command_line=task.command_line,
         progress=progress,
         network=to_arrays(learner.network.state_dict()),
-        momentum=to_arrays(_momentum(learner)),
+        optimizer={kind: to_arrays(named) for kind, named in _memory(learner).items()},
         average=to_arrays(learner.average.tensors) if learner.average else {},
         scaler={"scaler": learner.scaler.state_dict(), "skipped": learner.skipped},
         decisions=decisions,
@@ -77,8 +77,12 @@ def restore_run(
         OSError: a file cannot be opened or written.
     """
     state = State.load(path) if job.leads else None
+    extended = None
     if state is not None:
-        state.check(task.identity, path)
+        extended = extension(
+            state, task.recipe, steps=task.identity["steps of an epoch"], path=path
+        )
+        (extended or state).check(task.identity, path)
         if text := state.other_processes(task.identity):
             note(f"{path}: {text}")
     saved = state.progress if state is not None else Progress()
@@ -89,6 +93,10 @@ def restore_run(
     networks = {WEIGHTS: state.network, AVERAGE: state.average}
     write_missing(task, progress, {kind: arrays for kind, arrays in networks.items() if arrays})
     write_split(task)
+    if extended is not None:
+        to_state(learner, progress, task, state.decisions).save(path)
+        before, now = state.identity["recipe"]["epochs"], task.recipe.epochs
+        note(f"{path}: a run of {number(before, 'epoch')}, from now on of {now}")
     return progress, state.decisions
 
 
@@ -106,19 +114,17 @@ def restore(learner: Learner, state: State | None, job: Job, path: Path) -> None
     """
     mine: dict[str, Any] = {}
     if state is not None:
-        mine = {"scaler": state.scaler, "momentum": list(state.momentum)}
+        memory = {kind: list(named) for kind, named in state.optimizer.items()}
+        mine = {"scaler": state.scaler, "memory": memory}
     facts = job.tell(mine)
-    parameters = dict(learner.network.named_parameters())
-    if unknown := set(facts["momentum"]) - set(parameters):
-        raise StateError(f"{path}: momentum of a parameter expected, found {min(unknown)!r}")
-    for name in facts["momentum"]:
-        learner.optimiser.state[parameters[name]][BUFFER] = torch.zeros_like(parameters[name])
+    _prepare_memory(learner, facts["memory"], path)
     average = learner.average.tensors if learner.average else {}
-    kinds: Iterable[tuple[Mapping[str, Tensor], Mapping[str, NDArray[np.generic]]]] = (
+    saved = state.optimizer if state else {}
+    kinds: list[tuple[Mapping[str, Tensor], Mapping[str, NDArray[np.generic]]]] = [
         (learner.network.state_dict(), state.network if state else {}),
-        (_momentum(learner), state.momentum if state else {}),
+        *((named, saved.get(kind, {})) for kind, named in _memory(learner).items()),
         (average, state.average if state else {}),
-    )
+    ]
     for targets, arrays in kinds:
         if state is not None:
             _check(targets, arrays, path)
@@ -137,14 +143,34 @@ def restore(learner: Learner, state: State | None, job: Job, path: Path) -> None
     learner.skipped = facts["scaler"]["skipped"]
 
 
-def _momentum(learner: Learner) -> dict[str, Tensor]:
-    """Return the optimiser's momentum buffers by the names of their parameters."""
-    found: dict[str, Tensor] = {}
-    for name, parameter in learner.network.named_parameters():
-        buffer = learner.optimiser.state[parameter].get(BUFFER)
-        if buffer is not None:
-            found[name] = buffer
-    return found
+def _memory(learner: Learner) -> dict[str, dict[str, Tensor]]:
+    """Return what the optimiser remembers, by kind and name of the parameter."""
+    return memory_of(learner.optimizer, learner.network, learner.recipe.optimizer)
+
+
+def _prepare_memory(learner: Learner, names: Mapping[str, list[str]], path: Path) -> None:
+    """Give the optimiser a memory for the parameters that had one when the state was saved.
+
+    Args:
+        learner: before its first step.
+        names: of the parameters, for each kind of memory.
+        path: of the state, for messages.
+
+    Raises:
+        StateError: a parameter is unknown, or the optimiser remembers something else of it.
+    """
+    kinds, parameters = MEMORY[learner.recipe.optimizer], dict(learner.network.named_parameters())
+    every = set().union(*names.values())
+    if unknown := every - set(parameters):
+        raise StateError(
+            f"{path}: a parameter of this network expected, found {shown(min(unknown))}"
+        )
+    for kind in kinds:
+        if names and (missing := every - set(names.get(kind, ()))):
+            raise StateError(
+                f"{path}: {kind} of each parameter expected, none of {shown(min(missing))}"
+            )
+    prepare_memory(learner.optimizer, learner.network, learner.recipe.optimizer, sorted(every))
 
 
 def _check(targets: Mapping[str, Tensor], arrays: Mapping[str, Any], path: Path) -> None:

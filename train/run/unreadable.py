@@ -22,22 +22,22 @@ class UnreadableImage:
     """An image that cannot be read.
 
     Attributes:
-        part: `TRAINING` or `VALIDATION`.
+        split: `TRAINING` or `VALIDATION`.
         image: its name in the set.
         reason: one line that names it.
     """
 
-    part: str
+    split: str
     image: str
     reason: str
 
 
 def unreadable_images(
-    failures: Iterable[Failure], images: ImageSet, part: str
+    failures: Iterable[Failure], images: ImageSet, split: str
 ) -> list[UnreadableImage]:
-    """Return the images of a part that could not be read, by name."""
+    """Return the images of a split that could not be read, by name."""
     return [
-        UnreadableImage(part=part, image=images.ids[each.position], reason=each.reason)
+        UnreadableImage(split=split, image=images.ids[each.position], reason=each.reason)
         for each in failures
     ]
 
@@ -63,14 +63,14 @@ def write_unreadable(folder: Path, found: Sequence[UnreadableImage]) -> None:
 
 
 def refused_while_reading(
-    error: DataError | None, images: ImageSet, part: str, *, job: Job, folder: Path
+    error: DataError | None, images: ImageSet, split: str, *, job: Job, folder: Path
 ) -> DataError | None:
     """Return, on every rank, the error over what any rank could not read, and write the list.
 
     Args:
         error: of this process, or None.
         images: that were read.
-        part: `TRAINING` or `VALIDATION`.
+        split: `TRAINING` or `VALIDATION`.
         job: the processes, all of which call this.
         folder: of the run, whose state is saved.
 
@@ -78,7 +78,7 @@ def refused_while_reading(
         StateError, OSError: see `write_unreadable`.
     """
     failures = error.failures if isinstance(error, UnreadableError) else ()
-    if found := from_all(unreadable_images(failures, images, part), job):
+    if found := from_all(unreadable_images(failures, images, split), job):
         if job.leads:
             write_unreadable(folder, found)
         return refused_midway(found, folder)

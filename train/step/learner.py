@@ -20,6 +20,7 @@ from train.step.activation_checkpointing import recompute_activations
 from train.step.average import ExponentialAverage
 from train.step.loss import DivergedError, Mixup, Objective
 from train.step.micro_batch import MicroBatch, marked_last
+from train.step.optimizer import build_optimizer
 from train.step.parameters import parameter_groups, set_training
 
 # Consecutive steps that fp16 may skip while the loss scale is halved: from 2**16 to below 1.
@@ -94,7 +95,7 @@ class Learner:
 
     Attributes:
         network: being trained; its parameters have the names of the plain network's.
-        optimiser: SGD; each parameter group has a `factor` of the learning rate.
+        optimizer: of the recipe; each parameter group has a `factor` of the learning rate.
         scaler: of the loss; active in fp16 only.
         average: exponential moving average of the weights, or None.
         skipped: consecutive steps that fp16 has skipped.
@@ -120,13 +121,10 @@ class Learner:
         if recipe.sync_bn and machine.processes > 1:
             convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
             convert(self.network)
-        self.optimiser = torch.optim.SGD(
-            parameter_groups(self.network, freeze=recipe.freeze, layer_decay=recipe.layer_decay),
-            lr=recipe.scaled_rate,
-            momentum=recipe.momentum,
-            nesterov=recipe.momentum > 0,
-            weight_decay=recipe.weight_decay,
+        groups = parameter_groups(
+            self.network, freeze=recipe.freeze, layer_decay=recipe.layer_decay
         )
+        self.optimizer = build_optimizer(groups, recipe)
         self.precision = Precision(recipe.precision)
         half = self.precision is Precision.FP16
         self.scaler = torch.amp.GradScaler(machine.device.type, enabled=half)
@@ -144,7 +142,7 @@ class Learner:
         self,
         micro_batches: Iterable[MicroBatch],
         *,
-        rate: float,
+        lr: float,
         weight: float,
         number: int,
         mix: Mixup | None = None,
@@ -153,7 +151,7 @@ class Learner:
 
         Args:
             micro_batches: those of this process.
-            rate: the learning rate.
+            lr: the learning rate.
             weight: total weight of the images of all processes, by which the sum of their losses
                 is divided.
             number: of the step in the run, counted from 1.
@@ -167,15 +165,15 @@ class Learner:
         if not self.network.training:
             set_training(self.network, self.recipe.freeze)
         with arithmetic(self.precision, deterministic=self.machine.deterministic):
-            self.optimiser.zero_grad()
+            self.optimizer.zero_grad()
             images, losses, wrongs = self._accumulate(micro_batches, weight=weight, mix=mix)
             values = torch.stack([each.float() for each in (*losses, *wrongs, self._clipped())])
             pending = PendingStep(number=number, images=images, values=PendingValues.of(values))
             if not self.machine.ahead:
                 self._check(pending.result(), number)
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate * group["factor"]
-            self.scaler.step(self.optimiser)
+            for group in self.optimizer.param_groups:
+                group["lr"] = lr * group["factor"]
+            self.scaler.step(self.optimizer)
             self.scaler.update()
             if self.average is not None:
                 self.average.update(step=number)
@@ -222,8 +220,8 @@ class Learner:
 
     def _clipped(self) -> Tensor:
         """Clip the gradient as the recipe says, and return its norm before that."""
-        self.scaler.unscale_(self.optimiser)
-        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        self.scaler.unscale_(self.optimizer)
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         if self.recipe.clip:
             return nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
         gradients = [p.grad for p in parameters if p.grad is not None]

@@ -3,14 +3,22 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from validate.ledger.ledger import LedgerError, Stored, read_ledger
+from resnext.fields import cut, shown
+from validate.ledger.stored import LedgerError, Stored, read_ledger
+from validate.verdicts.significance import exact_mcnemar
 
-# Fields of a run's description that distinguish runs.
-RUN_FIELDS: Final = ("network", "weights_sha256", "preprocessing", "pipeline", "crops", "precision")
+# Fields of a run's description that distinguish runs, and their types.
+RUN_FIELDS: Final[Mapping[str, type]] = {
+    "network": str,
+    "weights_sha256": str,
+    "preprocessing": dict,
+    "pipeline": str,
+    "crops": int,
+    "precision": str,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,24 +80,6 @@ class Comparison:
         return exact_mcnemar(self.lost, self.gained)
 
 
-def exact_mcnemar(lost: int, gained: int) -> float:
-    """Return how probable a split at least so uneven is if both ways are equally likely.
-
-    The two-sided binomial test, in whole numbers to the end. Source: Q. McNemar, Psychometrika 12
-    (1947), page 153, in its exact form.
-
-    Args:
-        lost: images that only the first run decided correctly.
-        gained: those that only the second did.
-    """
-    changed = lost + gained
-    tail, ways = 0, 1  # sum of C(changed, k) up to the smaller, C(changed, k)
-    for k in range(min(lost, gained) + 1):
-        tail += ways
-        ways = ways * (changed - k) // (k + 1)
-    return float(min(Fraction(1), Fraction(2 * tail, 2**changed)))
-
-
 def read_decided(path: Path) -> Stored:
     """Return a ledger that can be compared: with decisions, and of every run on every image.
 
@@ -118,9 +108,9 @@ def read_decided(path: Path) -> Stored:
 
 
 def _describes_run(run: object) -> bool:
-    if not isinstance(run, dict) or not all(name in run for name in RUN_FIELDS):
-        return False
-    return isinstance(run["preprocessing"], dict)
+    return isinstance(run, dict) and all(
+        type(run.get(name)) is kind for name, kind in RUN_FIELDS.items()
+    )
 
 
 def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparison:
@@ -142,7 +132,7 @@ def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparis
         if one[image].label != two[image].label:
             raise LedgerError(
                 f"{second.path}: the labels of {first.path} expected, found {two[image].label} in "
-                f"place of {one[image].label} for {image}; they are of different image sets"
+                f"place of {one[image].label} for {cut(image)}; they are of different image sets"
             )
     rows = [
         Flip(
@@ -180,7 +170,8 @@ def pairs(first: Stored, second: Stored) -> tuple[tuple[int, int], ...]:
         return tuple((n, n + 1) for n in range(len(one) - 1))
     if len(one) == len(two) == 1:
         return ((0, 0),)
-    found = tuple((n, two.index(name)) for n, name in enumerate(one) if name in two)
+    places = {name: n for n, name in enumerate(two)}
+    found = tuple((n, places[name]) for n, name in enumerate(one) if name in places)
     if not found:
         raise LedgerError(
             f"{second.path}: a run of {first.path} expected ({_listed(one)}), found "
@@ -191,9 +182,10 @@ def pairs(first: Stored, second: Stored) -> tuple[tuple[int, int], ...]:
 
 def run_name(run: Mapping[str, Any]) -> str:
     """Return a short name for a run that a ledger describes."""
-    crops = "" if run["crops"] == 1 else f", {run['crops']} crops"
+    crops = "" if run["crops"] == 1 else f", {shown(run['crops'])} crops"
     compiled = " compiled" if run.get("compiled") else ""
-    return f"{run['network']}, {run['pipeline']}, {run['precision']}{compiled}{crops}"
+    names = ", ".join(cut(run[name]) for name in ("network", "pipeline", "precision"))
+    return f"{names}{compiled}{crops}"
 
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | None:
@@ -201,15 +193,15 @@ def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | Non
     parts = ["weights"] if first["weights_sha256"] != second["weights_sha256"] else []
     one, two = first["preprocessing"], second["preprocessing"]
     parts += [
-        f"{name} {_side(one[name])} and {_side(two.get(name))}"
+        f"{cut(name)} {_side(one[name])} and {_side(two.get(name))}"
         for name in one
         if one[name] != two.get(name)
     ]
-    return ", ".join(parts) or None
+    return cut(", ".join(parts)) or None
 
 
 def _side(value: object) -> str:
-    return "none" if value is None else str(value)
+    return "none" if value is None else shown(value)
 
 
 def _numbered(stored: Stored) -> Sequence[tuple[str, int]]:
@@ -223,4 +215,4 @@ def _numbered(stored: Stored) -> Sequence[tuple[str, int]]:
 
 
 def _listed(runs: Sequence[tuple[str, int]]) -> str:
-    return "; ".join(name for name, _ in runs)
+    return cut("; ".join(name for name, _ in runs))

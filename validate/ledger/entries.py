@@ -3,16 +3,23 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.errors import DataError
+from resnext.errors import DataError, ResnextError
+from resnext.fields import COUNT_LIMIT, cut, shown
 from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import FIVE, Counts, count
 from resnext.inference.plan import Plan
 from validate.verdicts.results import Changed, Decisions
+
+T = TypeVar("T")
+
+
+class EntryError(ResnextError):
+    """Fields that do not describe the decisions on an image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +35,7 @@ class Entry:
         reference: for each run the best class in fp32, None where that was not asked.
         form: what is unusual about the picture, such as "CMYK"; None if nothing is.
         failure: why it could not be read; then there are no decisions.
+        batch_size: images of its batch, where that is not the size that the ledger began with.
     """
 
     batch: int
@@ -38,6 +46,7 @@ class Entry:
     reference: tuple[int | None, ...] = ()
     form: str | None = None
     failure: str | None = None
+    batch_size: int | None = None
 
     def to_fields(self) -> dict[str, object]:
         """Return the entry as plain values for JSON; empty fields are left out."""
@@ -46,6 +55,8 @@ class Entry:
             "image": self.image,
             "label": self.label,
         }
+        if self.batch_size is not None:
+            fields["batch_size"] = self.batch_size
         if self.failure is not None:
             return {**fields, "failure": self.failure}
         fields |= {"top5": self.top_five, "confidence": self.confidence}
@@ -55,24 +66,39 @@ class Entry:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Entry":
-        """Read what `to_fields` gave.
+        """Read what `to_fields` gave: every value is of its type, and there is one for each run.
 
         Raises:
-            KeyError, TypeError, ValueError, OverflowError: it is something else.
+            EntryError: it is something else.
         """
-        top = tuple(tuple(int(label) for label in row) for row in fields.get("top5", ()))
-        failure = fields.get("failure")
+        top = tuple(
+            tuple(_each(row, int, "top5")) for row in _each(fields.get("top5", []), list, "top5")
+        )
+        failure = _optional(fields, "failure", str)
         if not top and failure is None:
-            raise ValueError("neither decisions nor a failure")
+            raise EntryError("neither top5 nor failure")
+        confidence = tuple(_each(fields.get("confidence", []), float, "confidence"))
+        reference: list[int | None] = [None] * len(top)
+        if "fp32" in fields:
+            reference = [
+                None if best is None else _typed(best, int, "fp32")
+                for best in _typed(fields["fp32"], list, "fp32")
+            ]
+        if not len(top) == len(confidence) == len(reference):
+            raise EntryError("top5, confidence and fp32 of different numbers of runs")
+        size = _optional(fields, "batch_size", int)
+        if size == 0:
+            raise EntryError("batch_size 0")
         return cls(
-            batch=int(fields["batch"]),
-            image=str(fields["image"]),
-            label=int(fields["label"]),
+            batch=_typed(fields.get("batch"), int, "batch"),
+            image=_typed(fields.get("image"), str, "image"),
+            label=_typed(fields.get("label"), int, "label"),
             top_five=top,
-            confidence=tuple(float(value) for value in fields.get("confidence", ())),
-            reference=tuple(fields.get("fp32", (None,) * len(top))),
-            form=fields.get("form"),
+            confidence=confidence,
+            reference=tuple(reference),
+            form=_optional(fields, "form", str),
             failure=failure,
+            batch_size=size,
         )
 
 
@@ -131,7 +157,7 @@ class Collection:
         for entry in entries:
             if entry.image in seen or not self._fits(entry):
                 raise DataError(
-                    f"{source}: {entry.image}: five classes of each network for an image of "
+                    f"{source}: {cut(entry.image)}: five classes of each network for an image of "
                     f"{self.images.root} expected, once, found something else; the file was "
                     "changed: remove it to measure anew"
                 )
@@ -215,3 +241,29 @@ def to_entries(
         )
         for n, position in enumerate(positions)
     ]
+
+
+def _typed(value: Any, kind: type[T], name: str) -> T:
+    """Return a value as it is if it has the type that `to_fields` gives it.
+
+    Args:
+        kind: int stands for a count of 64 bits, float for a number from 0 to 1.
+        name: of the field, for the message.
+    """
+    fits = type(value) is kind
+    if kind is int:
+        fits = fits and 0 <= value < COUNT_LIMIT
+    elif kind is float:
+        fits = type(value) in (int, float) and 0 <= value <= 1
+    if not fits:
+        raise EntryError(f"{name} {shown(value)}")
+    found: T = value
+    return found
+
+
+def _each(value: Any, kind: type[T], name: str) -> list[T]:
+    return [_typed(each, kind, name) for each in _typed(value, list, name)]
+
+
+def _optional(fields: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
+    return None if fields.get(name) is None else _typed(fields[name], kind, name)

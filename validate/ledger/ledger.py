@@ -8,100 +8,51 @@ whole batches, perhaps followed by part of one.
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from resnext.differences import first_difference
-from resnext.errors import ResnextError
+from resnext.fields import COUNT_LIMIT, cut, is_whole, shown
 from resnext.file_lock import lock_file
 from resnext.inference.plan import Plan
 from validate.ledger.entries import Entry
-
-FORMAT: Final = "resnext ledger 1"
-CHUNK: Final = 1 << 24  # bytes that are read at once
-START: Final = b'{"ledger": '
-
-
-class LedgerError(ResnextError):
-    """A file that is no ledger, or one of another measurement."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """What a ledger holds.
-
-    Attributes:
-        path: of the file.
-        identity: what was measured, as the first line describes it.
-        entries: of the images, in the order in which they were measured.
-        ends: the byte behind the first line, and behind that of each entry.
-    """
-
-    path: Path
-    identity: Mapping[str, Any]
-    entries: tuple[Entry, ...]
-    ends: tuple[int, ...]
-
-
-def read_ledger(path: Path) -> Stored | None:
-    """Return what a ledger holds up to its last whole line; None for a file without one.
-
-    Raises:
-        LedgerError: it is no ledger, or damaged elsewhere than at its end.
-        OSError: it cannot be read.
-    """
-    with _naming(path):
-        data = path.read_bytes()
-    return _parse(data, path)
-
-
-def _parse(data: bytes, path: Path) -> Stored | None:
-    *lines, _ = data.split(b"\n")  # what follows the last line's end is a piece of one
-    if not lines:
-        if not START.startswith(data[: len(START)]):
-            raise LedgerError(_no_ledger(path))
-        return None
-    identity = _object(lines[0])
-    if identity is None or identity.pop("ledger", None) != FORMAT:
-        raise LedgerError(_no_ledger(path))
-    return Stored(
-        path=path,
-        identity=identity,
-        entries=tuple(_entry(line, path, number) for number, line in enumerate(lines[1:], 2)),
-        ends=tuple(accumulate(len(line) + 1 for line in lines)),
-    )
-
-
-def _entry(line: bytes, path: Path, number: int) -> Entry:
-    try:
-        return Entry.from_fields(_object(line) or {})
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise LedgerError(
-            f"{path}: line {number}: an image's decisions expected, found something else; "
-            "the file was damaged: remove it to measure anew"
-        ) from error
+from validate.ledger.stored import (
+    CHUNK,
+    FORMAT,
+    Kept,
+    LedgerError,
+    naming_file,
+    parse,
+    whole_batches,
+)
 
 
 class Ledger:
-    """A ledger that is being written, by one process."""
+    """A ledger that is being written, by one process.
 
-    def __init__(self, path: Path, file: int, done: tuple[Entry, ...], batches: int) -> None:
+    Attributes:
+        path: of the file.
+        done: the entries of the whole batches that it held when it was opened.
+        batches: how many they were.
+        sizes: number of images in them by the size of their batches.
+    """
+
+    def __init__(self, path: Path, file: int, kept: Kept, *, other_size: int | None) -> None:
         """Use the file that `open` has prepared.
 
         Args:
             path: of the file.
             file: its descriptor, at the end of its last whole batch.
-            done: the entries of those batches.
-            batches: how many they are.
+            kept: what it holds.
+            other_size: of the batches to come, where the ledger began with another.
         """
         self.path = path
-        self.file = file
-        self.done = done
-        self.batches = batches
+        self.done, self.batches, self.sizes = kept.entries, kept.batches, kept.sizes
+        self._file = file
+        self._other_size = other_size
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Add the entries of whole batches; they are on the disk when this function returns.
@@ -109,21 +60,26 @@ class Ledger:
         Raises:
             OSError: the disk is full or fails; what was there stays.
         """
+        if self._other_size is not None:
+            entries = [replace(entry, batch_size=self._other_size) for entry in entries]
         lines = "".join(json.dumps(entry.to_fields()) + "\n" for entry in entries)
-        with _naming(self.path):
-            _write(self.file, lines.encode())
+        with naming_file(self.path):
+            _write(self._file, lines.encode())
 
     @classmethod
     @contextmanager
     def open(cls, path: Path, identity: Mapping[str, Any], plan: Plan) -> Iterator[Self]:
         """Open a new ledger, or one of the same measurement to go on with, until the block ends.
 
-        What stands behind its last whole batch is cut off, to be measured again.
+        What stands behind its last whole batch is cut off, to be measured again. Batches may have
+        another size than those before them, after memory ran out, say: each entry of theirs then
+        states it. It may change the last bits of logits, as another machine may.
 
         Args:
             path: of the file.
-            identity: describes the measurement, as JSON holds it.
-            plan: of the images.
+            identity: describes the measurement, as JSON holds it; its settings may hold a
+                `batch_size`.
+            plan: of the images, none of them measured yet.
 
         Raises:
             LedgerError: no ledger, one of another measurement, one that is being written, no
@@ -132,7 +88,9 @@ class Ledger:
         """
         if not path.parent.is_dir():
             raise LedgerError(f"{path}: the folder {path.parent} is missing; make it first")
-        with _naming(path):
+        if path.is_dir():
+            raise LedgerError(f"{path}: an ordinary file expected, found a folder; name another")
+        with naming_file(path):
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):  # a device may have no end
@@ -140,61 +98,50 @@ class Ledger:
                     f"{path}: an ordinary file expected, found a device or a pipe; name another"
                 )
             _lock(file, path)
-            with _naming(path):
-                done, batches = _continue(file, path, identity, plan)
-            yield cls(path, file, done, batches)
+            with naming_file(path):
+                kept, size = _continue(file, path, identity, plan)
+            other_size = None if size == plan.batch_size else plan.batch_size
+            yield cls(path, file, kept, other_size=other_size)
         finally:
             os.close(file)
 
 
-def _continue(
-    file: int, path: Path, identity: Mapping[str, Any], plan: Plan
-) -> tuple[tuple[Entry, ...], int]:
-    """Cut the file off after its last whole batch; return its entries and number of batches."""
-    stored = _parse(_read(file), path)
+def _continue(file: int, path: Path, identity: Mapping[str, Any], plan: Plan) -> tuple[Kept, int]:
+    """Cut the file off after its last whole batch; return these and the size that it began with."""
+    stored = parse(_read(file), path)
     if stored is None:
         os.ftruncate(file, 0)
         _write(file, json.dumps({"ledger": FORMAT, **identity}).encode() + b"\n")
         _sync_folder(path.parent)
-        return (), 0
-    here = json.loads(json.dumps(identity))  # tuples become lists, as in the file
-    if differs := first_difference(here, stored.identity):
-        same = "versions" if differs.name.startswith("versions") else "arguments"
+        return Kept(), plan.batch_size
+    here, _ = _without_batch_size(json.loads(json.dumps(identity)))  # tuples become lists
+    there, size = _without_batch_size(stored.identity)
+    if differs := first_difference(here, there):
+        name = cut(differs.name)
+        same = "versions" if name.startswith("versions") else "arguments"
         raise LedgerError(
-            f"{path}: a ledger of another measurement: {differs.name} is {differs.other} there and "
+            f"{path}: a ledger of another measurement: {name} is {differs.other} there and "
             f"{differs.one} here; use the same {same} to go on, or another --ledger"
         )
-    batches, whole = _whole_batches(stored.entries, plan, path)
-    os.ftruncate(file, stored.ends[whole])
+    size = plan.batch_size if size is None else size
+    if not is_whole(size) or not 0 < int(size) < COUNT_LIMIT:
+        raise LedgerError(
+            f"{path}: line 1: a batch_size of 1 or more expected, found {shown(size)}; "
+            "the file was damaged: remove it to measure anew"
+        )
+    kept = whole_batches(stored.entries, int(size), len(plan), path)
+    os.ftruncate(file, stored.ends[len(kept.entries)])
     os.lseek(file, 0, os.SEEK_END)
-    return stored.entries[:whole], batches
+    return kept, int(size)
 
 
-def _whole_batches(entries: Sequence[Entry], plan: Plan, path: Path) -> tuple[int, int]:
-    """Count the whole batches at the start of a ledger, and their images."""
-    batches = place = 0
-    while batches < plan.batches and place + plan.size(batches) <= len(entries):
-        batch = entries[place : place + plan.size(batches)]
-        if any(entry.batch != batches for entry in batch):
-            raise LedgerError(
-                f"{path}: batch {batches} expected from line {place + 2} on, found another; "
-                "the file was damaged: remove it to measure anew"
-            )
-        place += len(batch)
-        batches += 1
-    return batches, place
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _no_ledger(path: Path) -> str:
-    return f"{path}: a ledger of resnext-validate expected, found something else; name another file"
+def _without_batch_size(identity: Mapping[str, Any]) -> tuple[Mapping[str, Any], object]:
+    """Return an identity without the one setting that may change, and that setting."""
+    settings = identity.get("settings")
+    if not isinstance(settings, dict):
+        return identity, None
+    others = {name: value for name, value in settings.items() if name != "batch_size"}
+    return {**identity, "settings": others}, settings.get("batch_size")
 
 
 def _lock(file: int, path: Path) -> None:
@@ -227,12 +174,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(place)
     finally:
         os.close(place)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        error.filename = os.fspath(path)
-        raise

@@ -6,13 +6,14 @@ from fractions import Fraction
 from typing import Final
 
 from resnext.pages.axes import Axis, axis_over
+from resnext.pixels.pipelines import Pipeline
 from resnext.published import Claim
 from resnext.terminal.text import number, printable
-from validate.ledger.comparison import exact_mcnemar
 from validate.reports.sentences import LABELS, group_remarks, percent
 from validate.reports.statistics import Answers, discordant
 from validate.verdicts.claim_groups import ClaimBlock, ClaimLine, NetworkGroup
 from validate.verdicts.claims import Verdict, tolerance
+from validate.verdicts.significance import exact_mcnemar
 
 # Shown instead of a verdict if the claim was made under another protocol than the run's.
 COMPARED: Final = "compared"
@@ -131,7 +132,7 @@ def axis_of(lines: Iterable[ClaimLine]) -> Axis | None:
     values = [0.0]
     for line in lines:
         if line.claim is not None and line.points is not None and line.interval is not None:
-            claimed, slack = float(line.claim.value), float(tolerance(line.claim.value))
+            claimed, slack = float(line.claim.value), _slack(line.claim)
             values += [line.interval[0] - claimed, line.interval[1] - claimed, slack, -slack]
     if len(values) == 1:
         return None
@@ -143,7 +144,7 @@ def mark_of(line: ClaimLine, axis: Axis | None) -> IntervalMark | None:
     """Return the place of a line on an axis; None if it has no claim or no measurement."""
     if axis is None or line.claim is None or line.points is None or line.interval is None:
         return None
-    claimed, slack = float(line.claim.value), float(tolerance(line.claim.value))
+    claimed, slack = float(line.claim.value), _slack(line.claim)
     low, high = line.interval
     return IntervalMark(
         at=axis.at(float(line.points)),
@@ -171,13 +172,18 @@ def _block(block: ClaimBlock, axis: Axis | None) -> ForestBlock:
         label=f"{LABELS[block.metric]} error",
         published=claim.value if claim else None,
         source=_source(claim) if claim else "",
-        slack=f"{float(tolerance(claim.value)):.10g}" if claim else "",
+        slack=f"{_slack(claim):.10g}" if claim else "",
         lines=tuple(_line(line, axis) for line in block.lines),
     )
 
 
+def _slack(claim: Claim) -> float:
+    return float(tolerance(claim.value, claim.tolerance))
+
+
 def _source(claim: Claim) -> str:
     protocol = [f"{claim.crops} crops"] if claim.crops != 1 else []
+    protocol += [claim.pipeline] if claim.pipeline != Pipeline.TORCH7 else []
     protocol += [f"crop {claim.crop}"] if claim.crop else []
     return ", ".join([printable(claim.source), *protocol])
 

@@ -5,12 +5,12 @@ from fractions import Fraction
 from typing import Final
 
 from resnext.published import Claim, Metric
-from validate.ledger.comparison import exact_mcnemar
 from validate.reports.sentences import exit_code, exit_meaning, headline, outcome
 from validate.reports.statistics import Answers, answers, discordant, macro
 from validate.verdicts.claim_groups import grouped, open_claims
 from validate.verdicts.claims import Judgement, Unjudged, tolerance
 from validate.verdicts.results import Report, Result
+from validate.verdicts.significance import exact_mcnemar
 
 # Rises when a field goes away or changes its meaning; new fields do not raise it.
 FORMAT: Final = 2
@@ -33,6 +33,10 @@ def to_json(report: Report) -> dict[str, object]:
         "pipelines_compared": _comparisons(report, found),
         "open": list(open_claims(report)),
         "notes": list(report.notes),
+        "trained_on": [
+            {"split": each.source, "trained": each.trained, "images": each.images}
+            for each in report.trained_on
+        ],
         "failures": [
             {"image": report.images.ids[position], "reason": reason}
             for position, reason in sorted(report.decisions.failures.items())
@@ -75,6 +79,8 @@ def _result(result: Result, found: Answers, place: int) -> dict[str, object]:
             "images": result.changed.images,
             "top1": result.changed.top1,
         }
+    if result.replaced is not None:
+        fields["preprocessing_replaced"] = result.replaced.to_fields()
     return fields
 
 
@@ -100,7 +106,7 @@ def _printed(claim: Claim) -> dict[str, object]:
         "metric": claim.metric,
         "published": claim.value,
         "images": claim.images,
-        "tolerance": float(tolerance(claim.value)),
+        "tolerance": float(tolerance(claim.value, claim.tolerance)),
     }
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
+from resnext.pixels.pipelines import Pipeline
 from resnext.published import Claim
 from resnext.terminal.text import number, printable
-from validate.reports.sentences import remark, shown
+from validate.reports.sentences import exit_code, exit_meaning, remark, shown
 from validate.verdicts.claim_groups import NetworkGroup, grouped, open_claims
 from validate.verdicts.claims import Judgement, Verdict
 from validate.verdicts.results import Report, Result
@@ -22,10 +23,20 @@ def to_junit(report: Report) -> str:
     _images_suite(root, report)
     for group in grouped(report.results):
         _suite(root, group)
+    return to_document(root, seconds=report.timing.wall)
+
+
+def to_document(root: ET.Element, *, seconds: float) -> str:
+    """Return the text of a document whose suites are complete, with the counts of their cases.
+
+    Args:
+        root: of its suites; takes the counts.
+        seconds: that it all took.
+    """
     for suite in root:
         _count(suite)
     _count(root)
-    root.set("time", f"{report.timing.wall:.3f}")
+    root.set("time", f"{seconds:.3f}")
     ET.indent(root)
     body = ET.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
@@ -34,7 +45,8 @@ def to_junit(report: Report) -> str:
 def _images_suite(root: ET.Element, report: Report) -> None:
     suite = ET.SubElement(root, "testsuite", name="images")
     versions = {f"version.{name}": value for name, value in report.versions.items()}
-    _properties(suite, {"command": report.command, **report.settings, **versions})
+    code = {"exit_code": exit_code(report), "exit_meaning": exit_meaning(report)}
+    add_properties(suite, {"command": report.command, **code, **report.settings, **versions})
     case = ET.SubElement(suite, "testcase", classname="images", name="every image can be read")
     if failures := report.decisions.failures:
         message = f"{number(len(failures), 'image')} could not be read"
@@ -67,7 +79,7 @@ def _suite(root: ET.Element, group: NetworkGroup) -> None:
             "top1_correct": result.counts.top1_correct,
             "top5_correct": result.counts.top5_correct,
         }
-        _properties(suite, {f"{prefix}{name}": value for name, value in facts.items()})
+        add_properties(suite, {f"{prefix}{name}": value for name, value in facts.items()})
     for result in group.results:
         for judged in result.judgements:
             _judged(_case(suite, group, judged.claim), result, judged)
@@ -87,12 +99,19 @@ def _judged(case: ET.Element, result: Result, judged: Judgement) -> None:
 
 def _case(suite: ET.Element, group: NetworkGroup, claim: Claim) -> ET.Element:
     protocol = [f"{claim.crops} crops"] if claim.crops != 1 else []
+    protocol += [claim.pipeline] if claim.pipeline != Pipeline.TORCH7 else []
     protocol += [f"crop {claim.crop}"] if claim.crop else []
     name = f"{claim.metric} {claim.value} ({', '.join([claim.source, *protocol])})"
     return ET.SubElement(suite, "testcase", classname=printable(group.title), name=printable(name))
 
 
-def _properties(suite: ET.Element, facts: Mapping[str, object]) -> None:
+def add_properties(suite: ET.Element, facts: Mapping[str, object]) -> None:
+    """Add facts to those that a suite states.
+
+    Args:
+        suite: takes them.
+        facts: name -> value of any kind that a report prints.
+    """
     found = suite.find("properties")
     properties = ET.SubElement(suite, "properties") if found is None else found
     for name, value in facts.items():

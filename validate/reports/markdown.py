@@ -10,6 +10,8 @@ from validate.reports.sentences import (
     LABELS,
     Outcome,
     cut,
+    exit_code,
+    exit_meaning,
     headline,
     outcome,
     percent,
@@ -47,6 +49,7 @@ MARKS: Final = {
     Outcome.NO_VERDICT: "\u2754",
     Outcome.MEASURED: "\u2139\ufe0f",
     Outcome.INCOMPLETE: "\u26a0\ufe0f",
+    Outcome.NO_RESULT: "\u26d4",
 }
 VERDICTS: Final = {
     Verdict.REPRODUCED: "\u2705 reproduced",
@@ -91,7 +94,8 @@ def _facts(report: Report) -> list[str]:
     if timing.images:
         parts.append(f"{timing.images_per_second:,.1f} images/s")
     parts += [_name(str(settings[key])) for key in ("device", "precision") if key in settings]
-    return [", ".join(parts)]
+    code = f"exit code {exit_code(report)}: {exit_meaning(report)}"
+    return [f"{', '.join(parts)}; {code}"]
 
 
 def _claims(report: Report) -> list[str]:
@@ -185,7 +189,7 @@ def _details(report: Report) -> list[str]:
     return [
         "<details><summary>How it was measured</summary>",
         "",
-        *_fenced(printable(report.command)),
+        *fenced(printable(report.command)),
         "",
         *_table(("checkpoint", "pipeline", "sha256 of the weights", "preprocessing"), weights),
         "",
@@ -197,7 +201,8 @@ def _details(report: Report) -> list[str]:
     ]
 
 
-def _fenced(text: str) -> list[str]:
+def fenced(text: str) -> list[str]:
+    """Return the lines of a block that shows a text as it is."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return [fence, text, fence]

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from typing import IO, Final
 
+from resnext.terminal.text import cell
 from validate.reports.statistics import Answers, answers
 from validate.verdicts.results import Report
 
@@ -33,9 +34,8 @@ FIVE: Final = 5
 def write_predictions(report: Report, file: IO[bytes]) -> None:
     """Write a row for each image and run, run by run, the images in the order of the set.
 
-    Names stand there as they are: bytes that are no UTF-8 keep their value, and a name that begins
-    with `=` is not defused for spreadsheets, because a name with another character is another
-    name. Import the columns as text there.
+    Bytes of names that are no UTF-8 keep their value. A name that a spreadsheet would run as a
+    formula, or that a terminal would obey, is made harmless; see `cell`.
 
     Args:
         report: what was measured.
@@ -76,7 +76,8 @@ def _rows(report: Report, found: Answers, run: int) -> Iterator[tuple[object, ..
 
 
 def _encodable(text: str) -> str:
-    """Return a text that UTF-8 can write: other surrogates are written as escapes."""
+    """Return a harmless text that UTF-8 can write: other surrogates are written as escapes."""
+    text = cell(text)
     try:
         text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

@@ -10,7 +10,7 @@ from resnext.pixels.pipelines import Pipeline
 from resnext.published import Claim, Metric
 from resnext.terminal.text import number, printable
 from validate.verdicts.claim_groups import NetworkGroup, grouped, open_claims
-from validate.verdicts.claims import Judgement, Verdict
+from validate.verdicts.claims import Judgement, Unjudged, Verdict
 from validate.verdicts.results import Report, Result
 
 LABELS: Final = {Metric.TOP1_ERROR: "top-1", Metric.TOP5_ERROR: "top-5"}
@@ -20,13 +20,14 @@ HOLDING: Final = {1: "the claim holds", 2: "both claims hold"}
 
 
 class Outcome(StrEnum):
-    """The overall outcome of a report."""
+    """The overall outcome of a report; the last is that of a run that ended without results."""
 
     INCOMPLETE = "incomplete"
     NOT_REPRODUCED = "not reproduced"
     NO_VERDICT = "no verdict"
     REPRODUCED = "reproduced"
     MEASURED = "measured"
+    NO_RESULT = "no result"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +108,10 @@ def sentences(report: Report) -> tuple[str, ...]:
         *([f"Incomplete: {number(failed, 'image')} could not be read."] if failed else []),
         _claims_text(
             [each for result in report.results for each in result.judgements],
-            others=sum(len(group.unjudged()) for group in groups),
+            others=[each for group in groups for each in group.unjudged()],
         ),
+        *_replaced_text(groups),
+        *(f"{printable(each.text)}." for each in report.trained_on if each.trained),
         *_shifts_text([shift for group in groups for shift in shifts(group)]),
     )
 
@@ -129,7 +132,10 @@ def group_remarks(group: NetworkGroup) -> Iterator[str]:
         texts = [*map(remark, result.judgements), *result.diagnoses, changed_text(result)]
         yield from (f"{where}{text}" for text in texts if text)
     yield from (f"top-1 error under {shift.pipeline} is {shift.text}" for shift in shifts(group))
-    for each in group.unjudged():
+    unjudged = group.unjudged()
+    if unjudged and not any(result.judgements for result in group.results):
+        yield f"nothing judged: {_made_otherwise(unjudged)}"
+    for each in unjudged:
         claim = claim_text(each.claim)
         yield f"{claim} is not judged: it was measured with {each.protocol}"
 
@@ -187,6 +193,8 @@ def shown(value: object) -> str:
     """Return a value of the settings as one line, the words of JSON in lower case."""
     if isinstance(value, list | tuple):
         return ", ".join(map(shown, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {shown(each)}" for name, each in value.items())
     return printable(str(value).lower() if isinstance(value, bool | None) else str(value))
 
 
@@ -195,16 +203,14 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}\u2026"
 
 
-def _claims_text(judgements: Sequence[Judgement], *, others: int) -> str:
+def _claims_text(judgements: Sequence[Judgement], *, others: Sequence[Unjudged]) -> str:
     """Return the first sentence: how many of the judged claims hold."""
     verdicts = [each.verdict for each in judgements]
     failed = verdicts.count(Verdict.NOT_REPRODUCED)
     judged = failed + verdicts.count(Verdict.REPRODUCED)
     undecided = verdicts.count(Verdict.NO_VERDICT)
     if not verdicts and others:
-        return (
-            f"Measured; {number(others, 'claim')} made in another way {_were(others)} not judged."
-        )
+        return f"Nothing judged: {_made_otherwise(others)}."
     if not verdicts:
         return "Measured; there is no claim to judge."
     if not judged:
@@ -218,6 +224,25 @@ def _claims_text(judgements: Sequence[Judgement], *, others: int) -> str:
         )
     holding = HOLDING.get(judged, f"all {judged} claims hold")
     return f"Reproduced: {holding}{rest}."
+
+
+def _made_otherwise(unjudged: Sequence[Unjudged]) -> str:
+    """Return how many claims were made under another protocol, and under which if it is one."""
+    ways = {each.protocol for each in unjudged}
+    way = f"with {ways.pop()}" if len(ways) == 1 else "in other ways than this"
+    return f"{number(len(unjudged), 'claim')} {_were(len(unjudged))} made {way}"
+
+
+def _replaced_text(groups: Sequence[NetworkGroup]) -> Iterator[str]:
+    """Yield a sentence for each network whose claims replace its own preprocessing."""
+    for group in groups:
+        result = group.results[0]
+        if result.replaced is not None:
+            changes = result.run.preprocessing.changes(result.replaced)
+            yield (
+                f"{printable(group.title)} is preprocessed as its claims say, not as the "
+                f"checkpoint does: {changes or 'no difference'}."
+            )
 
 
 def _do(count: int) -> str:

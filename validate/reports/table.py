@@ -6,7 +6,8 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from resnext.terminal.text import number, printable
+from resnext.terminal.command import NARROWEST
+from resnext.terminal.text import number, printable, wrapped
 from validate.reports.sentences import LABELS, percent, remarks
 from validate.verdicts.claim_groups import ClaimBlock, ClaimLine, NetworkGroup, grouped
 from validate.verdicts.claims import Verdict
@@ -15,10 +16,10 @@ from validate.verdicts.results import Report, Result
 HEADERS: Final = ("network", "correct", "error %", "claim %", "verdict", "source")
 NUMBERS: Final = ("correct", "error %", "claim %")
 GAP: Final = "  "
-# Minimum width in columns, also for terminals that report fewer, or none.
-LEAST: Final = 40
+# So many columns are enough where there is no claim.
+UNCLAIMED: Final = 3
 # Minimum columns of the source, which is folded where it does not fit.
-NARROWEST: Final = 12
+NARROWEST_SOURCE: Final = 12
 # Unreadable images that are listed; the reports name all of them.
 LISTED: Final = 10
 STYLES: Final = {
@@ -39,13 +40,15 @@ class _Console(Console):
 def print_table(report: Report) -> None:
     """Print the results, and below them remarks on single claims and the unreadable images."""
     console = _Console(markup=False, highlight=False, emoji=False)
-    console.width = max(console.width, LEAST)
-    console.print(to_table(report.results, console))
+    console.width = max(console.width, NARROWEST)
+    console.print(to_table(report.results, console), soft_wrap=True)
     texts = [*remarks(report.results), *_failures(report)]
     if texts:
         console.print()
-    for text in texts:
-        console.print(printable(text), soft_wrap=True)
+    for text in map(printable, texts):
+        # A file or a pipe gets each of them on one line.
+        lines = wrapped(text, console.width) if console.is_terminal else text
+        console.print(lines, soft_wrap=True)
 
 
 def _failures(report: Report) -> Iterator[str]:
@@ -60,7 +63,9 @@ def _failures(report: Report) -> Iterator[str]:
 def to_table(results: Sequence[Result], console: Console) -> Text:
     """Return the table: below the name of each network a line for each claim and pipeline.
 
-    Names stand on lines of their own, and sources are folded, so that 80 columns are enough.
+    Names stand on lines of their own, and sources are folded, so that 80 columns are enough. Where
+    the console has fewer than the table needs, each line is a sentence, broken at words. Without a
+    claim there are no columns for one.
 
     Args:
         results: one or more.
@@ -70,16 +75,34 @@ def to_table(results: Sequence[Result], console: Console) -> Text:
         (group, [row for block in group.blocks() for row in _rows(group, block)])
         for group in grouped(results)
     ]
-    header = tuple(map(Text, HEADERS))
-    columns = zip(header, *(row for _, rows in groups for row in rows), strict=True)
-    widths = [max(cell.cell_len for cell in column) for column in columns]
-    gaps = len(GAP) * (len(widths) - 1)
-    widths[-1] = min(widths[-1], max(console.width - sum(widths[:-1]) - gaps, NARROWEST))
-    lines = [*_lines(header, widths, console), Text("-" * (sum(widths) + gaps))]
-    for group, rows in groups:
+    rows = [row for _, found in groups for row in found]
+    shown = len(HEADERS) if any(cell for row in rows for cell in row[UNCLAIMED:]) else UNCLAIMED
+    columns = zip(map(Text, HEADERS), *rows, strict=True)
+    widths = [max(cell.cell_len for cell in column) for column in columns][:shown]
+    room = console.width - len(GAP) * (len(widths) - 1)
+    if shown == len(HEADERS):
+        widths[-1] = min(widths[-1], max(room - sum(widths[:-1]), NARROWEST_SOURCE))
+    if sum(widths) > room:
+        lines = []
+        for group, found in groups:
+            lines.append(Text(printable(group.title), style="bold"))
+            lines += [Text(wrapped(_sentence(row), console.width, indent="    ")) for row in found]
+        return Text("\n").join(lines)
+    header = tuple(map(Text, HEADERS[:shown]))
+    rule = Text("-" * (console.width - room + sum(widths)))
+    lines = [*_lines(header, widths, console), rule]
+    for group, found in groups:
         lines.append(Text(printable(group.title), style="bold"))
-        lines += [line for row in rows for line in _lines(row, widths, console)]
+        lines += [line for row in found for line in _lines(row[:shown], widths, console)]
     return Text("\n").join(lines)
+
+
+def _sentence(row: Sequence[Text]) -> str:
+    """Return the cells of a line as a sentence."""
+    what, correct, error, claim, verdict, source = (cell.plain for cell in row)
+    parts = [f"{correct} correct", f"error {error} %" if error != "-" else "no error"]
+    parts += [f"claim {claim} %"] if claim else []
+    return f"{what}: {', '.join([*parts, *filter(None, (verdict, source))])}"
 
 
 def _rows(group: NetworkGroup, block: ClaimBlock) -> Iterator[tuple[Text, ...]]:
@@ -106,13 +129,13 @@ def _verdict(line: ClaimLine) -> Text:
 
 def _lines(cells: Sequence[Text], widths: Sequence[int], console: Console) -> Iterator[Text]:
     """Yield a row's lines, numbers to the right of their columns, the source folded."""
-    *firsts, last = cells
     aligned = []
-    for header, cell, width in zip(HEADERS, firsts, widths, strict=False):
+    for header, cell, width in zip(HEADERS, cells[: len(HEADERS) - 1], widths, strict=False):
         cell.align("right" if header in NUMBERS else "left", width)
         aligned.append(cell)
-    indent = Text(" " * (sum(widths[:-1]) + len(GAP) * len(aligned)))
-    for place, part in enumerate(last.wrap(console, widths[-1])):
+    sources = [part for cell in cells[len(aligned) :] for part in cell.wrap(console, widths[-1])]
+    indent = Text(" " * (sum(widths[: len(aligned)]) + len(GAP) * len(aligned)))
+    for place, part in enumerate(sources or [Text()]):
         line = indent + part if place else Text(GAP).join([*aligned, part])
         line.rstrip()
         yield line

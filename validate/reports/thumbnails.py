@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from resnext.errors import ResnextError
 from resnext.images.image_set import ImageSet
+from resnext.loader.library_warnings import heard_before
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,7 +50,8 @@ def thumbnail(images: ImageSet, position: int) -> Thumbnail | None:
     from PIL import Image
 
     try:
-        picture = images.decode(images.reader.read(position))
+        with heard_before():  # when it was measured
+            picture = images.decode(images.reader.read(position))
     except ResnextError:
         return None
     image = Image.fromarray(picture.pixels)

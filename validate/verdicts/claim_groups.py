@@ -92,11 +92,13 @@ class NetworkGroup:
     def blocks(self) -> Iterator[ClaimBlock]:
         """Yield a block for each claim in their order, or for a metric that has none.
 
-        A claim that one run of the group was judged by is compared with the others too.
+        A claim that one run of the group was judged by is compared with the others too, but for
+        those that have a claim of their own for that metric.
         """
         verdicts = [
             {each.claim: each.verdict for each in result.judgements} for result in self.results
         ]
+        own = [{claim.metric for claim in found} for found in verdicts]
         for metric in Metric:
             claims: list[Claim | None] = [c for c in self._judged() if c.metric is metric]
             for claim in claims or [None]:
@@ -107,7 +109,8 @@ class NetworkGroup:
                         claim=claim,
                         verdict=None if claim is None else verdict.get(claim),
                     )
-                    for result, verdict in zip(self.results, verdicts, strict=True)
+                    for result, verdict, metrics in zip(self.results, verdicts, own, strict=True)
+                    if claim in verdict or metric not in metrics
                 )
                 yield ClaimBlock(metric=metric, claim=claim, lines=lines)
 

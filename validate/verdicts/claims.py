@@ -136,21 +136,32 @@ def judge(claim: Claim, counts: Counts, *, complete: bool) -> Judgement:
     error = Fraction(100 * wrong, counts.images)
     if counts.images != claim.images or not complete:
         verdict = Verdict.NO_VERDICT
-    elif abs(error - Fraction(claim.value)) <= tolerance(claim.value):
+    elif abs(error - Fraction(claim.value)) <= tolerance(claim.value, claim.tolerance):
         verdict = Verdict.REPRODUCED
     else:
         verdict = Verdict.NOT_REPRODUCED
     return Judgement(claim=claim, images=counts.images, wrong=wrong, verdict=verdict)
 
 
-def tolerance(value: str) -> Fraction:
+def tolerance(value: str, own: Fraction | None = None) -> Fraction:
     """Return how far, in points, a measurement may lie from a printed percentage.
 
-    One unit of its last digit, and `SLACK`: 0.15 for "22.2", 0.06 for "24.01".
+    One unit of its last digit, and `SLACK`: 0.15 for "22.2", 0.06 for "24.01". For a claim with a
+    tolerance of its own, half a unit, which is what rounding may change, and that.
+
+    Args:
+        value: as printed.
+        own: the claim's own tolerance in points, >= 0; or None.
     """
+    unit = last_unit(value)
+    return unit + SLACK if own is None else unit / 2 + own
+
+
+def last_unit(value: str) -> Fraction:
+    """Return the unit of the last digit of a printed number: 0.1 for "22.2"."""
     exponent = Decimal(value).as_tuple().exponent
     assert isinstance(exponent, int)  # tables hold no "NaN"
-    return Fraction(10) ** exponent + SLACK
+    return Fraction(10) ** exponent
 
 
 def wilson_interval(wrong: int, images: int) -> tuple[float, float]:
@@ -171,6 +182,15 @@ def wilson_interval(wrong: int, images: int) -> tuple[float, float]:
     return max(0.0, (centre - half) * scale), min(100.0, (centre + half) * scale)
 
 
+def _normalised(preprocessing: Preprocessing) -> str:
+    """Return mean and std in words, whatever their unit in the one where white is 1."""
+    mean, std = (
+        " ".join(f"{value / preprocessing.white:g}" for value in row)
+        for row in (preprocessing.mean, preprocessing.std)
+    )
+    return f"mean {mean}, std {std} (of pixels 0..1)"
+
+
 def _other_protocol(claim: Claim, conditions: Conditions) -> str | None:
     """Return how a claim's protocol differs from the measurement's; None if it does not.
 
@@ -181,9 +201,10 @@ def _other_protocol(claim: Claim, conditions: Conditions) -> str | None:
     crop = claim.crop or usual.crop
     scale = claim.scale or (usual.scale if crop == usual.crop else own.scale)
     sides = (
-        (conditions.pipeline is Pipeline.TORCH7, "the torch7 pipeline"),
+        (conditions.pipeline == claim.pipeline, f"the {claim.pipeline} pipeline"),
         (claim.crops == conditions.crops, f"{claim.crops} crop{'s' * (claim.crops > 1)}"),
         (scale == own.scale, f"scale {scale or 'none'}"),
         (crop == own.crop, f"crop {crop}"),
+        (_normalised(own) == _normalised(usual), _normalised(usual)),
     )
     return ", ".join(text for same, text in sides if not same) or None

@@ -10,6 +10,7 @@ from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import Counts
 from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import Preprocessing
+from resnext.terminal.text import number
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
 
 
@@ -98,6 +99,7 @@ class Result:
         unjudged: the other claims.
         diagnoses: likely causes where a claim failed, a sentence each.
         changed: by a faster arithmetic, where that was compared.
+        replaced: the checkpoint's own preprocessing, where its claims have another in its place.
     """
 
     run: MeasuredRun
@@ -106,6 +108,7 @@ class Result:
     unjudged: tuple[Unjudged, ...] = ()
     diagnoses: tuple[str, ...] = ()
     changed: Changed | None = None
+    replaced: Preprocessing | None = None
 
     @property
     def failed(self) -> bool:
@@ -115,6 +118,27 @@ class Result:
     def with_diagnoses(self, diagnoses: tuple[str, ...]) -> "Result":
         """Return the result with likely causes."""
         return replace(self, diagnoses=diagnoses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedOn:
+    """How many of the measured images were trained on.
+
+    Attributes:
+        source: the file that says so.
+        trained: of the images, those that were trained on.
+        images: that were to be measured.
+    """
+
+    source: str
+    trained: int
+    images: int
+
+    @property
+    def text(self) -> str:
+        """Return the numbers in words."""
+        of = f"{self.trained:,} of {number(self.images, 'image')}"
+        return f"{of} {'was' if self.images == 1 else 'were'} trained on, by {self.source}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +185,7 @@ class Report:
         own: names of the user's rows of claims.
         missing: of these, those that apply to nothing that was measured.
         strict: a claim without a verdict does not pass.
+        trained_on: how many images were trained on, for each file that says something about it.
     """
 
     results: tuple[Result, ...]
@@ -177,6 +202,7 @@ class Report:
     own: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     strict: bool = False
+    trained_on: tuple[TrainedOn, ...] = ()
 
     @property
     def claim_failed(self) -> bool:

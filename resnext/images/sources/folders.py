@@ -13,15 +13,17 @@ from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
 from resnext.images.listing import (
+    LARGEST,
     START,
     Listing,
+    check_stored,
     has_suffix,
     ignored_note,
     is_image,
     is_picture,
     reading,
 )
-from resnext.images.names import Names
+from resnext.images.names import Names, brief
 from resnext.images.splits import Place, find_root
 
 
@@ -41,11 +43,13 @@ class Files:
         """Return the bytes of a file.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: it cannot be read, or is larger than any picture.
         """
         path = os.path.join(self.root, self.names[position])  # noqa: PTH118 - a million names
         with reading(), open(path, "rb") as file:  # noqa: PTH123
-            return file.read()
+            size = os.fstat(file.fileno()).st_size
+            check_stored(size, brief(path))
+            return file.read(LARGEST)
 
     def stamp(self) -> str:
         """Return a checksum of the file sizes, which change if images are scaled or re-encoded.

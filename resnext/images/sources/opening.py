@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 
 from resnext.download import Bar, download_all, no_bar, without_password
 from resnext.errors import DataError, UnlabelledError
+from resnext.files import open_plain
 from resnext.images import imagenet
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels, read_labels
 from resnext.images.listing import is_image, reading
 from resnext.images.names import few
+from resnext.images.packing import is_tar, packing
 from resnext.images.patterns import expand, matching_files
-from resnext.images.plain_files import is_tar, open_plain, packing
 from resnext.images.sources.archives import archive_images
 from resnext.images.sources.cifar import CIFARS, cifar_images, downloaded, found_in, unpacked
 from resnext.images.sources.folders import folder_images, is_folder
@@ -129,7 +130,7 @@ def _folder(wanted: _Wanted, path: Path) -> ImageSet:
 
 
 def _file(wanted: _Wanted, path: Path) -> ImageSet:
-    with reading(), open_plain(path) as file:
+    with reading(), open_plain(path, DataError) as file:
         start = file.read(len(PARQUET))
     if start == PARQUET:
         return _several(wanted, [path])

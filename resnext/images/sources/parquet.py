@@ -12,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.fields import cut
+from resnext.files import open_plain
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import MOST_LABELS
 from resnext.images.listing import reading
-from resnext.images.names import Names, few
-from resnext.images.plain_files import open_plain
-from resnext.images.sources.parquet_rows import Rows, explained
-from resnext.images.sources.tar_headers import LONGEST_NAME
+from resnext.images.names import LONGEST_NAME, Names, few
+from resnext.images.sources.parquet_rows import (
+    MOST_BYTES,
+    Rows,
+    explained,
+    rows_at_a_time,
+    stored_bytes,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +35,8 @@ IMAGE: Final = ("image", "img")
 # labelled pictures have fourteen million.
 MOST_ROWS: Final = 20_000_000
 NAMES: Final = 256  # rows whose names are read at a time
+LONGEST_STORED: Final = 4 * LONGEST_NAME + 64  # bytes of a name, with what a page adds
+PAGES: Final = 1 << 16  # bytes that the pages of a column add
 LABEL: Final = ("label", "labels", "fine_label")
 
 
@@ -106,7 +114,7 @@ class _Table:
         """Read a file that follows others, which have so many rows."""
         from pyarrow.parquet import ParquetFile
 
-        with reading(), open_plain(path):
+        with reading(), open_plain(path, DataError):
             pass
         with explained(str(path)), ParquetFile(path, pre_buffer=False) as file:
             image, label, named = _columns(path, file.schema_arrow)
@@ -156,11 +164,13 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
     if stored is None or not (types.is_binary(stored) or types.is_large_binary(stored)):
         raise DataError(
             f"{path}: column {image}: bytes of image files, alone or as `bytes` beside `path`, "
-            f"expected, found {kind}"
+            f"expected, found {cut(str(kind))}"
         )
     numeric = schema.field(label).type
     if not (types.is_integer(numeric) or types.is_floating(numeric)):
-        raise DataError(f"{path}: column {label}: whole numbers expected, found {numeric}")
+        raise DataError(
+            f"{path}: column {label}: whole numbers expected, found {cut(str(numeric))}"
+        )
     path_type = parts.get("path", pa.null())
     named = types.is_string(path_type) or types.is_large_string(path_type)
     return image, label, named
@@ -169,14 +179,31 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
 def _paths(path: Path, file: "ParquetFile", image: str) -> list[str | None]:
     """Return the names of the images, read a few at a time: a file may repeat long ones."""
     names: list[str | None] = []
-    for batch in file.iter_batches(NAMES, columns=[f"{image}.path"], use_threads=False):
-        found = batch.column(0).field("path").to_pylist()
-        if (longest := max((len(name) for name in found if name), default=0)) > LONGEST_NAME:
+    column = f"{image}.path"
+
+    def check(fits: bool, found: str) -> None:
+        if not fits:
             raise DataError(
                 f"{path}: column {image}: names of at most {LONGEST_NAME} letters expected, found "
-                f"one of {longest}"
+                f"{found}"
             )
-        names += found
+
+    for place in range(file.num_row_groups):
+        stored_size = stored_bytes(file, place)
+        batches = file.iter_batches(
+            rows_at_a_time(stored_size, most=NAMES, limit=MOST_BYTES),
+            row_groups=[place],
+            columns=[column],
+            use_threads=False,
+        )
+        for batch in batches:
+            stored = batch.column(0).field("path")
+            size = stored.nbytes
+            check(size <= PAGES + len(stored) * LONGEST_STORED, f"{size} bytes for {len(stored)}")
+            found = stored.to_pylist()
+            longest = max((len(name) for name in found if name), default=0)
+            check(longest <= LONGEST_NAME, f"one of {longest}")
+            names += found
     return names
 
 
@@ -212,6 +239,8 @@ def _classes(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...]
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    if max(map(len, names), default=0) > LONGEST_NAME:
         return None
     return tuple(names)
 

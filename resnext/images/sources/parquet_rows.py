@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.fields import cut
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
 # Rows in memory at a time: a few megabytes of photographs.
 ROWS: Final = 32
+# Bytes of them, where the file's metadata tells: all rows may repeat one picture of a dictionary.
+MOST_BYTES: Final = 1 << 28
 # Bytes that pyarrow reads at a time; without a limit it would hold a whole column of a row group.
 BUFFER: Final = 1 << 20
 
@@ -86,8 +90,12 @@ class _Window:
 
         self.group = group
         self.file = ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
+        stored = stored_bytes(self.file, place)
         self.batches: Iterator[pa.RecordBatch] = self.file.iter_batches(
-            ROWS, row_groups=[place], columns=[column], use_threads=False
+            rows_at_a_time(stored, most=ROWS, limit=MOST_BYTES),
+            row_groups=[place],
+            columns=[column],
+            use_threads=False,
         )
         self.begin = self.end = 0
         self.values: Any = None
@@ -106,6 +114,26 @@ class _Window:
         return self.values[row - self.begin].as_py()
 
 
+def rows_at_a_time(stored: int, *, most: int, limit: int) -> int:
+    """Return how many rows may be in memory at a time, as each of them may be all that is stored.
+
+    Args:
+        stored: bytes of the row group.
+        most: rows to take of a group that is small.
+        limit: bytes of memory.
+    """
+    return max(1, min(most, limit // max(stored, 1)))
+
+
+def stored_bytes(file: "ParquetFile", place: int) -> int:
+    """Return the bytes of all columns of a row group, decompressed, as the metadata has them.
+
+    Those of a single column are not asked for: pyarrow ends the process (C++ `terminate`) where the
+    statistics of a column are damaged.
+    """
+    return int(file.metadata.row_group(place).total_byte_size)
+
+
 @contextmanager
 def explained(path: str) -> Iterator[None]:
     """Raise the errors of pyarrow in the block as a `DataError` that names the file."""
@@ -117,6 +145,6 @@ def explained(path: str) -> Iterator[None]:
         # ValueError: a name that is no UTF-8.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
-            f"{path}: a whole Parquet file expected, found none or a damaged one ({reason}); "
+            f"{path}: a whole Parquet file expected, found none or a damaged one ({cut(reason)}); "
             "fetch it again"
         ) from error

@@ -19,7 +19,7 @@ from resnext.images.byte_ranges import ByteRanges
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import whole_number
 from resnext.images.listing import SUFFIXES, ignored_note, reading
-from resnext.images.names import Names, few
+from resnext.images.names import Names, brief, few
 from resnext.images.sources.tar import Index
 
 IMAGES: Final = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
@@ -125,7 +125,7 @@ def _image(path: Path, sample: _Sample) -> int:
     found = [position for extension, position in sample.parts.items() if extension in IMAGES]
     if len(found) != 1 or not any(extension in sample.parts for extension in LABELS):
         raise DataError(
-            f"{path}: {sample.key}: an image ({', '.join(sorted(IMAGES))}) and its label "
+            f"{path}: {brief(sample.key)}: an image ({', '.join(sorted(IMAGES))}) and its label "
             f"({' or '.join(LABELS)}) expected, found {few(sorted(sample.parts))}"
         )
     return found[0]
@@ -142,7 +142,7 @@ def _labels(path: Path, index: Index, samples: Sequence[_Sample]) -> Iterator[in
             label = _label(extension, data)
             if label is None:
                 raise DataError(
-                    f"{path}: {sample.key}.{extension}: a whole number from 0 expected"
+                    f"{path}: {brief(sample.key)}.{extension}: a whole number from 0 expected"
                     f"{' as `label`' * (extension == 'json')}, found {data[:40]!r}"
                 )
             yield label
@@ -198,5 +198,7 @@ def _ids(root: str, shards: Sequence[_Shard]) -> Names:
     full = [f"{shard.path.stem}/{key}" for shard in shards for key in shard.keys]
     if len(set(full)) < len(full):
         [(twice, _)] = Counter(full).most_common(1)
-        raise DataError(f"{root}: one sample of each name expected, found several of {twice}")
+        raise DataError(
+            f"{root}: one sample of each name expected, found several of {brief(twice)}"
+        )
     return Names(full)

@@ -9,14 +9,14 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from resnext.errors import DataError
+from resnext.files import open_plain
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.listing import is_image, reading
-from resnext.images.names import brief
-from resnext.images.plain_files import BLOCK, open_plain, packing
+from resnext.images.names import LONGEST_NAME, brief
+from resnext.images.packing import BLOCK, packing
 from resnext.images.sources.tar_headers import (
     BROKEN,
     DEEPEST,
-    LONGEST_NAME,
     BeyondError,
     is_plain,
     open_tar,
@@ -67,7 +67,7 @@ def scan(path: Path) -> Index:
     places: list[tuple[int, int]] = []
     folders: list[str] = []
     ignored: list[str] = []
-    with reading(path), open_plain(path) as file:
+    with reading(path), open_plain(path, DataError) as file:
         total = file.seek(0, 2)
         for member in _members(path, file, total):
             name = "/".join(part for part in member.name.split("/") if part not in ("", "."))

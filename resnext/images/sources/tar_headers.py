@@ -6,6 +6,8 @@ import tarfile
 import zlib
 from typing import BinaryIO, Final, cast
 
+from resnext.images.names import LONGEST_NAME
+
 # Errors that `tarfile` and `gzip` raise for a damaged archive; their documentation names few.
 BROKEN: Final = (
     tarfile.TarError,
@@ -18,9 +20,7 @@ BROKEN: Final = (
     RecursionError,
 )
 
-# Bytes of what may stand in front of a member: its long name, or its extended header, which has
-# other attributes too. Systems allow names of `LONGEST_NAME` bytes.
-LONGEST_NAME: Final = 4096
+# Bytes of an extended header, which has other attributes beside the name.
 LONGEST_HEADER: Final = 1 << 20
 # Bytes of all headers that hold for every member: `tarfile` copies their records for each.
 MOST_SHARED: Final = 1 << 16

@@ -337,6 +337,16 @@ def test_timm_folder_holds_weights_and_config(tmp_path: Path) -> None:
     assert "does not antialias" in taken["notes"][0]
 
 
+def test_timm_folder_knows_imagenets_classes_by_wnids(tmp_path: Path) -> None:
+    names, wnids = ("crane", "cat", "crane", "dog", "elk"), ("n1", "n2", "n3", "n4", "n5")
+    network = replace(trained_checkpoint(), classes=names, wnids=wnids, training=None)
+    folder = write(network, tmp_path / "some", "timm")
+    config = json.loads((folder / "config.json").read_text())
+    assert config["label_names"] == ["n1", "n2", "n3", "n4", "n5"]
+    described = {"n1": "crane", "n2": "cat", "n3": "crane", "n4": "dog", "n5": "elk"}
+    assert config["label_descriptions"] == described
+
+
 def test_timm_folder_of_a_trained_network_names_its_classes_and_training(tmp_path: Path) -> None:
     folder = write(trained_checkpoint(), tmp_path / "some", "timm")
 
@@ -389,7 +399,7 @@ def test_timm_config_mean_on_the_scale_of_bytes_is_brought_to_one() -> None:
 
 def test_timm_config_preprocessing_of_unknown_origin_is_told_without() -> None:
     config = timm_config(replace(trained_checkpoint(), origin=None))["pretrained_cfg"]
-    assert config["notes"][1].endswith(", std 0.229 0.224 0.225.")
+    assert config["notes"][1].endswith(", std 0.229 0.224 0.225 (of pixels 0..1).")
 
 
 def test_timm_config_preprocessing_unknown_is_refused() -> None:

@@ -3,6 +3,7 @@
 import io
 import lzma
 import pickle
+import tarfile
 import zipfile
 
 import numpy as np
@@ -28,6 +29,13 @@ def zip_file() -> bytes:
     return buffer.getvalue()
 
 
+def tar_file() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a"))
+    return buffer.getvalue()
+
+
 def npz_file() -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, a=np.zeros(2))
@@ -37,13 +45,17 @@ def npz_file() -> bytes:
 KINDS = {
     "zip": (zip_file, "a zip archive: if a .t7 file is in it, unpack it first (unzip)"),
     "npz": (npz_file, "a zip archive: if a .t7 file is in it"),
-    "torch": (torch_file, "a zip archive, as PyTorch writes it: it needs no conversion"),
+    "torch": (
+        torch_file,
+        "a PyTorch checkpoint (.pth, .pt, .bin: a zip archive), which this version does not read; ",
+    ),
     "old torch": (
         lambda: torch_file(_use_new_zipfile_serialization=False),
-        "a Python pickle, such as old PyTorch wrote",
+        "a Python pickle, such as a PyTorch checkpoint in its older form, which this version does",
     ),
     "pickle": (lambda: pickle.dumps({}), "a Python pickle"),
     "safetensors": (lambda: save({"a": np.zeros(2)}), "a safetensors file: it needs no conversion"),
+    "tar": (tar_file, "a tar archive: if a .t7 file is in it, unpack it first (tar xf)"),
     "gzip": (lambda: b"\x1f\x8b\x08\0\0\0\0\0", "a gzip archive: unpack it first"),
     "xz": (lambda: lzma.compress(b"x"), "an xz archive: unpack it first"),
     "bzip2": (lambda: b"BZh91AY&SY", "a bzip2 archive: unpack it first"),

@@ -777,6 +777,15 @@ def test_state_of_random_numbers_is_read_and_so_is_what_follows(long: str, size:
     assert root[2.0].type == "tds.Vec"
 
 
+def test_state_of_random_numbers_in_a_text_is_read() -> None:
+    """Bytes are written raw in a text too: here with what could be numbers and ends of lines."""
+    state = bytes((10, 49, 32, 0, 255)[n % 5] for n in range(5048))
+    data = b"3\n1\n2\n1\n1\n4\n2\n3\nV 1\n15\ntorch.Generator\n" + state + b"\n1\n2\n1\n7\n"
+    root = t7.loads(data).root
+    assert root[1.0].array.tobytes() == state
+    assert root[2.0] == 7.0
+
+
 @EVERY_ENCODING
 def test_class_that_writes_itself_is_named_and_not_called_damage(encoding: Encoding) -> None:
     data = dumps([tensor([1.0]), Object("my.Counter", 1e300), "after"], encoding)

@@ -158,7 +158,9 @@ def test_one_of_several_networks_is_taken_by_its_place(place: str) -> None:
 
 def test_place_without_a_network_is_refused_with_those_that_there_are() -> None:
     root = t7.loads(dumps({"a": net(), "b": net(1)})).root
-    with pytest.raises(NoNetworkError, match=r"0 networks at x; there are file\.a, file\.b"):
+    with pytest.raises(
+        NoNetworkError, match=r"one network at x expected, found 0; the places are file\.a, f"
+    ):
         find_network(root, at="x")
 
 

@@ -1012,3 +1012,28 @@ def test_file_without_length_and_end_is_refused(tmp_path: Path, site: Site, paus
     assert list(tmp_path.iterdir()) == []
     (request,) = site.requests
     assert request.sent < len(CONTENT) * 8
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_download_that_only_trickles_ends_with_a_word(
+    tmp_path: Path, site: Site, pauses: Pauses, chunked: bool
+) -> None:
+    """The server sends a little, and would send more for hours."""
+    site.plan = [Answer(hold=8192, chunked=chunked)]
+    times = iter([0.0, 601.0])
+    patience = replace(pauses.patience, clock=lambda: next(times))
+    begin = time.monotonic()
+    with pytest.raises(DownloadError) as caught:
+        download(site.url, tmp_path / "net.t7", size=None, patience=patience)
+    assert time.monotonic() - begin < 4
+    arrived = (tmp_path / ".net.t7.part").stat().st_size
+    assert 0 < arrived <= 8192
+    assert str(caught.value) == (
+        f"{site.url}: {arrived} bytes arrived in the last 601 seconds, where at least 60000 in 600 "
+        f"are expected; the {arrived} bytes that arrived are kept for another try; a path to a "
+        "copy on disk always works"
+    )
+    site.released.set()
+    site.plan = [Answer(chunked=chunked)]
+    assert download(site.url, tmp_path / "net.t7", size=SIZE).read_bytes() == CONTENT
+    assert site.ranges == [None, f"bytes={arrived}-"]

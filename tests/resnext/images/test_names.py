@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from resnext.images.names import Names, few
+from resnext.images.names import Names, class_list, few
 
 TEXTS = ("a/1.jpg", "", "é", "b\udcff.png", "日本")
 
@@ -48,3 +48,8 @@ def test_names_take_their_letters_and_a_number_each() -> None:
 )
 def test_first_few_are_named(names: list[str], text: str) -> None:
     assert few(names) == text
+
+
+def test_classes_of_a_network_are_named_up_to_ten() -> None:
+    assert class_list(["circle", "square", "star shape", "x"]) == "circle, square, star shape, x"
+    assert class_list([str(n) for n in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"

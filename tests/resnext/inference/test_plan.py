@@ -9,7 +9,7 @@ from resnext.inference.plan import make_plan
 def test_all_images_are_planned_in_their_order() -> None:
     plan = make_plan(5, limit=None, seed=0, batch_size=2)
     assert [plan.batch(number).tolist() for number in range(plan.batches)] == [[0, 1], [2, 3], [4]]
-    assert [plan.size(number) for number in range(plan.batches)] == [2, 2, 1]
+    assert [plan.first(number) for number in range(plan.batches)] == [0, 2, 4]
 
 
 @pytest.mark.parametrize("limit", [5, 6])

@@ -42,6 +42,24 @@ def test_say_writes_one_line_that_no_terminal_obeys(capsys: pytest.CaptureFixtur
     assert capsys.readouterr() == ("", "prog: a b: \\x1b[2J\\udcff, é\n")
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [("pass", 0), ("return 1", 1), ("raise ResnextError('no')", 2), ("1 / 0", 2)],
+    ids=["done", "claim", "error", "fault"],
+)
+def test_last_line_under_torchrun_is_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, body: str, code: int
+) -> None:
+    text = f"prog: exit code {code}; torchrun turns every other than 0 into 1"
+    assert text not in run(body).stderr
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    done = run(body)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (code, text)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert text not in run(body).stderr
+
+
 def test_fault_of_the_command_itself_is_no_verdict() -> None:
     done = run("1 / 0")
     assert (done.returncode, done.stdout) == (2, "")

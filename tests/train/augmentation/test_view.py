@@ -13,9 +13,22 @@ from resnext.pixels.decoding import decode
 from resnext.pixels.transforms import prepare_pixels
 from resnext.preprocessing import CIFAR10, IMAGENET, Preprocessing
 from tests.support.golden import DATA
-from train.augmentation.colours import brightness, color_jitter, contrast, lighting, saturation
-from train.augmentation.crops import Planes, horizontal_flip, padded_crop, round_half_up, sized_crop
+from train.augmentation.colours import (
+    brightness,
+    color_jitter,
+    contrast,
+    pca_lighting,
+    saturation,
+)
+from train.augmentation.crops import (
+    Planes,
+    horizontal_flip,
+    random_crop,
+    random_resized_crop,
+    round_half_up,
+)
 from train.augmentation.view import TrainingView, augment
+from train.recipe.augmentation import Augmentation, Crop
 from train.recipe.random_streams import (
     GeneratorSource,
     RandomSource,
@@ -23,7 +36,7 @@ from train.recipe.random_streams import (
     epoch_order,
     stream,
 )
-from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017, Augmentation, Crop
+from train.recipe.recipe import CIFAR_2017, FINETUNE, IMAGENET_2017
 
 SGD = DATA / "sgd"
 PHOTOGRAPH = DATA / "images" / "landscape_420.JPEG"
@@ -59,20 +72,20 @@ class Recorded:
 
 
 def crop(picture: Planes, numbers: RandomSource) -> Planes:
-    return sized_crop(picture.transpose(1, 2, 0), 24, numbers, unit=ONE)
+    return random_resized_crop(picture.transpose(1, 2, 0), 24, numbers, unit=ONE)
 
 
 # What data/lua/augment.lua asked of Torch7.
 CHANGES: dict[str, Callable[[Planes, RandomSource], Planes]] = {
     "random_sized_crop": crop,
     "random_sized_crop_2": crop,
-    "random_crop_pad4": lambda picture, numbers: padded_crop(picture, 32, 4, numbers),
+    "random_crop_pad4": lambda picture, numbers: random_crop(picture, 32, 4, numbers),
     "horizontal_flip": lambda picture, numbers: horizontal_flip(picture, 0.99, numbers),
     "brightness": lambda picture, numbers: brightness(picture, 0.4, numbers),
     "contrast": lambda picture, numbers: contrast(picture, 0.4, numbers),
     "saturation": lambda picture, numbers: saturation(picture, 0.4, numbers),
-    "color_jitter": lambda picture, numbers: color_jitter(picture, 0.4, numbers),
-    "lighting": lambda picture, numbers: lighting(picture, 0.1, numbers),
+    "color_jitter": lambda picture, numbers: color_jitter(picture, (0.4, 0.4, 0.4), numbers),
+    "lighting": lambda picture, numbers: pca_lighting(picture, 0.1, numbers),
 }
 
 
@@ -142,24 +155,49 @@ def test_half_is_rounded_up(value: float, rounded: int) -> None:
     assert round_half_up(value) == rounded
 
 
-def test_shifted_crop_in_the_middle_is_the_validation_picture(photograph: np.ndarray) -> None:
+def test_random_crop_in_the_middle_is_the_validation_picture(photograph: np.ndarray) -> None:
     height, width, _ = photograph.shape
     longer = int(max(height, width) / min(height, width) * 256)
     left, top = ((longer - 224 + 1) // 2, 16) if width > height else (16, (longer - 224 + 1) // 2)
     found = augment(
-        photograph, IMAGENET, Augmentation(crop=Crop.SHIFTED, flip=0), Script(left, top)
+        photograph, IMAGENET, Augmentation(crop=Crop.RANDOM_CROP, flip=0), Script(left, top)
     )
     np.testing.assert_array_equal(found, prepare_pixels(photograph, IMAGENET))
 
 
-def test_sized_crop_that_never_fits_takes_the_scaled_centre() -> None:
+def test_resized_crop_that_never_fits_takes_the_scaled_centre() -> None:
     pixels = np.zeros((2, 200, 3), np.uint8)
     pixels[:, 100:] = 255
     # Whole area, any shape: a rectangle of 400 pixels is never two high.
     numbers = Script(*([1.0, 1.0, 0.9] * 10))
-    found = sized_crop(pixels, 2, numbers, unit=np.float32(1 / 255))
+    found = random_resized_crop(pixels, 2, numbers, unit=np.float32(1 / 255))
     assert numbers.values == []
     np.testing.assert_array_equal(found, np.stack([[[0, 1], [0, 1]]] * 3).astype(np.float32))
+
+
+def test_colour_change_of_strength_zero_draws_nothing() -> None:
+    picture = np.full((3, 2, 2), 0.5, np.float32)
+    # The order of all three, then the factor of brightness alone: 1.2.
+    numbers = Script(1, 0, 2, 0.2)
+    found = color_jitter(picture, (0.4, 0.0, 0.0), numbers)
+    assert numbers.values == []
+    np.testing.assert_allclose(found, 0.6, rtol=1e-6)
+    assert color_jitter(picture, (0.0, 0.0, 0.0), Script()) is picture
+
+
+def test_shapes_of_a_ratio_that_is_not_its_own_inverse_stay_in_it() -> None:
+    pixels = np.zeros((60, 60, 3), np.uint8)
+    pixels[:, 20:40] = 255
+    # A quarter of the area, twice as wide as high: 42 x 21; nothing is drawn for an exchange.
+    numbers = Script(0.25, 2.0, 0, 9)
+    found = random_resized_crop(pixels, 4, numbers, unit=ONE, scale=(0.2, 0.3), ratio=(1.0, 2.0))
+    assert numbers.values == []
+    np.testing.assert_array_equal(found[:, 0], found[:, 3])
+    # With a range that is its own inverse, 21 x 42 after the exchange.
+    numbers = Script(0.25, 2.0, 0.4, 0, 20)
+    found = random_resized_crop(pixels, 4, numbers, unit=ONE, scale=(0.2, 0.3), ratio=(0.5, 2.0))
+    assert numbers.values == []
+    assert found[0, :, 0].tolist() == [255] * 4
 
 
 def test_cifar_recipe_pads_with_zeros_after_the_normalisation() -> None:

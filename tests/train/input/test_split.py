@@ -7,7 +7,7 @@ import pytest
 
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
-from train.input.split import check_classes, is_same, split, subset
+from train.input.split import check_classes, is_same, split
 
 
 @dataclass(frozen=True)
@@ -72,4 +72,4 @@ def test_one_class_is_refused() -> None:
 def test_sets_of_the_same_images_are_known_as_such() -> None:
     whole = images(4, 4)
     assert is_same(whole, images(4, 4))
-    assert not is_same(whole, subset(whole, np.arange(7)))
+    assert not is_same(whole, whole.at(np.arange(7)))

@@ -79,8 +79,8 @@ def test_batches_too_small_are_refused(
 
 def test_a_batch_larger_than_the_set_is_the_set() -> None:
     found = fitted(replace(CIFAR_2017, batch_size=256, accumulate=100), 72)
-    assert (found.batch_size, found.accumulate, found.scaled_rate) == (72, 72, 0.1 * 72 / 128)
+    assert (found.batch_size, found.accumulate, found.scaled_lr) == (72, 72, 0.1 * 72 / 128)
     check_batches(72, found, processes=2)
     assert fitted(RECIPE, 8) == RECIPE
-    own = replace(CIFAR_2017, batch_size=256, rate=0.3, rate_batch=None)
-    assert fitted(own, 72).scaled_rate == 0.3
+    own = replace(CIFAR_2017, batch_size=256, lr=0.3, lr_batch_size=None)
+    assert fitted(own, 72).scaled_lr == 0.3

@@ -69,7 +69,7 @@ def history(count: int, *, average: bool = True) -> Progress:
         scored = {"images": 12, "top1_correct": 6 + epoch, "top5_correct": 12, "loss": 1.0 / epoch}
         row = {
             "epoch": epoch,
-            "rate": 0.01,
+            "lr": 0.01,
             "train": {"images": 12, "loss": 0.5, "wrong": 3, "gradient_norm": 1.0},
             "seconds": 25.0,
             "images_per_second": 48.0,

@@ -13,6 +13,7 @@ from resnext.loader.batch import Batch
 from resnext.preprocessing import Preprocessing
 from tests.support.golden import ROOT
 from train.run.evaluation import Score, evaluate
+from train.run.resources import Resources
 
 DIGITS = ROOT / "examples" / "digits"
 SCALED = Preprocessing(scale=36, crop=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -50,9 +51,7 @@ def test_digits_are_counted_as_torch7_did_however_many_batches_are_ahead(
     score = evaluate(
         checkpoint,
         class_folders(DIGITS / "val"),
-        device=torch.device("cpu"),
-        workers=0,
-        job=Job(),
+        Resources(job=Job(), device=torch.device("cpu"), workers=0),
         pause=lambda images, _: seen.append(images),
     )
     assert isinstance(score, Score)

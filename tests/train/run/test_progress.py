@@ -19,7 +19,7 @@ def test_step_that_half_precision_skips_leaves_finite_numbers() -> None:
     for seen in (first, second, third):
         found = found.plus(seen, 0.5)
     assert found == Tally(images=24, loss=6.0, wrong=9, steps=3, norms=0.5, skipped=2, seconds=1.5)
-    row = epoch_row(replace(progress(), tally=found), rate=0.1, seconds=2.0)
+    row = epoch_row(replace(progress(), tally=found), lr=0.1, seconds=2.0)
     assert row["train"] == {"images": 24, "loss": 0.25, "wrong": 9, "gradient_norm": 0.5}
     json.dumps(row, allow_nan=False)
 

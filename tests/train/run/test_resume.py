@@ -10,17 +10,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from resnext.distributed.job import Job
 from resnext.loader.upload import upload_to
 from resnext.terminal.watcher import Watcher
 from tests.support import warm
-from tests.support.train_runs import assert_refused, assert_same_tensors, run, tiny, write_data
+from tests.support.train_runs import (
+    assert_refused,
+    assert_same_tensors,
+    rows,
+    run,
+    steps_done,
+    tiny,
+    wait_for,
+    write_data,
+)
 from train.cli import config_of, main
 from train.request import checked_request
 from train.run.stop import Stop, Stopped
@@ -46,16 +56,6 @@ def whole(root: Path) -> Path:
     return root / "whole"
 
 
-def steps_done(state: Path) -> int:
-    """Count the steps that a state on disk has behind it; -1 while there is none."""
-    try:
-        with safe_open(state, framework="numpy") as file:
-            progress = json.loads(file.metadata()["progress"])
-    except (FileNotFoundError, SafetensorError):
-        return -1
-    return (progress["epoch"] - 1) * (STEPS // 3) + progress["step"]
-
-
 def start(root: Path, output: str, *words: str) -> BaseProcess:
     words = (*OPTIONS, "--save-every", "1", "--resume", *words)
     return warm.start(
@@ -63,27 +63,11 @@ def start(root: Path, output: str, *words: str) -> BaseProcess:
     )
 
 
-def wait_for(process: BaseProcess, state: Path, steps: int) -> None:
-    """Wait until a run has a state of so many steps, or has ended."""
-    deadline = time.monotonic() + 60
-    while process.is_alive() and steps_done(state) < steps:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def assert_as_whole(folder: Path, whole: Path) -> None:
     """Check that a run has left what the whole one has left, but for times."""
     for name in FILES:
         assert_same_tensors(folder / name, whole / name)
     assert rows(folder) == rows(whole)
-
-
-def rows(folder: Path) -> list[dict[str, object]]:
-    found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    for row in found:
-        assert row.pop("seconds") > 0
-        assert row.pop("images_per_second") > 0
-    return found
 
 
 def killed_at(steps: list[int], delays: Iterator[float], root: Path, output: str) -> int:
@@ -229,16 +213,34 @@ def test_stop_in_a_validation_saves_the_end_of_the_epoch(
     "words",
     [
         ("--recipe", "finetune", "--batch-size", "9", "--freeze", "stem", "--layer-decay", "0.7"),
+        (
+            *("--optimizer", "adamw", "--lr", "0.01", "--freeze", "stem", "--layer-decay", "0.7"),
+            *("--auto-augment", "trivial", "--color-jitter", "brightness=0.4,saturation=0.2"),
+        ),
+        pytest.param(
+            (
+                *("--auto-augment", "rand", "--crop-kind", "RandomResizedCrop"),
+                *("--crop-scale", "0.3,0.9", "--crop-ratio", "0.8,1.6", "--pca-lighting", "0.1"),
+            ),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             ("--class-weights", "balanced", "--patience", "1", "--lr", "1e-4", "--clip", "0.5"),
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            ("--precision", "fp16", "--channels-last", "--save-memory", "--crop-kind", "sized"),
+            (
+                "--precision",
+                "fp16",
+                "--channels-last",
+                "--save-memory",
+                "--crop-kind",
+                "RandomResizedCrop",
+            ),
             marks=pytest.mark.slow,
         ),
     ],
-    ids=["finetune", "weights", "fp16"],
+    ids=["finetune", "adamw", "rand", "weights", "fp16"],
 )
 def test_every_option_goes_on_bit_for_bit_with_other_readers(
     root: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
@@ -250,6 +252,44 @@ def test_every_option_goes_on_bit_for_bit_with_other_readers(
     for name in ("last.safetensors", "best.safetensors"):
         assert_same_tensors(root / output / name, root / f"{output}_whole" / name)
     assert rows(root / output) == rows(root / f"{output}_whole")
+
+
+def in_first_form(identity: dict[str, Any], progress: dict[str, Any]) -> None:
+    """Rename the fields of a state as its first form had them."""
+    recipe = identity["recipe"]
+    recipe["rate"], recipe["rate_batch"] = recipe.pop("lr"), recipe.pop("lr_batch_size")
+    for name in ("optimizer", "betas", "eps"):
+        del recipe[name]
+    changes = recipe["augmentation"]
+    recipe["augmentation"] = {
+        "crop": "padded",
+        "area": 0.08,
+        "padding": changes["padding"],
+        "jitter": changes["brightness"],
+        "lighting": changes["pca_lighting"],
+        "flip": changes["flip"],
+    }
+    for row in progress["history"]:
+        row["rate"] = row.pop("lr")
+
+
+def test_state_of_the_first_form_goes_on_bit_for_bit(
+    root: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_here(root, monkeypatch, "older", *OPTIONS, stop_at="epoch", times=10)
+    path = root / "older" / "state.safetensors"
+    with safe_open(path, framework="numpy") as file:
+        facts, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    assert facts["form"] == "resnext-train state 2"
+    identity, progress = json.loads(facts["identity"]), json.loads(facts["progress"])
+    assert len(progress["history"]) == 1
+    in_first_form(identity, progress)
+    facts |= {"identity": json.dumps(identity), "progress": json.dumps(progress)}
+    save_file(tensors, path, {**facts, "form": "resnext-train state 1"})
+    assert_refused(run(root, *tiny("older", *OPTIONS, "--resume", "--lr", "1")), "lr 0.1, this")
+    done = run(root, *tiny("older", *OPTIONS, "--resume"))
+    assert done.returncode == 0, done.stderr
+    assert_as_whole(root / "older", whole)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
@@ -445,12 +485,12 @@ def test_run_that_is_there_is_not_overwritten(root: Path, whole: Path) -> None:
     ("words", "part"),
     [
         (("--seed", "1"), "the saved run has seed 0, this command 1 (--seed)"),
-        (("--lr", "0.5"), "the saved run has recipe rate 0.1, this command 0.5 (--lr)"),
+        (("--lr", "0.5"), "the saved run has recipe lr 0.1, this command 0.5 (--lr)"),
         (("--val-data", "data/train"), "number of validation images 21, this command 48"),
         (("--preprocessing", "other.toml"), "preprocessing std 1 0.25, this command 0.5"),
         (("--init", "other.safetensors"), "first weights"),
     ],
-    ids=["seed", "rate", "images", "preprocessing", "weights"],
+    ids=["seed", "lr", "images", "preprocessing", "weights"],
 )
 def test_state_of_another_run_is_refused(
     root: Path, whole: Path, words: tuple[str, ...], part: str

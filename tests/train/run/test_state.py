@@ -22,7 +22,7 @@ from train.step.loss import DivergedError
 SCORE = {"images": 10, "top1_correct": 5, "top5_correct": 9, "loss": 0.25}
 ROW = {
     "epoch": 1,
-    "rate": 0.1,
+    "lr": 0.1,
     "train": {"images": 16, "loss": 1.5, "wrong": 9, "gradient_norm": 2.0},
     "seconds": 1.25,
     "images_per_second": 12.8,
@@ -50,7 +50,7 @@ def state() -> State:
         identity={"seed": 1, "recipe": {"epochs": 3, "augmentation": {"flip": 0.5}}},
         progress=progress(),
         network={"conv1.weight": np.ones((2, 3), np.float32), "n": np.array(7, np.int64)},
-        momentum={"conv1.weight": np.full((2, 3), 0.5, np.float32)},
+        optimizer={"momentum": {"conv1.weight": np.full((2, 3), 0.5, np.float32)}},
         average={"conv1.weight": np.zeros((2, 3), np.float32), "n": np.array(7, np.int64)},
         scaler={"scaler": SCALE, "skipped": 2},
         decisions=np.array([1, 0, 2], np.int32),
@@ -63,8 +63,12 @@ def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
     expected = state()
     assert found.progress == expected.progress
     assert (found.identity, found.scaler) == (expected.identity, expected.scaler)
-    for kind in ("network", "momentum", "average"):
-        one, other = getattr(found, kind), getattr(expected, kind)
+    assert found.optimizer.keys() == {"momentum"}
+    for one, other in (
+        (found.network, expected.network),
+        (found.optimizer["momentum"], expected.optimizer["momentum"]),
+        (found.average, expected.average),
+    ):
         assert one.keys() == other.keys()
         for name in one:
             assert one[name].dtype == other[name].dtype
@@ -73,14 +77,16 @@ def test_state_comes_back_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
 
 
-@pytest.mark.parametrize("kind", ["network", "momentum", "average"])
+@pytest.mark.parametrize("kind", ["network", "optimizer", "average"])
 def test_state_that_is_not_finite_is_not_written(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "state.safetensors"
     state().save(path)
     before = path.read_bytes()
     bad = np.array([[1, np.nan, 3], [4, 5, 6]], np.float32)
+    named = {"conv1.weight": bad}
+    tensors = {"exp_avg_sq": named} if kind == "optimizer" else named
     with pytest.raises(DivergedError, match=r"conv1\.weight: finite weights expected"):
-        replace(state(), **{kind: {"conv1.weight": bad}}).save(path)
+        replace(state(), **{kind: tensors}).save(path)
     assert path.read_bytes() == before
 
 
@@ -105,7 +111,7 @@ def test_checkpoint_is_no_state(tmp_path: Path) -> None:
 )
 def test_state_with_a_damaged_place_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.safetensors"
-    facts = {"form": "resnext-train state 1", "identity": "{}", "scaler": "{}", "progress": text}
+    facts = {"form": "resnext-train state 2", "identity": "{}", "scaler": "{}", "progress": text}
     save_file({"best/decisions": np.zeros(0, np.int32)}, path, facts)
     with pytest.raises(StateError, match="damaged"):
         State.load(path)
@@ -155,7 +161,7 @@ def test_state_of_another_shape_is_refused(
         where = where[key]
     where[place[-1]] = value
     header = {name: json.dumps(fact) for name, fact in facts.items()}
-    save_file({"x": np.zeros(1)}, path, header | {"form": "resnext-train state 1"})
+    save_file({"x": np.zeros(1)}, path, header | {"form": "resnext-train state 2"})
     with pytest.raises(StateError, match="damaged"):
         State.load(path)
 
@@ -164,7 +170,7 @@ def test_state_of_another_shape_is_refused(
 def test_state_that_is_nested_too_deeply_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "state.safetensors"
     facts = {
-        "form": "resnext-train state 1",
+        "form": "resnext-train state 2",
         "identity": "{}",
         "progress": json.dumps(progress().to_fields()),
         "scaler": json.dumps({"scaler": {}, "skipped": 0}),
@@ -203,9 +209,11 @@ def test_state_without_the_number_of_images_is_told_by_their_checksum(tmp_path: 
 @pytest.mark.parametrize(
     ("field", "option"),
     [
-        ("rate", "--lr"),
+        ("lr", "--lr"),
         ("batch_size", "--batch-size"),
-        ("rate_batch", "--lr"),
+        ("lr_batch_size", "--lr"),
+        ("pca_lighting", "--pca-lighting"),
+        ("contrast", "--color-jitter"),
         ("name", "--recipe"),
     ],
 )

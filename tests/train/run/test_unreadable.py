@@ -12,6 +12,7 @@ import pytest
 from safetensors import safe_open
 
 from tests.support import warm
+from tests.support.noisy_pictures import write_noisy
 from tests.support.ports import free_port
 from tests.support.train_runs import assert_refused, assert_same_tensors, run, tiny, write_data
 
@@ -42,7 +43,7 @@ def place(folder: Path) -> tuple[int, int]:
 
 def listed(folder: Path) -> list[tuple[str, str]]:
     lines = (folder / "unreadable.jsonl").read_text().splitlines()
-    return [(row["part"], row["image"]) for row in map(json.loads, lines)]
+    return [(row["split"], row["image"]) for row in map(json.loads, lines)]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,21 @@ def test_check_of_a_run_that_goes_on_names_every_image_first(root: Path, whole: 
     )
     assert len(listed(root / "late")) == 3
     assert_same_tensors(root / "late" / "last.safetensors", whole / "last.safetensors")
+
+
+@pytest.mark.parametrize("check", ["--check", "--no-check"])
+def test_warnings_of_libraries_are_told_once_in_a_training(
+    root: Path, tmp_path: Path, check: str
+) -> None:
+    data = shutil.copytree(root / "data", tmp_path / "data")
+    for part in ("train", "val"):
+        write_noisy(data / part / "ant" / "noisy.tif", side=300)
+    name = f"noisy{check}"
+    done = run(root, *tiny(name, "--data", data, "--workers", "1", check))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("libraries that decode pictures warned of") == 1
+    assert done.stderr.count("Fax4Decode: ") == 1
+    assert "the first: ant/noisy.tif: Fax4Decode: " in done.stderr
 
 
 def test_hint_of_weights_to_begin_with_names_a_file_that_is_there(root: Path, whole: Path) -> None:

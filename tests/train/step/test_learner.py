@@ -60,7 +60,7 @@ def learn(
     """Take some of the golden steps, one after the other."""
     learner = Learner(network, recipe, machine, Objective())
     for number in range(count):
-        learner.step([part(steps, number)], rate=RATE, weight=8, number=number + 1)
+        learner.step([part(steps, number)], lr=RATE, weight=8, number=number + 1)
     return learner
 
 
@@ -69,7 +69,7 @@ def test_five_steps_reproduce_torch7(
 ) -> None:
     learner = Learner(before(), GOLDEN, CPU, Objective())
     for number in range(5):
-        seen = learner.step([part(steps, number)], rate=RATE, weight=8, number=number + 1)
+        seen = learner.step([part(steps, number)], lr=RATE, weight=8, number=number + 1)
         assert seen.loss / 8 == pytest.approx(steps["losses"][number], rel=1e-5)
         assert seen.norm == pytest.approx(steps["grad_norms"][number], rel=1e-3)
     after = convert.load(unpack(SGD / "after.t7.xz", tmp_path)).tensors
@@ -86,7 +86,7 @@ def test_channels_last_stays_near_torch7(
 ) -> None:
     learner = Learner(before(), replace(GOLDEN, channels_last=True), CPU, Objective())
     for number in range(5):
-        seen = learner.step([part(steps, number)], rate=RATE, weight=8, number=number + 1)
+        seen = learner.step([part(steps, number)], lr=RATE, weight=8, number=number + 1)
         assert seen.loss / 8 == pytest.approx(steps["losses"][number], rel=1e-4)
 
 
@@ -121,7 +121,7 @@ def test_two_parts_give_the_gradient_of_the_whole_where_batch_norm_is_frozen(
     whole = learn(before(), steps, recipe, count=1)
     halves = Learner(before(), recipe, CPU, Objective())
     parts = [part(steps, 0, slice(5)), part(steps, 0, slice(5, 8))]
-    seen = halves.step(parts, rate=RATE, weight=8, number=1)
+    seen = halves.step(parts, lr=RATE, weight=8, number=1)
     assert seen.images == 8
     assert seen.loss / 8 == pytest.approx(steps["losses"][0], rel=1e-2)
     assert_close(halves, whole, 1e-6)
@@ -153,7 +153,7 @@ def test_layer_decay_gives_each_block_a_part_of_the_next_ones_rate(
     names = {id(p): name for name, p in learner.network.named_parameters()}
     factors = {
         names[id(p)].rsplit(".", 1)[0]: group["factor"]
-        for group in learner.optimiser.param_groups
+        for group in learner.optimizer.param_groups
         for p in group["params"]
     }
     expected = {"fc": 1.0, "layer3.0.conv2": 0.5, "layer2.0.bn1": 0.25, "layer1.0.conv1": 0.125}
@@ -162,7 +162,7 @@ def test_layer_decay_gives_each_block_a_part_of_the_next_ones_rate(
 
 
 def test_every_parameter_decays(before: Callable[[], ResNeXt]) -> None:
-    groups = Learner(before(), GOLDEN, CPU, Objective()).optimiser.param_groups
+    groups = Learner(before(), GOLDEN, CPU, Objective()).optimizer.param_groups
     assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [
         (len(list(before().parameters())), 5e-4)
     ]
@@ -175,7 +175,7 @@ def test_clipping_bounds_the_step(
     network = before()
     start = [p.detach().clone() for p in network.parameters()]
     learner = Learner(network, recipe, CPU, Objective())
-    seen = learner.step([part(steps, 0)], rate=RATE, weight=8, number=1)
+    seen = learner.step([part(steps, 0)], lr=RATE, weight=8, number=1)
     assert seen.norm == pytest.approx(steps["grad_norms"][0], rel=1e-3)
     moved = torch.cat([(p - q).flatten() for p, q in zip(network.parameters(), start, strict=True)])
     assert float(moved.detach().norm()) == pytest.approx(0.5 * RATE, rel=1e-4)
@@ -189,7 +189,7 @@ def test_loss_that_is_not_finite_stops_and_leaves_the_weights(
     bad = part(steps, 1)
     bad.inputs[0, 0, 0, 0] = torch.inf
     with pytest.raises(DivergedError, match=r"step 2: a finite loss expected, found loss nan"):
-        learner.step([bad], rate=RATE, weight=8, number=2)
+        learner.step([bad], lr=RATE, weight=8, number=2)
     parameters = dict(learner.network.named_parameters())
     assert all(torch.equal(kept[name], parameters[name]) for name in parameters)
 
@@ -200,7 +200,7 @@ def test_step_begun_ahead_is_judged_when_it_is_looked_at(
     late = replace(CPU, ahead=1)
     learner = Learner(before(), GOLDEN, late, Objective())
     begun = [
-        learner.start([part(steps, number)], rate=RATE, weight=8, number=number + 1)
+        learner.start([part(steps, number)], lr=RATE, weight=8, number=number + 1)
         for number in range(3)
     ]
     for number, each in enumerate(begun):
@@ -210,7 +210,7 @@ def test_step_begun_ahead_is_judged_when_it_is_looked_at(
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     bad = part(steps, 1)
     bad.inputs[0, 0, 0, 0] = torch.inf
-    failing = learner.start([bad], rate=RATE, weight=8, number=4)
+    failing = learner.start([bad], lr=RATE, weight=8, number=4)
     with pytest.raises(DivergedError, match=r"step 4: a finite loss expected, found loss nan"):
         learner.finish(failing)
 
@@ -221,7 +221,7 @@ def test_lower_precision_stays_near_torch7(
 ) -> None:
     learner = Learner(before(), replace(GOLDEN, precision=precision), CPU, Objective())
     for number in range(2):
-        seen = learner.step([part(steps, number)], rate=RATE, weight=8, number=number + 1)
+        seen = learner.step([part(steps, number)], lr=RATE, weight=8, number=number + 1)
         assert seen.loss / 8 == pytest.approx(steps["losses"][number], rel=0.05)
     assert {p.dtype for p in learner.network.parameters()} == {torch.float32}
 
@@ -233,13 +233,13 @@ def test_half_precision_skips_a_step_and_halves_its_scale(
     start = [p.detach().clone() for p in learner.network.parameters()]
     bad = part(steps, 0)
     bad.inputs[:] = torch.inf
-    learner.step([bad], rate=RATE, weight=8, number=1)
+    learner.step([bad], lr=RATE, weight=8, number=1)
     assert learner.scaler.get_scale() == 2.0**15
     assert all(torch.equal(p, q) for p, q in zip(learner.network.parameters(), start, strict=True))
     for number in range(2, 21):
-        learner.step([bad], rate=RATE, weight=8, number=number)
+        learner.step([bad], lr=RATE, weight=8, number=number)
     with pytest.raises(DivergedError, match="step 21: a finite loss expected, found loss nan"):
-        learner.step([bad], rate=RATE, weight=8, number=21)
+        learner.step([bad], lr=RATE, weight=8, number=21)
 
 
 def test_steps_that_half_precision_leaves_out_count_in_a_row_only(
@@ -250,8 +250,8 @@ def test_steps_that_half_precision_leaves_out_count_in_a_row_only(
     bad.inputs[0, 0, 0, 0] = torch.inf
     for _ in range(2):
         for number in range(20):
-            learner.step([bad], rate=RATE, weight=8, number=number)
-        learner.step([part(steps, 0)], rate=RATE, weight=8, number=20)
+            learner.step([bad], lr=RATE, weight=8, number=number)
+        learner.step([part(steps, 0)], lr=RATE, weight=8, number=20)
     assert learner.skipped == 0
 
 
@@ -278,7 +278,7 @@ def test_average_follows_the_weights_with_a_warm_up(
     learner = Learner(before(), replace(GOLDEN, ema=0.99), CPU, Objective())
     expected = {n: t.double().clone() for n, t in learner.network.state_dict().items()}
     for number in range(3):
-        learner.step([part(steps, number)], rate=RATE, weight=8, number=number + 1)
+        learner.step([part(steps, number)], lr=RATE, weight=8, number=number + 1)
         kept = (2 + number) / (11 + number)  # (1 + n) / (10 + n), still below 0.99
         for name, tensor in learner.network.state_dict().items():
             mixed = kept * expected[name] + (1 - kept) * tensor.double()
@@ -321,7 +321,7 @@ def test_mixed_picture_is_decided_rightly_where_its_larger_part_is(
     labels = shown if share >= 0.5 else shown.flip(0)
     learner = Learner(before(), GOLDEN, CPU, Objective())
     mixed = MicroBatch(inputs=pair, labels=labels)
-    seen = learner.step([mixed], rate=RATE, weight=2, number=1, mix=Mixup(share=share))
+    seen = learner.step([mixed], lr=RATE, weight=2, number=1, mix=Mixup(share=share))
     assert seen.wrong == 0
 
 
@@ -339,7 +339,7 @@ def test_losses_and_mistakes_of_all_parts_are_added_up(
         loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
         parts.append(MicroBatch(inputs=half.inputs, labels=labels))
     learner = Learner(before(), GOLDEN, CPU, Objective())
-    seen = learner.step(parts, rate=RATE, weight=6, number=1)
+    seen = learner.step(parts, lr=RATE, weight=6, number=1)
     assert (seen.images, seen.wrong) == (6, 3)
     assert seen.loss == pytest.approx(loss, rel=1e-5)
 

@@ -1,12 +1,11 @@
 import json
-from math import comb
 from pathlib import Path
 
 import pytest
 
-from validate.ledger.comparison import compare, difference, exact_mcnemar, pairs, read_decided
+from validate.ledger.comparison import compare, difference, pairs, read_decided, run_name
 from validate.ledger.entries import Entry
-from validate.ledger.ledger import FORMAT, LedgerError, Stored, read_ledger
+from validate.ledger.stored import FORMAT, LedgerError, Stored, read_ledger
 
 RUN = {
     "network": "n",
@@ -98,11 +97,21 @@ def test_what_names_do_not_tell_of_two_runs_is_said() -> None:
         ('"runs": [{', '"runs": 5, "x": [{', "line 1: a description of each run expected"),
         ('"pipeline"', '"pipe"', "line 1: a description of each run expected"),
         ('{"scale": 256, "crop": 224}', "3", "line 1: a description of each run expected"),
-        ("[[2, 7]]", "[[2, 7], [2, 7]]", "line 3: the classes of 1 runs"),
+        (
+            '[[2, 7]], "confidence": [0.5]',
+            '[[2, 7], [2, 7]], "confidence": [0.5, 0.5]',
+            "line 3: the classes of 1 runs",
+        ),
+        ("[[2, 7]]", "[[2, 7], [2, 7]]", "found top5, confidence and fp32 of different numbers"),
+        ('"network": "n"', '"network": ["n"]', "line 1: a description of each run expected"),
+        ('"crops": 1', '"crops": 1e999', "line 1: a description of each run expected"),
         ("[[2, 7]]", "[[]]", "line 3: the classes of 1 runs"),
         ('"q"', '"p"', "line 3: the classes of 1 runs for an image, once"),
     ],
-    ids=["no runs", "no pipeline", "no preprocessing", "too many", "no class", "twice"],
+    ids=[
+        *("no runs", "no pipeline", "no preprocessing", "too many", "too many classes"),
+        *("a list", "infinity", "no class", "twice"),
+    ],
 )
 def test_ledger_that_was_changed_by_hand_is_not_compared(
     tmp_path: Path, old: str, new: str, message: str
@@ -117,25 +126,20 @@ def test_ledger_that_was_changed_by_hand_is_not_compared(
         read_decided(path)
 
 
+def test_values_of_a_ledger_are_shown_in_part() -> None:
+    huge = {"network": "n" * 5000, "preprocessing": {"scale": 10**4000, "k" * 5000: [[1]] * 5000}}
+    one, two = {**RUN, **huge}, {**RUN, "preprocessing": {"scale": "2" * 5000}}
+    assert len(run_name(one)) < 300
+    text = difference(one, two)
+    assert text is not None
+    assert len(text) <= 200
+    assert text.startswith("scale a whole number of about 4,000 digits and '222")
+
+
 def test_one_ledger_with_one_run_has_nothing_to_compare(tmp_path: Path) -> None:
     one = ledger(tmp_path / "a", [("p", 1, (1,))])
     with pytest.raises(LedgerError, match="one run only; name a second ledger"):
         pairs(one, one)
-
-
-# Source of 0.125 and 0.0215: the binomial distribution's table, n = 4 and n = 10, p = 1/2.
-@pytest.mark.parametrize(
-    ("lost", "gained", "p"),
-    [(0, 0, 1.0), (0, 1, 1.0), (4, 0, 0.125), (1, 9, 0.021484375), (5, 5, 1.0), (6, 5, 1.0)],
-)
-def test_exact_mcnemar_equals_the_table(lost: int, gained: int, p: float) -> None:
-    assert exact_mcnemar(lost, gained) == p
-    assert exact_mcnemar(gained, lost) == p
-
-
-def test_exact_mcnemar_of_many_images_equals_the_plain_sum() -> None:
-    tail = sum(comb(1500, k) for k in range(701))
-    assert exact_mcnemar(700, 800) == 2 * tail / 2**1500
 
 
 def test_entry_keeps_what_it_says_on_its_way_through_json() -> None:

@@ -9,7 +9,8 @@ import pytest
 from resnext.inference.plan import Plan, make_plan
 from tests.support.golden import ROOT
 from validate.ledger.entries import Entry
-from validate.ledger.ledger import Ledger, LedgerError, read_ledger
+from validate.ledger.ledger import Ledger
+from validate.ledger.stored import LedgerError, read_ledger
 
 IDENTITY = {"data": {"sha256": "ab"}, "runs": [{"network": "n", "crops": 1}], "settings": {}}
 PLAN = make_plan(5, limit=None, seed=0, batch_size=2)
@@ -134,6 +135,81 @@ def test_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path, content: byt
     assert "a ledger of resnext-validate expected" in refused(path, IDENTITY)
 
 
+DECIDED = {"batch": 1, "image": "x", "label": 1, "top5": [[1, 9]], "confidence": [0.5]}
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"batch": None}, "batch None"),
+        ({"batch": -1}, "batch -1"),
+        ({"batch": 1.0}, "batch 1.0"),
+        ({"batch": True}, "batch True"),
+        ({"batch": 10**4000}, "batch a whole number of about 4,000 digits"),
+        ({"image": 7}, "image 7"),
+        ({"image": ["x"]}, "image ['x']"),
+        ({"label": "1"}, "label '1'"),
+        ({"label": 2**63}, "label 9223372036854775808"),
+        ({"top5": None}, "top5 None"),
+        ({"top5": [1, 9]}, "top5 1"),
+        ({"top5": [[1, "9"]]}, "top5 '9'"),
+        ({"top5": {"1": 9}}, "top5 {'1': 9}"),
+        ({"confidence": ["0.5"]}, "confidence '0.5'"),
+        ({"confidence": [float("nan")]}, "confidence nan"),
+        ({"confidence": 0.5}, "confidence 0.5"),
+        ({"confidence": []}, "top5, confidence and fp32 of different numbers of runs"),
+        ({"fp32": 1}, "fp32 1"),
+        ({"fp32": [[1]]}, "fp32 [1]"),
+        ({"fp32": [1, 2]}, "top5, confidence and fp32 of different numbers of runs"),
+        ({"form": ["CMYK"]}, "form ['CMYK']"),
+        ({"form": 4}, "form 4"),
+        ({"failure": 4}, "failure 4"),
+        ({"failure": {"deep": {"deep": {"deep": {"deep": {}}}}}}, "failure {'deep': {'deep': {"),
+        ({"failure": ["long"] * 5000}, "failure ['long', 'long', "),
+        ({"batch_size": 0}, "batch_size 0"),
+        ({"batch_size": "2"}, "batch_size '2'"),
+    ],
+)
+def test_value_of_another_type_is_named_when_a_ledger_is_opened(
+    tmp_path: Path, change: dict[str, object], found: str
+) -> None:
+    path = tmp_path / "l"
+    write(path, 0)
+    path.write_text(path.read_text() + json.dumps({**DECIDED, **change}) + "\n")
+    messages = [refused(path, IDENTITY)]
+    with pytest.raises(LedgerError) as caught:
+        read_ledger(path)
+    for text in (*messages, str(caught.value)):
+        assert text.startswith(f"{path}: line 4: an image's decisions expected, found {found}")
+        assert text.endswith("the file was damaged: remove it to measure anew")
+        assert len(text) < 500
+
+
+def test_line_that_is_nested_too_deeply_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    write(path, 0)
+    deep = b'{"batch": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+    path.write_bytes(path.read_bytes() + deep)
+    assert "line 4: an image's decisions expected" in refused(path, IDENTITY)
+
+
+@pytest.mark.parametrize("size", ["null", '"2"', "0", "-1", "1e999", "true", "[2]", "9" * 4000])
+def test_batch_size_of_another_type_is_named(tmp_path: Path, size: str) -> None:
+    path = tmp_path / "l"
+    identity = {**IDENTITY, "settings": {"batch_size": 2}}
+    with Ledger.open(path, identity, PLAN):
+        pass
+    text = path.read_text().replace('{"batch_size": 2}', f'{{"batch_size": {size}}}')
+    path.write_text(text)
+    if size == "null":
+        with Ledger.open(path, identity, PLAN) as ledger:
+            assert ledger.batches == 0
+        return
+    message = refused(path, identity)
+    assert "line 1: a batch_size of 1 or more expected, found" in message
+    assert len(message) < 400
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -150,6 +226,53 @@ def test_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
     write(path, 0)
     path.write_bytes(path.read_bytes() + line + b"\n")
     assert "line 4: an image's decisions expected" in refused(path, IDENTITY)
+
+
+def sized(size: int) -> dict[str, object]:
+    return {**IDENTITY, "settings": {"batch_size": size}}
+
+
+def test_ledger_goes_on_with_batches_of_another_size(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    plan = make_plan(11, limit=None, seed=0, batch_size=4)
+    with Ledger.open(path, sized(4), plan) as ledger:
+        ledger.append([*batch(0, plan), *batch(1, plan)[:3]])  # the second was cut off
+    small = make_plan(11, limit=None, seed=0, batch_size=3)
+    with Ledger.open(path, sized(3), small) as ledger:
+        assert (ledger.batches, ledger.sizes) == (1, {4: 4})
+        rest = small.after(images=4, batches=1)
+        assert [rest.batch(n).tolist() for n in range(1, rest.batches)] == [
+            [4, 5, 6],
+            [7, 8, 9],
+            [10],
+        ]
+        ledger.append([*batch(1, rest), *batch(2, rest)[:2]])
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0]["settings"] == {"batch_size": 4}
+    assert [(row["image"], row["batch"], row.get("batch_size")) for row in lines[1:]] == [
+        *((f"é{n}", 0, None) for n in range(4)),
+        *((f"é{n}", 1, 3) for n in (4, 5, 6)),
+        *((f"é{n}", 2, 3) for n in (7, 8)),
+    ]
+    with Ledger.open(path, sized(4), plan) as ledger:  # and back
+        assert (ledger.batches, ledger.sizes) == (2, {4: 4, 3: 3})
+        rest = plan.after(images=7, batches=2)
+        assert rest.batches == 3
+        assert rest.batch(2).tolist() == [7, 8, 9, 10]
+        ledger.append(batch(2, rest))
+    assert "batch_size" not in json.loads(path.read_text().splitlines()[-1])
+    with Ledger.open(path, sized(5), make_plan(11, limit=None, seed=0, batch_size=5)) as ledger:
+        assert (ledger.batches, ledger.sizes) == (3, {4: 8, 3: 3})
+
+
+def test_batch_of_two_sizes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    with Ledger.open(path, sized(2), PLAN) as ledger:
+        ledger.append(batch(0))
+    lines = path.read_text().splitlines(keepends=True)
+    lines[2] = json.dumps({**json.loads(lines[2]), "batch_size": 3}) + "\n"
+    path.write_text("".join(lines))
+    assert "batch 0 expected from line 2 on" in refused(path, sized(2))
 
 
 def test_batches_in_another_order_are_refused(tmp_path: Path) -> None:
@@ -205,6 +328,14 @@ def test_pipe_is_no_ledger(tmp_path: Path) -> None:
     with (
         pytest.raises(LedgerError, match="found a device or a pipe"),
         Ledger.open(tmp_path / "l", IDENTITY, PLAN),
+    ):
+        pass
+
+
+def test_folder_is_no_ledger(tmp_path: Path) -> None:
+    with (
+        pytest.raises(LedgerError, match="an ordinary file expected, found a folder; name another"),
+        Ledger.open(tmp_path, IDENTITY, PLAN),
     ):
         pass
 

@@ -123,6 +123,7 @@ def test_json_has_the_images_the_failures_and_the_rest() -> None:
         "exit_meaning": "images could not be read, so the set is not whole",
         "open": [],
         "notes": ["pets/val: 2 entries ignored", "l: 3 of 6 images are <there> already"],
+        "trained_on": [],
         "pipelines_compared": [
             {
                 "checkpoint": "nets/x.t7",
@@ -260,8 +261,10 @@ def read_back(report: Report) -> list[dict[str, str]]:
 
 def test_csv_has_a_row_for_each_image_and_run_in_the_order_of_the_set() -> None:
     rows = read_back(sample_report())
+    changed = {IDS[1]: '\'=cmd|"x",y.png', IDS[4]: r"c/new\nline|`*.png"}
+    written = [changed.get(image, image) for image in IDS]
     assert [(row["pipeline"], row["image"]) for row in rows] == [
-        (pipeline, image) for pipeline in ("torch7", "pil") for image in IDS
+        (pipeline, image) for pipeline in ("torch7", "pil") for image in written
     ]
     assert [row["top1"] for row in rows] == [*"01112", "", *"01102", ""]
 
@@ -269,7 +272,7 @@ def test_csv_has_a_row_for_each_image_and_run_in_the_order_of_the_set() -> None:
 def test_csv_row_holds_the_decision() -> None:
     rows = read_back(sample_report())
     assert rows[1] == {
-        "image": '=cmd|"x",y.png',
+        "image": '\'=cmd|"x",y.png',
         "label": "0",
         "label_name": "cat",
         "checkpoint": "nets/x.t7",

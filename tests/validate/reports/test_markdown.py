@@ -14,7 +14,8 @@ def test_markdown_begins_with_the_verdict_and_the_claims() -> None:
 # ❌ Not reproduced: 1 of 2 claims does not hold. Under pil the top-1 error is 20.00 points \
 (1 image) above that under torch7.
 
-5 images of pets/val (a sample of 6), 3.0 images/s, cpu, fp32
+5 images of pets/val (a sample of 6), 3.0 images/s, cpu, fp32; exit code 1: a claim that was \
+judged does not hold
 
 | network | error | pipeline | correct | measured % | 95 % interval | published % | difference \
 | verdict | source |

@@ -80,7 +80,8 @@ def test_page_tells_images_time_and_settings(page: Page) -> None:
         "Settings device cpu precision fp32 tf32 false limit none Versions python 3.11.9",
         "resnext-validate --data pets/val '```' nets/x.t7",
         "It ended with exit code 2: images could not be read",
-        "scale 256, crop 224, mean 0.485 0.456 0.406, std 0.229 0.224 0.225 " + "ab" * 32,
+        "scale 256, crop 224, mean 0.485 0.456 0.406, std 0.229 0.224 0.225 (of pixels 0..1) "
+        + "ab" * 32,
     ):
         assert part in page.text
 
@@ -150,7 +151,10 @@ def test_page_of_nothing_read_has_its_parts() -> None:
     result = replace(report.results[0], counts=Counts(), judgements=())
     timing = replace(report.timing, images=0, wall=0.0)
     page = Page(to_page(replace(report, results=(result,), decisions=empty, timing=timing)))
-    assert "Incomplete: 6 images could not be read. Measured; 1 claim made in" in page.text
+    assert (
+        "Incomplete: 6 images could not be read. Nothing judged: 1 claim was made with 10"
+        in page.text
+    )
     assert "every decision came from the ledger" in page.text
 
 

@@ -9,6 +9,7 @@ from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import IMAGENET
 from resnext.published import Claim, Metric
 from tests.support.sample_report import sample_report
+from tests.support.terminal import terminal
 from validate.reports.sentences import exit_code, exit_meaning, headline, outcome, remarks
 from validate.reports.table import print_table, to_table
 from validate.verdicts.claim_groups import open_claims
@@ -92,6 +93,51 @@ def test_table_shows_pipelines_beside_each_other_and_folds_the_source_at_80_colu
     ]
 
 
+def test_table_without_claims_has_no_columns_for_them() -> None:
+    assert printed(result(), result(network="mine")) == [
+        "network      correct  error %",
+        "-----------------------------",
+        "resnext_50_32x4d",
+        "  top-1  38550/50000    22.90",
+        "  top-5  46490/50000     7.02",
+        "mine",
+        "  top-1  38550/50000    22.90",
+        "  top-5  46490/50000     7.02",
+    ]
+
+
+def test_table_that_is_wider_than_the_terminal_is_sentences_broken_at_words() -> None:
+    other = Counts(images=50000, top1_correct=38200)
+    pair = (result(FAILED), result(counts=other, pipeline=Pipeline.PIL))
+    assert printed(*pair, width=60) == [
+        "resnext_50_32x4d",
+        "  top-1 torch7: 38550/50000 correct, error 22.90 %, claim",
+        "    22.2 %, not reproduced, ResNeXt README",
+        "  top-1 pil: 38200/50000 correct, error 23.60 %, claim 22.2",
+        "    %, 1.40 above",
+        "  top-5 torch7: 46490/50000 correct, error 7.02 %",
+        "  top-5 pil: 0/50000 correct, error 100.00 %",
+    ]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_lines_on_a_terminal_break_at_words(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = replace(sample_report(gone=False), results=(result(FAILED, REPRODUCED),))
+    with terminal(columns) as screen:
+        for name, value in screen.environment.items():
+            monkeypatch.setenv(name, value)
+        with open(screen.side, "w", closefd=False) as stdout, monkeypatch.context() as patch:
+            patch.setattr("sys.stdout", stdout)
+            print_table(report)
+        lines = screen.lines()
+    assert max(map(len, lines)) <= columns
+    text = (
+        "resnext_50_32x4d: top-1 error 22.90 is 0.70 points (350 images) above the 22.2 of ResNeXt "
+        "README"
+    )
+    assert text in " ".join(" ".join(lines).split())
+
+
 def test_table_names_crops_and_precision_where_they_are_not_the_usual() -> None:
     lines = printed(result(crops=10, precision="bf16"), result())
     assert lines[2] == "resnext_50_32x4d, 10 crops, bf16"
@@ -148,11 +194,12 @@ def test_remarks_say_what_a_faster_precision_changed() -> None:
 
 def test_remarks_compare_pipelines_and_name_each_unjudged_claim_once() -> None:
     other = Counts(images=50000, top1_correct=38200, top5_correct=46490)
-    shift, unjudged = remarks([result(), result(counts=other, pipeline=Pipeline.PIL)])
+    shift, nothing, unjudged = remarks([result(), result(counts=other, pipeline=Pipeline.PIL)])
     assert shift == (
         "resnext_50_32x4d: top-1 error under pil is 0.70 points (350 images) "
         "above that under torch7"
     )
+    assert nothing == "resnext_50_32x4d: nothing judged: 1 claim was made with 10 crops"
     assert unjudged.endswith("20.1 (a README) is not judged: it was measured with 10 crops")
 
 
@@ -167,7 +214,7 @@ def test_headline_says_first_what_decides() -> None:
 @pytest.mark.parametrize(
     ("judgements", "text"),
     [
-        ((), "Measured; 1 claim made in another way was not judged."),
+        ((), "Nothing judged: 1 claim was made with 10 crops."),
         ((REPRODUCED,), "Reproduced: the claim holds."),
         ((REPRODUCED,) * 3, "Reproduced: all 3 claims hold."),
         ((REPRODUCED, PART), "Reproduced: the claim holds; no verdict on 1 more."),

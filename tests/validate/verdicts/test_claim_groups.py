@@ -20,3 +20,13 @@ def test_many_claims_of_a_network_take_linear_time() -> None:
     assert time.process_time() - begin < 5
     assert [each.claim for each in blocks] == [each.claim for each in many]
     assert {each.lines[0].verdict for each in blocks} == {one.verdict}
+
+
+def test_runs_that_have_a_claim_of_their_own_are_not_compared_with_another() -> None:
+    first, second = sample_report().results
+    own = replace(first.judgements[0], claim=replace(first.judgements[0].claim, pipeline="pil"))
+    (group,) = grouped([first, replace(second, judgements=(own,), unjudged=())])
+    top1 = [block for block in group.blocks() if block.claim is not None]
+    pipelines = [[line.result.run.pipeline for line in block.lines] for block in top1]
+    assert pipelines == [["torch7"], ["torch7"], ["pil"]]
+    assert all(line.verdict is not None for block in top1 for line in block.lines)

@@ -39,6 +39,31 @@ def test_tolerance_is_a_unit_of_the_last_digit_and_a_twentieth(
     assert tolerance(value) == points
 
 
+@pytest.mark.parametrize(
+    ("value", "own", "points"),
+    [
+        ("22.2", Fraction(1, 2), Fraction(55, 100)),
+        ("22", Fraction(0), Fraction(1, 2)),
+        ("24.01", Fraction(0), Fraction(5, 1000)),
+    ],
+)
+def test_tolerance_of_its_own_comes_on_top_of_rounding(
+    value: str, own: Fraction, points: Fraction
+) -> None:
+    assert tolerance(value, own) == points
+
+
+@pytest.mark.parametrize(
+    ("wrong", "verdict"),
+    [(11375, "reproduced"), (11376, "not reproduced"), (10825, "reproduced")],
+)
+def test_claim_with_a_tolerance_is_judged_by_it(wrong: int, verdict: str) -> None:
+    """0.55 points of 50,000 images are 275."""
+    counts = Counts(images=50000, top1_correct=50000 - wrong, top5_correct=50000)
+    claim = replace(top1("22.2"), tolerance=Fraction(1, 2))
+    assert judge(claim, counts, complete=True).verdict == verdict
+
+
 # Of 50,000 images one point is 500, and so 0.15 points are 75 and 0.06 points 30. In binary
 # floating point 22.35 - 22.2 is more than 0.15, and 24.07 - 24.01 less than 0.06.
 @pytest.mark.parametrize(
@@ -257,7 +282,7 @@ def test_assumed_preprocessing_is_used_and_said(digits: Checkpoint) -> None:
     assert protocol.preprocessing == CIFAR10
     assert protocol.note is not None
     assert protocol.note.startswith("a/mine.t7: preprocessing assumed from the network's shape, ")
-    assert "crop 32, mean 125.3 123 113.9" in protocol.note
+    assert "crop 32, mean 125.3 123 113.9, std 63 62.1 66.7 (of pixels 0..255)" in protocol.note
     assert "'mine'" in protocol.note
 
 
@@ -295,3 +320,13 @@ def test_rows_that_apply_to_nothing_are_found(digits: Checkpoint) -> None:
     own = [row("mine"), row("mien")]
     protocol = choose(digits, Path("mine.t7"), own=own, published=[])
     assert unused(own, [protocol]) == ("mien",)
+
+
+def test_claim_is_judged_under_its_own_pipeline() -> None:
+    claims = (top1("22.2"), replace(top1("22.2"), pipeline="pil"))
+    for pipeline, judged, other in ((Pipeline.TORCH7, 0, 1), (Pipeline.PIL, 1, 0)):
+        judgements, unjudged = assess(claims, COUNTS, conditions(pipeline=pipeline))
+        assert [each.claim for each in judgements] == [claims[judged]]
+        assert [(each.claim, each.protocol) for each in unjudged] == [
+            (claims[other], f"the {claims[other].pipeline} pipeline")
+        ]

@@ -8,7 +8,7 @@ from resnext.inference.metrics import Counts
 from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import IMAGENET
 from resnext.published import Claim, Metric
-from validate import early_check
+from validate.verdicts import early_check
 from validate.verdicts.claims import Judgement, judge
 from validate.verdicts.diagnosis import diagnose
 from validate.verdicts.results import MeasuredRun
@@ -153,6 +153,102 @@ def test_causes_meet_where_they_are_said_to(
     failed = [judged(best, "20.00")]
     (found,) = diagnose(run, best.astype(np.int32), LABELS, classes=CLASSES, failed=failed)
     assert words in found
+
+
+def few(images: int, wrong: int, *, by: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Return answers and labels of images of ten classes; the first answers are wrong."""
+    labels = np.arange(images) % 10
+    return np.where(np.arange(images) < wrong, (labels + by) % 10, labels), labels
+
+
+@pytest.mark.parametrize(
+    ("images", "wrong_images", "claimed", "changes", "words"),
+    [
+        (32, 1, "0.00", {}, "1 image more is wrong than claimed: too few to tell a cause"),
+        (32, 2, "3.13", {}, "1 image more is wrong than claimed: too few to tell a cause"),
+        (360, 22, "4.17", {}, "7 images more are wrong than claimed: too few to tell a cause"),
+        # 2^-6 = 0.016 for seven images in one direction, 2^-7 = 0.008 for eight.
+        (360, 23, "4.17", {}, "8 images more are wrong than claimed: too few to tell a cause"),
+        # So many or more of 360 at 4.175 %: 0.0138 for 24 and 0.0069 for 25.
+        (360, 24, "4.17", {}, "9 images more are wrong than claimed: too few to tell a cause"),
+        (360, 25, "4.17", {}, MUCH),
+        (360, 8, "4.17", {}, "7 images fewer are wrong than claimed: too few to tell a cause"),
+        (360, 7, "4.17", {}, "less is wrong than was printed"),
+        (1000, 57, "5.00", {}, "7 images more are wrong than claimed: too few to tell a cause"),
+        (1000, 58, "5.00", {}, SCALED),
+        (1000, 58, "5.00", PIL, "the pixels differ"),
+        (1000, 57, "5.00", PIL, "7 images more are wrong than claimed: too few to tell a cause"),
+        (32, 1, "0.00", BF16, "a faster arithmetic"),
+        (100, 20, "20.5", {}, "the difference is less than one image"),
+        # Both of two images on one side of the label, at 10.05 %: 0.0101; three: 0.0010.
+        (2, 2, "10.0", {}, "2 images more are wrong than claimed: too few to tell a cause"),
+        # One of three is right, where half are claimed: no more than bad luck.
+        (3, 3, "50.0", {}, "2 images more are wrong than claimed: too few to tell a cause"),
+    ],
+)
+def test_cause_is_named_only_beyond_chance(
+    images: int, wrong_images: int, claimed: str, changes: dict[str, object], words: str
+) -> None:
+    best, labels = few(images, wrong_images)
+    run = replace(RUN, **changes)  # type: ignore[arg-type]
+    (found,) = diagnose(
+        run, best.astype(np.int32), labels, classes=10, failed=[judged(best, claimed, labels)]
+    )
+    assert words in found
+
+
+def test_claim_that_was_made_under_pil_does_not_blame_it() -> None:
+    best, labels = few(1000, 58)
+    failed = judged(best, "5.00", labels)
+    failed = replace(failed, claim=replace(failed.claim, pipeline="pil"))
+    run = replace(RUN, pipeline=Pipeline.PIL)
+    (found,) = diagnose(run, best.astype(np.int32), labels, classes=10, failed=[failed])
+    assert SCALED in found
+
+
+def test_class_that_really_has_most_images_is_no_favourite() -> None:
+    labels = np.where(np.arange(1000) < 600, 0, np.arange(1000) % 10)
+    best = np.where(np.arange(1000) < 700, 0, labels)
+    failed = [judged(best, "1.00", labels)]
+    (found,) = diagnose(RUN, best.astype(np.int32), labels, classes=10, failed=failed)
+    assert ONE_CLASS not in found
+
+
+NAMED = tuple(f"n{label:03}" for label in range(CLASSES))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [(None, "the labels count from one"), (NAMED, "a class folder was renamed, is missing")],
+)
+def test_folders_beside_their_labels_do_not_count_from_one(
+    names: tuple[str, ...] | None, words: str
+) -> None:
+    best = np.minimum(LABELS + 1, CLASSES - 1).astype(np.int32)
+    failed = [judged(best, "20.00")]
+    (found,) = diagnose(RUN, best, LABELS, classes=CLASSES, failed=failed, names=names)
+    assert BESIDE in found
+    assert words in found
+
+
+def test_renamed_folder_is_named() -> None:
+    """The folder of label 99 had the first name before."""
+    best = ((LABELS + 1) % CLASSES).astype(np.int32)
+    failed = [judged(best, "20.00")]
+    (found,) = diagnose(RUN, best, LABELS, classes=CLASSES, failed=failed, names=NAMED)
+    assert found.startswith(
+        "most answers are one class beside the label, and those of 'n099' are 'n000': the folder "
+        "of 'n099' seems to have been renamed"
+    )
+
+
+def test_claims_of_top_5_alone_allow_half_of_the_best_classes_to_be_wrong() -> None:
+    best, labels = few(100, 55, by=1)
+    failed = replace(judged(best, "40.0", labels).claim, metric=Metric.TOP5_ERROR)
+    counts = Counts(images=100, top1_correct=45, top5_correct=45)
+    judgement = judge(failed, counts, complete=True)
+    (found,) = diagnose(RUN, best.astype(np.int32), labels, classes=10, failed=[judgement])
+    assert BESIDE not in found
 
 
 def test_claims_that_hold_need_no_diagnosis() -> None:

@@ -410,3 +410,15 @@ def test_many_folders_take_time_in_proportion(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"found none in d0, d1, d10 and 9997 more, and 10000 deep"):
         open_images(path)
     assert time.monotonic() - begin < 10  # by the square it was a minute
+
+
+def test_member_larger_than_any_picture_is_not_read(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("a/x.jpg")
+    member.size = 1 << 40
+    path = tmp_path / "x.tar"
+    with path.open("wb") as file:
+        file.write(member.tobuf(tarfile.GNU_FORMAT))
+        file.truncate((1 << 40) + 512 * 20)  # of which the disk holds a block
+    images = open_images(str(path))
+    with pytest.raises(DataError, match=r"x.tar: a picture of at most 1073741824 bytes expected"):
+        images.reader.read(0)

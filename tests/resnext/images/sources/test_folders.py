@@ -223,3 +223,15 @@ def test_pictures_of_other_names_are_said(tmp_path: Path, form: str) -> None:
     assert "3 pictures not read, of formats not taken here (1 MPO, 1 JPE, 1 PJPEG): a/2.m" in notes
     assert "3 pictures not read, whose names have no suffix: a/jpeg, a/png, a/webp; add .j" in notes
     assert notes.endswith("1 ignored, hidden or no images: a/README")
+
+
+def test_file_larger_than_any_picture_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with (tmp_path / "a" / "x.jpg").open("wb") as file:
+        file.truncate(1 << 40)  # 1 TiB, of which the disk holds nothing
+    images = class_folders(tmp_path)
+    with pytest.raises(
+        DataError,
+        match=r"a/x.jpg: a picture of at most 1073741824 bytes expected, found 1099511627776$",
+    ):
+        images.reader.read(0)

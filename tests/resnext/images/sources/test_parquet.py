@@ -15,6 +15,7 @@ from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.sources import parquet
 from resnext.images.sources.opening import open_images
+from tests.support.golden import DATA
 from tests.support.image_forms import write_parquet
 
 
@@ -292,6 +293,78 @@ def test_more_rows_in_several_files_are_refused(
 def test_long_names_that_a_file_repeats_are_refused_at_once(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "x.parquet", rows(*["n" * 100_000] * 300))
     with pytest.raises(
-        DataError, match=r"names of at most 4096 letters expected, found one of 1000"
+        DataError, match=r"names of at most 4096 letters expected, found 5000200 bytes for 50$"
     ):
         open_images(str(path))
+    few = write_parquet(tmp_path / "few.parquet", rows("a" * 5000, "b"))
+    with pytest.raises(DataError, match=r"at most 4096 letters expected, found one of 5000$"):
+        open_images(str(few))
+
+
+def repeated(values: "pa.Array", count: int) -> "pa.DictionaryArray":
+    """Return an array that repeats some values, and is stored as it is, with each of them once."""
+    places = pa.array(np.arange(count) % len(values), pa.int32())
+    return pa.DictionaryArray.from_arrays(places, values)
+
+
+def write_repeated(path: Path, images: "pa.Array", names: "pa.Array", *, count: int) -> Path:
+    """Write a file whose rows repeat images and names, which it holds once."""
+    columns = [repeated(images, count), repeated(names, count)]
+    struct = pa.StructArray.from_arrays(columns, ["bytes", "path"])
+    table = pa.table({"image": struct, "label": np.zeros(count, np.int64)})
+    pq.write_table(
+        table, path, compression="zstd", store_schema=False, dictionary_pagesize_limit=1 << 30
+    )
+    assert path.stat().st_size < 100_000
+    return path
+
+
+@pytest.mark.parametrize("letters", [1 << 16, 50 << 20])
+def test_one_long_name_in_a_dictionary_takes_no_memory(tmp_path: Path, letters: int) -> None:
+    images, names = pa.array([b"x"]), pa.array(["a", "b" * letters])
+    path = write_repeated(tmp_path / "x.parquet", images, names, count=4000)
+    code = f"""
+import pyarrow.parquet, resource
+from resnext.errors import DataError
+from resnext.images.sources.opening import open_images
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
+try:
+    open_images({str(path)!r})
+except DataError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"{path}: column image: names of at most 4096 letters expected, found " in done.stdout
+
+
+def test_one_large_picture_in_a_dictionary_is_in_memory_a_few_times(tmp_path: Path) -> None:
+    images = pa.array([b"x", bytes(50 << 20)], pa.binary())
+    names = pa.array([f"{place}.jpg" for place in range(100)])
+    path = write_repeated(tmp_path / "x.parquet", images, names, count=100)
+    code = f"""
+import pyarrow.parquet, resource
+from resnext.images.sources.opening import open_images
+images = open_images({str(path)!r})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert [len(images.reader.read(place)) for place in range(4)] == [1, 50 << 20] * 2
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 600_000  # kilobytes; a batch of 32 rows would be 800 MB
+
+
+def test_damaged_statistics_of_a_column_end_no_process() -> None:
+    """Asked for the metadata of such a column, pyarrow calls `terminate` of C++."""
+    path = DATA / "parquet" / "damaged_statistics.parquet"
+    code = f"""
+from resnext.errors import DataError
+from resnext.images.sources.opening import open_images
+try:
+    images = open_images({str(path)!r})
+    images.reader.read(len(images) - 1)
+except DataError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{path}: a whole Parquet file expected, found none or a damaged")
+    assert done.stderr == ""

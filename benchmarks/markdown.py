@@ -1,0 +1,30 @@
+"""Tables of Markdown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def measured_table(
+    name: str,
+    columns: Mapping[str, str],
+    rows: Mapping[str, Mapping[str, float]],
+    texts: Mapping[str, str] | None = None,
+) -> str:
+    """Return a table of measured values.
+
+    Args:
+        name: of what the rows are.
+        columns: header -> how it shows the values of a row, by their names.
+        rows: name -> values.
+        texts: names of the rows that are shown -> what they are called; None shows all by name.
+    """
+    lines = [
+        (text, *(form.format(**rows[key]) for form in columns.values()))
+        for key, text in (texts or {key: key for key in rows}).items()
+    ]
+    return table((name, *columns), lines)
+
+
+def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Return a table of texts."""
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,58 @@
+"""How fast a download has to be: one that only trickles would never end, and never time out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+# Bytes that have to arrive in so many seconds: a hundred a second, a fortieth of an old modem.
+LEAST: Final = 60_000
+WINDOW: Final = 600.0
+# Seconds for a file whose length nobody states.
+LONGEST: Final = 86_400.0
+
+
+class TooSlowError(Exception):
+    """Bytes arrive so slowly that the download would hardly end."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Pace:
+    """What has arrived of a file since when, over all requests for it.
+
+    Attributes:
+        clock: returns seconds.
+        least: bytes that have to arrive in a `window` of seconds.
+        longest: seconds for a file whose length is not known.
+    """
+
+    clock: Callable[[], float]
+    least: int = LEAST
+    window: float = WINDOW
+    longest: float = LONGEST
+    _begin: float = field(init=False)
+    _since: float = field(init=False)
+    _arrived: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._begin = self._since = self.clock()
+
+    def add(self, count: int, *, sized: bool) -> None:
+        """Take the number of bytes that have just arrived, and whether the length is known.
+
+        Raises:
+            TooSlowError: they are too few, or it took too long.
+        """
+        now = self.clock()
+        self._arrived += count
+        if self._arrived >= self.least:
+            self._since, self._arrived = now, 0
+        elif now - self._since > self.window:
+            raise TooSlowError(
+                f"{self._arrived} bytes arrived in the last {now - self._since:.0f} seconds, "
+                f"where at least {self.least} in {self.window:.0f} are expected"
+            )
+        if not sized and now - self._begin > self.longest:
+            raise TooSlowError(
+                f"no end after {now - self._begin:.0f} seconds of a file whose length is not said, "
+                f"where at most {self.longest:.0f} are expected"
+            )

@@ -1,0 +1,148 @@
+"""What a run leaves in the folder of `--output`: the reports of its results, or of its failure."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from resnext.distributed.job import leads_all
+from resnext.errors import ResnextError
+from resnext.terminal.command import Command, error_line, say
+
+PROG: Final = "resnext-validate"
+# Options that name a file, which must not be one of the reports.
+FILES: Final = ("labels", "split", "claims", "write_claims", "preprocessing", "ledger")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """The folder of `--output`, which one process of a job writes to.
+
+    Attributes:
+        folder: None where there is none, or where another process writes.
+        notes: what has been said so far; grows.
+    """
+
+    folder: Path | None
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def prepared(cls, folder: Path | None, given: Mapping[str, Any]) -> "Output":
+        """Make the folder ready; reports of an earlier run are removed.
+
+        Args:
+            folder: that was asked for, or None.
+            given: the other options by their names.
+
+        Raises:
+            click.UsageError: an option names a file that a report would replace.
+            ResnextError: the folder takes no reports.
+        """
+        if folder is None or not leads_all():
+            return cls(folder=None)
+        from validate.reports import prepare_folder
+
+        if clash := clashing(folder, given):
+            raise click.UsageError(clash)
+        prepare_folder(folder)
+        return cls(folder=folder)
+
+    @contextmanager
+    def failure_reported(self) -> Iterator[None]:
+        """Write reports of an error that ends the block, and raise it on."""
+        try:
+            yield
+        except BaseException as error:
+            self._write(error)
+            raise
+
+    def _write(self, error: BaseException) -> None:
+        if self.folder is None:
+            return
+        from validate.reports import FailedRun, write_failed_run
+
+        run = FailedRun(
+            reason=reason(error),
+            command=command_line(),
+            notes=tuple(self.notes),
+            versions={"resnext": version("resnext")},
+        )
+        try:
+            write_failed_run(run, self.folder)
+        except (OSError, ResnextError) as second:  # the first error is what is raised on
+            say(PROG, f"no report of this: {error_line(second)}")
+
+
+class ReportingCommand(Command):
+    """A command whose usage errors, too, leave reports in the folder of `--output`."""
+
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> Any:
+        """Parse the arguments."""
+        words = tuple(args)  # parsing consumes them
+        try:
+            return super().make_context(info_name, args, *more, **extra)
+        except click.UsageError as error:
+            self._report(error, words)
+            raise
+
+    def _report(self, error: click.UsageError, words: Sequence[str]) -> None:
+        lenient = super().make_context(
+            self.name,
+            list(words),
+            resilient_parsing=True,
+            ignore_unknown_options=True,
+            allow_extra_args=True,
+        )
+        folder = lenient.params.get("output")
+        try:
+            with Output.prepared(folder, lenient.params).failure_reported():
+                raise error
+        except (click.UsageError, ResnextError):
+            pass  # of a folder that takes no reports; the usage error is the one to be said
+
+
+def clashing(folder: Path, given: Mapping[str, Any]) -> str | None:
+    """Return a sentence about an option that names a file which a report would replace.
+
+    Args:
+        folder: of the reports.
+        given: the options by their names.
+    """
+    from validate.reports.folder import WRITERS
+
+    places = {_place(folder / name) for name in WRITERS}
+    for name in FILES:
+        if given.get(name) and _place(Path(given[name])) in places:
+            return (
+                f"--{name} {given[name]}: --output writes its own {Path(given[name]).name} there; "
+                "name another folder, or another file"
+            )
+    return None
+
+
+def command_line() -> str:
+    """Return the command as it was typed, without passwords."""
+    from resnext.download import without_password
+
+    return shlex.join([PROG, *map(without_password, sys.argv[1:])])
+
+
+def reason(error: BaseException) -> str:
+    """Return an error as one line for a report."""
+    match error:
+        case click.UsageError():
+            return error.format_message()
+        case KeyboardInterrupt() | OSError() | ResnextError() | MemoryError():
+            return " ".join(error_line(error).split())
+        case _:
+            return f"an error of {PROG} itself: {type(error).__name__}: {error}"
+
+
+def _place(path: Path) -> Path:
+    return path.parent.resolve() / path.name
