@@ -20,10 +20,12 @@ from benchmarks.peers import import_timm
 from benchmarks.tables import PAGES, complexity_table, fill
 from convert.export.formats import EXPORTERS
 from resnext.preprocessing import read_preprocessing
+from tests import test_walks
 from tests.support.golden import DATA, ROOT
 
 DIGITS = ROOT / "examples" / "digits"
 README_LINES = 160
+WALKS = {f"docs/{page}.md" for page in test_walks.PAGES}
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
     for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "examples/*/*.md", "tests/data/**/*.md")
@@ -90,7 +92,7 @@ def anchors(path: Path) -> set[str]:
     return {heading.replace(" ", "-") for heading in plain}
 
 
-@pytest.mark.parametrize("page", sorted({"README.md", *PAGES, "docs/ci.md", "docs/images.md"}))
+@pytest.mark.parametrize("page", sorted({"README.md", *PAGES, *WALKS, "docs/images.md"}))
 def test_options_that_pages_name_exist(page):
     commands = (convert.cli.main, validate.cli.main, validate.compare_cli.main, train.cli.main)
     known = {
@@ -123,8 +125,10 @@ def can_be_imported(name: str) -> bool:
 
 
 def snippets() -> Iterator[tuple[str, str]]:
-    """Yield (page, code) of every block of Python."""
+    """Yield (page, code) of every block of Python, but of the pages that test_walks.py follows."""
     for document in DOCUMENTS:
+        if document in WALKS:
+            continue
         for code in SNIPPET.findall((ROOT / document).read_text()):
             yield document, code
 

@@ -1,4 +1,4 @@
-"""Pages as sessions: the commands that a page shows, run as they stand, with the output it shows."""
+"""Pages as sessions: the commands of a page, run as they stand, print what it shows."""
 
 import os
 import re
@@ -15,9 +15,10 @@ FENCE = re.compile(
 )
 ANY_LINES = "..."  # a line that stands for any number of lines
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
-# Figures of the machine and of the moment, which no page can state in advance.
+# What differs from machine to machine or from day to day, and no page can state in advance.
 VARIES = re.compile(
     r"\d[\d,.]* images/s|\d+ (?:s|min|h)\b(?: left| in all)?|within \d\.\de-\d+ of|\d+ threads?"
+    r"|\d{4}-\d\d-\d\d|: [\d,]{7,} bytes"
 )
 
 
@@ -74,7 +75,7 @@ def run(step: Step, folder: Path, last_code: int) -> tuple[int, list[str]]:
         if step.python
         else ["bash", "-c", f"(exit {last_code}); {step.command}"]
     )
-    finished = subprocess.run(  # noqa: S603 - the commands of our own pages
+    finished = subprocess.run(
         arguments,
         cwd=folder,
         env={**os.environ, "PATH": path, "COLUMNS": "200"},
