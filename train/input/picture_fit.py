@@ -21,6 +21,8 @@ from train.recipe.augmentation import Augmentation, Crop
 SAMPLED: Final = 64
 # Of the shorter side: pictures that nothing scales and of which the crop shows less get a scale.
 COVERED: Final = 0.7
+# So do pictures of many sizes, of which more than this part is smaller than the crop.
+SMALLER: Final = 0.1
 # What the user is told of where the scale was stated: a crop of less than this of the shorter
 # side, and things that look so many times as large in validation as in training, or as small.
 LITTLE: Final = 0.5
@@ -33,12 +35,13 @@ class PictureFit:
 
     Attributes:
         sides: the shorter sides of the smallest and of the largest picture, in pixels.
-        covered: side of the crop over the shorter side of the scaled picture; above 1 where the
-            picture is smaller than the crop.
+        smaller: part of the pictures that is smaller than the crop and is not scaled.
+        covered: side of the crop over the shorter side of the scaled picture.
         enlarged: how many times as large as in training, on average, things look in validation.
     """
 
     sides: tuple[int, int]
+    smaller: float
     covered: float
     enlarged: float
 
@@ -46,8 +49,10 @@ class PictureFit:
         """Return in words what the crop shows."""
         low, high = self.sides
         sides = f"{low} to {high} pixels" if low < high else f"{low} pixels"
-        text = f"pictures of {sides} (the shorter side), of which the crop of {crop} pixels shows "
-        text += f"{self.covered:.0%}"
+        text = f"pictures of {sides} (the shorter side), of which "
+        if self.smaller:
+            return f"{text}{self.smaller:.0%} are smaller than the crop of {crop} pixels"
+        text += f"the crop of {crop} pixels shows {self.covered:.0%}"
         if not 1 / FAR <= self.enlarged <= FAR:
             how = "large" if self.enlarged > 1 else "small"
             times = max(self.enlarged, 1 / self.enlarged)
@@ -56,29 +61,41 @@ class PictureFit:
 
 
 def fitted_preprocessing(
-    preprocessing: Preprocessing, augmentation: Augmentation, images: Images, *, stated: bool
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+    images: Images,
+    *,
+    scale_stated: bool = False,
+    crop_stated: bool = False,
 ) -> tuple[Preprocessing, str | None]:
     """Return the preprocessing with a scale where the pictures need one, and a note about it.
+
+    Pictures that are nearly all smaller than the crop get none: the check of all pictures refuses
+    them, as a network for larger ones was meant. With a crop of the user's own they do.
 
     Args:
         preprocessing: of the network.
         augmentation: of the recipe, whose crop decides what training shows of a picture.
         images: of which a sample is looked at.
-        stated: the user has stated the scale, which then stays.
+        scale_stated: the user has stated the scale, which then stays.
+        crop_stated: the user has stated the crop.
     """
     sizes = sampled_sizes(images.train) + sampled_sizes(images.val)
     if not sizes:
         return preprocessing, None  # the check of all pictures says why
     fit = picture_fit(sizes, preprocessing, augmentation)
     text = f"{images.train.root}: {fit.describe(preprocessing.crop)}"
-    if preprocessing.scale is None and fit.covered < COVERED and not stated:
+    needs_one = fit.covered < COVERED or SMALLER < fit.smaller < 1
+    if preprocessing.scale is None and not scale_stated:
+        if not (needs_one or (crop_stated and fit.smaller)):
+            return preprocessing, None
         scale = usual_scale(preprocessing.crop)
         note = (
             f"{text}, and nothing scales them: scale {scale} taken, --scale N is another, "
             "--scale 0 none"
         )
         return replace(preprocessing, scale=scale), note
-    if fit.covered < LITTLE or not 1 / FAR <= fit.enlarged <= FAR:
+    if not fit.smaller and (fit.covered < LITTLE or not 1 / FAR <= fit.enlarged <= FAR):
         return preprocessing, f"{text}; --scale and --crop state others"
     return preprocessing, None
 
@@ -125,6 +142,7 @@ def picture_fit(
         ]
     return PictureFit(
         sides=(min(sides), max(sides)),
+        smaller=0.0 if scale else float(np.mean([side < crop for side in sides])),
         covered=float(np.median(covered)),
         enlarged=float(np.median(enlarged)),
     )

@@ -140,7 +140,11 @@ def _fitted_to_pictures(
     scale, note = usual.scale, None
     if job.leads:
         fits, note = fitted_preprocessing(
-            usual, recipe.augmentation, images, stated=config.scale is not None
+            usual,
+            recipe.augmentation,
+            images,
+            scale_stated=config.scale is not None,
+            crop_stated=config.crop is not None,
         )
         scale = fits.scale
     scale, note = job.tell((scale, note))

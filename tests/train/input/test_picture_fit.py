@@ -89,12 +89,15 @@ def test_crop_of_pictures_that_nothing_scales_shows_little_and_something_else_th
 )
 def test_pipeline_that_fits_stays_without_a_word(row, augmentation, size) -> None:
     for stated in (False, True):
-        assert fitted_preprocessing(row, augmentation, of_sizes(size), stated=stated) == (row, None)
+        assert fitted_preprocessing(row, augmentation, of_sizes(size), scale_stated=stated) == (
+            row,
+            None,
+        )
 
 
 def test_pictures_that_nothing_scales_get_the_usual_scale() -> None:
     images = of_sizes((60, 90), (180, 200), (300, 300))
-    row, note = fitted_preprocessing(CIFAR10, SIZED, images, stated=False)
+    row, note = fitted_preprocessing(CIFAR10, SIZED, images, scale_stated=False)
     assert row == replace(CIFAR10, scale=36)
     assert note == (
         "set: pictures of 60 to 300 pixels (the shorter side), of which the crop of 32 pixels "
@@ -112,15 +115,40 @@ def test_pictures_that_nothing_scales_get_the_usual_scale() -> None:
     ids=["scale 0", "scale 1000"],
 )
 def test_scale_that_was_stated_stays_and_what_it_does_is_said(row, part: str) -> None:
-    found, note = fitted_preprocessing(row, SIZED, of_sizes((200, 200)), stated=True)
+    found, note = fitted_preprocessing(row, SIZED, of_sizes((200, 200)), scale_stated=True)
     assert found == row
     assert note is not None
     assert part in note
     assert "pictures of 200 pixels" in note
 
 
+def test_pictures_of_many_sizes_get_a_scale_where_some_are_smaller_than_the_crop() -> None:
+    images = of_sizes((28, 28), (30, 40), (36, 36), (40, 36))
+    row, note = fitted_preprocessing(CIFAR10, PADDED, images)
+    assert row.scale == 36
+    assert note is not None
+    assert "of which 60% are smaller than the crop of 32 pixels, and nothing scales them" in note
+
+
+def test_few_pictures_that_are_smaller_are_left_to_the_check_of_all() -> None:
+    images = of_sizes(*[(32, 32)] * 20, (20, 20))
+    assert fitted_preprocessing(CIFAR10, PADDED, images) == (CIFAR10, None)
+
+
+def test_crop_of_the_users_own_scales_smaller_pictures() -> None:
+    row = replace(CIFAR10, crop=224)
+    found, note = fitted_preprocessing(row, SIZED, of_sizes((32, 32)), crop_stated=True)
+    assert found == replace(row, scale=256)
+    assert note is not None
+    assert "100% are smaller than the crop of 224 pixels" in note
+    assert fitted_preprocessing(row, SIZED, of_sizes((32, 32))) == (row, None)
+
+
 def test_set_without_a_readable_picture_is_left_to_the_check_of_all() -> None:
-    assert fitted_preprocessing(CIFAR10, SIZED, of_sizes(None), stated=False) == (CIFAR10, None)
+    assert fitted_preprocessing(CIFAR10, SIZED, of_sizes(None), scale_stated=False) == (
+        CIFAR10,
+        None,
+    )
 
 
 @pytest.fixture(scope="module")
