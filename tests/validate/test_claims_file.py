@@ -1,7 +1,6 @@
 """Files of claims: written from a measurement, and judged by."""
 
 import json
-import re
 import shutil
 import tomllib
 from collections.abc import Callable
@@ -309,12 +308,3 @@ def test_claims_of_another_way_judge_nothing_and_say_so(
     assert done.returncode == 0
     assert printed["summary"] == "Nothing judged: 1 claim was made with scale 36."
     assert run(*words, "--strict").returncode == 1
-
-
-def test_file_of_claims_in_the_docs_is_what_is_written(run: Run, tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "ci.md").read_text()
-    (shown,) = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    path = tmp_path / "claims.toml"
-    assert run("--claims", CLAIMS, "--write-claims", path, CHECKPOINT).returncode == 0
-    source = re.compile("^source = .*$", re.MULTILINE)
-    assert source.sub("", path.read_text()) == source.sub("", shown)
