@@ -49,7 +49,13 @@ RECIPE: Final = (
         callback=show_recipe,
         help="Print the values of a recipe, which are the defaults of these options, and end.",
     ),
-    click.option("--epochs", type=COUNT, help="Passes over the training images."),
+    click.option(
+        "--epochs",
+        type=COUNT,
+        help="Passes over the training images. --resume takes more or fewer if every step taken "
+        "keeps its learning rate: where that is constant or falls every 30 epochs; before the "
+        "first fall where it falls after parts of the run; not once a cosine falls.",
+    ),
     click.option("--batch-size", type=COUNT, help="Images of a step, over all processes."),
     click.option(
         "--lr",
