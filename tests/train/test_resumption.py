@@ -139,7 +139,7 @@ def test_epochs_that_would_have_changed_a_step_are_refused(
     ("words", "part"),
     [
         (("--seed", "1"), "the saved run has seed 0, this command 1 (--seed)"),
-        (("--lr", "0.5"), "the saved run has recipe rate 0.01, this command 0.5 (--lr)"),
+        (("--lr", "0.5"), "the saved run has recipe lr 0.01, this command 0.5 (--lr)"),
         (("--data", "data/train"), "(--data)"),
         (("--val-data", "data/train"), "number of validation images 21, this command 48 (--val"),
         (("--crop", "6"), "the saved run has preprocessing crop 8, this command 6 (--crop)"),
@@ -166,7 +166,7 @@ def test_what_changes_no_result_is_taken(root: Path, whole: Path) -> None:
     done = run(root, "--resume", "whole/", *words, "--epochs", "3", "--init", "./before.t7")
     assert done.returncode == 0, done.stderr
     assert "this run is done" in done.stderr
-    assert "cpu, fp32, 1 thread, 1 reading" in done.stdout
+    assert "cpu, fp32, 1 thread, 1 worker" in done.stdout
 
 
 def change_header(path: Path, **entries: str | None) -> None:

@@ -97,7 +97,10 @@ def test_scale_and_crop_replace_those_of_a_stated_preprocessing(tmp_path: Path) 
     ("name", "text"),
     [
         ("imagnet", "preprocessing imagnet: imagenet, cifar10, cifar100 or a TOML file expected"),
-        ("claims.toml", "claims.toml: unknown field 'network'"),
+        (
+            "claims.toml",
+            "claims.toml: unknown field 'network'; the fields are scale, crop, mean, std, white",
+        ),
         ("val", "preprocessing val: imagenet, cifar10, cifar100 or a TOML file expected"),
         ("", "--preprocessing: a name or a TOML file expected, found no text"),
     ],

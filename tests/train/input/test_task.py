@@ -74,7 +74,10 @@ def by_folders(root: Path) -> Path:
 
 def validations(folder: Path) -> list[dict[str, float]]:
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [row["weights"] | {"best": row["best"]} for row in rows]
+    return [
+        {name: row[name] for name in row if name.startswith("val_") or name == "best"}
+        for row in rows
+    ]
 
 
 @pytest.mark.parametrize(

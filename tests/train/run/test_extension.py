@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from train.recipe.changes import changed
 from train.recipe.recipe import (
     CIFAR_2017,
     FINETUNE,
     IMAGENET_2017,
     Recipe,
     ScheduleShape,
-    changed,
 )
 from train.run.extension import extension
 from train.run.folder import StateError
@@ -28,7 +28,7 @@ def state(recipe: Recipe, *, epoch: int, step: int = 0) -> State:
     """Return a state in an epoch, as a file holds it."""
     identity = json.loads(json.dumps({"recipe": recipe.to_fields(), "seed": 0}))
     progress = Progress(epoch=epoch, step=step)
-    return State(identity=identity, progress=progress, network={}, momentum={})
+    return State(identity=identity, progress=progress, network={}, optimizer={})
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:

@@ -89,7 +89,7 @@ def test_sums() -> None:
 def test_step_that_does_not_fit_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
     root = write_data(tmp_path)
     begun = tiny("x", "--scale", "9000", "--crop", "9000", "--batch-size", "48")
-    done = run(root, *begun, "--crop-kind", "sized")
+    done = run(root, *begun, "--crop-kind", "RandomResizedCrop")
     assert_refused(
         done,
         "--batch-size 48, crop 9000: a step that fits into the ",
