@@ -44,6 +44,7 @@ from resnext.published import read_table  # noqa: E402
 LIMIT = 5  # seconds for one input
 MEMORY = 4 << 30  # bytes of addresses
 LONGEST = 2000  # letters of a message
+LONGEST_TEXT = 1 << 20  # bytes of a changed text
 BLOCK = 512
 # Places in a header of a tar: name, size, kind, "ustar".
 FIELDS = ((0, 100), (124, 136), (156, 157), (257, 263))
@@ -204,13 +205,14 @@ def changed_text(data: bytes, other: bytes, random: Random) -> bytes:
             case 1:
                 lines[place : place + 1] = []
             case 2:
-                lines[place] = lines[place] * random.choice((2, 3, 3000))
+                times = random.choice((2, 3, 3000))
+                lines[place] = lines[place][: LONGEST_TEXT // times] * times
             case _:
                 mark = random.choice((b"=", b",", b" ", b";", b"\t"))
                 head, found, _ = lines[place].partition(mark)
                 lines[place] = head + found + random.choice(VALUES)
         lines = lines or [b""]
-    found = b"\n".join(lines)[: 1 << 20]
+    found = b"\n".join(lines)[:LONGEST_TEXT]
     return changed(found, other, random) if random.random() < 0.2 else found
 
 
