@@ -43,6 +43,8 @@ from tests.support.t7_writer import (
 )
 
 FORMATS = DATA / "formats"
+# Files whose prefixes take ten seconds or so; tensors.t7 is tried each time.
+LONG = ("tensors.ascii.t7", "tensors.long32.t7")
 SUFFIXES = pytest.mark.parametrize("suffix", ["", ".ascii", ".long32"], ids=ENCODINGS)
 EVERY_ENCODING = pytest.mark.parametrize("encoding", ENCODINGS)
 
@@ -251,7 +253,14 @@ def test_arrays_of_a_binary_file_are_views_of_it() -> None:
     assert np.shares_memory(t7.loads(data).root.array, np.frombuffer(data, np.uint8))
 
 
-@pytest.mark.parametrize("path", sorted(FORMATS.glob("*.t7")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=pytest.mark.slow) if path.name in LONG else path
+        for path in sorted(FORMATS.glob("*.t7"))
+    ],
+    ids=lambda path: path.name,
+)
 def test_every_proper_prefix_is_refused(path: Path) -> None:
     data = path.read_bytes()
     whole = 60 if path.name == "stray_tail.t7" else len(data)  # a legal file, then a tail

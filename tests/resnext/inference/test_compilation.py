@@ -40,6 +40,7 @@ def test_smaller_batches_are_filled_up() -> None:
         assert torch.equal(answers, pictures[:count].sum((2, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method.:DeprecationWarning")
 def test_every_network_is_compiled_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """All are code of one class, of which torch.compile by itself makes no more than eight."""

@@ -49,9 +49,9 @@ def listed(folder: Path) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("part", "image", "workers"),
     [
-        ("training", "train/ant/003.png", "0"),
+        pytest.param("training", "train/ant/003.png", "0", marks=pytest.mark.slow),
         ("training", "train/bee/010.png", "1"),
-        ("validation", "val/cat/001.png", "1"),
+        pytest.param("validation", "val/cat/001.png", "1", marks=pytest.mark.slow),
     ],
     ids=["training", "training, with a reader", "validation"],
 )
