@@ -83,7 +83,7 @@ ENTRIES: dict[str, tuple[Callable[[int], bytes], str]] = {
     ),
     "nested references": (lambda n: number(n) + integers(3, 1), "read"),
 }
-# Those of ENTRIES that came closest to the bound, and the commonest; the others are slow.
+# Those of ENTRIES that the default run tries; the others are slow.
 QUICK = ("full tables", "tensors of one storage", "tensors")
 
 

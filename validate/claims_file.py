@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -101,17 +101,9 @@ def claims_text(report: Report, *, date: str) -> str:
         parts += [
             "\n".join(_claim(result, metric, date=date))
             for result in results
-            for metric in _metrics(report)
+            for metric in result.told
         ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
-
-
-def _metrics(report: Report) -> Sequence[Metric]:
-    """Return the metrics that can be wrong: of five classes or fewer, the five best hold any."""
-    classes = report.images.classes
-    width = report.decisions.top_five[0].shape[1]
-    is_told = width == 5 and (classes is None or len(classes) > 5)
-    return tuple(Metric) if is_told else (Metric.TOP1_ERROR,)
 
 
 def _row(run: MeasuredRun, classes: tuple[str, ...] | None) -> Iterator[str]:

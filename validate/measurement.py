@@ -21,12 +21,13 @@ from resnext.inference.arithmetic import (
     use_processors,
 )
 from resnext.inference.fusion import refusal
-from resnext.inference.metrics import Counts
+from resnext.inference.metrics import FIVE, Counts
 from resnext.inference.plan import make_plan
 from resnext.inference.scaling import refusals
 from resnext.loader.batches import memory_explained
 from resnext.machine import versions
 from resnext.pixels.pipelines import Pipeline
+from resnext.published import Metric
 from resnext.terminal.watcher import Watcher
 from validate.continuation import (
     continuation_notes,
@@ -181,9 +182,14 @@ def _judge(
     complete: bool,
 ) -> tuple[Result, list[Judgement]]:
     """Return the result, and the claims that do not hold if judged as under `torch7`."""
-    replaced = network.protocol.replaced
+    result = Result(
+        run=run,
+        counts=counts,
+        replaced=network.protocol.replaced,
+        told=tuple(Metric) if network.checkpoint.spec.classes > FIVE else (Metric.TOP1_ERROR,),
+    )
     if not counts.images:
-        return Result(run=run, counts=counts, replaced=replaced), []
+        return result, []
 
     def conditions(pipeline: Pipeline) -> Conditions:
         return Conditions(
@@ -196,14 +202,7 @@ def _judge(
 
     claims = network.protocol.claims
     judgements, unjudged = assess(claims, counts, conditions(run.pipeline))
-    result = Result(
-        run=run,
-        counts=counts,
-        judgements=judgements,
-        unjudged=unjudged,
-        changed=changed,
-        replaced=replaced,
-    )
+    result = replace(result, judgements=judgements, unjudged=unjudged, changed=changed)
     as_if = judgements
     if run.pipeline is not Pipeline.TORCH7:
         own = {each.claim.metric for each in judgements}

@@ -257,6 +257,17 @@ def test_classes_of_the_checkpoint_are_enforced_by_name(root: Path, trained: Pat
     assert tensors.classes == CLASSES
 
 
+def test_reports_of_three_classes_have_no_top_5(root: Path, trained: Path) -> None:
+    words = ["--data", "data/val", "--output", "three", trained / "last.safetensors"]
+    done = warm.run("validate.cli", words, cwd=root, output=root / "three.txt")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        *("network", "-" * 25, "last", "top-1")
+    ]
+    for report in ("report.md", "report.html"):
+        assert "top-5" not in (root / "three" / report).read_text()
+
+
 def test_readers_and_recomputation_change_no_bit(root: Path) -> None:
     assert run(root, *tiny("plain", *ONE)).returncode == 0
     assert run(root, *tiny("other", *ONE, "--workers", "2", "--save-memory")).returncode == 0

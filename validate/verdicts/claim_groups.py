@@ -101,7 +101,8 @@ class NetworkGroup:
         own = [{claim.metric for claim in found} for found in verdicts]
         for metric in Metric:
             claims: list[Claim | None] = [c for c in self._judged() if c.metric is metric]
-            for claim in claims or [None]:
+            unclaimed = [None] if metric in self.results[0].told else []
+            for claim in claims or unclaimed:
                 lines = tuple(
                     ClaimLine(
                         result=result,

@@ -10,6 +10,7 @@ from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import Counts
 from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import Preprocessing
+from resnext.published import Metric
 from resnext.terminal.text import number
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
 
@@ -100,6 +101,8 @@ class Result:
         diagnoses: likely causes where a claim failed, a sentence each.
         changed: by a faster arithmetic, where that was compared.
         replaced: the checkpoint's own preprocessing, where its claims have another in its place.
+        told: the metrics that reports show where nothing is claimed. Of five classes or fewer, the
+            five likeliest hold any: a top-5 error says nothing.
     """
 
     run: MeasuredRun
@@ -109,6 +112,7 @@ class Result:
     diagnoses: tuple[str, ...] = ()
     changed: Changed | None = None
     replaced: Preprocessing | None = None
+    told: tuple[Metric, ...] = tuple(Metric)
 
     @property
     def failed(self) -> bool:
