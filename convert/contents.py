@@ -101,7 +101,10 @@ def beside(root: object) -> tuple[Part, ...]:
     if not isinstance(root, Table):
         return ()
     whole = outline("file", root)
-    return tuple(part for part in whole.inside if "modules" not in part.facts)
+    shown = [part for part in whole.inside if "modules" not in part.facts]
+    if more := whole.rest.total():
+        shown.append(Part(name="...", words=f"and {more} more", facts={}))
+    return tuple(shown)
 
 
 def tensor_types(root: object) -> dict[str, int]:

@@ -188,7 +188,7 @@ def description_fields(description: Description, *, modules: bool) -> dict[str, 
     return fields
 
 
-# Of a line or list from a file's header, which may hold anything.
+# A header may hold anything: entries of a list that are shown, and letters of a line.
 MOST_FACTS: Final = 20
 LONGEST: Final = 2000
 
@@ -197,12 +197,14 @@ WEIGHTS: Final = {"weights": "as after the last step", "average": "averaged over
 
 
 def _counted(kinds: Mapping[str, int]) -> str:
-    more = f", and {len(kinds) - MOST_FACTS} other classes" if len(kinds) > MOST_FACTS else ""
+    more = f", and {len(kinds) - MOST_FACTS} other kinds" if len(kinds) > MOST_FACTS else ""
     return ", ".join(f"{n} {name}" for name, n in islice(kinds.items(), MOST_FACTS)) + more
 
 
 def _conversions(texts: tuple[str, ...]) -> Iterator[str]:
     yield from (f"converted: {cut(text)}" for text in texts[:MOST_FACTS])
+    if len(texts) > MOST_FACTS:
+        yield f"and {len(texts) - MOST_FACTS} conversions more"
 
 
 def _training(facts: Mapping[str, object]) -> Iterator[str]:
@@ -220,6 +222,8 @@ def _training(facts: Mapping[str, object]) -> Iterator[str]:
     for name, each in islice(groups.items(), MOST_FACTS):
         shown = {key: fact for key, fact in each.items() if (name, key) != ("recipe", "stem")}
         yield f"  {cut(name)}: {_listed(shown)}"
+    if len(groups) > MOST_FACTS:
+        yield f"  and {len(groups) - MOST_FACTS} groups more"
 
 
 def _listed(facts: Mapping[str, object]) -> str:

@@ -47,6 +47,9 @@ class WrittenFloat(float):
         number.text = text.replace("_", "").removeprefix("+")
         return number
 
+    def __getnewargs__(self) -> tuple[str]:  # type: ignore[override]
+        return (self.text,)
+
     def __repr__(self) -> str:
         return self.text
 
@@ -87,6 +90,7 @@ class GatheredFields:
             error: whose message a fault is.
         """
         self.where, self._faults, self._before = where, faults, len(faults.texts)
+        self._error = error
         self.fields: Mapping[str, object] = {}
         with faults.gathered():
             self.fields = check_table(value, where, error)
@@ -102,7 +106,9 @@ class GatheredFields:
         if name not in self.fields and usual is not MISSING:
             return usual
         with self._faults.gathered():
-            return check(self.fields.get(name), f"{self.where}: {name}")
+            if name not in self.fields:
+                raise self._error(f"{self.where}: {name} expected, found none")
+            return check(self.fields[name], f"{self.where}: {name}")
         return None
 
 

@@ -69,15 +69,13 @@ def read_once(path: Path, error: type[ResnextError], *, most: int, patience: flo
         parts, size = [], 0
         if stat.S_ISFIFO(kind):
             parts.append(_first_byte(path, descriptor, error, patience))
-            os.set_blocking(descriptor, True)
+        os.set_blocking(descriptor, True)
         while part := file.read(CHUNK):
             parts.append(part)
             size += len(part)
             if size > most or (b"\0" in part and not stat.S_ISREG(kind)):
-                raise error(
-                    f"{path}: a text of at most {most} bytes expected, found no end of it, or no "
-                    "text"
-                )
+                found = "more" if size > most else "bytes that are no text"
+                raise error(f"{path}: a text of at most {most} bytes expected, found {found}")
     return b"".join(parts)
 
 

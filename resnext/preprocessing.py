@@ -88,8 +88,11 @@ class Preprocessing:
             )
         except PreprocessingError as error:
             asked = (("--scale", scale), ("--crop", crop))
-            flags = " and ".join(flag for flag, side in asked if side is not None)
-            raise PreprocessingError(f"{where} with {flags}: {error}; give both") from error
+            given = {flag: side for flag, side in asked if side is not None}
+            helps = len(given) == 1 and all(0 < side <= LONGEST for side in given.values())
+            raise PreprocessingError(
+                f"{where} with {' and '.join(given)}: {error}{'; give both' if helps else ''}"
+            ) from error
 
     def describe(self) -> str:
         """Return the row in words, with the unit of mean and std: where white lies."""

@@ -290,9 +290,9 @@ def _classes(value: object, name: str) -> tuple[str, ...]:
 
 
 def _preprocessing(value: object, name: str) -> Preprocessing:
-    where = name.replace(": ", ", ")
-    table = check_table(value, where, PublishedError)
-    return Preprocessing.from_fields(table, where.removesuffix(", preprocessing"))
+    where = name.removesuffix(": preprocessing")
+    table = check_table(value, f"{where}, preprocessing", PublishedError)
+    return Preprocessing.from_fields(table, where)
 
 
 def _spec(value: object, name: str) -> Spec:

@@ -163,7 +163,7 @@ CASES: dict[Callable[[Path], list[str]], str] = {
     empty_name: "the name of the images is empty; class folders, a flat folder of images with",
     pipe: "images.tar: a file on disk expected, found a pipe; save what comes from there in a f",
     device: "/dev/zero: a file on disk expected, found a device; save what comes from there in ",
-    device_as_labels: "/dev/zero: a text of at most 268435456 bytes expected, found no end of it",
+    device_as_labels: "/dev/zero: a text of at most 268435456 bytes expected, found ",
     fractions_as_labels: "labels.csv: line 1: a whole number from 0 for the class expected, fou",
     two_label_columns: "x.parquet: one column label expected, found 2; write the file anew with",
     digits_in_a_header: "(an extended header that is no list of records); fetch it again",

@@ -42,6 +42,10 @@ def check_claims_file(path: Path, request: MeasurementRequest) -> None:
             f"--write-claims {path}: a file that is not there yet expected; name another, or "
             "remove it"
         )
+    if config.ledger is not None and config.ledger.resolve() == path.resolve():
+        raise DataError(
+            f"--write-claims {path}: another file than that of --ledger expected, found the same"
+        )
     if not path.parent.is_dir():
         raise DataError(f"--write-claims {path}: the folder {path.parent} expected, found none")
     names = Counter(network.protocol.name for network in request.networks)
@@ -58,7 +62,8 @@ def check_claims_file(path: Path, request: MeasurementRequest) -> None:
             )
     classes = request.networks[0].checkpoint.spec.classes
     there = len(np.unique(images.labels))
-    if config.limit is not None or there < classes:
+    is_sample = config.limit is not None and config.limit < len(images)
+    if is_sample or there < classes:
         found = (
             "a sample of them (--limit)" if there == classes else f"{there} of {classes} classes"
         )

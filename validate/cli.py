@@ -1,6 +1,7 @@
 """The command `resnext-validate`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,15 +9,18 @@ import click
 
 from resnext.preprocessing import LONGEST
 from resnext.terminal.command import NamedPath, end_job, say
-from validate.output import PROG, Output, ReportingCommand, command_line
+from validate.output import PROG, Output, ReportingCommand, command_line, reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from resnext.distributed.job import Job
     from validate.options import MeasurementConfig
     from validate.verdicts.results import Report
 
 PATH: Final = NamedPath()
 SIDE: Final = click.IntRange(1, LONGEST)
+SCALE: Final = click.IntRange(0, LONGEST)
 
 
 @click.command(PROG, cls=ReportingCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,7 +87,7 @@ SIDE: Final = click.IntRange(1, LONGEST)
     help="Measure with this preprocessing in place of the network's own: imagenet, cifar10, "
     "cifar100, or a TOML file with crop, mean, std and scale.",
 )
-@click.option("--scale", type=SIDE, help="Pixels of the shorter side.")
+@click.option("--scale", type=SCALE, help="Pixels of the shorter side; 0 scales nothing.")
 @click.option("--crop", type=SIDE, help="Pixels of the crop, 320 for ResNet-200.")
 @click.option(
     "--precision",
@@ -223,7 +227,7 @@ def _measure(
 
         watcher = Watcher(note=note, progress=image_bar, bar=download_bar)
     request = checked_request(config, watcher)
-    if write_claims is not None:
+    if write_claims is not None and job.leads:
         check_claims_file(write_claims, request)
 
     # Here, because a mistyped path must not wait for torch.
@@ -240,19 +244,28 @@ def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: 
     from validate.reports.table import print_table
     from validate.verdicts.claim_groups import open_claims
 
-    try:  # a stdout that went away must not take the reports along, nor a full disk the table
-        if as_json:
-            click.echo(json.dumps(to_json(report), indent=2))
-        else:
-            print_table(report)
-    finally:
+    def show() -> None:
         try:
-            if write_claims is not None:
-                say(PROG, claims_file.write_claims(report, write_claims))
-        finally:
-            if out.folder is not None:
-                with out.failure_reported():
-                    write_reports(report, out.folder)
+            if as_json:
+                click.echo(json.dumps(to_json(report), indent=2))
+            else:
+                print_table(report)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "stdout") from error
+
+    def claim() -> None:
+        if write_claims is not None:
+            say(PROG, claims_file.write_claims(report, write_claims))
+
+    # A stdout that went away must not take the reports along, nor a full disk the table.
+    error = _first_error(show, claim)
+    if error is not None:
+        report = replace(report, lost=reason(error))
+    if out.folder is not None:
+        with out.failure_reported():
+            write_reports(report, out.folder)
+    if error is not None:
+        raise error
     if failed := len(report.decisions.failures):
         say(
             PROG,
@@ -261,6 +274,17 @@ def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: 
     for text in open_claims(report) if report.strict else ():
         say(PROG, f"--strict: {text}")
     return exit_code(report)
+
+
+def _first_error(*actions: "Callable[[], None]") -> BaseException | None:
+    """Call all, and return the first error that one of them raised; None if none did."""
+    errors = []
+    for action in actions:
+        try:
+            action()
+        except BaseException as error:  # noqa: BLE001 - raised again by who calls this
+            errors.append(error)
+    return errors[0] if errors else None
 
 
 if __name__ == "__main__":

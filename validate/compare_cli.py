@@ -74,7 +74,6 @@ def _place(stored: "Stored", number: int | None) -> int:
 
 
 def _lines(found: "Comparison", listed: int | None) -> Iterator[str]:
-    from resnext.fields import cut
     from validate.ledger.comparison import difference, run_name
 
     flips = found.flips

@@ -134,13 +134,17 @@ def run_pass(
     )
     busy = _BusySeconds()
     begin = time.perf_counter()
-    with closing(results), watcher.progress("measuring", len(plan), before) as advance:
-        for entries in _gathered(results, measurement, job, busy):
-            if ledger:
-                ledger.append(entries)
-            collected.add(entries)
-            advance(len(entries))
-            _check_early(measurement, collected, new=len(entries))
+    try:
+        with closing(results), watcher.progress("measuring", len(plan), before) as advance:
+            for entries in _gathered(results, measurement, job, busy):
+                if ledger:
+                    ledger.append(entries)
+                collected.add(entries)
+                advance(len(entries))
+                _check_early(measurement, collected, new=len(entries))
+    except BaseException:
+        heard.say()  # it may be why nearly everything is wrong
+        raise
     wall = time.perf_counter() - begin
     parts = job.gather(busy.to_list())
     others = job.gather(heard.fields)

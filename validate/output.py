@@ -119,9 +119,10 @@ def clashing(folder: Path, given: Mapping[str, Any]) -> str | None:
     places = {_place(folder / name) for name in WRITERS}
     for name in FILES:
         if given.get(name) and _place(Path(given[name])) in places:
+            option, file = name.replace("_", "-"), Path(given[name])
             return (
-                f"--{name} {given[name]}: --output writes its own {Path(given[name]).name} there; "
-                "name another folder, or another file"
+                f"--{option} {given[name]}: --output writes its own {file.name} there; name "
+                "another folder, or another file"
             )
     return None
 

@@ -17,7 +17,7 @@ class Protocol:
     Attributes:
         name: of the network: the published name in the checkpoint's header, else the name of the
             row or the file.
-        preprocessing: what the images go through.
+        preprocessing: that goes with the claims; the options may measure with another.
         claims: by which it is judged.
         replaced: the checkpoint's own preprocessing, in whose place the claims have another; None
             where they do not, or it was only assumed.
@@ -121,7 +121,7 @@ def _named(rows: Sequence[Row], name: str | None) -> Row | None:
 def _own(
     checkpoint: Checkpoint, path: Path, *, cure: str, stated: Preprocessing | None
 ) -> Preprocessing:
-    """Return the checkpoint's own preprocessing, or the stated one where it has none.
+    """Return the checkpoint's own preprocessing, or the stated one where it has none or a guess.
 
     Args:
         checkpoint: that is measured.
@@ -129,7 +129,9 @@ def _own(
         cure: how to give one, for the message.
         stated: by the user; or None.
     """
-    usual = checkpoint.preprocessing or stated
+    is_known = checkpoint.origin is not Origin.ASSUMED
+    usual = checkpoint.preprocessing if is_known else stated or checkpoint.preprocessing
+    usual = usual or stated
     if usual is None:
         raise PreprocessingError(
             f"{path}: no preprocessing is known for this network; {cure}, state it with "

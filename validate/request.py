@@ -109,7 +109,8 @@ def _notes(
     yield from images.notes
     yield from (protocol.note for protocol in protocols if protocol.note)
     for network in networks if config.preprocessing else ():
-        if network.preprocessing != (usual := network.protocol.preprocessing):
+        stated, usual = config.preprocessing, network.protocol.preprocessing
+        if stated is not None and stated != usual:
             yield (
                 f"{network.file}: measured with {network.preprocessing.describe()}, as "
                 f"--preprocessing says, in place of {usual.describe()}"

@@ -235,7 +235,7 @@ def _chunks(response: "Response", pace: Pace, *, sized: bool) -> Iterator[bytes]
 
 
 def kept(order: Order, part: Partial) -> str:
-    """Return words on the bytes that another call can go on from, before others; "" without."""
+    """Return "the N bytes that arrived are kept for another try; ", or "" if none are kept."""
     count = resume_at(order, part) if part.lasts else 0
     return f"the {count} bytes that arrived are kept for another try; " if count else ""
 

@@ -23,7 +23,8 @@ from resnext.terminal.text import cell, number
 SPLIT_FILE: Final = "split.csv"
 # What a file calls a part -> the part.
 PARTS: Final = {"training": "train", "train": "train", "validation": "val", "val": "val"}
-TITLES: Final = (["image", "class", "part"], ["image", "class", "split"])
+# The second is what earlier versions wrote.
+TITLES: Final = (["image", "class", "split"], ["image", "class", "part"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ class SplitFile:
 
 
 def read_split(path: Path) -> SplitFile:
-    """Read a file of the columns image, class and part, as a training writes it.
+    """Read a file of the columns image, class and split, as a training writes it.
 
     Raises:
         DataError: it is no such file; the line is named.
@@ -126,13 +127,13 @@ def _rows(path: Path, data: bytes) -> Iterator[tuple[int, str, str, str]]:
         first = next(table, [])
         if first not in TITLES:
             raise DataError(
-                f"{path}: a file of the columns image, class and part expected, as a training "
-                f"writes it (split.csv), found {shown(','.join(first))}"
+                f"{path}: a file of the columns image, class and split expected, as a training "
+                f"writes it ({SPLIT_FILE}), found {shown(','.join(first))}"
             )
         for row in table:
             if len(row) != len(first):
                 raise DataError(
-                    f"{path}: line {table.line_num}: image, class and part expected, found "
+                    f"{path}: line {table.line_num}: image, class and split expected, found "
                     f"{number(len(row), 'cell')}"
                 )
             image, name, word = row

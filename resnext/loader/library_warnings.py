@@ -7,7 +7,7 @@ drawn; Pillow warns through Python's `warnings`.
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -65,8 +65,13 @@ class Listener:
         printed = Printed()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            with self._descriptor_taken():
-                yield printed
+            try:
+                with self._descriptor_taken():
+                    yield printed
+            finally:  # of a picture that cannot be decoded too, or the next one would be blamed
+                self._hear(printed, caught)
+
+    def _hear(self, printed: Printed, caught: Sequence[warnings.WarningMessage]) -> None:
         for warning in caught:
             printed.add(f"{warning.category.__name__}: {warning.message}")
         if data := self.rest():
@@ -105,7 +110,7 @@ class Listener:
 
 
 @contextmanager
-def heard_before() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Drop what libraries print in the block, about a picture that was decoded before."""
     listener = Listener()
     try:

@@ -57,6 +57,9 @@ class Command(click.Command):
                 code = self._run(*args, **{**extra, "standalone_mode": False})
         except SystemExit as end:
             code = end.code
+            if isinstance(code, str):
+                say(str(self.name), code)
+                code = BAD_INPUT
         except Exception:  # noqa: BLE001 - a bug; Python's exit code, 1, stands for a failed claim
             tell(traceback.format_exc())
             code = BAD_INPUT

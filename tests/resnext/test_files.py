@@ -114,7 +114,7 @@ def test_pipe_to_which_nobody_writes_is_refused(tmp_path: Path) -> None:
 
 def test_text_that_is_too_large_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("12345")
-    with pytest.raises(DataError, match=r"x.csv: a text of at most 4 bytes expected, found no end"):
+    with pytest.raises(DataError, match=r"x.csv: a text of at most 4 bytes expected, found more"):
         read_once(tmp_path / "x.csv", DataError, most=4)
 
 

@@ -140,7 +140,7 @@ def test_epochs_that_would_have_changed_a_step_are_refused(
     [
         (("--seed", "1"), "the saved run has seed 0, this command 1 (--seed)"),
         (("--lr", "0.5"), "the saved run has recipe lr 0.01, this command 0.5 (--lr)"),
-        (("--data", "data/train"), "(--data)"),
+        (("--data", "data/train"), "(--data or --val-fraction)"),
         (("--val-data", "data/train"), "number of validation images 21, this command 48 (--val"),
         (("--crop", "6"), "the saved run has preprocessing crop 8, this command 6 (--crop)"),
         (("--init", "whole/last.safetensors"), "first weights"),

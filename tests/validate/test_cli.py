@@ -581,7 +581,10 @@ def test_stdout_that_nobody_reads_costs_no_report_and_is_no_verdict(
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (2, "")
-    assert json.loads((tmp_path / "out" / "report.json").read_text())["exit_code"] == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["exit_code"] == 2
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "exit code 2: not all results could be written: stdout: Broken pipe" in text
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -50,6 +50,18 @@ def test_stated_preprocessing_that_is_the_claims_own_is_judged_without_a_note(
     assert done.stdout.count("reproduced") == 2
 
 
+def test_stated_preprocessing_in_place_of_an_assumed_one_is_that_of_claims_without_one(
+    tmp_path: Path,
+) -> None:
+    text = (DIGITS / "claims.toml").read_text()
+    before, after = text.index("[network.preprocessing]"), text.index("[[network.claim]]")
+    (tmp_path / "claims.toml").write_text(text[:before] + text[after:])
+    words = ["--preprocessing", OWN, "--claims", tmp_path / "claims.toml", CHECKPOINT]
+    done = run(tmp_path, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("reproduced") == 2
+
+
 @pytest.mark.parametrize(
     ("old", "new", "way"),
     [

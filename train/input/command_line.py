@@ -2,13 +2,25 @@
 
 import glob
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
+from resnext.preprocessing import PREPROCESSINGS
+
 # Options whose values may be relative paths, or names or addresses.
-PATHS: Final = ("--data", "--val-data", "--init", "--preprocessing", "--claims", "--class-weights")
+PATHS: Final = (
+    *("--data", "--val-data", "--init", "--preprocessing", "--claims", "--class-weights"),
+    "--cache",
+)
+# Values of these that are no paths, even where a file or folder has such a name.
+NAMES: Final[Mapping[str, Collection[str]]] = {
+    "--data": ("cifar10", "cifar100"),
+    "--val-data": ("cifar10", "cifar100"),
+    "--preprocessing": PREPROCESSINGS,
+    "--class-weights": ("balanced",),
+}
 ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 
 
@@ -55,8 +67,8 @@ class CommandLine:
 
     def _found(self, word: str) -> str:
         option, _, value = word.partition("=")
-        if option not in PATHS or ADDRESS.match(value) or Path(value).exists():
+        if option not in PATHS or value in NAMES.get(option, ()) or ADDRESS.match(value):
             return word
         there = Path(self.folder, value)
-        is_pattern = glob.has_magic(value) or "{" in value
-        return f"{option}={there}" if is_pattern or there.exists() else word
+        is_path = glob.has_magic(value) or "{" in value or option == "--cache"
+        return f"{option}={there}" if is_path or there.exists() else word

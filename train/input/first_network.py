@@ -174,10 +174,6 @@ def _classifier(
     return False, new
 
 
-def _stated(count: int, names: tuple[str, ...] | None) -> str:
-    return f"{count} classes" + (f" ({class_list(names)})" if names else "")
-
-
 def _new_classifier(spec: Spec, *, seed: int) -> dict[str, NDArray[np.float32]]:
     """Return a classifier initialised as in the original: uniform weights, zero bias."""
     bound = 1 / sqrt(spec.features)

@@ -12,6 +12,7 @@ import numpy as np
 
 from resnext.errors import DataError, ImageError
 from resnext.images.image_set import ImageSet
+from resnext.loader.library_warnings import silenced
 from resnext.pixels.decoding import decode_picture, picture_size
 from resnext.preprocessing import Preprocessing
 from train.input.split import Images
@@ -108,8 +109,14 @@ def usual_scale(crop: int) -> int:
 def sampled_sizes(images: ImageSet) -> list[tuple[int, int]]:
     """Return (height, width) of up to `SAMPLED` pictures of a set, evenly spread over it.
 
-    The pictures are not decoded. Those that cannot be read are left out.
+    The pictures are not decoded. Those that cannot be read are left out. What libraries print about
+    them is dropped: it is told when they are decoded.
     """
+    with silenced():
+        return _sampled_sizes(images)
+
+
+def _sampled_sizes(images: ImageSet) -> list[tuple[int, int]]:
     count = min(len(images), SAMPLED)
     found = []
     for position in np.linspace(0, len(images) - 1, count).astype(int).tolist():

@@ -68,9 +68,10 @@ def unused_fields(recipe: Recipe) -> set[str]:
 
 
 def stated_values(recipe: Recipe) -> Iterator[StatedValue]:
-    """Yield all values that a recipe looks at, as options that give the same training.
+    """Yield all values that a recipe looks at, as options that change nothing beside its name.
 
-    `--lr` is stated for the recipe's own batch size.
+    `--schedule step` falls where the recipe of the command does. `--lr` is stated for the recipe's
+    own batch size.
     """
     unused = unused_fields(recipe)
     names = [field.name for kind in (Recipe, Schedule, Augmentation) for field in fields(kind)]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from resnext.fields import is_number, is_whole
 from train.recipe.recipe import Recipe, RecipeError, ScheduleShape
@@ -13,7 +14,7 @@ from train.run.progress import Progress
 from train.run.state import State
 
 # Far above the longest warm-up.
-MOST_EPOCHS = 10**9
+MOST_EPOCHS: Final = 10**9
 
 
 def extension(state: State, recipe: Recipe, *, steps: int, path: Path) -> State | None:

@@ -49,7 +49,7 @@ LATER: Final = ("number of training images", "number of validation images", "ste
 # How the name of an identity's entry begins -> the option that sets it, but for the recipe's.
 ENTRIES: Final = {
     "seed": "--seed",
-    "number of training images": "--data",
+    "number of training images": "--data or --val-fraction",
     "number of validation images": "--val-data",
     "network": "--init or --depth",
     "first weights": "--init",

@@ -99,6 +99,6 @@ def step_memory(
         activation=kept * size,
         largest=largest * size,
         weights=4 * rows.parameters(),
-        copies=COPIES[recipe.optimizer],
+        copies=COPIES[recipe.optimizer] + (2 if recipe.ema else 0),  # the average, and saved
         images=ceil(recipe.batch_size / (processes * recipe.accumulate)),
     )

@@ -64,8 +64,8 @@ def shifts(group: NetworkGroup) -> Iterator[Shift]:
 
 
 def exit_code(report: Report) -> int:
-    """Return the exit code of the command: 2 if images failed, 1 if a claim did, else 0."""
-    if report.decisions.failures:
+    """Return the exit code: 2 if images or the output failed, 1 if a claim did, else 0."""
+    if report.decisions.failures or report.lost:
         return 2
     return 1 if report.claim_failed or (report.strict and open_claims(report)) else 0
 
@@ -80,8 +80,10 @@ def exit_meaning(report: Report) -> str:
             return "a claim that was judged does not hold"
         case 1:
             return "a claim has no verdict, which --strict does not let pass"
-        case _:
+        case _ if report.decisions.failures:
             return "images could not be read, so the set is not whole"
+        case _:
+            return f"not all results could be written: {report.lost}"
 
 
 def outcome(report: Report) -> Outcome:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from resnext.errors import ResnextError
 from resnext.images.image_set import ImageSet
-from resnext.loader.library_warnings import heard_before
+from resnext.loader.library_warnings import silenced
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,7 +50,7 @@ def thumbnail(images: ImageSet, position: int) -> Thumbnail | None:
     from PIL import Image
 
     try:
-        with heard_before():  # when it was measured
+        with silenced():  # when it was measured
             picture = images.decode(images.reader.read(position))
     except ResnextError:
         return None

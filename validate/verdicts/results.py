@@ -190,6 +190,7 @@ class Report:
         missing: of these, those that apply to nothing that was measured.
         strict: a claim without a verdict does not pass.
         trained_on: how many images were trained on, for each file that says something about it.
+        lost: what could not be written of the results, for which the command ends with 2; or "".
     """
 
     results: tuple[Result, ...]
@@ -207,6 +208,7 @@ class Report:
     missing: tuple[str, ...] = ()
     strict: bool = False
     trained_on: tuple[TrainedOn, ...] = ()
+    lost: str = ""
 
     @property
     def claim_failed(self) -> bool:

@@ -199,10 +199,13 @@ def _paths(path: Path, file: "ParquetFile", image: str) -> list[str | None]:
         for batch in batches:
             stored = batch.column(0).field("path")
             size = stored.nbytes
-            check(size <= PAGES + len(stored) * LONGEST_STORED, f"{size} bytes for {len(stored)}")
+            check(
+                size <= PAGES + len(stored) * LONGEST_STORED,
+                f"{len(stored)} of {size} bytes in all",
+            )
             found = stored.to_pylist()
             longest = max((len(name) for name in found if name), default=0)
-            check(longest <= LONGEST_NAME, f"one of {longest}")
+            check(longest <= LONGEST_NAME, f"one of {longest} letters")
             names += found
     return names
 

@@ -101,10 +101,10 @@ def test_accents_of_a_class_may_be_stored_in_another_form(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the columns image, class and part expected, as a training writes it"),
-        ("a/1.png,a\n", "the columns image, class and part expected"),
+        ("", "the columns image, class and split expected, as a training writes it"),
+        ("a/1.png,a\n", "the columns image, class and split expected"),
         (ROWS + "b/2.png,b,test\n", "line 5: training or validation expected, found 'test'"),
-        (ROWS + "b/2.png,b\n", "line 5: image, class and part expected, found 2 cells"),
+        (ROWS + "b/2.png,b\n", "line 5: image, class and split expected, found 2 cells"),
         (ROWS + "a/1.png,a,validation\n", "line 5: a/1.png stands there twice"),
         (ROWS + "x" * 200_000, "line 5: not a CSV: field larger than"),
     ],

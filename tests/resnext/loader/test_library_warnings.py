@@ -97,11 +97,22 @@ def test_first_line_is_cut_and_escaped(capfd: pytest.CaptureFixture[str]) -> Non
 
 def test_filters_and_descriptor_are_as_before(capfd: pytest.CaptureFixture[str]) -> None:
     filters = list(warnings.filters)
-    with pytest.raises(ZeroDivisionError), Listener().listening():
-        raise ZeroDivisionError
+    listener = Listener()
+    with pytest.raises(ZeroDivisionError), listener.listening() as printed:
+        _fail_and_print()
+    assert (printed.lines, printed.first) == (2, "UserWarning: odd")
+    with listener.listening() as after:
+        pass
+    assert after.lines == 0
     assert warnings.filters == filters
     os.write(2, b"heard\n")
     assert capfd.readouterr().err == "heard\n"
+
+
+def _fail_and_print() -> None:
+    os.write(2, b"broken\n")
+    warnings.warn("odd", stacklevel=1)
+    raise ZeroDivisionError
 
 
 def _crash(data: bytes) -> Picture:

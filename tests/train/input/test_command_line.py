@@ -17,10 +17,12 @@ def test_paths_lead_from_the_folder_of_the_command(
     words = (
         *("--data=data", "--val-data=both", "--init=resnet_50", "--preprocessing=cifar10"),
         *("--epochs=3", "--compile", "--freeze=data", "--class-weights=balanced"),
+        "--cache=kept",
     )
+    (there / "cifar10").mkdir()
     assert CommandLine(words=words, folder=str(there)).found_here() == (
-        *(f"--data={there}/data", "--val-data=both", "--init=resnet_50"),
-        *("--preprocessing=cifar10", *words[4:]),
+        *(f"--data={there}/data", f"--val-data={there}/both", "--init=resnet_50"),
+        *("--preprocessing=cifar10", *words[4:-1], f"--cache={there}/kept"),
     )
 
 
