@@ -8,9 +8,8 @@ Every input has to end as a network or as an error of this project; anything els
 memory beyond the limit included, stops the run with the input. Without a folder on the command line
 the seeds are the golden files of at most 600 bytes: what is short is tried often. `--networks` adds
 small networks of the independent writer, of up to 45 kB (-max_len=70000): about 40 a second.
-`--record`
-writes the figures to benchmarks/results/fuzz.json every half minute: libFuzzer ends the process
-without a word to Python.
+`--record` writes the figures to benchmarks/results/fuzz.json, or fuzz_networks.json, every half
+minute: libFuzzer ends the process without a word to Python.
 """
 
 import json
@@ -90,7 +89,8 @@ def record() -> None:
         "memory_now_mb": round(memory() / 1e6, 1),
         "command": " ".join(["python", "tests/fuzz/fuzz_reader.py", *sys.argv[1:]]),
     }
-    write_result("fuzz", fields, ("atheris", "numpy", "torchfile", "resnext"))
+    name = "fuzz_networks" if NETWORKS else "fuzz"
+    write_result(name, fields, ("atheris", "numpy", "torchfile", "resnext"))
 
 
 STATE = {"recorded": STARTED, "memory": memory()}

@@ -151,7 +151,7 @@ def digits() -> list[str]:
 def test_names_that_toml_must_escape_are_read_back(tmp_path: Path) -> None:
     report = sample_report(gone=False)
     results = tuple(
-        replace(each, run=replace(each.run, network='a "quoted" \\ name'))
+        replace(each, run=replace(each.run, network='a "quoted" \\ name'), told=("top1_error",))
         for each in report.results
     )
     long = tuple(f'{name} {"x" * 50} "\\' for name in ("cat", "dog", "crane"))
@@ -159,7 +159,6 @@ def test_names_that_toml_must_escape_are_read_back(tmp_path: Path) -> None:
     path = write(tmp_path, claims_text(replace(report, results=results, images=images), date="D"))
     (found,) = read_table(path)
     assert (found.name, found.classes) == ('a "quoted" \\ name', long)
-    # Top-5 of three classes is always right.
     assert [(each.metric, each.value, each.pipeline) for each in found.claims] == [
         ("top1_error", "20.00", "torch7"),
         ("top1_error", "40.00", "pil"),
@@ -281,7 +280,7 @@ def test_all_faults_of_a_file_are_told_at_once(run: Run, tmp_path: Path) -> None
             f"network 1: unknown field 'clases'; the fields are {known}multiply_adds",
             "network 'digits', claim 1: value must be a percentage such as \"22.2\", found '4,17'",
             "network 'digits', claim 1: images must be a whole number, found 'many'",
-            "network 'digits', claim 1: source must be a text, found None",
+            "network 'digits', claim 1: source expected, found none",
             "network 'digits', claim 1: crops 1 or 10 expected, found 5",
             f"network 'other': {crop}; {mean}",
             "network 'other', claim 1: tolerance must be a text, found True",
