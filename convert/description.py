@@ -69,7 +69,7 @@ class Description:
     Attributes:
         format: file format and encoding, or what wrote it.
         tensor_types: how many tensors of each type it holds.
-        contents: what a .t7 without a network holds; None if it has one.
+        contents: what a .t7 holds in which no one network was found; else None.
         beside: what a training checkpoint holds besides the network: epoch, optimiser ...
         module: the tree of a .t7's network, convertible or not.
         tensors: of a converted checkpoint, by name.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -20,10 +21,11 @@ from convert.torch7.tree import WHOLE, Module, find_network
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError, ConvertError
 from resnext.fields import cut
-from resnext.images.imagenet import NAMES, WNIDS
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing
 from resnext.published import Row, published_row
 from resnext.spec import Spec
+
+IMAGENET_CLASSES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,10 @@ def _with_imagenet(checkpoint: Checkpoint) -> Checkpoint:
     The original's files name no classes, and files of earlier versions did not either.
     """
     published = checkpoint.provenance.published_name and checkpoint.training is None
-    if not published or checkpoint.classes or checkpoint.spec.classes != len(WNIDS):
+    if not published or checkpoint.classes or checkpoint.spec.classes != IMAGENET_CLASSES:
         return checkpoint
+    from resnext.images.imagenet import NAMES, WNIDS  # which reads a table
+
     return replace(checkpoint, classes=NAMES, wnids=WNIDS)
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.peers import import_torchvision
 from convert import load
 from convert.export.formats import EXPORTERS
 from convert.export.timm import ARCHITECTURES
@@ -23,7 +24,6 @@ from resnext.pixels.pil import prepare_pil, prepare_ten_pil
 from resnext.preprocessing import IMAGENET
 from resnext.spec import Block, Spec
 from tests.support.golden import DATA, Golden
-from tests.support.peers import import_torchvision
 
 pytestmark = [
     pytest.mark.peers,

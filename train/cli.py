@@ -34,12 +34,12 @@ TYPED: Final = "train.typed"
 class GroupedCommand(Command):
     """A command that shows its options in groups, and keeps the words that were typed."""
 
+    other_names = OTHER_NAMES
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words of a command line."""
         ctx.meta[TYPED] = list(args)
         return super().parse_args(ctx, args)
-
-    other_names = OTHER_NAMES
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each group under its name."""

@@ -32,7 +32,7 @@ Arrays = Mapping[str, NDArray[np.generic]]
 # What the validations are called in `metrics.jsonl`, where each name begins with it.
 SCORES: Final = {WEIGHTS: "val", AVERAGE: "ema_val"}
 # Up to so many classes the five best hold the right one always.
-FEW_CLASSES: Final = 5
+TOP_FIVE: Final = 5
 # Checkpoints of the last epoch.
 FILES: Final = {WEIGHTS: LAST, AVERAGE: LAST_AVERAGE}
 
@@ -173,7 +173,7 @@ def _score_of(row: Mapping[str, Any], classes: int) -> dict[str, Any]:
     """Return a validation, with what is wrong in place of what is right."""
     images = row["images"]
     score = {"images": images, "loss": row["loss"], "wrong": images - row["top1_correct"]}
-    return score | ({"top5_wrong": images - row["top5_correct"]} if classes > FEW_CLASSES else {})
+    return score | ({"top5_wrong": images - row["top5_correct"]} if classes > TOP_FIVE else {})
 
 
 def write_split(task: Task) -> None:

@@ -54,6 +54,11 @@ def read_ledger(path: Path) -> Stored | None:
 
 
 def parse(data: bytes, path: Path) -> Stored | None:
+    """Return what the bytes of a ledger hold, as `read_ledger` does.
+
+    Raises:
+        LedgerError: it is no ledger, or is damaged elsewhere than at its end.
+    """
     *lines, _ = data.split(b"\n")  # what follows the last line's end is a piece of one
     if not lines:
         if not START.startswith(data[: len(START)]):
@@ -130,6 +135,7 @@ def _no_ledger(path: Path) -> str:
 
 @contextmanager
 def naming_file(path: Path) -> Iterator[None]:
+    """Give an `OSError` of the block the name of the file."""
     try:
         yield
     except OSError as error:

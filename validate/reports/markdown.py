@@ -9,13 +9,13 @@ from validate.reports.forest import signed
 from validate.reports.sentences import (
     LABELS,
     Outcome,
-    cut,
     exit_code,
     exit_meaning,
     headline,
     outcome,
     percent,
     remarks,
+    shortened,
     shown,
 )
 from validate.reports.statistics import Answers, answers
@@ -79,11 +79,13 @@ def to_markdown(report: Report) -> str:
 
 def literal(text: str) -> str:
     """Return a text so that Markdown shows it as it is, on one line, cut where it is too long."""
-    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", cut(printable(text), 10 * LONGEST))
+    return SPECIAL.sub(
+        lambda found: f"&#{ord(found[0])};", shortened(printable(text), 10 * LONGEST)
+    )
 
 
 def _name(text: str) -> str:
-    return literal(cut(text, LONGEST))
+    return literal(shortened(text, LONGEST))
 
 
 def _facts(report: Report) -> list[str]:

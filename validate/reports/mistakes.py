@@ -7,7 +7,7 @@ from typing import Final
 from resnext.images.image_set import ImageSet
 from resnext.terminal.text import printable
 from validate.reports.classes import class_names
-from validate.reports.sentences import cut
+from validate.reports.sentences import shortened
 from validate.reports.statistics import Answers, confident_mistakes
 from validate.reports.thumbnails import Thumbnail, thumbnail
 from validate.verdicts.claim_groups import NetworkGroup
@@ -97,7 +97,7 @@ def galleries(report: Report, found: Answers, groups: Sequence[NetworkGroup]) ->
 def _mistake(found: Answers, run: int, row: int, names: Sequence[str], album: Album) -> Mistake:
     position = int(found.positions[row])
     return Mistake(
-        image=cut(printable(album.images.ids[position]), LONGEST),
+        image=shortened(printable(album.images.ids[position]), LONGEST),
         label=names[found.labels[row]],
         answer=names[found.top_one(run).answers[row]],
         confidence=f"{100 * found.confidences[run][row]:.1f}",

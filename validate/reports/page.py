@@ -9,11 +9,11 @@ from validate.reports.classes import all_classes, network_classes
 from validate.reports.forest import VERDICT_MARKS, forest
 from validate.reports.mistakes import galleries
 from validate.reports.sentences import (
-    cut,
     exit_code,
     exit_meaning,
     outcome,
     sentences,
+    shortened,
     shown,
 )
 from validate.reports.statistics import answers
@@ -46,7 +46,7 @@ def to_page(report: Report) -> str:
         pipelines=tuple(dict.fromkeys(each.run.pipeline for each in report.results)),
         verdict_marks=VERDICT_MARKS,
         failure_title=f"{number(len(failures), 'image')} could not be read",
-        failures=[printable(cut(reason, LONGEST)) for _, reason in failures[:FAILURES]],
+        failures=[printable(shortened(reason, LONGEST)) for _, reason in failures[:FAILURES]],
         failures_left=max(len(failures) - FAILURES, 0),
         times=_times(report),
         shown=shown,

@@ -200,7 +200,7 @@ def shown(value: object) -> str:
     return printable(str(value).lower() if isinstance(value, bool | None) else str(value))
 
 
-def cut(text: str, most: int) -> str:
+def shortened(text: str, most: int) -> str:
     """Return a text of at most so many characters; an ellipsis stands for the rest."""
     return text if len(text) <= most else f"{text[: most - 1]}\u2026"
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.peers import import_torchvision
 from resnext.pixels.decoding import decode
 from resnext.preprocessing import Preprocessing
 from tests.support.golden import DATA
-from tests.support.peers import import_torchvision
 from train.augmentation.auto_augment import (
     OPERATIONS,
     RAND_AUGMENT,
