@@ -356,7 +356,7 @@ def test_option_without_data_is_a_usage_error(run: Run) -> None:
         (["--compare-precision", "9"], ["needs another --precision than fp32"]),
         (["--workers", "100000"], ["'--workers': 100000 is not in the range 0<=x<=1024"]),
         (["--crop", "40"], ["--crop: scale 36 is smaller than crop 40; give both"]),
-        (["--scale", "9460"], ["'--scale': 9460 is not in the range 1<=x<=9459"]),
+        (["--scale", "9460"], ["'--scale': 9460 is not in the range 0<=x<=9459"]),
         (["--device", "abacus"], ["device 'abacus': cpu, cuda, cuda:N or mps expected"]),
         (["--device", "cuda:9"], ["device 'cuda:9': cpu, cuda, cuda:N or mps expected"]),
         (["--precision", "tf32", "--device", "cpu"], ["an NVIDIA GPU expected, found cpu"]),
@@ -413,7 +413,7 @@ def test_shifted_labels_are_measured_when_told_to_and_diagnosed(run: Run, shifte
     ("words", "parts"),
     [
         (["--split", "none.csv"], ["none.csv: cannot be read: No such file"]),
-        (["--split", "claims.toml"], ["claims.toml: a file of the columns image, class and part"]),
+        (["--split", "claims.toml"], ["claims.toml: a file of the columns image, class and split"]),
         (["--part", "val"], ["--part needs --split"]),
     ],
     ids=["missing", "other", "alone"],

@@ -1,5 +1,7 @@
 """The table of results that `resnext-validate` prints on stdout."""
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -34,7 +36,7 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         """Raise the error: rich would end the process with 1, the code of a claim that failed."""
-        raise BrokenPipeError
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def print_table(report: Report) -> None:
