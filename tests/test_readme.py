@@ -15,9 +15,10 @@ import convert.cli
 import train.cli
 import validate.cli
 import validate.compare_cli
+from benchmarks.network_tables import complexity_table
 from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.peers import import_timm
-from benchmarks.tables import PAGES, complexity_table, fill
+from benchmarks.tables import PAGES, fill
 from convert.export.formats import EXPORTERS
 from resnext.preprocessing import read_preprocessing
 from tests import test_walks
