@@ -20,6 +20,7 @@ from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.peers import import_timm
 from benchmarks.tables import PAGES, fill
 from convert.export.formats import EXPORTERS
+from resnext.images.imagenet import NAMES, WNIDS
 from resnext.preprocessing import read_preprocessing
 from tests import test_walks
 from tests.support.golden import DATA, ROOT
@@ -153,7 +154,7 @@ def resnext_50(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("resnext_50")
     path = folder / "resnext_50_32x4d.safetensors"
     write_random(path, RESNEXT_50)
-    checkpoint = convert.load(path)
+    checkpoint = replace(convert.load(path), classes=NAMES, wnids=WNIDS)
     for name in ("timm", "onnx"):
         EXPORTERS[name].write(checkpoint, EXPORTERS[name].target(path))
     shutil.copy(DATA / "images" / "landscape_420.JPEG", folder / "cat.jpg")
