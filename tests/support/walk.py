@@ -1,4 +1,4 @@
-"""Pages as sessions: the commands of a page, run as they stand, print what it shows."""
+"""The steps of a page: commands and blocks of Python, run as they stand, and what they print."""
 
 import os
 import re
