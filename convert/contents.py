@@ -103,7 +103,8 @@ def beside(root: object) -> tuple[Part, ...]:
     whole = outline("file", root)
     shown = [part for part in whole.inside if "modules" not in part.facts]
     if more := whole.rest.total():
-        shown.append(Part(name="...", words=f"and {more} more", facts={}))
+        facts: dict[str, object] = {"not_shown": dict(whole.rest.most_common())}
+        shown.append(Part(name="...", words=f"and {more} more", facts=facts))
     return tuple(shown)
 
 

@@ -86,7 +86,7 @@ def write_claims(report: Report, path: Path) -> str:
     text = claims_text(report, date=datetime.now(UTC).date().isoformat())
     with whole_file(path) as file:
         file.write(text.encode())
-    count = text.count("[[network.claim]]")
+    count = sum(len(result.told) for result in report.results)
     return f"{path}: {number(count, 'claim')} written; --claims {path} judges by them"
 
 

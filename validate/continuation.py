@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 
@@ -14,10 +14,6 @@ from resnext.machine import PACKAGES
 from validate.ledger.ledger import Ledger
 from validate.options import MeasurementConfig
 from validate.verdicts.results import MeasuredRun
-
-# Settings that a ledger states; all but the batch size must be the same to go on. What is not among
-# them, as the number of readers and processes, changes no decision.
-KEPT_SETTINGS: Final = ("device", "batch_size", "limit", "seed", "compare_precision")
 
 
 def identity(
@@ -32,7 +28,8 @@ def identity(
     """Describe a measurement: a ledger, and the other processes, must be of the same one.
 
     The machine is left out, and which of its GPUs computes, so that a measurement may be continued
-    elsewhere; so is what does not matter, a seed without a sample.
+    elsewhere; so is what changes no decision: the number of readers and processes, or a seed
+    without a sample. All settings but the batch size must be the same to go on.
 
     Args:
         config: the options.
@@ -52,7 +49,7 @@ def identity(
     }
     return {
         "data": dict(images),
-        "settings": {name: settings[name] for name in KEPT_SETTINGS},
+        "settings": settings,
         "runs": [run.to_fields() for run in runs],
         "versions": {package: versions[package] for package in PACKAGES},
     }

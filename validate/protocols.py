@@ -129,9 +129,9 @@ def _own(
         cure: how to give one, for the message.
         stated: by the user; or None.
     """
-    is_known = checkpoint.origin is not Origin.ASSUMED
-    usual = checkpoint.preprocessing if is_known else stated or checkpoint.preprocessing
-    usual = usual or stated
+    if stated is not None and checkpoint.origin is Origin.ASSUMED:
+        return stated
+    usual = checkpoint.preprocessing or stated
     if usual is None:
         raise PreprocessingError(
             f"{path}: no preprocessing is known for this network; {cure}, state it with "

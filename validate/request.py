@@ -108,12 +108,13 @@ def _notes(
         yield f"no checkpoint given, so those of this folder: {files}"
     yield from images.notes
     yield from (protocol.note for protocol in protocols if protocol.note)
-    for network in networks if config.preprocessing else ():
-        stated, usual = config.preprocessing, network.protocol.preprocessing
+    stated = config.preprocessing
+    for network in networks:
+        usual = network.protocol.preprocessing
         if stated is not None and stated != usual:
             yield (
-                f"{network.file}: measured with {network.preprocessing.describe()}, as "
-                f"--preprocessing says, in place of {usual.describe()}"
+                f"{network.file}: measured with {stated.describe()}, as --preprocessing says, in "
+                f"place of {usual.describe()}"
             )
     known = ", ".join(dict.fromkeys(protocol.name for protocol in protocols))
     names = unused(own, protocols)

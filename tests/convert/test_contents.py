@@ -189,6 +189,14 @@ def test_what_stands_beside_a_network() -> None:
     assert beside(read(net())) == ()
 
 
+def test_what_is_not_shown_beside_a_network_is_counted() -> None:
+    root = read(Pairs([("model", net()), *((f"k{n}", n) for n in range(30))]))
+    *shown, last = beside(root)
+    assert [part.name for part in shown] == ["k0", "k1", "k2", "k3", "k4"]
+    assert list(last.lines()) == ["...: and 25 more"]
+    assert last.to_fields() == {"name": "...", "not_shown": {"number": 25}}
+
+
 def test_shared_tensors_are_counted_once() -> None:
     shared = tensor(np.zeros(2, np.float32))
     root = read({"a": shared, "b": [shared], "c": tensor(np.zeros(2), "Double")})

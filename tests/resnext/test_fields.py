@@ -1,5 +1,7 @@
 """Checks of values from files."""
 
+import pickle
+from copy import deepcopy
 from decimal import Decimal
 from math import inf, nan
 from pathlib import Path
@@ -92,3 +94,10 @@ def test_toml_that_cannot_be_read_is_one_short_line(tmp_path: Path, text: str) -
         read_toml(path, PublishedError)
     assert str(caught.value).startswith(f"{path}: not a TOML file: ")
     assert len(str(caught.value)) < len(str(path)) + SHOWN + 30
+
+
+def test_number_with_a_point_keeps_its_digits_and_can_be_copied(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("a = +4.1_0\n")
+    value = read_toml(tmp_path / "x.toml", PublishedError)["a"]
+    for each in (value, deepcopy(value), pickle.loads(pickle.dumps(value))):  # noqa: S301
+        assert (each, str(each)) == (4.1, "4.10")

@@ -237,17 +237,21 @@ def test_process_that_is_killed_ends_the_others_with_a_word(root: Path) -> None:
     assert first.exitcode == 2
 
 
-def test_sigterm_to_all_processes_saves_and_exits_with_0(root: Path) -> None:
-    started = start(root, "stopped", "--epochs", "100", "--workers", "1", processes=2)
-    state = root / "stopped" / "state.safetensors"
+def terminate_once_saved(started: list[warm.BaseProcess], folder: Path) -> None:
+    """Send SIGTERM to all processes of a job as soon as it has a state, and wait for their ends."""
     deadline = time.monotonic() + 60
-    while not state.exists():
+    while not (folder / "state.safetensors").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
     for process in started:
         process.terminate()
     for process in started:
         process.join(30)
+
+
+def test_sigterm_to_all_processes_saves_and_exits_with_0(root: Path) -> None:
+    started = start(root, "stopped", "--epochs", "100", "--workers", "1", processes=2)
+    terminate_once_saved(started, root / "stopped")
     assert [process.exitcode for process in started] == [0, 0]
     assert warm.errors(root / "stopped.0.txt").endswith("and --resume goes on\n")
     assert warm.errors(root / "stopped.1.txt") == ""
@@ -257,15 +261,7 @@ def test_adamw_goes_on_bit_for_bit_in_a_job(root: Path) -> None:
     words = ("--optimizer", "adamw", "--auto-augment", "trivial", "--epochs", "2")
     whole = run_job(root, "adamw", *words, processes=2)
     started = start(root, "adamw_stopped", *words, "--save-every", "1", processes=2)
-    state = root / "adamw_stopped" / "state.safetensors"
-    deadline = time.monotonic() + 60
-    while not state.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    for process in started:
-        process.terminate()
-    for process in started:
-        process.join(30)
+    terminate_once_saved(started, root / "adamw_stopped")
     run_job(root, "adamw_stopped", *words, "--save-every", "1", "--resume", processes=2)
     assert_same_tensors(root / "adamw_stopped" / "last.safetensors", whole / "last.safetensors")
 

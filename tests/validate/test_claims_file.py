@@ -117,8 +117,9 @@ def test_claims_of_both_pipelines_are_each_judged_under_their_own(
         (["--write-claims", "none/x.toml"], "the folder none expected, found none"),
         (["--write-claims", "x.toml", "--limit", "20"], "found a sample of them (--limit)"),
         (["--write-claims", "x.toml", CHECKPOINT], "found two called resnext_11_8x4d_digits"),
+        (["--write-claims", "x.toml", "--ledger", "./x.toml"], "another file than that of --led"),
     ],
-    ids=["there", "folder", "sample", "two"],
+    ids=["there", "folder", "sample", "two", "ledger"],
 )
 def test_claims_that_cannot_be_written_are_refused_before_measuring(
     run: Run, tmp_path: Path, words: list[str | Path], part: str

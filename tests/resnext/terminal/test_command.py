@@ -84,8 +84,9 @@ def test_fault_of_the_command_itself_is_no_verdict() -> None:
         ("open('none')", "none: No such file or directory"),
         ("raise MemoryError", "out of memory"),
         ("raise click.UsageError('wrong.')", "wrong; --help lists what there is"),
+        ("raise SystemExit('no package')", "no package"),
     ],
-    ids=["Ctrl-C", "SIGTERM", "SIGHUP", "input", "file", "memory", "usage"],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP", "input", "file", "memory", "usage", "exit"],
 )
 def test_command_ends_with_one_line_and_2(body: str, message: str) -> None:
     done = run(body)
