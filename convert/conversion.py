@@ -97,8 +97,9 @@ def _convert(
     """Convert an original file."""
     if target.exists() and target.samefile(path):
         raise OutputError(f"{target} is the source itself; --output names another file")
-    exporter.require_room(target, replace=config.force)
+    # Before any check of the output: a fault of the file matters more.
     original = load_original(path, sha256=sha256, at=config.at)
+    exporter.require_room(target, replace=config.force)
 
     proof = None
     if config.verify:
