@@ -13,14 +13,7 @@ from convert.description import describe_file
 from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.export.formats import EXPORTERS, Exporter
-from convert.loading import (
-    found_at,
-    is_safetensors,
-    load_converted,
-    load_original,
-    naming,
-    others_note,
-)
+from convert.loading import is_safetensors, load_converted, load_original, naming
 from convert.location import Location, fetch_file, start_sha256
 from convert.options import ConversionConfig
 from convert.summary import (
@@ -105,7 +98,7 @@ def _convert(
     if config.verify:
         from convert.proof import prove
 
-        proof = prove(original.tree, original.checkpoint())
+        proof = prove(original.source.run, original.checkpoint())
 
     def stored(sha256: str | None = None) -> Checkpoint:
         checkpoint = _stored(original.checkpoint(sha256=sha256), config)
@@ -124,8 +117,8 @@ def _convert(
         checkpoint=stored(),
         proof=proof,
         usage=usage,
-        place=found_at(original.tree),
-        note=others_note(original.file),
+        place=original.source.place,
+        note=original.source.note,
     )
 
 

@@ -1,26 +1,18 @@
 """The description of a checkpoint file: the facts that `--info` prints."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from convert.contents import Part, beside, outline, tensor_types
 from convert.loading import (
     assumed_preprocessing,
-    found_at,
     is_safetensors,
     load_converted,
     naming,
-    others_note,
+    open_source,
 )
-from convert.torch7 import file as t7
-from convert.torch7.errors import RefusedError
-from convert.torch7.mapping import read_network
-from convert.torch7.tree import Module, find_network
+from convert.source.errors import RefusedError
+from convert.source.source import Array, Source, counted_types
 from resnext.checkpoint import Origin
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
@@ -69,12 +61,8 @@ class Description:
     Attributes:
         format: file format and encoding, or what wrote it.
         tensor_types: how many tensors of each type it holds.
-        contents: what a .t7 holds in which no one network was found; else None.
-        beside: what a training checkpoint holds besides the network: epoch, optimiser ...
-        module: the tree of a .t7's network, convertible or not.
-        tensors: of a converted checkpoint, by name.
-        place: of the network in the file, where that is not the file's only value.
-        note: what else a person should know.
+        source: the opened file of another project; None of a converted checkpoint.
+        tensors: by name, of a file that holds no more than these.
         network: None if a conversion would refuse it, for the reason in `refusal`.
     """
 
@@ -82,12 +70,8 @@ class Description:
     format: str
     bytes: int
     tensor_types: dict[str, int]
-    contents: Part | None = None
-    beside: tuple[Part, ...] = ()
-    module: Module | None = None
-    tensors: Mapping[str, NDArray[np.generic]] = field(default_factory=dict, repr=False)
-    place: str | None = None
-    note: str | None = None
+    source: Source | None = None
+    tensors: Mapping[str, Array] = field(default_factory=dict, repr=False)
     network: NetworkFacts | None = None
     refusal: str | None = None
 
@@ -105,7 +89,9 @@ def describe_file(path: Path, *, at: str | None = None) -> Description:
         CheckpointError: a safetensors file that is damaged or was not written by this project.
         OSError: it cannot be opened.
     """
-    return _describe_checkpoint(path, at) if is_safetensors(path) else _describe_t7(path, at)
+    if is_safetensors(path):
+        return _describe_checkpoint(path, at)
+    return _describe_source(path, at)
 
 
 def _describe_checkpoint(path: Path, at: str | None) -> Description:
@@ -115,7 +101,7 @@ def _describe_checkpoint(path: Path, at: str | None) -> Description:
         file=str(path),
         format=f"safetensors, {checkpoint.history}",
         bytes=path.stat().st_size,
-        tensor_types=dict(Counter(array.dtype.name for array in checkpoint.tensors.values())),
+        tensor_types=counted_types(checkpoint.tensors),
         tensors=checkpoint.tensors,
         network=_facts(
             checkpoint.spec,
@@ -131,17 +117,16 @@ def _describe_checkpoint(path: Path, at: str | None) -> Description:
     )
 
 
-def _describe_t7(path: Path, at: str | None) -> Description:
+def _describe_source(path: Path, at: str | None) -> Description:
     with naming(path):
-        file = t7.load(path)
-    module, network, refusal = None, None, None
+        source = open_source(path, at=at)
+    network, refusal = None, None
     try:
-        module = find_network(file.root, at=at)
-        found = read_network(module)
+        found = source.network()
     except RefusedError as error:
         refusal = str(error)
     else:
-        row = published_row(found.spec, file=path.name, size=file.bytes)
+        row = published_row(found.spec, file=path.name, size=source.bytes)
         network = _facts(
             found.spec,
             name=row.name if row else None,
@@ -150,17 +135,13 @@ def _describe_t7(path: Path, at: str | None) -> Description:
             form=found.form,
             licence=row.licence if row else None,
         )
-    longs = f", longs of {file.long_bytes} bytes" if file.long_bytes else ""
     return Description(
         file=str(path),
-        format=f"Torch7, {file.encoding}{longs}",
-        bytes=file.bytes,
-        tensor_types=tensor_types(file.root),
-        contents=None if module else outline("file", file.root),
-        beside=beside(file.root) if module else (),
-        module=module,
-        place=found_at(module) if module else None,
-        note=others_note(file),
+        format=source.format,
+        bytes=source.bytes,
+        tensor_types=source.tensor_types(),
+        source=source,
+        tensors=source.tensors(),
         network=network,
         refusal=refusal,
     )

@@ -1,4 +1,4 @@
-"""A file, .t7 or converted, to a checkpoint."""
+"""A file, of another project or converted, to a checkpoint."""
 
 import os
 from collections.abc import Iterator
@@ -14,10 +14,9 @@ import numpy as np
 from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.location import require_file, start_sha256
-from convert.torch7 import file as t7
-from convert.torch7.errors import NoNetworkError
-from convert.torch7.mapping import Network, read_network
-from convert.torch7.tree import WHOLE, Module, find_network
+from convert.source.errors import NoNetworkError
+from convert.source.source import Network, Source
+from convert.torch7.source import T7Source
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError, ConvertError
 from resnext.fields import cut
@@ -30,19 +29,15 @@ IMAGENET_CLASSES: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A .t7 file, read and mapped.
+    """A checkpoint of another project, read and mapped.
 
     Attributes:
-        path: of the file.
-        file: its root value and encoding.
-        tree: the network's modules as they are in the file.
-        network: the spec and tensors that they were mapped to.
+        source: the opened file.
+        network: the spec and tensors that it was mapped to.
         sha256: of the file; its result may still be being computed.
     """
 
-    path: Path
-    file: t7.File
-    tree: Module
+    source: Source
     network: Network
     sha256: Future[str]
 
@@ -52,8 +47,8 @@ class Original:
         Args:
             sha256: to state as the file's; None waits for the computed one.
         """
-        spec = self.network.spec
-        row = published_row(spec, file=self.path.name, size=self.file.bytes)
+        spec, path = self.network.spec, self.source.path
+        row = published_row(spec, file=path.name, size=self.source.bytes)
         preprocessing, origin = assumed_preprocessing(spec, row)
         checkpoint = Checkpoint(
             spec=spec,
@@ -62,9 +57,9 @@ class Original:
             origin=origin,
             provenance=Provenance(
                 # The header is UTF-8, whatever bytes the name consists of.
-                source_file=os.fsencode(self.path.name).decode("utf-8", "backslashreplace"),
+                source_file=os.fsencode(path.name).decode("utf-8", "backslashreplace"),
                 source_sha256=sha256 or self.sha256.result(),
-                source_bytes=self.file.bytes,
+                source_bytes=self.source.bytes,
                 published_name=row.name if row else None,
                 licence=row.licence if row else None,
                 converted_by=f"resnext {version('resnext')}",
@@ -130,7 +125,7 @@ def _with_imagenet(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def load_original(path: Path, *, sha256: Future[str], at: str | None = None) -> Original:
-    """Return an original .t7 file, read and mapped.
+    """Return a checkpoint of another project, read and mapped.
 
     Args:
         path: the file.
@@ -142,29 +137,27 @@ def load_original(path: Path, *, sha256: Future[str], at: str | None = None) -> 
         OSError: it cannot be opened.
     """
     with naming(path):
-        file = t7.load(path)
+        source = open_source(path, at=at)
         try:
-            tree = find_network(file.root, at=at)
+            return Original(source, source.network(), sha256)
         except NoNetworkError as error:
-            if note := others_note(file):
-                raise NoNetworkError(f"{error}; {note}") from error
+            if source.note:
+                raise NoNetworkError(f"{error}; {source.note}") from error
             raise
-        return Original(path, file, tree, read_network(tree), sha256)
 
 
-def found_at(module: Module) -> str | None:
-    """Return the place of a network in its file; None if it is all that the file holds."""
-    return None if module.path == WHOLE else module.path
+def open_source(path: Path, *, at: str | None = None) -> Source:
+    """Open a checkpoint of another project; its content decides the format, not its name.
 
+    Args:
+        path: the file, not one of ours.
+        at: the place of the network, where the file holds several.
 
-def others_note(file: t7.File) -> str | None:
-    """Return a note that further values follow in a file, or None."""
-    if not file.others:
-        return None
-    return (
-        f"the first of {file.others + 1} values of the file is read, as Torch7's torch.load does; "
-        "save another one to a file of its own"
-    )
+    Raises:
+        ConvertError: it is damaged or of no known format.
+        OSError: it cannot be opened.
+    """
+    return T7Source(path, at=at)
 
 
 @contextmanager

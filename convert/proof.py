@@ -1,18 +1,20 @@
 """The proof of a conversion: both networks compute the same logits from the same input."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 
 from convert.errors import ProofError, UnprovableError
-from convert.torch7.oracle import run
-from convert.torch7.tree import Module
 from resnext.checkpoint import Checkpoint
 
 # If every value was kept, only the order of float64 sums differs; converted values are float32.
 EXACT: Final = 1e-12
 CONVERTED: Final = 1e-5
+
+# Inputs (N, 3, H, W) float64 -> logits (N, classes).
+Run = Callable[[torch.Tensor], torch.Tensor]
 
 # Side in pixels of the inputs that show that the logits depend on the input: small, to be fast.
 PATCH: Final = 64
@@ -38,12 +40,12 @@ class Proof:
         return f"float64 logits within {self.difference:.1e} of the original modules' ({limit})"
 
 
-def prove(tree: Module, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0) -> Proof:
-    """Compare the converted network with the original's modules, in float64 on random inputs.
+def prove(run: Run, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0) -> Proof:
+    """Compare the converted network with the original, in float64 on random inputs.
 
     Args:
-        tree: the modules as they are in the file.
-        checkpoint: what they were converted to.
+        run: computes the original's logits by the file's own description, as `Source.run` does.
+        checkpoint: what it was converted to.
         pictures: number of inputs, of normal noise, at the size that the network was built for.
         seed: of the noise.
 
@@ -64,8 +66,7 @@ def prove(tree: Module, checkpoint: Checkpoint, *, pictures: int = 1, seed: int 
         del (
             network
         )  # the weights of one network only are in memory at a time: up to 668 MB in float64
-        expected = run(tree, noise)
-    assert isinstance(expected, torch.Tensor)
+        expected = run(noise)
     difference = float((found - expected).abs().max())
     if difference > 0:
         difference /= float(expected.abs().max())

@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from convert.contents import module_classes, module_fields, module_lines
 from convert.description import Description, NetworkFacts
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.fields import cut
@@ -100,24 +99,25 @@ def description_lines(description: Description, *, modules: bool) -> Iterator[st
         modules: whether its tree of modules is shown, of a converted file its tensors.
     """
     yield f"{description.file}: {description.bytes:,} bytes, {cut(description.format)}"
+    source = description.source
     if modules:
-        if description.module:
-            yield from module_lines(description.module)
+        if source:
+            yield from source.module_lines()
         for name, array in description.tensors.items():
             yield f"{name} {array.shape}"
-    if description.contents:
-        yield from description.contents.lines()
-    if description.beside:
+    if source and (contents := source.contents()):
+        yield from contents.lines()
+    if source and (beside := source.beside()):
         yield "beside the network:"
-        for part in description.beside:
+        for part in beside:
             yield from part.lines(1)
     yield f"tensors: {_counted(description.tensor_types) or 'none'}"
-    if description.module:
-        yield f"modules: {_counted(module_classes(description.module))}"
-    if description.place:
-        yield f"place of the network: {description.place}"
-    if description.note:
-        yield f"note: {description.note}"
+    if source and (classes := source.module_classes()):
+        yield f"modules: {_counted(classes)}"
+    if source and source.place:
+        yield f"place of the network: {source.place}"
+    if source and source.note:
+        yield f"note: {source.note}"
     if network := description.network:
         yield from _network_lines(network)
     else:
@@ -151,20 +151,21 @@ def _network_lines(network: NetworkFacts) -> Iterator[str]:
 
 def description_fields(description: Description, *, modules: bool) -> dict[str, object]:
     """Return a description as plain values, with its tree of modules if that is asked for."""
-    contents, module = description.contents, description.module
+    source = description.source
+    contents = source.contents() if source else None
     fields: dict[str, object] = {
         "file": description.file,
         "bytes": description.bytes,
         "format": description.format,
         "tensor_types": description.tensor_types,
         "refusal": description.refusal,
-        "note": description.note,
-        "place": description.place,
+        "note": source.note if source else None,
+        "place": source.place if source else None,
         "contents": contents.to_fields() if contents else None,
-        "beside": [part.to_fields() for part in description.beside],
+        "beside": [part.to_fields() for part in source.beside()] if source else [],
     }
     if modules:
-        fields["modules"] = module_fields(module) if module else None
+        fields["modules"] = source.module_fields() if source else None
         fields["tensors"] = [
             {"name": name, "type": array.dtype.name, "shape": array.shape, "bytes": array.nbytes}
             for name, array in description.tensors.items()

@@ -4,11 +4,11 @@ Every module of the file is compared with the one that the original's model file
 and every tensor is either used exactly once or listed among those that are ignored.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from convert.torch7.cursor import Array
-from convert.torch7.errors import StructureError, WeightError, first_of
+from convert.source.errors import StructureError, WeightError, first_of
+from convert.source.source import Network
 from convert.torch7.expected_tree import Expected, expected_tree
 from convert.torch7.lua_classes import (
     CLASS_SETTINGS,
@@ -19,30 +19,11 @@ from convert.torch7.lua_classes import (
     SETTINGS,
     WEIGHTS,
 )
-from convert.torch7.objects import Object, Storage, Table, Tensor
+from convert.torch7.objects import Object, Storage, Table, Tensor, text
 from convert.torch7.recognition import recognise
 from convert.torch7.tree import Module
 from convert.torch7.weights import ModuleWeights, layer_tensors
-from convert.torch7.words import text
 from resnext.layout import layout
-from resnext.spec import Spec
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network as mapped from a file.
-
-    Attributes:
-        spec: its architecture.
-        tensors: by torchvision's names; views of the file where nothing was converted.
-        conversions: how tensors were changed; empty if every bit was kept.
-        form: of the blocks in the file: "B" or "C" with groups, "" without.
-    """
-
-    spec: Spec
-    tensors: Mapping[str, Array]
-    conversions: tuple[str, ...]
-    form: str
 
 
 def read_network(network: Module) -> Network:
@@ -65,7 +46,7 @@ def read_network(network: Module) -> Network:
         raise WeightError(first_of(comparison.strays))
     tensors, conversions = layer_tensors(layout(recognised.spec), recognised.spec, comparison.parts)
     form = "" if recognised.spec.cardinality == 1 else "B" if recognised.form.branches else "C"
-    return Network(recognised.spec, tensors, conversions, form)
+    return Network(spec=recognised.spec, tensors=tensors, conversions=conversions, form=form)
 
 
 @dataclass(slots=True)

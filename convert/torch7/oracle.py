@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from convert.torch7.errors import StructureError
+from convert.source.errors import StructureError
 from convert.torch7.lua_classes import KINDS
-from convert.torch7.objects import Storage
+from convert.torch7.objects import Storage, text
 from convert.torch7.tree import Module
-from convert.torch7.words import text
 
 Value = Tensor | list[Tensor]
 

@@ -6,11 +6,11 @@ Nothing is proven here: `mapping` compares the whole tree with the one expected 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convert.torch7.errors import ForeignModuleError, StructureError
+from convert.source.errors import ForeignModuleError, StructureError
 from convert.torch7.expected_tree import TreeForm
 from convert.torch7.lua_classes import KINDS
+from convert.torch7.objects import text
 from convert.torch7.tree import Module
-from convert.torch7.words import text
 from resnext.errors import SpecError
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from convert.torch7.errors import NoNetworkError, StructureError
-from convert.torch7.objects import Object, Table, Tensor
-from convert.torch7.words import place, text
+from convert.source.errors import NoNetworkError, StructureError
+from convert.torch7.objects import Object, Table, Tensor, place, text
 from resnext.fields import SHOWN, cut
 
 # Containers that hold copies of one network, of which the first is taken.

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from convert.source.errors import WeightError, first_of
 from convert.torch7.cursor import Array
-from convert.torch7.errors import WeightError, first_of
 from convert.torch7.objects import Tensor
 from resnext.layout import BatchNorm, Convolution, Layout, Linear, Shape
 from resnext.spec import Spec

@@ -575,11 +575,11 @@ def test_file_cut_short_while_it_is_read_ends_with_a_word(place, tmp_path: Path)
     """The mapping stays, its pages go: without a handler the process dies without a word."""
     source = place("cifar_c")
     code = (
-        "import os, sys; import convert.loading as loading; before = loading.find_network\n"
+        "import os, sys; import convert.torch7.source as source; before = source.find_network\n"
         "def cut(root, **more):\n"
         "    os.truncate('cifar_c.t7', 4096)\n"
         "    return before(root, **more)\n"
-        "loading.find_network = cut\n"
+        "source.find_network = cut\n"
         "from convert.cli import main; main(['cifar_c.t7', '--no-verify'])"
     )
     done = subprocess.run(

@@ -14,7 +14,8 @@ import torch
 import convert
 from convert.loading import is_safetensors, load_original
 from convert.location import start_sha256
-from convert.torch7.errors import NotT7Error, RefusedError, T7Error, TruncatedError
+from convert.source.errors import RefusedError
+from convert.torch7.errors import NotT7Error, T7Error, TruncatedError
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError, ConvertError
 from resnext.layout import layout
@@ -147,8 +148,8 @@ def test_preprocessing_is_assumed_from_the_topology(
 def test_original_is_read_with_its_tree_and_encoding(golden: Callable[[str], Any]) -> None:
     path = golden("long32").path
     original = load_original(path, sha256=start_sha256(path))
-    assert (original.file.encoding, original.file.long_bytes) == ("binary", 4)
-    assert original.tree.type == "nn.Sequential"
+    assert original.source.format == "Torch7, binary, longs of 4 bytes"
+    assert next(original.source.module_lines()) == "nn.Sequential"
     assert original.network.form == "C"
 
 

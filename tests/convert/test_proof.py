@@ -2,22 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 
 from convert.errors import ProofError, UnprovableError
-from convert.proof import prove
+from convert.proof import Run, prove
 from convert.torch7 import file as t7
 from convert.torch7.mapping import read_network
-from convert.torch7.tree import Module, find_network
+from convert.torch7.oracle import run
+from convert.torch7.tree import find_network
 from resnext.checkpoint import Checkpoint, Provenance
 from tests.support.lua_nets import at, net, numbers_of
 from tests.support.t7_writer import Object, Tensor, dumps, tensor
 
+if TYPE_CHECKING:
+    import torch
 
-def converted(root: Any) -> tuple[Module, Checkpoint]:
+
+def converted(root: Any) -> tuple[Run, Checkpoint]:
     tree = find_network(root)
     network = read_network(tree)
     source = Provenance(
@@ -34,10 +38,10 @@ def converted(root: Any) -> tuple[Module, Checkpoint]:
         origin=None,
         provenance=source,
     )
-    return tree, checkpoint
+    return lambda inputs: cast("torch.Tensor", run(tree, inputs)), checkpoint
 
 
-def written(model: Object) -> tuple[Module, Checkpoint]:
+def written(model: Object) -> tuple[Run, Checkpoint]:
     return converted(t7.loads(dumps(model)).root)
 
 
@@ -164,10 +168,10 @@ def tampered(checkpoint: Checkpoint, **tensors: np.ndarray) -> Checkpoint:
 
 @pytest.mark.parametrize("name", TAMPERED)
 def test_change_of_one_tensor_is_refused(name: str) -> None:
-    tree, checkpoint = written(net())
+    original, checkpoint = written(net())
     other = tampered(checkpoint, **{name: checkpoint.tensors[name] * np.float32(1.01)})
     with pytest.raises(ProofError) as caught:
-        prove(tree, other)
+        prove(original, other)
     assert caught.value.difference > 1e-5
 
 
@@ -177,30 +181,30 @@ def test_change_of_one_tensor_is_refused(name: str) -> None:
     ids=["converted", "exact"],
 )
 def test_change_just_above_the_tolerance_is_refused(options: dict[str, Any], change: float) -> None:
-    tree, checkpoint = written(net(**options))
+    original, checkpoint = written(net(**options))
     classifier = {name: checkpoint.tensors[name] for name in ("fc.weight", "fc.bias")}
     factor = next(iter(classifier.values())).dtype.type(1 + change)
     other = tampered(checkpoint, **{name: factor * array for name, array in classifier.items()})
     with pytest.raises(ProofError) as caught:
-        prove(tree, other)
+        prove(original, other)
     assert caught.value.difference == pytest.approx(change, rel=0.1)
 
 
 def test_two_batch_norms_in_each_others_place_are_refused() -> None:
-    tree, checkpoint = written(net())
+    original, checkpoint = written(net())
     first, second = (f"layer2.0.bn{n}.weight" for n in (1, 2))
     tensors = checkpoint.tensors
     other = tampered(checkpoint, **{first: tensors[second], second: tensors[first]})
     with pytest.raises(ProofError):
-        prove(tree, other)
+        prove(original, other)
 
 
 def test_answer_that_is_no_number_is_refused() -> None:
-    tree, checkpoint = written(net())
+    original, checkpoint = written(net())
     bias = checkpoint.tensors["fc.bias"].copy()
     bias[0] = np.nan
     with pytest.raises(ProofError):
-        prove(tree, tampered(checkpoint, **{"fc.bias": bias}))
+        prove(original, tampered(checkpoint, **{"fc.bias": bias}))
 
 
 @pytest.mark.parametrize(
@@ -220,10 +224,10 @@ def test_logits_that_no_picture_changes_are_no_proof(zero: slice) -> None:
 
 
 def test_message_tells_the_difference_and_that_nothing_was_written() -> None:
-    tree, checkpoint = written(net())
+    original, checkpoint = written(net())
     other = tampered(checkpoint, **{"fc.bias": checkpoint.tensors["fc.bias"] + np.float32(1)})
     with pytest.raises(ProofError, match=r"differ .* of the largest logit, .*nothing was written"):
-        prove(tree, other)
+        prove(original, other)
 
 
 def test_proof_counts_its_pictures() -> None:

@@ -54,7 +54,7 @@ def test_published_file_is_the_published_network(
     original = load_original(path, sha256=start_sha256(path))
     path.unlink()  # it stays mapped, and does not stay behind
     checkpoint = original.checkpoint()
-    assert original.file.bytes == size
+    assert original.source.bytes == size
     assert layout(checkpoint.spec).parameters() == parameters
     trained = [a for n, a in checkpoint.tensors.items() if n.endswith(("weight", "bias"))]
     assert sum(array.size for array in trained) == parameters

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["convert", "resnext"]):
-    from convert.contents import outline
+    from convert.torch7.contents import outline
     from convert.torch7.cursor import Limits
     from convert.torch7.file import loads
     from convert.torch7.mapping import read_network

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convert.source.errors import ForeignModuleError, RefusedError, StructureError, WeightError
 from convert.torch7 import file as t7
 from convert.torch7 import objects
-from convert.torch7.errors import ForeignModuleError, RefusedError, StructureError, WeightError
 from convert.torch7.mapping import Network, read_network
 from convert.torch7.tree import Module, find_network
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from convert.source.errors import StructureError
 from convert.torch7 import file as t7
-from convert.torch7.errors import StructureError
 from convert.torch7.oracle import run
 from convert.torch7.tree import Module, find_network
 from tests.support.golden import ANSWERED

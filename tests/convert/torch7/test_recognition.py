@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from convert.source.errors import ForeignModuleError, StructureError
 from convert.torch7 import file as t7
-from convert.torch7.errors import ForeignModuleError, StructureError
 from convert.torch7.recognition import recognise
 from convert.torch7.tree import find_network
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from convert.source.errors import NoNetworkError, RefusedError, StructureError
 from convert.torch7 import file as t7
-from convert.torch7.errors import NoNetworkError, RefusedError, StructureError
 from convert.torch7.tree import Module, find_network
 from tests.support.lua_nets import at, children, net
 from tests.support.t7_writer import Object, Pairs, dumps, tensor

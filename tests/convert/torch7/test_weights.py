@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convert.source.errors import StructureError, WeightError
 from convert.torch7 import file as t7
-from convert.torch7.errors import StructureError, WeightError
 from convert.torch7.mapping import Network, read_network
 from convert.torch7.tree import find_network
 from tests.support.lua_nets import at, net, place
@@ -394,7 +394,7 @@ def test_expanded_tensor_larger_than_memory_is_refused_within_little(
     code = (
         "import resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))\n"
-        "from convert.torch7.errors import RefusedError\n"
+        "from convert.source.errors import RefusedError\n"
         "from convert.torch7 import file as t7\n"
         "from convert.torch7.mapping import read_network\n"
         "from convert.torch7.tree import find_network\n"

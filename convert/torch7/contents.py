@@ -2,14 +2,13 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from math import isfinite
 from typing import Final
 
-from convert.torch7.objects import Function, Object, Storage, Table, Tensor
+from convert.source.outline import Part
+from convert.torch7.objects import Function, Object, Storage, Table, Tensor, place, text
 from convert.torch7.tree import Module, is_module
-from convert.torch7.words import place, text
 from resnext.fields import SHOWN
 
 # Of an outline; the values nearest to the root are shown.
@@ -18,52 +17,8 @@ DEEPEST: Final = 3
 # A table of more entries is shown by its first ones.
 MOST_ENTRIES: Final = 24
 FIRST_ENTRIES: Final = 6
-# Kinds of further entries that are counted by name.
-MOST_KINDS: Final = 6
-
 # Settings of a module that are shown where they are not 1.
 SETTINGS: Final = ("dW", "dH", "groups")
-
-
-@dataclass(slots=True, kw_only=True)
-class Part:
-    """One value of an outline.
-
-    Attributes:
-        name: its key in Lua's notation: `epoch`, `[1]`, `["1"]`, `[a table]`.
-        words: what it is.
-        facts: the same as values that JSON takes.
-        inside: the values in it that are shown.
-        rest: how many of each kind are not shown, where others are.
-    """
-
-    name: str
-    words: str
-    facts: dict[str, object]
-    inside: list["Part"] = field(default_factory=list)
-    rest: Counter[str] = field(default_factory=Counter)
-
-    def lines(self, depth: int = 0) -> Iterator[str]:
-        """Yield an indented line for this value and for each one in it."""
-        indent = "  " * depth
-        yield f"{indent}{self.name}: {self.words}"
-        for part in self.inside:
-            yield from part.lines(depth + 1)
-        if self.rest:
-            kinds = ", ".join(
-                f"{count:,} {kind}" for kind, count in self.rest.most_common(MOST_KINDS)
-            )
-            others = ", ..." if len(self.rest) > MOST_KINDS else ""
-            yield f"{indent}  and {self.rest.total():,} more: {kinds}{others}"
-
-    def to_fields(self) -> dict[str, object]:
-        """Return this value and those in it as values that JSON takes."""
-        fields = {"name": self.name, **self.facts}
-        if self.inside:
-            fields["values"] = [part.to_fields() for part in self.inside]
-        if self.rest:
-            fields["not_shown"] = dict(self.rest.most_common())
-        return fields
 
 
 def outline(name: str, value: object) -> Part:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convert.contents import beside, outline, tensor_types
 from convert.torch7 import file as t7
+from convert.torch7.contents import beside, outline, tensor_types
 from tests.support.lua_nets import net
 from tests.support.t7_writer import Function, Object, Pairs, Storage, Tensor, dumps, tensor
 

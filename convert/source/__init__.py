@@ -1,0 +1,1 @@
+"""What the reader of every format returns: a source, its network, and reasons to refuse it."""
