@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-all peers setup lint bench clean
+.PHONY: demo test test-all peers setup lint docs bench clean
 
 demo: setup
 	sh examples/digits/demo.sh
@@ -31,6 +31,13 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# A link or an anchor that leads nowhere is an error.
+docs: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	rm -rf build/docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . build/docs
+	cp build/docs/README.html build/docs/index.html
 
 bench: peers
 	$(BIN)/python -m benchmarks
