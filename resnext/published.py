@@ -77,7 +77,9 @@ class Row:
         spec: the architecture, where the table knows it.
         weights_sha256: of the only weights that the claims are about, as reports state it; None
             if the claims are about any weights of that name.
-        file, url, bytes: the original file's name, address and size.
+        file, url, bytes: the published file's name, address and size.
+        sha256: the digits with which the sha256 of that file begins, as its name or its source
+            prints them ("7cdf4587"), eight or more; None where none are printed.
         licence: of the weights.
         multiply_adds: in G, as printed.
     """
@@ -91,6 +93,7 @@ class Row:
     file: str | None = None
     url: str | None = None
     bytes: int | None = None
+    sha256: str | None = None
     licence: str | None = None
     multiply_adds: str | None = None
 
@@ -144,7 +147,7 @@ def read_table(path: Path) -> tuple[Row, ...]:
 MOST_LETTERS: Final = 1000
 _ROW_TEXTS: Final = ("file", "url", "licence", "multiply_adds")
 _ROW_FIELDS: Final = (
-    *("name", "preprocessing", "claim", "classes", "spec", "bytes", "weights_sha256"),
+    *("name", "preprocessing", "claim", "classes", "spec", "bytes", "sha256", "weights_sha256"),
     *_ROW_TEXTS,
 )
 _CLAIM_FIELDS: Final = (
@@ -176,6 +179,7 @@ def _row(value: object, where: str, faults: Faults) -> Row | None:
         "spec": table.take("spec", _spec, None),
         "weights_sha256": table.take("weights_sha256", _sha256, None),
         "bytes": table.take("bytes", _whole, None),
+        "sha256": table.take("sha256", _digits, None),
         **{text: table.take(text, _text, None) for text in _ROW_TEXTS},
     }
     return Row(name=name, claims=tuple(there), **fields) if table.are_fine else None
@@ -273,6 +277,16 @@ def _sha256(value: object, name: str) -> str:
     if not re.fullmatch("[0-9a-f]{64}", text):
         raise PublishedError(
             f"{name} must be 64 digits from 0 to f, as in report.json, found {shown(text)}"
+        )
+    return text
+
+
+def _digits(value: object, name: str) -> str:
+    text = check_text(value, name, PublishedError)
+    if not re.fullmatch("[0-9a-f]{8,64}", text):
+        raise PublishedError(
+            f"{name} must be the first 8 to 64 digits from 0 to f of the file's sha256, "
+            f"found {shown(text)}"
         )
     return text
 
