@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from resnext.checkpoint import Checkpoint, Provenance
     from resnext.errors import ResnextError
     from resnext.model import ResNeXt
-    from resnext.pixels.transforms import prepare, prepare_ten
+    from resnext.pixels.pipelines import prepare, prepare_ten
     from resnext.preprocessing import Preprocessing
     from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 
@@ -41,8 +41,8 @@ _HOMES = {
     "Shortcut": "resnext.spec",
     "Spec": "resnext.spec",
     "Stem": "resnext.spec",
-    "prepare": "resnext.pixels.transforms",
-    "prepare_ten": "resnext.pixels.transforms",
+    "prepare": "resnext.pixels.pipelines",
+    "prepare_ten": "resnext.pixels.pipelines",
 }
 
 

@@ -14,8 +14,7 @@ import resnext
 from resnext.errors import DataError
 from resnext.files import whole_file
 from resnext.images.imagenet import titles
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import Metric
 from resnext.terminal.text import number
 from validate.request import MeasurementRequest

@@ -188,8 +188,7 @@ def _config(
     part: str | None,
     **options: Any,
 ) -> "MeasurementConfig":
-    from resnext.pixels.pipelines import Pipeline
-    from resnext.preprocessing import named_preprocessing
+    from resnext.preprocessing import Pipeline, named_preprocessing
     from validate.options import MeasurementConfig
 
     if compare_precision and options["precision"] == "fp32" and not options["compiled"]:

@@ -26,7 +26,7 @@ from resnext.inference.plan import make_plan
 from resnext.inference.scaling import refusals
 from resnext.loader.batches import memory_explained
 from resnext.machine import versions
-from resnext.pixels.pipelines import Pipeline
+from resnext.preprocessing import Pipeline
 from resnext.published import Metric
 from resnext.terminal.watcher import Watcher
 from validate.continuation import (

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resnext.pixels.pipelines import Pipeline
-    from resnext.preprocessing import Preprocessing
+    from resnext.preprocessing import Pipeline, Preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from resnext.inference.arithmetic import ARITHMETIC_FLAGS, Precision
 from resnext.inference.predictor import Predictor
 from resnext.inference.scaling import choose, takes_over
 from resnext.machine import usual_batch_size, usual_workers
-from resnext.pixels.pipelines import Pipeline
 from resnext.pixels.resample import engine
+from resnext.preprocessing import Pipeline
 from validate.measured_pass import PreparedRun
 from validate.networks import LoadedNetwork
 from validate.options import MeasurementConfig

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from resnext.errors import PublishedError
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import Preprocessing, read_preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing, read_preprocessing
 from resnext.published import PIPELINES, Claim, Metric, published, published_row, read_table
 from resnext.spec import Block, Norm, Spec
 from tests.support.golden import ROOT

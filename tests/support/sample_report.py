@@ -9,8 +9,7 @@ from PIL import Image
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import IMAGENET
+from resnext.preprocessing import IMAGENET, Pipeline
 from resnext.published import Claim, Metric
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
 from validate.verdicts.results import Decisions, MeasuredRun, Report, Result, Timing

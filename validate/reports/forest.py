@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Final
 
 from resnext.pages.axes import Axis, axis_over
-from resnext.pixels.pipelines import Pipeline
+from resnext.preprocessing import Pipeline
 from resnext.published import Claim
 from resnext.terminal.text import number, printable
 from validate.reports.sentences import LABELS, group_remarks, percent

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
-from resnext.pixels.pipelines import Pipeline
+from resnext.preprocessing import Pipeline
 from resnext.published import Claim
 from resnext.terminal.text import number, printable
 from validate.reports.sentences import exit_code, exit_meaning, remark, shown

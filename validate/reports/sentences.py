@@ -6,7 +6,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
-from resnext.pixels.pipelines import Pipeline
+from resnext.preprocessing import Pipeline
 from resnext.published import Claim, Metric
 from resnext.terminal.text import number, printable
 from validate.verdicts.claim_groups import NetworkGroup, grouped, open_claims

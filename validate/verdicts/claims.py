@@ -9,8 +9,7 @@ from math import sqrt
 from typing import Final
 
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import Claim
 
 # Points that a measurement may lie beyond the last printed digit of a claim.

@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.pixels.pipelines import Pipeline
+from resnext.preprocessing import Pipeline
 from resnext.published import Metric
 from resnext.terminal.text import number
 from validate.verdicts.claims import Judgement, last_unit, tolerance

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import Metric
 from resnext.terminal.text import number
 from validate.verdicts.claims import Judgement, Unjudged, Verdict

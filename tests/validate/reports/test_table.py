@@ -5,8 +5,7 @@ import pytest
 from rich.console import Console
 
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import IMAGENET
+from resnext.preprocessing import IMAGENET, Pipeline
 from resnext.published import Claim, Metric
 from tests.support.sample_report import sample_report
 from tests.support.terminal import terminal

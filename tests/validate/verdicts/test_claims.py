@@ -8,8 +8,7 @@ import convert
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import PreprocessingError
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import CIFAR10, IMAGENET, Preprocessing
+from resnext.preprocessing import CIFAR10, IMAGENET, Pipeline, Preprocessing
 from resnext.published import Claim, Metric, Row
 from tests.support.golden import ROOT
 from validate.protocols import choose, unused

@@ -5,8 +5,7 @@ import pytest
 
 from resnext.errors import DataError
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import IMAGENET
+from resnext.preprocessing import IMAGENET, Pipeline
 from resnext.published import Claim, Metric
 from validate.verdicts import early_check
 from validate.verdicts.claims import Judgement, judge
