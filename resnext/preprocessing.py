@@ -138,10 +138,11 @@ class Preprocessing:
 
         Pillow and OpenCV keep each other's interpolation; else the pipeline's usual one is taken.
         """
-        if pipeline is self.pipeline:
+        if pipeline == self.pipeline:
             return self
-        usual = Pipeline.TORCH7 in (pipeline, self.pipeline)
-        interpolation = None if usual else self.interpolation
+        interpolation = self.interpolation
+        if Pipeline.TORCH7 in (pipeline, self.pipeline):
+            interpolation = INTERPOLATIONS[pipeline][0]
         return replace(self, pipeline=pipeline, interpolation=interpolation)
 
     @property

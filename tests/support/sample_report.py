@@ -82,7 +82,7 @@ def sample_report(*, gone: bool = True) -> Report:
         diagnoses=("the labels may be shifted",),
     )
     second = Result(
-        run=replace(run, pipeline=Pipeline.PIL),
+        run=replace(run, preprocessing=IMAGENET.with_pipeline(Pipeline.PIL)),
         counts=Counts(images=5, top1_correct=3, top5_correct=5),
         unjudged=tuple(
             Unjudged(claim=claim, protocol="the torch7 pipeline") for claim in (HOLDING, OTHER)

@@ -222,11 +222,11 @@ def test_each_image_is_read_and_decoded_once_and_prepared_once_for_each_preparat
         return decode_picture(data)
 
     def counted_prepare(self: Preparation, pixels: np.ndarray, position: int) -> np.ndarray:
-        calls.append(str(self.pipeline))
+        calls.append(str(self.preprocessing.pipeline))
         return prepare(self, pixels, position)
 
     monkeypatch.setattr(Preparation, "__call__", counted_prepare)
-    ways = [prepared(), prepared(pipeline=Pipeline.PIL), prepared()]
+    ways = [prepared(), prepared(preprocessing=SCALED.with_pipeline(Pipeline.PIL)), prepared()]
     _, _, found = measure(replace(images, decode=counted_decode), ways, plan=some(5))
     assert calls == ["decode", "torch7", "pil"] * 5
     assert [each.images for each in found.counts()] == [5, 5, 5]
