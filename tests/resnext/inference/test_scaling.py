@@ -1,6 +1,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,8 +128,9 @@ def test_cpu_scales_in_the_processes_that_read() -> None:
 def test_gpu_on_which_nothing_scales_is_said() -> None:
     """These tests see no GPU, so that no engine works on the first one."""
     device = torch.device("cuda", 0)
-    usual = MeasurementConfig(data="val", checkpoints=(), pipelines=(Pipeline.TORCH7,))
-    said = [line.partition(": ")[0] for line in measurement._slower(usual, device)]
+    usual = MeasurementConfig(data="val", checkpoints=())
+    network = SimpleNamespace(preprocessings=(IMAGENET,))
+    said = [line.partition(": ")[0] for line in measurement._slower([network], usual, device)]
     plain = "Triton does not add and rectify on cuda:0"
     assert said == [
         plain,
@@ -136,11 +138,12 @@ def test_gpu_on_which_nothing_scales_is_said() -> None:
         "PyTorch does not scale on cuda:0",
     ]
     assert not scaling.takes_over(device)
-    others = [replace(usual, crops=10), replace(usual, pipelines=(Pipeline.PIL,))]
-    for other in others:
-        (said,) = measurement._slower(other, device)
+    pil = SimpleNamespace(preprocessings=(IMAGENET.with_pipeline(Pipeline.PIL),))
+    ten = replace(usual, crops=10)
+    for other, config in ((network, ten), (pil, usual)):
+        (said,) = measurement._slower([other], config, device)
         assert said.startswith(plain)
-    assert list(measurement._slower(replace(others[0], compiled=True), device)) == []
+    assert list(measurement._slower([network], replace(ten, compiled=True), device)) == []
 
 
 @pytest.mark.gpu

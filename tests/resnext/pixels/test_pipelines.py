@@ -204,8 +204,8 @@ def test_what_is_no_picture_is_refused_in_one_line(
     [
         ({"preprocessing": None}, "no preprocessing is known for these weights"),
         ({"preprocessing": "imagenet"}, "a resnext.Preprocessing expected, found str"),
-        ({"pipeline": "bicubic"}, "pipeline torch7 or pil expected, found 'bicubic'"),
-        ({"pipeline": []}, r"pipeline torch7 or pil expected, found \[\]"),
+        ({"pipeline": "bicubic"}, "pipeline is one of torch7, pil, opencv, found 'bicubic'"),
+        ({"pipeline": []}, r"pipeline is one of torch7, pil, opencv, found \[\]"),
         ({"crops": 5}, "crops 1 or 10 expected, found 5"),
         ({"crops": None}, "crops 1 or 10 expected, found None"),
     ],
