@@ -33,7 +33,7 @@ from resnext.loader.batches import memory_explained, read_batches
 from resnext.pixels.decoding import Picture, decode_picture
 from resnext.pixels.pipelines import Preparation
 from resnext.pixels.raw_crops import RawCrops
-from resnext.preprocessing import Pipeline, Preprocessing
+from resnext.preprocessing import Interpolation, Pipeline, Preprocessing
 from tests.support.golden import DATA, ROOT
 from validate.ledger.entries import Collection, Entry
 from validate.measured_pass import PreparedRun, best_softmax, entries_of
@@ -222,14 +222,18 @@ def test_each_image_is_read_and_decoded_once_and_prepared_once_for_each_preparat
         return decode_picture(data)
 
     def counted_prepare(self: Preparation, pixels: np.ndarray, position: int) -> np.ndarray:
-        calls.append(str(self.preprocessing.pipeline))
+        calls.append(f"{self.preprocessing.arithmetic} {self.preprocessing.scale}")
         return prepare(self, pixels, position)
 
     monkeypatch.setattr(Preparation, "__call__", counted_prepare)
-    ways = [prepared(), prepared(preprocessing=SCALED.with_pipeline(Pipeline.PIL)), prepared()]
+    pil = SCALED.with_pipeline(Pipeline.PIL)
+    bicubic = replace(pil, interpolation=Interpolation.BICUBIC)
+    rows = (SCALED, pil, SCALED, bicubic, replace(bicubic, scale=40), pil)
+    ways = [prepared(preprocessing=row) for row in rows]
     _, _, found = measure(replace(images, decode=counted_decode), ways, plan=some(5))
-    assert calls == ["decode", "torch7", "pil"] * 5
-    assert [each.images for each in found.counts()] == [5, 5, 5]
+    distinct = ["torch7 36", "pil 36", "pil bicubic 36", "pil bicubic 40"]
+    assert calls == ["decode", *distinct] * 5
+    assert [each.images for each in found.counts()] == [5] * 6
 
 
 @pytest.mark.parametrize("workers", [0, 1])
