@@ -1,5 +1,6 @@
 """Published networks and their claims: the built-in tables, and what a row of a table holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -117,17 +118,21 @@ class Row:
 
 
 @cache
-def original() -> tuple[Row, ...]:
-    """Return the networks of the original release, and those of the repository it is built on."""
-    return read_table(Path(__file__).with_name("published.toml"))
+def by_source() -> Mapping[str, tuple[Row, ...]]:
+    """Return the built-in tables by what they are called.
+
+    "original" comes first: the release's networks and those of fb.resnet.torch, on which it is
+    built. The others are the files of the folder `published`, one for each source.
+    """
+    folder = Path(__file__).with_name("published")
+    others = {path.stem: read_table(path) for path in sorted(folder.glob("*.toml"))}
+    return {"original": read_table(folder.with_suffix(".toml")), **others}
 
 
 @cache
 def published() -> tuple[Row, ...]:
-    """Return every published network: the original's first, then a table for each other source."""
-    folder = Path(__file__).with_name("published")
-    others = (row for path in sorted(folder.glob("*.toml")) for row in read_table(path))
-    return (*original(), *others)
+    """Return every published network, those of the original release first."""
+    return tuple(row for rows in by_source().values() for row in rows)
 
 
 def read_table(path: Path) -> tuple[Row, ...]:

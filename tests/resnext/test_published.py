@@ -9,11 +9,11 @@ import pytest
 
 from resnext.errors import PublishedError
 from resnext.preprocessing import Preprocessing, read_preprocessing
-from resnext.published import Claim, Metric, original, published_row, read_table
+from resnext.published import Claim, Metric, by_source, published_row, read_table
 from resnext.spec import Block, Norm, Spec
 from tests.support.golden import ROOT
 
-ROWS = {row.name: row for row in original()}
+ROWS = {row.name: row for row in by_source()["original"]}
 RESNEXT, RESNET = "ResNeXt README", "fb.resnet.torch README"
 
 # (network, source, crops, crop, top-1 error, top-5 error) as the two READMEs print them
@@ -48,7 +48,7 @@ def test_claims_are_those_of_the_two_readmes_and_no_others() -> None:
     }
     found = [
         (row.name, claim.source, claim.crops, claim.crop, str(claim.metric), claim.value)
-        for row in original()
+        for row in by_source()["original"]
         for claim in row.claims
     ]
     assert set(found) == expected
@@ -56,7 +56,7 @@ def test_claims_are_those_of_the_two_readmes_and_no_others() -> None:
 
 
 def test_claims_are_about_the_whole_validation_set() -> None:
-    assert {claim.images for row in original() for claim in row.claims} == {50000}
+    assert {claim.images for row in by_source()["original"] for claim in row.claims} == {50000}
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_row_has_the_architecture_of_its_name(name: str, spec: Spec) -> None:
 
 
 def test_rows_are_named_as_their_specs_are() -> None:
-    assert {row.name: row.spec.name for row in original() if row.spec} == {
+    assert {row.name: row.spec.name for row in by_source()["original"] if row.spec} == {
         name: name for name in ROWS
     }
 
 
 def test_all_networks_see_the_pictures_of_the_original_pipeline() -> None:
-    assert {row.preprocessing for row in original()} == {
+    assert {row.preprocessing for row in by_source()["original"]} == {
         Preprocessing(scale=256, crop=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     }
 
