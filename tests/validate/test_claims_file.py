@@ -274,11 +274,12 @@ def test_all_faults_of_a_file_are_told_at_once(run: Run, tmp_path: Path) -> None
     lines = refusal(run("--claims", path, CHECKPOINT))
     crop = "crop must be a whole number of pixels from 1 to 9459, found 0"
     mean = "mean must be three numbers, finite and below 1,000,000, found [1]"
-    known = "name, preprocessing, claim, classes, spec, bytes, weights_sha256, file, url, licence, "
+    known = "name, preprocessing, claim, classes, spec, bytes, sha256, weights_sha256, protocol, "
+    known += "file, url, licence, multiply_adds"
     assert lines == [
         f"resnext-validate: {path}: {text}"
         for text in (
-            f"network 1: unknown field 'clases'; the fields are {known}multiply_adds",
+            f"network 1: unknown field 'clases'; the fields are {known}",
             "network 'digits', claim 1: value must be a percentage such as \"22.2\", found '4,17'",
             "network 'digits', claim 1: images must be a whole number, found 'many'",
             "network 'digits', claim 1: source expected, found none",

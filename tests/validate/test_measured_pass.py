@@ -470,6 +470,7 @@ from pathlib import Path
 from resnext.images.sources.folders import class_folders
 from resnext.loader.batches import read_batches
 from resnext.pixels.pipelines import Preparation
+from resnext.preprocessing import IMAGENET
 
 
 def anonymous(pid):
