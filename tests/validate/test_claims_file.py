@@ -110,6 +110,23 @@ def test_claims_of_both_pipelines_are_each_judged_under_their_own(
     assert done.returncode == 1
 
 
+def test_written_claims_of_pillows_bicubic_are_judged_under_it(
+    run: Run, own: Path, tmp_path: Path
+) -> None:
+    way, path = tmp_path / "way.toml", tmp_path / "new.toml"
+    numbers = "mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]\n"
+    way.write_text(f'scale = 40\ncrop = 32\npipeline = "pil"\ninterpolation = "bicubic"\n{numbers}')
+    assert run("--write-claims", path, "--preprocessing", way, own).returncode == 0
+    text = path.read_text()
+    assert 'pipeline = "pil"  # or "torch7" or "opencv"\n' in text
+    assert 'interpolation = "bicubic"  # or "bilinear"\n' in text
+    done = run("--claims", path, "--strict", "--json", own)
+    (result,) = json.loads(done.stdout)["results"]
+    assert (done.returncode, result["pipeline"]) == (0, "pil")
+    assert result["preprocessing"]["interpolation"] == "bicubic"
+    assert [claim["verdict"] for claim in result["claims"]] == ["reproduced", "reproduced"]
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
