@@ -9,7 +9,7 @@ from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import PreprocessingError
 from resnext.inference.metrics import Counts
 from resnext.preprocessing import CIFAR10, IMAGENET, Pipeline, Preprocessing
-from resnext.published import Claim, Metric, Row
+from resnext.published import Claim, Metric, Row, published
 from tests.support.golden import ROOT
 from validate.protocols import choose, unused
 from validate.verdicts.claims import Conditions, Verdict, assess, judge, tolerance, wilson_interval
@@ -319,6 +319,21 @@ def test_rows_that_apply_to_nothing_are_found(digits: Checkpoint) -> None:
     own = [row("mine"), row("mien")]
     protocol = choose(digits, Path("mine.t7"), own=own, published=[])
     assert unused(own, [protocol]) == ("mien",)
+
+
+def test_network_of_another_source_is_measured_as_that_source_did(digits: Checkpoint) -> None:
+    provenance = replace(digits.provenance, published_name="resnext101_64x4d.tv_in1k")
+    named = replace(digits, provenance=provenance)
+    protocol = choose(named, Path("x.safetensors"), own=[], published=published())
+    assert protocol.name == "resnext101_64x4d.tv_in1k"
+    way = protocol.preprocessing
+    assert (way.arithmetic, way.scale, way.crop) == ("pil", 232, 224)
+    measured = conditions(preprocessing=way, usual=way)
+    judgements, unjudged = assess(protocol.claims, COUNTS, measured)
+    assert {each.claim.source for each in judgements} == {"torchvision resnet.py"}
+    assert {(each.claim.source, each.protocol) for each in unjudged} == {
+        ("timm results-imagenet.csv", "scale 256")
+    }
 
 
 def test_claim_is_judged_under_its_own_pipeline() -> None:
