@@ -70,7 +70,7 @@ def _way(row: Row, claim: Claim) -> str:
     if claim.protocol == UNKNOWN:
         return "unknown"
     assert usual is not None, "a claim that is judged has a protocol"
-    way = claim.arithmetic(usual)
+    way = claim.under(usual)
     crop = claim.crop or usual.crop
     scale = claim.scale or (usual.scale if crop == usual.crop else None)
     sides = [f"scale {scale}"] if scale else []

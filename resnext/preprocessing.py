@@ -146,7 +146,7 @@ class Preprocessing:
         return replace(self, pipeline=pipeline, interpolation=interpolation)
 
     @property
-    def arithmetic(self) -> str:
+    def pixels(self) -> str:
         """Name the pipeline, with the interpolation where it is not the usual one."""
         usual = INTERPOLATIONS[self.pipeline][0]
         return self.pipeline + (f" {self.interpolation}" if self.interpolation != usual else "")

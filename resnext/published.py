@@ -70,7 +70,7 @@ class Claim:
         parts += [f"crop {self.crop}"] if self.crop else []
         return ", ".join(map(str, parts))
 
-    def arithmetic(self, usual: Preprocessing) -> Preprocessing:
+    def under(self, usual: Preprocessing) -> Preprocessing:
         """Return a preprocessing with the pipeline and interpolation of the claim's protocol.
 
         Args:

@@ -95,7 +95,7 @@ def test_numbers_of_numpy_are_taken_as_plain_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "arithmetic", "fields"),
+    ("given", "pixels", "fields"),
     [
         ({}, "torch7", {}),
         ({"pipeline": "torch7", "interpolation": "bicubic"}, "torch7", {}),
@@ -111,18 +111,18 @@ def test_numbers_of_numpy_are_taken_as_plain_ones() -> None:
     ids=str,
 )
 def test_fields_hold_only_what_is_not_the_originals(
-    given: dict[str, str], arithmetic: str, fields: dict[str, str]
+    given: dict[str, str], pixels: str, fields: dict[str, str]
 ) -> None:
     """So that headers of the original's networks stay as they were, and older readers read them."""
     row = Preprocessing(**FIELDS, **given)
     plain = {"scale": 256, "crop": 224, "mean": (0.5,) * 3, "std": (0.25,) * 3, "white": 1}
-    assert row.arithmetic == arithmetic
+    assert row.pixels == pixels
     assert row.to_fields() == {**plain, **fields}
     assert Preprocessing.from_fields(row.to_fields(), "here") == row
 
 
 @pytest.mark.parametrize(
-    ("given", "pipeline", "arithmetic"),
+    ("given", "pipeline", "pixels"),
     [
         ({}, "torch7", "torch7"),
         ({}, "pil", "pil"),
@@ -135,10 +135,10 @@ def test_fields_hold_only_what_is_not_the_originals(
     ids=str,
 )
 def test_other_pipeline_keeps_the_interpolation_where_both_have_the_choice(
-    given: dict[str, str], pipeline: str, arithmetic: str
+    given: dict[str, str], pipeline: str, pixels: str
 ) -> None:
     row = Preprocessing(**FIELDS, **given)
-    assert row.with_pipeline(Pipeline(pipeline)).arithmetic == arithmetic
+    assert row.with_pipeline(Pipeline(pipeline)).pixels == pixels
 
 
 def test_arithmetic_is_told_where_it_is_not_the_originals() -> None:

@@ -173,7 +173,7 @@ def test_number_of_another_source_is_as_it_was_printed_under_its_protocol(
             continue
         assert claim.protocol is None
         assert row.preprocessing is not None
-        found = claim.arithmetic(row.preprocessing)
+        found = claim.under(row.preprocessing)
         scale, crop = claim.scale or found.scale, claim.crop or found.crop
         assert (found.pipeline, found.interpolation, scale, crop) == way
 
@@ -392,7 +392,7 @@ def test_claim_takes_the_arithmetic_of_its_row_or_its_own(tmp_path: Path) -> Non
     ):
         [row] = read_table(table(tmp_path, text))
         assert row.preprocessing is not None
-        assert row.claims[0].arithmetic(row.preprocessing).arithmetic == way
+        assert row.claims[0].under(row.preprocessing).pixels == way
 
 
 def test_many_faults_are_counted(tmp_path: Path) -> None:

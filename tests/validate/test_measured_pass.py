@@ -222,7 +222,7 @@ def test_each_image_is_read_and_decoded_once_and_prepared_once_for_each_preparat
         return decode_picture(data)
 
     def counted_prepare(self: Preparation, pixels: np.ndarray, position: int) -> np.ndarray:
-        calls.append(f"{self.preprocessing.arithmetic} {self.preprocessing.scale}")
+        calls.append(f"{self.preprocessing.pixels} {self.preprocessing.scale}")
         return prepare(self, pixels, position)
 
     monkeypatch.setattr(Preparation, "__call__", counted_prepare)

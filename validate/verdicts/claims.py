@@ -198,11 +198,11 @@ def _other_protocol(claim: Claim, conditions: Conditions) -> str | None:
     """
     if claim.protocol == UNKNOWN:
         return NOT_KNOWN
-    own, usual = conditions.preprocessing, claim.arithmetic(conditions.usual)
+    own, usual = conditions.preprocessing, claim.under(conditions.usual)
     crop = claim.crop or usual.crop
     scale = claim.scale or (usual.scale if crop == usual.crop else own.scale)
     sides = (
-        (own.pipeline == usual.pipeline, f"the {usual.arithmetic} pipeline"),
+        (own.pipeline == usual.pipeline, f"the {usual.pixels} pipeline"),
         (
             own.pipeline != usual.pipeline or own.interpolation == usual.interpolation,
             f"{usual.interpolation} interpolation",

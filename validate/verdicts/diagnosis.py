@@ -189,7 +189,7 @@ def diagnose(
     right, total = int((answers == labels).sum()), len(answers)
     claimed = _claimed_rate(failed)
     worst = max(failed, key=lambda each: abs(each.points))
-    claimed_under = worst.claim.arithmetic(usual).pipeline
+    claimed_under = worst.claim.under(usual).pipeline
     symptoms = Symptoms(
         correct=right / total,
         worse=binomial_tail(total - right, total, claimed) < ALPHA,

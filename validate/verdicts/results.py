@@ -63,7 +63,7 @@ class MeasuredRun:
     @property
     def pixels(self) -> str:
         """Name the pipeline, with the interpolation where it is not the usual one."""
-        return self.preprocessing.arithmetic
+        return self.preprocessing.pixels
 
     @property
     def numbers(self) -> dict[str, object]:

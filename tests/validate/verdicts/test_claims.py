@@ -327,7 +327,7 @@ def test_network_of_another_source_is_measured_as_that_source_did(digits: Checkp
     protocol = choose(named, Path("x.safetensors"), own=[], published=published())
     assert protocol.name == "resnext101_64x4d.tv_in1k"
     way = protocol.preprocessing
-    assert (way.arithmetic, way.scale, way.crop) == ("pil", 232, 224)
+    assert (way.pixels, way.scale, way.crop) == ("pil", 232, 224)
     measured = conditions(preprocessing=way, usual=way)
     judgements, unjudged = assess(protocol.claims, COUNTS, measured)
     assert {each.claim.source for each in judgements} == {"torchvision resnet.py"}
