@@ -2,12 +2,19 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.gpu import tables as gpu
 from benchmarks.markdown import measured_table, table
-from benchmarks.network_tables import complexity_table, published_table
+from benchmarks.network_tables import (
+    claims_table,
+    complexity_table,
+    files_table,
+    published_table,
+)
 from benchmarks.runs import command_line, read_result
+from resnext.published import by_source
 from train.recipe.description import StatedValue, stated_values
 from train.recipe.recipe import RECIPES
 
@@ -194,6 +201,12 @@ def feeding_table() -> str:
 # Page -> name between its markers -> table.
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"published": published_table},
+    "docs/published.md": {
+        f"{kind}_{source}": partial(make, source)
+        for source in by_source()
+        for kind, make in (("claims", claims_table), ("files", files_table))
+        if kind == "claims" or any(row.file for row in by_source()[source])
+    },
     "docs/convert.md": {"conversion": conversion_table},
     "docs/train.md": {
         "complexity": complexity_table,

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from convert.errors import SourceError
 from resnext.download import cache_folder, download
@@ -14,6 +14,9 @@ from resnext.published import Row, published
 
 if TYPE_CHECKING:
     from resnext.download import Bar
+
+# Published networks that a message names: those of the original release, which come first.
+MOST_NAMES: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,10 @@ def _published(text: str, names: Mapping[str, Row]) -> str:
             return f"; did you mean {name}?"
     if Path(text).suffix or Path(text).name != text:
         return ""
-    return f"; published networks are {', '.join(name for name, row in names.items() if row.url)}"
+    there = [name for name, row in names.items() if row.url]
+    others = len(there) - MOST_NAMES
+    more = f" and {others} of other sources (docs/published.md)" if others > 0 else ""
+    return f"; published networks are {', '.join(there[:MOST_NAMES])}{more}"
 
 
 def _letters(name: str) -> str:

@@ -33,7 +33,7 @@ from resnext.checkpoint import Checkpoint, Provenance
 from resnext.errors import PreprocessingError
 from resnext.layout import layout
 from resnext.model import ResNeXt
-from resnext.preprocessing import IMAGENET, Preprocessing
+from resnext.preprocessing import IMAGENET, Pipeline, Preprocessing
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 from tests.support.golden import ROOT, Golden
 
@@ -395,6 +395,15 @@ def test_timm_config_mean_on_the_scale_of_bytes_is_brought_to_one() -> None:
     assert isinstance(config, dict)
     assert (config["mean"], config["std"]) == ([0.5, 0.2, 0.0], [0.25, 0.2, 0.1])
     assert (config["crop_pct"], config["input_size"]) == (1.0, [3, 64, 64])
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_timm_config_of_pillows_pixels_says_their_interpolation(interpolation: str) -> None:
+    row = replace(IMAGENET.with_pipeline(Pipeline.PIL), interpolation=interpolation)
+    config = timm_config(checkpoint_of(NARROW, row))["pretrained_cfg"]
+    assert isinstance(config, dict)
+    assert config["interpolation"] == interpolation
+    assert "does not antialias" not in "".join(config["notes"])
 
 
 def test_timm_config_preprocessing_of_unknown_origin_is_told_without() -> None:
