@@ -46,7 +46,8 @@ STEM_WIDTH: Final = 64
 
 NOTE: Final = (
     "The published accuracy belongs to Torch7's bicubic scaling, which does not antialias. timm's "
-    "own resize does, so its validation sees other pixels; resnext-validate has the original ones."
+    "own resize does, so its validation sees other pixels; resnext-validate has the original ones, "
+    "and so has resnext.Transform as the transform of a dataset."
 )
 
 
