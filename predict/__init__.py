@@ -1,0 +1,1 @@
+"""Pictures to names and features: what does a checkpoint see?"""
