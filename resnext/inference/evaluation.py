@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.distributed.job import Job
-from resnext.images.image_set import ImageSet
+from resnext.images.image_set import PictureSet
 from resnext.inference.pending import PendingValues
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
@@ -75,7 +75,7 @@ class BatchResult:
 
 
 def evaluate_rounds(
-    images: ImageSet,
+    images: PictureSet,
     plan: Plan,
     ways: Sequence[Way],
     *,
@@ -107,7 +107,7 @@ def evaluate_rounds(
 
 
 def evaluate(
-    images: ImageSet,
+    images: PictureSet,
     plan: Plan,
     ways: Sequence[Way],
     *,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from resnext.errors import ResnextError
-from resnext.images.image_set import ImageSet
+from resnext.images.image_set import PictureSet
 from resnext.loader.library_warnings import silenced
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Thumbnail:
         return max(self.width, self.height) <= SMALL
 
 
-def thumbnail(images: ImageSet, position: int) -> Thumbnail | None:
+def thumbnail(images: PictureSet, position: int) -> Thumbnail | None:
     """Return a small picture of an image, or None where it can no longer be read.
 
     Args:
