@@ -1,6 +1,6 @@
 """What is asked, checked as far as no torch is needed: importing that takes seconds."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def checked_request(
     config: PredictionConfig,
     watcher: Watcher,
     *,
-    literal: bool = False,
+    literal: Container[int] = (),
 ) -> PredictionRequest:
     """Load the network, find the pictures and check that what is asked can be answered.
 
@@ -64,7 +64,7 @@ def checked_request(
         pictures: see `resnext.images.sources.pictures.open_pictures`.
         config: the options.
         watcher: shows downloads, and is told what is worth knowing about the input.
-        literal: paths of pictures are no patterns.
+        literal: places in `pictures` of paths that are no patterns.
 
     Raises:
         ResnextError: input that cannot be used.

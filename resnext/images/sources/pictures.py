@@ -3,7 +3,7 @@
 import glob
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -32,7 +32,7 @@ FORMS: Final = "pictures, folders, tars, WebDataset shards, Parquet files or add
 def open_pictures(
     given: Sequence[str],
     *,
-    literal: bool = False,
+    literal: Container[int] = (),
     cache: Path | None = None,
     progress: Bar = no_bar,
 ) -> PictureSet:
@@ -46,7 +46,7 @@ def open_pictures(
 
     Args:
         given: paths, patterns of paths, and addresses.
-        literal: paths are no patterns.
+        literal: places in `given` of paths that are no patterns.
         cache: folder of downloads; None for the user's own.
         progress: shows the progress of a download.
 
@@ -55,10 +55,10 @@ def open_pictures(
             read, or an archive that is damaged or packed.
         DownloadError: a tar or a Parquet file that cannot be downloaded.
     """
-    found = _Found(literal=literal, cache=cache, progress=progress)
+    found = _Found(cache=cache, progress=progress)
     with reading():
-        for text in given:
-            found.add(text)
+        for place, text in enumerate(given):
+            found.add(text, literal=place in literal)
     return found.pictures(given)
 
 
@@ -104,15 +104,14 @@ class _Found:
         missing: the parts that do not exist.
     """
 
-    literal: bool
     cache: Path | None
     progress: Bar
     parts: list[_PictureFile | _ParquetFile | PictureSet] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def add(self, text: str) -> None:
-        """Add what a text names."""
+    def add(self, text: str, *, literal: bool) -> None:
+        """Add what a text names, which is no pattern if it is literal."""
         if not text.strip():
             raise DataError(
                 f"the name of a picture is empty; {FORMS} expected (is a variable of the shell not "
@@ -120,9 +119,9 @@ class _Found:
             )
         is_path = os.path.exists(text)  # noqa: PTH110 - of each path of a long list
         if not is_path and SCHEME.match(text):
-            for url in [text] if self.literal or "{" not in text else expand(text):
+            for url in [text] if literal or "{" not in text else expand(text):
                 self._address(url)
-        elif not is_path and not self.literal and (glob.has_magic(text) or "{" in text):
+        elif not is_path and not literal and (glob.has_magic(text) or "{" in text):
             for path in matching_files(text):
                 self._path(str(path), str(path))
         else:
