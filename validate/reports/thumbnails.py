@@ -1,12 +1,12 @@
 """Small pictures of the images of a set."""
 
 from resnext.errors import ResnextError
-from resnext.images.image_set import ImageSet
+from resnext.images.image_set import PictureSet
 from resnext.loader.library_warnings import silenced
 from resnext.pages.thumbnails import Thumbnail, thumbnail_of
 
 
-def thumbnail(images: ImageSet, position: int) -> Thumbnail | None:
+def thumbnail(images: PictureSet, position: int) -> Thumbnail | None:
     """Return a small picture of an image, or None where it can no longer be read.
 
     Args:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from resnext.errors import DeviceError
 from resnext.inference import scaling
+from resnext.inference.arithmetic import Precision
+from resnext.inference.predictor import slower_ways
 from resnext.inference.scaling import scale_sources
 from resnext.inference.torch_scaling import scale_plainly
 from resnext.pixels.decoding import decode
@@ -18,8 +20,8 @@ from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import prepare_pixels, raw_crop
 from resnext.preprocessing import IMAGENET, Preprocessing
 from tests.support.golden import DATA
-from validate import measurement
 from validate.options import MeasurementConfig
+from validate.runs import wants_to_scale
 
 IMAGES = DATA / "images"
 EXPECTED = json.loads((IMAGES / "expected.json").read_text())
@@ -129,7 +131,12 @@ def test_gpu_on_which_nothing_scales_is_said() -> None:
     """These tests see no GPU, so that no engine works on the first one."""
     device = torch.device("cuda", 0)
     usual = MeasurementConfig(data="val", checkpoints=(), pipelines=(Pipeline.TORCH7,))
-    said = [line.partition(": ")[0] for line in measurement._slower(usual, device)]
+
+    def said_of(config: MeasurementConfig) -> list[str]:
+        scales, compiled = wants_to_scale(config), config.compiled
+        return [*slower_ways(device, Precision.FP32, compiled=compiled, scales=scales)]
+
+    said = [line.partition(": ")[0] for line in said_of(usual)]
     plain = "Triton does not add and rectify on cuda:0"
     assert said == [
         plain,
@@ -139,9 +146,9 @@ def test_gpu_on_which_nothing_scales_is_said() -> None:
     assert not scaling.takes_over(device)
     others = [replace(usual, crops=10), replace(usual, pipelines=(Pipeline.PIL,))]
     for other in others:
-        (said,) = measurement._slower(other, device)
-        assert said.startswith(plain)
-    assert list(measurement._slower(replace(others[0], compiled=True), device)) == []
+        (line,) = said_of(other)
+        assert line.startswith(plain)
+    assert said_of(replace(others[0], compiled=True)) == []
 
 
 @pytest.mark.gpu
