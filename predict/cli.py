@@ -3,7 +3,7 @@
 import sys
 import time
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, Final
@@ -75,6 +75,12 @@ PAUSE: Final = 0.1  # seconds between two looks of the progress bar
     help="With --features: the average over the map of this stage instead, layer3 say.",
 )
 @click.option(
+    "--html",
+    type=NamedPath(),
+    metavar="DIR",
+    help="Write a page with the pictures and their answers, to sort and search: DIR/index.html.",
+)
+@click.option(
     "-0",
     "null",
     is_flag=True,
@@ -106,6 +112,7 @@ def main(
     images: tuple[str, ...],
     output: Path | None,
     features: Path | None,
+    html: Path | None,
     as_json: bool,
     null: bool,
     **options: Any,
@@ -135,7 +142,7 @@ def main(
 
     from predict.outputs import Destinations
 
-    where = Destinations(output=output, features=features)
+    where = Destinations(output=output, features=features, html=html)
     where.check()
     config = _config(features=features is not None, **options)
 
@@ -194,7 +201,7 @@ def _predict(
     as_json: bool,
 ) -> int:
     """Read, compute and write; return the exit code."""
-    from predict.outputs import opened_files, stdout_rows
+    from predict.outputs import opened_files, page_of, stdout_rows
     from predict.request import checked_request
 
     request = checked_request(checkpoint, given, config, watcher, literal=listed)
@@ -202,12 +209,18 @@ def _predict(
     if not job.leads:
         from predict.prediction_pass import predictions
 
+        if where.html:
+            request = _with_thumbnails(request, job, "")
         for _ in predictions(request, job, watcher):
             pass
         return 0
     width = None if as_json or where.output else terminal_width()
     with ExitStack() as open_outputs:
         writes = open_outputs.enter_context(opened_files(where, request))
+        if where.html:
+            page = open_outputs.enter_context(page_of(where.html, request))
+            writes.append(page.add)
+            request = _with_thumbnails(request, job, page.thumbnails.path)
         progress = _progress(request, width)
         advance = open_outputs.enter_context(progress)
         show: Add | None = None
@@ -216,7 +229,7 @@ def _predict(
         elif as_json or not where.output:
             show = open_outputs.enter_context(stdout_rows(request, as_json=as_json))
         done = _write(request, job, watcher, writes, show, advance)
-    for option, path in where.files.items():
+    for option, path in where.all.items():
         if done.stopped is not None:
             say(PROG, f"{option} {path} has the {done.pictures} pictures that were done")
         elif show is None:
@@ -229,6 +242,15 @@ def _predict(
             f"{done.failures} of {len(request.pictures)} pictures could not be read, as listed",
         )
     return BAD_INPUT if done.failures else 0
+
+
+def _with_thumbnails(
+    request: "PredictionRequest", job: "Job", path: str
+) -> "PredictionRequest":
+    """Let all processes keep small pictures in the folder of the page that rank 0 writes."""
+    from predict.thumbnails import ThumbnailFolder
+
+    return replace(request, thumbnails=ThumbnailFolder(path=job.tell(path)))
 
 
 @dataclass(slots=True, kw_only=True)

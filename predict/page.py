@@ -9,8 +9,9 @@ from shutil import copyfileobj
 from types import TracebackType
 from typing import IO, Final, Self
 
+from predict.errors import DestinationError
 from predict.prediction import Prediction
-from resnext.errors import ResnextError
+from predict.thumbnails import ThumbnailFolder
 from resnext.files import whole_folder
 from resnext.pages.frame import render_page
 from resnext.terminal.text import printable
@@ -20,39 +21,35 @@ PAGE: Final = "index.html"
 THUMBNAILS: Final = "thumbnails"
 ROWS: Final = "rows.json"  # beside the page while it is made, and then a part of it
 
+ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+
 # Answers that the page shows of a picture.
 MOST_ANSWERS: Final = 10
 # Lines that the reason has room for, where no picture could be read.
 LEAST_LINES: Final = 3
-# Small pictures in one folder.
-FOLDER: Final = 1000
-# The first bytes of a file -> its suffix.
-KINDS: Final = {b"\xff\xd8": "jpg", b"\x89P": "png"}
-
-
-class PageFolderError(ResnextError):
-    """The folder of a page cannot be made, or holds something else."""
 
 
 def require_page_folder(folder: Path) -> None:
     """Check that a page may be written to a folder: it is new, empty, or an earlier page.
 
     Raises:
-        PageFolderError: something is in the way, or there is no folder to make it in.
+        DestinationError: something is in the way, or there is no folder to make it in.
     """
     if not folder.parent.is_dir():
-        raise PageFolderError(f"{folder.parent}: an existing folder expected, to write the page in")
+        raise DestinationError(
+            f"{folder.parent}: an existing folder expected, to write the page in"
+        )
     if folder.is_symlink():
-        raise PageFolderError(f"{folder} is a link; name the folder itself")
+        raise DestinationError(f"{folder} is a link; name the folder itself")
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise PageFolderError(f"{folder} is no folder, which the page is; name another")
+        raise DestinationError(f"{folder} is no folder, which the page is; name another")
     held = {item.name for item in folder.iterdir()}
     if held and PAGE not in held:
-        raise PageFolderError(f"{folder} holds other files ({min(held)}); name a new folder")
+        raise DestinationError(f"{folder} holds other files ({min(held)}); name a new folder")
     if others := sorted(held - {PAGE, THUMBNAILS}):
-        raise PageFolderError(f"{folder} also holds {others[0]}, so it is not replaced")
+        raise DestinationError(f"{folder} also holds {others[0]}, so it is not replaced")
 
 
 class PageWriter:
@@ -60,6 +57,9 @@ class PageWriter:
 
     The folder gets its name when the block ends without an error, and nothing is left otherwise. It
     holds `index.html`, which needs no network and no server, and the small pictures beside it.
+
+    Attributes:
+        thumbnails: takes small pictures that other processes make, by their place on the page.
     """
 
     def __init__(self, folder: Path, *, title: str, facts: Sequence[str] = ()) -> None:
@@ -71,7 +71,7 @@ class PageWriter:
             facts: short texts below the title, such as what the pictures were computed with.
 
         Raises:
-            PageFolderError: as `require_page_folder`.
+            DestinationError: as `require_page_folder`.
         """
         require_page_folder(folder)
         self._folder, self._title, self._facts = folder, title, facts
@@ -81,9 +81,11 @@ class PageWriter:
         self._best: set[int] = set()
         self._new: Path
         self._rows: IO[bytes]
+        self.thumbnails: ThumbnailFolder
 
     def __enter__(self) -> Self:
         self._new = self._stack.enter_context(whole_folder(self._folder))
+        self.thumbnails = ThumbnailFolder(path=str(self._new / THUMBNAILS))
         self._rows = self._stack.enter_context((self._new / ROWS).open("w+b"))
         self._stack.push(self._finish)
         return self
@@ -101,14 +103,14 @@ class PageWriter:
 
         Args:
             prediction: its answers, of which the ten best are shown, or why there are none.
-            thumbnail: the file of a small picture, JPEG or PNG; None where there is none.
+            thumbnail: the file of a small picture, JPEG or PNG; None where `thumbnails` has it, or
+                there is none.
 
         Raises:
             OSError: the disk is full.
         """
-        kind = KINDS.get(thumbnail[:2], "") if thumbnail else ""
-        if thumbnail and kind:
-            self._keep(thumbnail, kind)
+        if thumbnail is not None:
+            self.thumbnails.keep(self._count, thumbnail)
         found: str | list[list[float]]
         if prediction.error is not None:
             self._unreadable += 1
@@ -119,16 +121,10 @@ class PageWriter:
             self._names |= {answer.label: answer.name for answer in top}
             self._best |= {answer.label for answer in top[:1]}
             self._answers = max(self._answers, len(top))
+        kind = self.thumbnails.kind(self._count)
         row = _json([printable(prediction.image), kind, found])
         self._rows.write((",\n" if self._count else "").encode() + row.encode())
         self._count += 1
-
-    def _keep(self, thumbnail: bytes, kind: str) -> None:
-        group, number = divmod(self._count, FOLDER)
-        folder = self._new / THUMBNAILS / f"{group:03d}"
-        if number == 0 or not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{number:03d}.{kind}").write_bytes(thumbnail)
 
     def _finish(
         self,
@@ -165,4 +161,4 @@ class PageWriter:
 
 def _json(value: object) -> str:
     """Return JSON that may stand in a script of a page: nothing in it ends the script."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+    return ENCODER.encode(value).replace("<", "\\u003c")

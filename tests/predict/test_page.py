@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from predict.page import PageFolderError, PageWriter
+from predict.errors import DestinationError
+from predict.page import PageWriter
 from predict.prediction import Answer, Prediction
 from tests.support.browser import drive
 from tests.support.page import Page
@@ -190,13 +191,13 @@ def test_what_is_in_the_way_stays(
 ) -> None:
     make(tmp_path / "page")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(PageFolderError, match=message):
+    with pytest.raises(DestinationError, match=message):
         PageWriter(tmp_path / "page", title="x")
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_page_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PageFolderError, match="nowhere: an existing folder expected"):
+    with pytest.raises(DestinationError, match="nowhere: an existing folder expected"):
         PageWriter(tmp_path / "nowhere" / "page", title="x")
 
 
