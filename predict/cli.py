@@ -244,9 +244,7 @@ def _predict(
     return BAD_INPUT if done.failures else 0
 
 
-def _with_thumbnails(
-    request: "PredictionRequest", job: "Job", path: str
-) -> "PredictionRequest":
+def _with_thumbnails(request: "PredictionRequest", job: "Job", path: str) -> "PredictionRequest":
     """Let all processes keep small pictures in the folder of the page that rank 0 writes."""
     from predict.thumbnails import ThumbnailFolder
 

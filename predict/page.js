@@ -23,20 +23,21 @@ const ORDERS = {
   given: () => 0,
   surest: (one, two) => two.share - one.share,
   unsurest: (one, two) => last(one, two) || one.share - two.share,
-  class: (one, two) => last(one, two) || words(titleOf(one), titleOf(two)) || two.share - one.share,
+  class: (one, two) => ranks.get(one.label) - ranks.get(two.label) || two.share - one.share,
   name: (one, two) => words(one.image, two.image),
 };
 const OTHERS = { none: "no answer", unreadable: "could not be read" };
-const titleOf = (row) => OTHERS[row.label] ?? names[row.label];
+const title = (label) => OTHERS[label] ?? names[label];
 
 const counts = new Map();
 for (const row of rows) counts.set(row.label, (counts.get(row.label) ?? 0) + 1);
 const labels = [...counts.keys()].sort(
-  (one, two) => (one in OTHERS) - (two in OTHERS) || counts.get(two) - counts.get(one)
-    || words(OTHERS[one] ?? names[one], OTHERS[two] ?? names[two]),
+  (one, two) => (one in OTHERS) - (two in OTHERS) || words(title(one), title(two)),
 );
+const ranks = new Map(labels.map((label, rank) => [label, rank]));
+labels.sort((one, two) => (one in OTHERS) - (two in OTHERS) || counts.get(two) - counts.get(one));
 chosen.append(new Option("every class", ""), ...labels.map(
-  (label) => new Option(`${OTHERS[label] ?? names[label]} (${counts.get(label).toLocaleString("en")})`, label),
+  (label) => new Option(`${title(label)} (${counts.get(label).toLocaleString("en")})`, label),
 ));
 
 let shown = rows;
