@@ -148,18 +148,10 @@ function answersOf(row) {
   return answers;
 }
 
-let waiting = false;
-function soon() {
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => {
-    waiting = false;
-    draw();
-  });
-}
 controls.addEventListener("submit", (event) => event.preventDefault());
 controls.addEventListener("input", select);
 controls.addEventListener("reset", () => setTimeout(select));
-addEventListener("scroll", soon, { passive: true });
-addEventListener("resize", soon);
+// Browsers tell of scrolling once a frame at most.
+addEventListener("scroll", draw, { passive: true });
+addEventListener("resize", draw);
 select();

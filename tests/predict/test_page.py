@@ -253,6 +253,7 @@ for (const width of widths) {
       seen.again = [first(), element("count").textContent];
       seen.overflow = page.documentElement.scrollWidth - page.documentElement.clientWidth;
       frame.contentWindow.scrollTo(0, 1e9);
+      frame.contentWindow.dispatchEvent(new Event("scroll"));  // no frame is drawn at times
       setTimeout(() => {
         seen.last = [...page.querySelectorAll(".shot .file b")].at(-1).textContent;
         seen.pictures = [...page.images].map((image) => [image.naturalWidth, image.className]);
