@@ -127,18 +127,23 @@ def opened_files(where: Destinations, request: PredictionRequest) -> Iterator[li
 class Stdout:
     """Takes bytes for stdout, and hands each piece on at once."""
 
+    def __init__(self) -> None:
+        """Begin with a stdout that works, unless the command was started with it closed."""
+        self._is_open = sys.stdout is not None
+
     def write(self, data: bytes, /) -> None:
-        """Write them.
+        """Write them; nothing more is written once that has failed.
 
         Raises:
             OSError: stdout cannot be written; names it.
         """
-        if sys.stdout is None:  # the command was started with it closed
+        if not self._is_open:
             return
         try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except OSError as error:
+            self._is_open = False
             raise OSError(error.errno, error.strerror, "stdout") from error
 
 

@@ -359,6 +359,25 @@ def test_reader_that_closes_the_pipe_ends_it_quietly(network: Path, tmp_path: Pa
     assert process.returncode == 2
 
 
+def test_reader_that_closes_the_pipe_takes_no_file_along(network: Path, tmp_path: Path) -> None:
+    for number in range(40):
+        shutil.copy(THREE, tmp_path / f"{number}.jpg")
+    command = [sys.executable, "-m", "predict.cli", str(network), ".", "--features", "f.npy"]
+    with subprocess.Popen(
+        [*command, "--json", "--batch-size", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 2
+    assert np.load(tmp_path / "f.npy").shape == (40, 1024)
+
+
 @pytest.mark.slow
 def test_two_processes_of_torchrun_write_the_rows_of_one(
     network: Path, tmp_path: Path, run: Run
