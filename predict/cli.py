@@ -236,6 +236,8 @@ def _predict(
             click.echo(f"{path}: {done.pictures:,} pictures")
     if done.stopped is not None:
         raise done.stopped
+    if done.lost is not None:
+        raise done.lost
     if done.failures:
         say(
             PROG,
@@ -259,11 +261,13 @@ class _Done:
         pictures: that are written.
         failures: those of them that could not be read.
         stopped: Ctrl-C or a signal that ended it early; or None.
+        lost: why stdout takes no more, while the files went on; or None.
     """
 
     pictures: int = 0
     failures: int = 0
     stopped: KeyboardInterrupt | None = None
+    lost: OSError | None = None
 
 
 def _write(
@@ -293,8 +297,13 @@ def _write(
                         write(prediction)
                     done.pictures += 1
                     done.failures += prediction.error is not None
-                if show is not None:
-                    show(prediction)
+                try:
+                    if show is not None and done.lost is None:
+                        show(prediction)
+                except OSError as error:  # a reader that went away must not take files along
+                    if not writes:
+                        raise
+                    done.lost = error
                 waiting += 1
                 if (now := time.monotonic()) - shown > PAUSE:
                     advance(waiting)

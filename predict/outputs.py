@@ -74,12 +74,12 @@ class Destinations:
                 require_pyarrow(where)
         if self.html is not None:
             require_page_folder(self.html)
-        places = [_place(path) for path in self.all.values()]
+        taken: dict[Path, str] = {}
         for option, path in self.all.items():
-            if places.count(_place(path)) > 1:
+            other = taken.setdefault(_place(path), option)
+            if other != option:
                 raise DestinationError(
-                    f"{' and '.join(self.all)}: different names expected, found {path} twice; give "
-                    f"{option} another"
+                    f"{other} and {option}: outputs of two names expected, found {path} for both"
                 )
 
     def check_apart(self, request: PredictionRequest, given: Iterable[str]) -> None:
@@ -157,18 +157,23 @@ def page_of(folder: Path, request: PredictionRequest) -> PageWriter:
 class Stdout:
     """Takes bytes for stdout, and hands each piece on at once."""
 
+    def __init__(self) -> None:
+        """Begin with a stdout that works, unless the command was started with it closed."""
+        self._is_open = sys.stdout is not None
+
     def write(self, data: bytes, /) -> None:
-        """Write them.
+        """Write them; nothing more is written once that has failed.
 
         Raises:
             OSError: stdout cannot be written; names it.
         """
-        if sys.stdout is None:  # the command was started with it closed
+        if not self._is_open:
             return
         try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except OSError as error:
+            self._is_open = False
             raise OSError(error.errno, error.strerror, "stdout") from error
 
 

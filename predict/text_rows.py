@@ -52,14 +52,17 @@ def csv_rows(file: Target, top: int) -> Iterator[Add]:
         top: number of classes that a row has room for.
     """
     columns = ((f"top{n}", f"top{n}_name", f"top{n}_probability") for n in range(1, top + 1))
-    file.write(_csv_line(["image", *chain.from_iterable(columns), "error"]))
+    header = _csv_line(["image", *chain.from_iterable(columns), "error"])
 
     def add(prediction: Prediction) -> None:
+        nonlocal header
         cells = [csv_cell(prediction.image)]
         for each in prediction.top:
             cells += [str(each.label), csv_cell(each.name), f"{each.probability:.{DIGITS}g}"]
         cells += [""] * (1 + 3 * top - len(cells))
-        file.write(_csv_line([*cells, csv_cell(prediction.error or "")]))
+        # The header comes with the first row: an error before that leaves stdout empty.
+        file.write(header + _csv_line([*cells, csv_cell(prediction.error or "")]))
+        header = b""
 
     yield add
 

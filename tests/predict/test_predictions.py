@@ -12,14 +12,19 @@ import pytest
 import torch
 from torch import Tensor
 
+import convert
 import predict
+from benchmarks.growth import TINY
+from benchmarks.networks import write_random
 from convert.torch7.file import load
 from convert.torch7.oracle import run
 from convert.torch7.tree import Module, find_network
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import CheckpointError, DataError, PreprocessingError, ResnextError
+from resnext.images.imagenet import NAMES as IMAGENET_NAMES
+from resnext.images.imagenet import WNIDS
 from resnext.pixels.transforms import prepare, prepare_ten
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import CIFAR10, Preprocessing
 from tests.support.digits import DIGITS, NAMES
 from tests.support.golden import DATA
 
@@ -152,6 +157,19 @@ def test_network_without_names_answers_labels(checkpoint: Checkpoint) -> None:
     nameless = replace(checkpoint, classes=None)
     (each,) = predict.pictures(nameless, VAL / "3_three" / "0013.JPEG", top=2)
     assert [answer.name for answer in each.top] == ["3", "9"]
+
+
+def test_network_of_imagenet_answers_names_with_wnids(tmp_path: Path) -> None:
+    """Two classes are called crane, and only the wnid tells which is meant."""
+    path = tmp_path / "tiny.safetensors"
+    write_random(path, replace(TINY, classes=1000), CIFAR10)
+    tiny = replace(convert.load(path), classes=IMAGENET_NAMES, wnids=WNIDS)
+    (each,) = predict.pictures(tiny, VAL / "3_three" / "0013.JPEG", top=1000)
+    names = {answer.label: answer.name for answer in each.top}
+    assert len(names) == 1000
+    assert names[0] == "tench (n01440764)"
+    assert (names[134], names[517]) == ("crane (n02012849)", "crane (n03126707)")
+    assert sum(answer.probability for answer in each.top) == pytest.approx(1)
 
 
 def test_checkpoint_may_be_a_path_or_a_text(network: Path) -> None:

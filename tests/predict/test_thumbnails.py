@@ -119,7 +119,10 @@ def test_html_has_every_picture_with_its_thumbnail(run: Run, tmp_path: Path, wor
         (("new", "--html", "new"), r"new holds other files"),
         (("new", "--html", "nowhere/page"), "nowhere: an existing folder expected"),
         (("new", "--html", "resnext_11_8x4d_digits.t7"), "is no folder, which the page is"),
-        (("new", "--html", "x.csv", "--output", "x.csv"), "different names expected, found x.csv"),
+        (
+            ("new", "--html", "x.csv", "--output", "x.csv"),
+            "outputs of two names expected, found x.csv",
+        ),
         (("old/thumbnails", "--html", "old"), "without pictures that are read expected; found old"),
     ],
     ids=["pictures", "no parent", "file", "two outputs", "page of before"],
