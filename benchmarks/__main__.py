@@ -11,6 +11,7 @@ NAMES = (
     "growth",
     "network",
     "pixels",
+    "prediction",
     "scaling",
     "train",
     "validation",

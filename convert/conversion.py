@@ -80,7 +80,7 @@ def _export(path: Path, target: Path, exporter: Exporter, config: ConversionConf
         checkpoint=checkpoint,
         proof=None,
         original=False,
-        usage=exporter.usage.format(target),
+        usage=exporter.usage_of(target),
     )
 
 
@@ -110,13 +110,12 @@ def _convert(
         stored("0" * 64).save(target, final=stored)
     else:
         exporter.write(stored(), target)
-    usage = exporter.usage.format(target)
     return Conversion(
         source=path,
         target=target,
         checkpoint=stored(),
         proof=proof,
-        usage=usage,
+        usage=exporter.usage_of(target),
         place=original.source.place,
         note=original.source.note,
     )

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.golden import ROOT
 
-PACKAGES = ("resnext", "convert", "validate", "train")
+PACKAGES = ("resnext", "convert", "validate", "predict", "train")
 
 # A folder -> the folders that its modules may import, beside `resnext` itself, what a network is.
 # One more arrow is a decision: docs/ARCHITECTURE.md says why these are there.
@@ -39,6 +39,7 @@ ALLOWED = {
     "validate/ledger": {"resnext/*", "validate/verdicts"},
     "validate/reports": {"resnext/*", "validate/ledger", "validate/verdicts"},
     "validate": {"resnext/*", "convert", "validate/*"},
+    "predict": {"resnext/*", "convert", "predict/*"},
     "train/recipe": {"resnext/*"},
     "train/augmentation": {"resnext/*", "train/recipe"},
     "train/step": {"resnext/*", "train/recipe"},

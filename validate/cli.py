@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.preprocessing import LONGEST
+from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
 from validate.output import PROG, Output, ReportingCommand, command_line, reason
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from validate.verdicts.results import Report
 
 PATH: Final = NamedPath()
-SIDE: Final = click.IntRange(1, LONGEST)
-SCALE: Final = click.IntRange(0, LONGEST)
 
 
 @click.command(PROG, cls=ReportingCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,34 +72,12 @@ SCALE: Final = click.IntRange(0, LONGEST)
     help="Whose pixels, for comparison: the original's, those of torchvision and timm (Pillow), or "
     "of MXNet and Caffe (OpenCV); given twice, both.  [default: those of the network's claims]",
 )
-@click.option(
-    "--crops",
-    type=click.Choice(["1", "10"]),
-    default="1",
-    show_default=True,
-    help="The centre crop, or ten whose logits are summed.",
-)
-@click.option(
-    "--preprocessing",
-    metavar="NAME|FILE",
-    help="Measure with this preprocessing in place of the network's own: imagenet, cifar10, "
-    "cifar100, or a TOML file with crop, mean, std and scale.",
-)
-@click.option("--scale", type=SCALE, help="Pixels of the shorter side; 0 scales nothing.")
-@click.option("--crop", type=SIDE, help="Pixels of the crop, 320 for ResNet-200.")
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "tf32", "bf16", "fp16"]),
-    default="fp32",
-    show_default=True,
-    help="Arithmetic; fp32 is the published one.",
-)
-@click.option(
-    "--compile",
-    "compiled",
-    is_flag=True,
-    help="Compute with torch.compile; worth a try on a GPU, and a minute more at the start.",
-)
+@shared.CROPS
+@shared.PREPROCESSING
+@shared.SCALE
+@shared.CROP
+@shared.PRECISION
+@shared.COMPILE
 @click.option(
     "--compare-precision",
     type=click.IntRange(min=1),
@@ -127,22 +103,10 @@ SCALE: Final = click.IntRange(0, LONGEST)
     show_default=True,
     help="Stop early where nearly everything is wrong.",
 )
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    help="Images that go through a network at once.  [default: 16 on a CPU, 128 on a GPU; a tenth "
-    "of that with ten crops]",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(0, 1024),
-    help="Processes that read and decode; 0 does it in turn with the network.  [default: 1 for a "
-    "CPU, else all processors up to 16]",
-)
-@click.option(
-    "--device", metavar="NAME", help="cpu, cuda, cuda:1 or mps.  [default: the best there is]"
-)
-@click.option("--cache", type=PATH, metavar="DIR", help="Folder of downloads.")
+@shared.BATCH_SIZE
+@shared.WORKERS
+@shared.DEVICE
+@shared.CACHE
 @click.option(
     "--output",
     type=PATH,

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.distributed.job import Job
-from resnext.errors import CheckpointError
-from resnext.fields import cut
 from resnext.images.image_set import ImageSet
 from resnext.images.imagenet import titles
-from resnext.inference.evaluation import BatchResult, Way, evaluate_rounds, first_not_finite
+from resnext.inference.evaluation import BatchResult, Way, check_finite, evaluate_rounds
 from resnext.inference.metrics import top_five
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
@@ -226,16 +224,10 @@ def best_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _check_finite(
     logits: NDArray[np.float32], run: MeasuredRun, result: BatchResult, images: ImageSet
 ) -> None:
-    row = first_not_finite(logits)
-    if row is None:
-        return
-    image = images.ids[result.positions[row]]
-    cure = "are its weights or its preprocessing damaged?"
-    if run.precision == "fp16":
-        cure = "fp16 holds no number above 65504; use another --precision"
-    raise CheckpointError(
-        f"{run.checkpoint}: finite logits expected, found others for image {cut(image)}; {cure}"
-    )
+    def name_of(row: int) -> str:
+        return images.ids[int(result.positions[row])]
+
+    check_finite(logits, name_of, checkpoint=run.checkpoint, precision=run.precision)
 
 
 def _check_early(measurement: Measurement, collected: Collection, *, new: int) -> None:

@@ -8,22 +8,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from resnext.distributed.job import Job
 from resnext.images.imagenet import titles
 from resnext.inference.arithmetic import (
-    DTYPES,
     Precision,
     check_precision,
     find_device,
-    precision_note,
     use_processors,
 )
-from resnext.inference.fusion import refusal
 from resnext.inference.metrics import FIVE, Counts
 from resnext.inference.plan import make_plan
-from resnext.inference.scaling import refusals
+from resnext.inference.predictor import slower_ways
 from resnext.loader.batches import memory_explained
 from resnext.machine import versions
 from resnext.preprocessing import Preprocessing
@@ -38,7 +34,6 @@ from validate.continuation import (
 from validate.ledger.entries import Collection
 from validate.measured_pass import Measurement, run_pass
 from validate.networks import LoadedNetwork
-from validate.options import MeasurementConfig
 from validate.request import MeasurementRequest
 from validate.runs import prepare_runs, settings, wants_to_scale
 from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
@@ -73,7 +68,10 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
     check_precision(Precision(config.precision), device)
     if device.type == "cpu":
         use_processors(processes=job.local_size)
-    for text in _slower(networks, config, device):
+    precision = Precision(config.precision)
+    for text in slower_ways(
+        device, precision, compiled=config.compiled, scales=wants_to_scale(networks, config)
+    ):
         note(text)
     options = settings(networks, config, device, job)
     batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
@@ -128,19 +126,6 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         strict=config.strict,
         trained_on=tuple(each.among(plan.positions) for each in request.trained),
     )
-
-
-def _slower(
-    networks: Sequence[LoadedNetwork], config: MeasurementConfig, device: torch.device
-) -> Iterator[str]:
-    """Yield a sentence for each faster way that this device or machine does not have."""
-    precision = Precision(config.precision)
-    if text := precision_note(precision, device):
-        yield text
-    if not config.compiled and (text := refusal(device, DTYPES[precision])):
-        yield text
-    if wants_to_scale(networks, config):
-        yield from refusals(device)
 
 
 def _results(

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.distributed.job import Job
-from resnext.images.image_set import ImageSet
+from resnext.errors import CheckpointError
+from resnext.fields import cut
+from resnext.images.image_set import PictureSet
 from resnext.inference.pending import PendingValues
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
@@ -41,7 +43,8 @@ class Logits:
     """The logits of one way for the images of a batch.
 
     Attributes:
-        values: (N, classes) float32, not checked to be finite.
+        values: (N, classes) float32, not checked to be finite; with features behind them, where the
+            predictor gives some.
         reference: (M, classes) float32 of the reference for the first M images, or None.
     """
 
@@ -75,7 +78,7 @@ class BatchResult:
 
 
 def evaluate_rounds(
-    images: ImageSet,
+    images: PictureSet,
     plan: Plan,
     ways: Sequence[Way],
     *,
@@ -107,7 +110,7 @@ def evaluate_rounds(
 
 
 def evaluate(
-    images: ImageSet,
+    images: PictureSet,
     plan: Plan,
     ways: Sequence[Way],
     *,
@@ -158,6 +161,30 @@ def evaluate(
                 yield _finish(pending.popleft())
     while pending:
         yield _finish(pending.popleft())
+
+
+def check_finite(
+    logits: NDArray[np.float32], name_of: Callable[[int], str], *, checkpoint: str, precision: str
+) -> None:
+    """Check the logits (N, classes) of some images.
+
+    Args:
+        logits: of N images.
+        name_of: returns the name of the image of a row.
+        checkpoint, precision: what computed them.
+
+    Raises:
+        CheckpointError: some are not finite.
+    """
+    row = first_not_finite(logits)
+    if row is None:
+        return
+    cure = "are its weights or its preprocessing damaged?"
+    if precision == "fp16":
+        cure = "fp16 holds no number above 65504; use another --precision"
+    raise CheckpointError(
+        f"{checkpoint}: finite logits expected, found others for image {cut(name_of(row))}; {cure}"
+    )
 
 
 def first_not_finite(logits: NDArray[np.float32]) -> int | None:

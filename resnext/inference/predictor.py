@@ -1,24 +1,41 @@
 """A network's logits, on any device and in any precision."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resnext.inference.arithmetic import DTYPES, Precision, arithmetic
+from resnext.inference.arithmetic import DTYPES, Precision, arithmetic, precision_note
 from resnext.inference.compilation import CompiledNetwork, SameSize
+from resnext.inference.features import with_features
 from resnext.inference.folding import folded
-from resnext.inference.fusion import fused
+from resnext.inference.fusion import fused, refusal
 from resnext.inference.pending import PendingValues
-from resnext.inference.scaling import scale_sources
+from resnext.inference.scaling import refusals, scale_sources
 from resnext.loader.upload import upload_to
 from resnext.model import ResNeXt
 from resnext.pixels.raw_crops import RawCrops
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+
+def slower_ways(
+    device: torch.device, precision: Precision, *, compiled: bool, scales: bool
+) -> Iterator[str]:
+    """Yield a sentence for each faster way that a device or machine does not have.
+
+    Args:
+        device: where the network computes.
+        precision: of its arithmetic.
+        compiled: by torch.compile, which fuses by itself.
+        scales: a GPU could scale the pictures, as it can for the original's single crop.
+    """
+    if text := precision_note(precision, device):
+        yield text
+    if not compiled and (text := refusal(device, DTYPES[precision])):
+        yield text
+    if scales:
+        yield from refusals(device)
 
 
 class Predictor:
@@ -37,6 +54,8 @@ class Predictor:
         device: torch.device,
         precision: Precision,
         compiled: bool = False,
+        features: bool = False,
+        layer: str | None = None,
     ) -> None:
         """Copy a network.
 
@@ -45,6 +64,9 @@ class Predictor:
             device: where the copy shall live.
             precision: of its arithmetic.
             compiled: by torch.compile, at the first batch, in place of `fused` convolutions.
+            features: whether the features of a picture follow its logits in each row; see
+                `with_features`. They too are summed over crops.
+            layer: of the features; None for the inputs of the classifier.
         """
         self.device = device
         self.precision = precision
@@ -53,8 +75,10 @@ class Predictor:
         self.dtype = DTYPES[precision]
         plain = folded(network).to(device=device, dtype=self.dtype)
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network: Callable[[Tensor], Tensor]
-        self.network = CompiledNetwork(plain) if compiled else fused(plain)
+        plain = plain if compiled else fused(plain)
+        if features:
+            plain = with_features(plain, layer)
+        self.network: Callable[[Tensor], Tensor] = CompiledNetwork(plain) if compiled else plain
         if compiled or device.type == "cuda":
             self.network = SameSize(self.network)
         self._upload = upload_to(device)

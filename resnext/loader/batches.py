@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from resnext.errors import DataError, ResnextError
-from resnext.images.image_set import ImageSet
+from resnext.images.image_set import PictureSet
 from resnext.images.names import brief
 from resnext.loader.batch import Batch, Collation, Failure, Sample, Seconds
 from resnext.loader.buffers import KEPT, BufferPool
@@ -49,7 +49,7 @@ class _Images(Dataset[Sample | Failure]):
     """
 
     def __init__(
-        self, images: ImageSet, prepares: Sequence[Prepare], listeners: Sequence[Listener]
+        self, images: PictureSet, prepares: Sequence[Prepare], listeners: Sequence[Listener]
     ) -> None:
         self.images = images
         self.prepares = prepares
@@ -98,7 +98,7 @@ class Reading(Iterator[Batch]):
     def __init__(
         self,
         loader: "DataLoader[Sample | Failure]",
-        images: ImageSet,
+        images: PictureSet,
         listeners: Sequence[Listener],
         heard: LibraryWarnings,
     ) -> None:
@@ -136,7 +136,7 @@ class Reading(Iterator[Batch]):
 
 
 def read_batches(
-    images: ImageSet,
+    images: PictureSet,
     batches: Sequence[list[int]],
     prepares: Sequence[Prepare],
     *,

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from resnext.errors import DeviceError
 from resnext.inference import scaling
+from resnext.inference.arithmetic import Precision
+from resnext.inference.predictor import slower_ways
 from resnext.inference.scaling import scale_sources
 from resnext.inference.torch_scaling import scale_plainly
 from resnext.pixels.decoding import decode
@@ -18,8 +20,8 @@ from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import prepare_pixels, raw_crop
 from resnext.preprocessing import IMAGENET, Pipeline, Preprocessing
 from tests.support.golden import DATA
-from validate import measurement
 from validate.options import MeasurementConfig
+from validate.runs import wants_to_scale
 
 IMAGES = DATA / "images"
 EXPECTED = json.loads((IMAGES / "expected.json").read_text())
@@ -130,7 +132,12 @@ def test_gpu_on_which_nothing_scales_is_said() -> None:
     device = torch.device("cuda", 0)
     usual = MeasurementConfig(data="val", checkpoints=())
     network = SimpleNamespace(preprocessings=(IMAGENET,))
-    said = [line.partition(": ")[0] for line in measurement._slower([network], usual, device)]
+
+    def said_of(config: MeasurementConfig, network: SimpleNamespace = network) -> list[str]:
+        scales, compiled = wants_to_scale([network], config), config.compiled
+        return [*slower_ways(device, Precision.FP32, compiled=compiled, scales=scales)]
+
+    said = [line.partition(": ")[0] for line in said_of(usual)]
     plain = "Triton does not add and rectify on cuda:0"
     assert said == [
         plain,
@@ -141,9 +148,9 @@ def test_gpu_on_which_nothing_scales_is_said() -> None:
     pil = SimpleNamespace(preprocessings=(IMAGENET.with_pipeline(Pipeline.PIL),))
     ten = replace(usual, crops=10)
     for other, config in ((network, ten), (pil, usual)):
-        (said,) = measurement._slower([other], config, device)
-        assert said.startswith(plain)
-    assert list(measurement._slower([network], replace(ten, compiled=True), device)) == []
+        (line,) = said_of(config, other)
+        assert line.startswith(plain)
+    assert said_of(replace(ten, compiled=True)) == []
 
 
 @pytest.mark.gpu
