@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Seconds
 from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
+from resnext.terminal.timeline import Step
 from resnext.terminal.watcher import Watcher
 from validate.ledger.entries import Collection, Entry, to_entries
 from validate.ledger.ledger import Ledger
@@ -131,6 +133,7 @@ def run_pass(
         first=batches,
         compared=measurement.compared,
         heard=heard,
+        on_read=partial(watcher.mark, Step.READ),
     )
     busy = _BusySeconds()
     begin = time.perf_counter()
@@ -140,11 +143,13 @@ def run_pass(
                 if ledger:
                     ledger.append(entries)
                 collected.add(entries)
+                watcher.mark(Step.DECIDED)
                 advance(len(entries))
                 _check_early(measurement, collected, new=len(entries))
     except BaseException:
         heard.say()  # it may be why nearly everything is wrong
         raise
+    watcher.mark(Step.FINISHED)
     wall = time.perf_counter() - begin
     parts = job.gather(busy.to_list())
     others = job.gather(heard.fields)

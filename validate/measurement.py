@@ -28,6 +28,7 @@ from resnext.loader.batches import memory_explained
 from resnext.machine import versions
 from resnext.pixels.pipelines import Pipeline
 from resnext.published import Metric
+from resnext.terminal.timeline import Step
 from resnext.terminal.watcher import Watcher
 from validate.continuation import (
     continuation_notes,
@@ -71,15 +72,19 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
 
     device = find_device(job.device_name(config.device))
     check_precision(Precision(config.precision), device)
+    torch.empty(1, device=device)  # on a GPU: makes its context
+    watcher.mark(Step.DEVICE)
     if device.type == "cpu":
         use_processors(processes=job.local_size)
     for text in _slower(config, device):
         note(text)
+    watcher.mark(Step.TRIED)
     options = settings(config, device, job)
     batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
     plan = make_plan(len(images), limit=config.limit, seed=config.seed, batch_size=batch_size)
     with memory_explained():
         runs = prepare_runs(networks, config, device)
+        watcher.mark(Step.NETWORKS)
         claimed = {each.file for each in networks if each.protocol.claims}
         measurement = Measurement(
             images=images,

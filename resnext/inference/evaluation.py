@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -84,13 +84,14 @@ def evaluate_rounds(
     first: int = 0,
     compared: int = 0,
     heard: LibraryWarnings | None = None,
+    on_read: Callable[[], object] = lambda: None,
 ) -> Generator[BatchResult | None, None, None]:
     """Deal out the batches of a plan to the processes of a job, one each a round.
 
     Every process gets as many rounds, so that all can communicate after each.
 
     Args:
-        images, plan, ways, workers, compared, heard: see `evaluate`.
+        images, plan, ways, workers, compared, heard, on_read: see `evaluate`.
         job: the processes; all call this.
         first: number of the first batch that is evaluated.
 
@@ -99,7 +100,14 @@ def evaluate_rounds(
     """
     numbers = range(first + job.rank, plan.batches, job.size)
     results = evaluate(
-        images, plan, ways, batches=numbers, workers=workers, compared=compared, heard=heard
+        images,
+        plan,
+        ways,
+        batches=numbers,
+        workers=workers,
+        compared=compared,
+        heard=heard,
+        on_read=on_read,
     )
     with closing(results):
         for _ in range(first, plan.batches, job.size):
@@ -115,6 +123,7 @@ def evaluate(
     workers: int,
     compared: int = 0,
     heard: LibraryWarnings | None = None,
+    on_read: Callable[[], object] = lambda: None,
 ) -> Generator[BatchResult, None, None]:
     """Yield what the networks compute for some batches of a plan, in the order given.
 
@@ -128,6 +137,7 @@ def evaluate(
         workers: processes that read ahead; 0 reads in this one.
         compared: the first so many images of the plan also go through the references.
         heard: takes what libraries print about the images.
+        on_read: called whenever a batch has been read.
 
     Raises:
         DataError: not enough memory; see `memory_explained`.
@@ -152,6 +162,7 @@ def evaluate(
             pictures = len(wanted[0]) * way.preparation.crops
             way.predictor.warm_up(pictures, side=way.preparation.preprocessing.crop)
         for number, positions, batch in zip(batches, wanted, read, strict=True):
+            on_read()
             few = set(positions[: max(compared - plan.first(number), 0)])
             pending.append(_start(number, positions, batch, ways, columns=columns, few=few))
             if len(pending) > ahead:
