@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.machine import process_clock
 from resnext.preprocessing import LONGEST
 from resnext.terminal.command import NamedPath, end_job, say
-from resnext.terminal.timeline import Step, Timeline
+from resnext.terminal.timeline import Step
 from validate.output import PROG, Output, ReportingCommand, command_line, reason
 
 if TYPE_CHECKING:
@@ -165,8 +164,6 @@ def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **opt
     if something was wrong with the input; unreadable images are reported, with 2, at the end. A
     claim that could not be judged (a part of the images, another crop) passes unless --strict.
     """
-    timeline = Timeline(process_clock())
-    timeline.mark(Step.STARTED)
     out = Output.prepared(output, {**options, "write_claims": write_claims})
     with out.failure_reported():
         config = _config(**options)
@@ -175,10 +172,10 @@ def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **opt
         from resnext.distributed.job import join
 
         with join() as job:
-            report = _measure(config, job, out, timeline, write_claims)
+            report = _measure(config, job, out, write_claims)
     code = 0
     if report is not None:
-        report = replace(report, timeline=timeline)
+        report = replace(report, timeline=out.timeline)
         code = _tell(report, out, write_claims, as_json=as_json)
     end_job(PROG, job, code)
     return code
@@ -215,11 +212,7 @@ def _config(
 
 
 def _measure(
-    config: "MeasurementConfig",
-    job: "Job",
-    out: Output,
-    timeline: Timeline,
-    write_claims: Path | None,
+    config: "MeasurementConfig", job: "Job", out: Output, write_claims: Path | None
 ) -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
@@ -234,7 +227,7 @@ def _measure(
             out.notes.append(text)
             say(PROG, text)
 
-        watcher = Watcher(note=note, progress=image_bar, bar=download_bar, mark=timeline.mark)
+        watcher = Watcher(note=note, progress=image_bar, bar=download_bar, mark=out.timeline.mark)
     request = checked_request(config, watcher)
     if write_claims is not None and job.leads:
         check_claims_file(write_claims, request)
