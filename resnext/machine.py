@@ -3,12 +3,14 @@
 import ctypes
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -49,12 +51,46 @@ def process_clock(*, proc: Path = Path("/proc")) -> Callable[[], float]:
     return lambda: time.monotonic() - started
 
 
-def usual_batch_size(device: "torch.device") -> int:
+class DeviceKind(Protocol):
+    """What a default depends on: a `torch.device`, or the `ExpectedDevice` one."""
+
+    @property
+    def type(self) -> str:
+        """Return "cpu", "cuda", "mps" or the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedDevice:
+    """The device that will probably be used, as far as that is known without torch.
+
+    Attributes:
+        type: "cpu", "cuda", "mps" or the like.
+    """
+
+    type: str
+
+
+def expected_device(name: str | None, *, dev: Path = Path("/dev")) -> ExpectedDevice:
+    """Return what the device of a name such as "cuda:1" is, and for None what is probably there.
+
+    Args:
+        name: as the user gave it.
+        dev: where the system has its devices.
+    """
+    if name is not None:
+        return ExpectedDevice(name.partition(":")[0])
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if (dev / "nvidiactl").exists() and not hidden and not version("torch").endswith("+cpu"):
+        return ExpectedDevice("cuda")
+    return ExpectedDevice("mps" if sys.platform == "darwin" else "cpu")
+
+
+def usual_batch_size(device: DeviceKind) -> int:
     """Return the default batch size of a device."""
     return BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"])
 
 
-def usual_workers(device: "torch.device", *, processes: int) -> int:
+def usual_workers(device: DeviceKind, *, processes: int) -> int:
     """Return the default number of processes that read images.
 
     On the CPU one process keeps up with any network of the family. For a GPU the job's processes on

@@ -218,6 +218,7 @@ def _measure(
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
     from validate.claims_file import check_claims_file
+    from validate.early_reading import reading_begun
     from validate.request import checked_request
 
     watcher = Watcher()
@@ -233,11 +234,12 @@ def _measure(
         check_claims_file(write_claims, request)
 
     watcher.mark(Step.CHECKED)
-    # Here, because a mistyped path must not wait for torch.
-    from validate.measurement import measure
+    with reading_begun(request, job) as begun:
+        # Here, because a mistyped path must not wait for torch.
+        from validate.measurement import measure
 
-    watcher.mark(Step.IMPORTED)
-    return measure(request, job, watcher)
+        watcher.mark(Step.IMPORTED)
+        return measure(request, job, watcher, begun)
 
 
 def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: bool) -> int:

@@ -19,6 +19,7 @@ from resnext.inference.metrics import top_five
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Seconds
+from resnext.loader.batches import Reading
 from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
 from resnext.terminal.timeline import Step
@@ -68,6 +69,7 @@ class Measurement:
         workers: processes that read ahead for each process of the job; 0 reads in it.
         compared: so many images are decided in fp32 too.
         stops_early: stop where nearly every decision is wrong.
+        begun: see `evaluate`.
     """
 
     images: ImageSet
@@ -78,6 +80,7 @@ class Measurement:
     workers: int
     compared: int
     stops_early: bool
+    begun: Reading | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,6 +136,7 @@ def run_pass(
         first=batches,
         compared=measurement.compared,
         heard=heard,
+        begun=measurement.begun,
         on_read=partial(watcher.mark, Step.READ),
     )
     busy = _BusySeconds()

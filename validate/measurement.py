@@ -24,7 +24,7 @@ from resnext.inference.fusion import refusal
 from resnext.inference.metrics import FIVE, Counts
 from resnext.inference.plan import make_plan
 from resnext.inference.scaling import refusals
-from resnext.loader.batches import memory_explained
+from resnext.loader.batches import Reading, memory_explained
 from resnext.machine import versions
 from resnext.pixels.pipelines import Pipeline
 from resnext.published import Metric
@@ -41,19 +41,22 @@ from validate.measured_pass import Measurement, run_pass
 from validate.networks import LoadedNetwork
 from validate.options import MeasurementConfig
 from validate.request import MeasurementRequest
-from validate.runs import prepare_runs, settings, wants_to_scale
+from validate.runs import prepare_runs, settings
 from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
 from validate.verdicts.diagnosis import diagnose
 from validate.verdicts.results import Changed, MeasuredRun, Report, Result
 
 
-def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report | None:
+def measure(
+    request: MeasurementRequest, job: Job, watcher: Watcher, begun: Reading | None = None
+) -> Report | None:
     """Measure the networks on the images and judge the claims.
 
     Args:
         request: what is measured on what.
         job: the processes that share the images.
         watcher: is told about the machine, and how it goes on.
+        begun: reads ahead since the request was checked, probably what is needed; or None.
 
     Returns:
         The report on rank 0; None on the other ranks.
@@ -95,6 +98,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
             workers=workers,
             compared=config.compare_precision,
             stops_early=config.canary,
+            begun=begun,
         )
         sha256 = images.digest()
         made_with = versions(device)
@@ -142,7 +146,7 @@ def _slower(config: MeasurementConfig, device: torch.device) -> Iterator[str]:
         yield text
     if not config.compiled and (text := refusal(device, DTYPES[precision])):
         yield text
-    if wants_to_scale(config):
+    if config.wants_to_scale:
         yield from refusals(device)
 
 

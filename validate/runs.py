@@ -9,8 +9,6 @@ from resnext.distributed.job import Job
 from resnext.inference.arithmetic import ARITHMETIC_FLAGS, Precision
 from resnext.inference.predictor import Predictor
 from resnext.inference.scaling import choose, takes_over
-from resnext.machine import usual_batch_size, usual_workers
-from resnext.pixels.pipelines import Pipeline
 from resnext.pixels.resample import engine
 from validate.measured_pass import PreparedRun
 from validate.networks import LoadedNetwork
@@ -61,8 +59,6 @@ def prepare_runs(
 def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[str, object]:
     """Return every option as it is used, for the report, ready for JSON."""
     on_device = choose(device).chosen if may_scale(config, device) else None
-    usual = usual_workers(device, processes=job.local_size)
-    workers = usual if config.workers is None else config.workers
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": str(device) if job.size == 1 else device.type,
@@ -73,9 +69,8 @@ def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[
         "bicubic": f"{on_device.name} on the device" if on_device else engine(),
         "pipelines": [str(pipeline) for pipeline in config.pipelines],
         "crops": config.crops,
-        # The number of crops in a batch is the same for one crop and for ten.
-        "batch_size": config.batch_size or max(usual_batch_size(device) // config.crops, 1),
-        "workers": workers,
+        "batch_size": config.batch_size_on(device),
+        "workers": config.workers_on(device, processes=job.local_size),
         "threads": torch.get_num_threads(),
         "processes": job.size,
         "limit": config.limit,
@@ -88,9 +83,4 @@ def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[
 
 def may_scale(config: MeasurementConfig, device: torch.device) -> bool:
     """Tell whether the device, not the reading processes, scales the images of some of the runs."""
-    return wants_to_scale(config) and takes_over(device)
-
-
-def wants_to_scale(config: MeasurementConfig) -> bool:
-    """Tell whether some run is of the kind that a GPU can scale for: `torch7`, single crop."""
-    return Pipeline.TORCH7 in config.pipelines and config.crops == 1
+    return config.wants_to_scale and takes_over(device)
