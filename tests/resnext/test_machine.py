@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resnext.machine import free_memory, process_clock
+from resnext.machine import expected_device, free_memory, process_clock
 
 MIB = 1 << 20
 MEMINFO = (
@@ -81,3 +81,42 @@ def test_clock_counts_from_now_where_the_kernel_does_not_say(tmp_path: Path, tex
     (tmp_path / "self").mkdir()
     (tmp_path / "self" / "stat").write_text(text)
     assert 0 <= process_clock(proc=tmp_path)() < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("cpu", "cpu"), ("cuda:1", "cuda"), ("mps", "mps")],
+    ids=["cpu", "gpu", "mps"],
+)
+def test_device_that_is_named_is_expected(tmp_path: Path, name: str, kind: str) -> None:
+    assert expected_device(name, dev=tmp_path).type == kind
+
+
+@pytest.mark.parametrize(
+    ("there", "hidden", "build", "kind"),
+    [
+        (True, None, "2.13.0", "cuda"),
+        (True, "0,1", "2.13.0+cu130", "cuda"),
+        (True, "", "2.13.0", "cpu"),
+        (True, "-1", "2.13.0", "cpu"),
+        (True, None, "2.13.0+cpu", "cpu"),
+        (False, None, "2.13.0", "cpu"),
+    ],
+    ids=["there", "chosen", "hidden", "none chosen", "a torch without", "no driver"],
+)
+def test_gpu_is_expected_where_its_driver_and_a_torch_for_it_are(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    there: bool,
+    hidden: str | None,
+    build: str,
+    kind: str,
+) -> None:
+    monkeypatch.setattr("resnext.machine.version", {"torch": build}.__getitem__)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if hidden is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    if there:
+        (tmp_path / "nvidiactl").touch()
+    assert expected_device(None, dev=tmp_path).type == kind
