@@ -7,7 +7,6 @@ picture has its first three raw channels here, where `Image.convert` would compu
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from resnext.errors import ImageError
 from resnext.pixels.decoding import check_size
@@ -49,6 +48,8 @@ def prepare_ten_pil(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> 
 
 
 def _resize(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    from PIL import Image  # the usual run does not need it
+
     height, width = pixels.shape[:2]
     scale, crop = preprocessing.scale, preprocessing.crop
     if scale is not None and min(height, width) != scale:
