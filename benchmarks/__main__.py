@@ -12,6 +12,7 @@ NAMES = (
     "network",
     "pixels",
     "scaling",
+    "start",
     "train",
     "validation",
 )

@@ -50,6 +50,7 @@ import sys
 from pathlib import Path
 import torch
 from benchmarks.feeding import _spent
+from resnext.images.sources.folders import class_folders
 
 torch.set_num_threads(1)
 images, ledger = class_folders(Path(sys.argv[1])), Path(sys.argv[1], "ledger.jsonl")
@@ -75,7 +76,7 @@ class Instant(Predictor):
         return PendingValues(values=self.answers[: len(inputs)])
 
 
-def main(before: Path | None) -> None:
+def main(before: Path | None = None) -> None:
     """Measure, print and write the result.
 
     Args:

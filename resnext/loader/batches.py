@@ -1,5 +1,6 @@
 """Read batches of network input from an image set, with processes that read ahead."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -108,9 +109,11 @@ class Reading(Iterator[Batch]):
         What one that crashed has printed goes to stderr.
         """
         printed = [reader.end() for reader in self._readers]
-        self._readers.clear()
         if self._pins is not None:
             self._pins.shutdown()
+        for reader in self._readers:
+            reader.close()
+        self._readers.clear()
         if self._here is not None:
             self._here.listener.close()
         for text in printed:
@@ -164,7 +167,7 @@ def read_batches(
         images: the image set.
         batches: for each batch the positions of its images, one or more.
         prepares: the preparations, each applied to every decoded image.
-        workers: number of worker processes, at most one per batch; 0 to read in this process.
+        workers: number of processes, at most one per batch; 0, and Windows, reads in this one.
         pinned: whether batches are copied to pinned memory, from which a GPU copies by itself.
         handed_back: whether the caller calls `hand_back` of each batch when it no longer needs the
             inputs; pinned batches are handed back when they are copied.
@@ -173,12 +176,13 @@ def read_batches(
     Raises:
         DataError: too many files are open, or there are too many processes.
     """
+    workers = 0 if sys.platform == "win32" else min(workers, len(batches))  # files of memory
     release_freed_memory()
     return Reading(
         images,
         batches,
         prepares,
-        workers=min(workers, len(batches)),
+        workers=workers,
         pinned=pinned,
         kept=KEPT if pinned or handed_back else 0,
         heard=heard or LibraryWarnings(),

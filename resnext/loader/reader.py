@@ -10,6 +10,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,8 +25,8 @@ from resnext.loader.packing import Column, Packing
 from resnext.loader.pictures import Pictures
 from resnext.machine import keep_some_freed_memory
 
-# A fork takes milliseconds as long as torch is not imported; elsewhere, what the system has.
-METHOD: Final = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+# A fork takes milliseconds as long as torch is not imported. Libraries of macOS do not bear it.
+METHOD: Final = "fork" if sys.platform == "linux" else "spawn"
 # Seconds in which a process whose socket is closed is gone.
 PATIENCE: Final = 5.0
 
@@ -142,10 +143,13 @@ class Reader:
         crashed = bool(self.process.exitcode)
         self.process.kill()  # it holds nothing but copies
         self.process.join()
-        self._connection.close()
         text = self._listener.rest() if crashed else b""
-        self._listener.close()
         return text.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Close what connected it, after its end, when nobody waits for an answer any more."""
+        self._connection.close()
+        self._listener.close()
 
     def _received(self) -> Buffer:
         try:

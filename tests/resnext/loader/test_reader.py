@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import resource
 import signal
@@ -17,6 +18,8 @@ from resnext.images.sources.folders import class_folders
 from resnext.loader.batches import read_batches
 from resnext.loader.pictures import Prepare
 from resnext.loader.reader import memory_error
+from resnext.pixels.pipelines import Pipeline, Preparation
+from resnext.preprocessing import CIFAR10
 from tests.support.golden import ROOT
 
 VAL = ROOT / "examples" / "digits" / "val"
@@ -49,6 +52,19 @@ def test_batches_are_dealt_out_in_turn(images: ImageSet) -> None:
     assert found[:3] == found[3:6]
     assert found[0] == found[6]
     assert len({*found, os.getpid() % 1000}) == 4
+
+
+def test_process_that_is_started_anew_reads_the_same(
+    images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, where a fork is not safe."""
+    way = Preparation(Pipeline.TORCH7, 1, CIFAR10)
+    (here,) = read_batches(images, [[5, 6]], [way], workers=0)
+    monkeypatch.setattr("resnext.loader.reader.METHOD", "spawn")
+    with closing(read_batches(images, [[5, 6], [7]], [way], workers=2)) as read:
+        there = next(read)
+        assert there.tensor().tolist() == here.tensor().tolist()
+        assert next(read).positions.tolist() == [7]
 
 
 @pytest.mark.parametrize("error", [broken, none_left])
@@ -88,7 +104,7 @@ def test_too_few_files_are_explained_and_leave_no_process(images: ImageSet, spar
             [batch.inputs for batch in read]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    assert not children()
+    assert multiprocessing.active_children() == []
 
 
 def lowest_free() -> int:
@@ -96,11 +112,6 @@ def lowest_free() -> int:
     found = os.open(os.devnull, os.O_RDONLY)
     os.close(found)
     return found
-
-
-def children() -> list[str]:
-    text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    return text.split()
 
 
 def test_other_memory_errors_name_their_reason() -> None:
