@@ -17,7 +17,7 @@ from benchmarks.runs import command_line, write_result
 from benchmarks.trees import Watched, watch
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
-ROUNDS = 7
+ROUNDS = 5
 
 
 def main(before: Path | None = None) -> None:
