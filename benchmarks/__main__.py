@@ -13,6 +13,7 @@ NAMES = (
     "pixels",
     "prediction",
     "scaling",
+    "start",
     "train",
     "validation",
 )

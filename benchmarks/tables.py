@@ -185,13 +185,19 @@ def readers_table() -> str:
     return measured_table("threads, `--workers`", SPEEDS, read_result("scaling")["readers"]["rows"])
 
 
-HANDED = {"bytes": "bytes, for a GPU that scales", "float32": "float32, scaled by who reads"}
+HANDED = {
+    "bytes before": "bytes, for a GPU that scales: PyTorch's loader, before",
+    "bytes": "bytes, for a GPU that scales",
+    "float32 before": "float32, scaled by who reads: PyTorch's loader, before",
+    "float32": "float32, scaled by who reads",
+}
 
 
 def feeding_table() -> str:
     """Return what a picture costs around the device, as `benchmarks.feeding` measured it."""
     columns = {
         "who reads, ms": "{reading_milliseconds:.2f}",
+        "of that around decoder and scaling": "{around_milliseconds:.2f}",
         "the main process, ms": "{main_milliseconds:.2f}",
     }
     name = "processor time a picture, handed over as"

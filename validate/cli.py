@@ -9,6 +9,7 @@ import click
 
 from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
+from resnext.terminal.timeline import Step
 from validate.output import PROG, Output, ReportingCommand, command_line, reason
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **opt
             report = _measure(config, job, out, write_claims)
     code = 0
     if report is not None:
+        report = replace(report, timeline=out.timeline)
         code = _tell(report, out, write_claims, as_json=as_json)
     end_job(PROG, job, code)
     return code
@@ -179,6 +181,7 @@ def _measure(
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
     from validate.claims_file import check_claims_file
+    from validate.early_reading import reading_begun
     from validate.request import checked_request
 
     watcher = Watcher()
@@ -188,15 +191,18 @@ def _measure(
             out.notes.append(text)
             say(PROG, text)
 
-        watcher = Watcher(note=note, progress=image_bar, bar=download_bar)
+        watcher = Watcher(note=note, progress=image_bar, bar=download_bar, mark=out.timeline.mark)
     request = checked_request(config, watcher)
     if write_claims is not None and job.leads:
         check_claims_file(write_claims, request)
 
-    # Here, because a mistyped path must not wait for torch.
-    from validate.measurement import measure
+    watcher.mark(Step.CHECKED)
+    with reading_begun(request, job) as begun:
+        # Here, because a mistyped path must not wait for torch.
+        from validate.measurement import measure
 
-    return measure(request, job, watcher)
+        watcher.mark(Step.IMPORTED)
+        return measure(request, job, watcher, begun)
 
 
 def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: bool) -> int:

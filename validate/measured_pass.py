@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,10 @@ from resnext.inference.metrics import top_five
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Seconds
+from resnext.loader.batches import Reading
 from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
+from resnext.terminal.timeline import Step
 from resnext.terminal.watcher import Watcher
 from validate.ledger.entries import Collection, Entry, to_entries
 from validate.ledger.ledger import Ledger
@@ -64,6 +67,7 @@ class Measurement:
         workers: processes that read ahead for each process of the job; 0 reads in it.
         compared: so many images are decided in fp32 too.
         stops_early: stop where nearly every decision is wrong.
+        begun: see `evaluate`.
     """
 
     images: ImageSet
@@ -74,6 +78,7 @@ class Measurement:
     workers: int
     compared: int
     stops_early: bool
+    begun: Reading | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,6 +134,8 @@ def run_pass(
         first=batches,
         compared=measurement.compared,
         heard=heard,
+        begun=measurement.begun,
+        on_read=partial(watcher.mark, Step.READ),
     )
     busy = _BusySeconds()
     begin = time.perf_counter()
@@ -138,11 +145,13 @@ def run_pass(
                 if ledger:
                     ledger.append(entries)
                 collected.add(entries)
+                watcher.mark(Step.DECIDED)
                 advance(len(entries))
                 _check_early(measurement, collected, new=len(entries))
     except BaseException:
         heard.say()  # it may be why nearly everything is wrong
         raise
+    watcher.mark(Step.FINISHED)
     wall = time.perf_counter() - begin
     parts = job.gather(busy.to_list())
     others = job.gather(heard.fields)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from resnext.distributed.job import Job
 from resnext.images.imagenet import titles
@@ -20,10 +21,11 @@ from resnext.inference.arithmetic import (
 from resnext.inference.metrics import FIVE, Counts
 from resnext.inference.plan import make_plan
 from resnext.inference.predictor import slower_ways
-from resnext.loader.batches import memory_explained
+from resnext.loader.batches import Reading, memory_explained
 from resnext.machine import versions
 from resnext.preprocessing import Preprocessing
 from resnext.published import Metric
+from resnext.terminal.timeline import Step
 from resnext.terminal.watcher import Watcher
 from validate.continuation import (
     continuation_notes,
@@ -33,21 +35,24 @@ from validate.continuation import (
 )
 from validate.ledger.entries import Collection
 from validate.measured_pass import Measurement, run_pass
-from validate.networks import LoadedNetwork
+from validate.networks import LoadedNetwork, wants_to_scale
 from validate.request import MeasurementRequest
-from validate.runs import prepare_runs, settings, wants_to_scale
+from validate.runs import prepare_runs, settings
 from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
 from validate.verdicts.diagnosis import diagnose
 from validate.verdicts.results import Changed, MeasuredRun, Report, Result
 
 
-def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report | None:
+def measure(
+    request: MeasurementRequest, job: Job, watcher: Watcher, begun: Reading | None = None
+) -> Report | None:
     """Measure the networks on the images and judge the claims.
 
     Args:
         request: what is measured on what.
         job: the processes that share the images.
         watcher: is told about the machine, and how it goes on.
+        begun: reads ahead since the request was checked, probably what is needed; or None.
 
     Returns:
         The report on rank 0; None on the other ranks.
@@ -66,6 +71,8 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
 
     device = find_device(job.device_name(config.device))
     check_precision(Precision(config.precision), device)
+    torch.empty(1, device=device)  # on a GPU: makes its context
+    watcher.mark(Step.DEVICE)
     if device.type == "cpu":
         use_processors(processes=job.local_size)
     precision = Precision(config.precision)
@@ -73,11 +80,13 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         device, precision, compiled=config.compiled, scales=wants_to_scale(networks, config)
     ):
         note(text)
+    watcher.mark(Step.TRIED)
     options = settings(networks, config, device, job)
     batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
     plan = make_plan(len(images), limit=config.limit, seed=config.seed, batch_size=batch_size)
     with memory_explained():
         runs = prepare_runs(networks, config, device)
+        watcher.mark(Step.NETWORKS)
         claimed = {each.file for each in networks if each.protocol.claims}
         measurement = Measurement(
             images=images,
@@ -88,6 +97,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
             workers=workers,
             compared=config.compare_precision,
             stops_early=config.canary,
+            begun=begun,
         )
         sha256 = images.digest()
         made_with = versions(device)

@@ -11,7 +11,7 @@ from resnext.errors import CheckpointError
 from resnext.fields import shown
 from resnext.images.names import normal
 from resnext.pixels.pipelines import check_installed
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import Row, published
 from validate.checkpoints import find
 from validate.protocols import Protocol, choose
@@ -98,6 +98,12 @@ def _load(
     return LoadedNetwork(
         file=name, checkpoint=checkpoint, protocol=protocol, preprocessings=ways or (preprocessing,)
     )
+
+
+def wants_to_scale(networks: Sequence[LoadedNetwork], config: "MeasurementConfig") -> bool:
+    """Tell whether some run is of the kind that a GPU can scale for: `torch7`, single crop."""
+    ways = (way for network in networks for way in network.preprocessings)
+    return config.crops == 1 and any(way.pipeline is Pipeline.TORCH7 for way in ways)
 
 
 def _classes(network: LoadedNetwork) -> tuple[int, tuple[str, ...] | None]:

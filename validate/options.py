@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnext.machine import DeviceKind, usual_batch_size, usual_workers
+
 if TYPE_CHECKING:
     from resnext.preprocessing import Pipeline, Preprocessing
 
@@ -64,3 +66,12 @@ class MeasurementConfig:
     canary: bool = True
     strict: bool = False
     command: str = ""
+
+    def batch_size_on(self, device: DeviceKind) -> int:
+        """Return the number of images of a batch; with ten crops, of about as many crops."""
+        return self.batch_size or max(usual_batch_size(device) // self.crops, 1)
+
+    def workers_on(self, device: DeviceKind, *, processes: int) -> int:
+        """Return how many processes read ahead for each of the job's processes on this machine."""
+        usual = usual_workers(device, processes=processes)
+        return usual if self.workers is None else self.workers

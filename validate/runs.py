@@ -9,11 +9,9 @@ from resnext.distributed.job import Job
 from resnext.inference.arithmetic import ARITHMETIC_FLAGS, Precision
 from resnext.inference.predictor import Predictor
 from resnext.inference.scaling import choose, takes_over
-from resnext.machine import usual_batch_size, usual_workers
 from resnext.pixels.resample import engine
-from resnext.preprocessing import Pipeline
 from validate.measured_pass import PreparedRun
-from validate.networks import LoadedNetwork
+from validate.networks import LoadedNetwork, wants_to_scale
 from validate.options import MeasurementConfig
 from validate.verdicts.results import MeasuredRun
 
@@ -63,8 +61,6 @@ def settings(
     """Return every option as it is used, for the report, ready for JSON."""
     on_device = choose(device).chosen if may_scale(networks, config, device) else None
     pipelines = [way.pipeline for network in networks for way in network.preprocessings]
-    usual = usual_workers(device, processes=job.local_size)
-    workers = usual if config.workers is None else config.workers
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": str(device) if job.size == 1 else device.type,
@@ -75,9 +71,8 @@ def settings(
         "bicubic": f"{on_device.name} on the device" if on_device else engine(),
         "pipelines": [str(pipeline) for pipeline in dict.fromkeys(pipelines)],
         "crops": config.crops,
-        # The number of crops in a batch is the same for one crop and for ten.
-        "batch_size": config.batch_size or max(usual_batch_size(device) // config.crops, 1),
-        "workers": workers,
+        "batch_size": config.batch_size_on(device),
+        "workers": config.workers_on(device, processes=job.local_size),
         "threads": torch.get_num_threads(),
         "processes": job.size,
         "limit": config.limit,
@@ -93,9 +88,3 @@ def may_scale(
 ) -> bool:
     """Tell whether the device, not the reading processes, scales the images of some of the runs."""
     return wants_to_scale(networks, config) and takes_over(device)
-
-
-def wants_to_scale(networks: Sequence[LoadedNetwork], config: MeasurementConfig) -> bool:
-    """Tell whether some run is of the kind that a GPU can scale for: `torch7`, single crop."""
-    ways = (way for network in networks for way in network.preprocessings)
-    return config.crops == 1 and any(way.pipeline is Pipeline.TORCH7 for way in ways)

@@ -17,7 +17,7 @@ from resnext.inference.pending import PendingValues
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Batch, Failure, Seconds
-from resnext.loader.batches import read_batches
+from resnext.loader.batches import Reading, read_batches
 from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
 from resnext.pixels.raw_crops import RawCrops
@@ -87,13 +87,15 @@ def evaluate_rounds(
     first: int = 0,
     compared: int = 0,
     heard: LibraryWarnings | None = None,
+    begun: Reading | None = None,
+    on_read: Callable[[], object] = lambda: None,
 ) -> Generator[BatchResult | None, None, None]:
     """Deal out the batches of a plan to the processes of a job, one each a round.
 
     Every process gets as many rounds, so that all can communicate after each.
 
     Args:
-        images, plan, ways, workers, compared, heard: see `evaluate`.
+        images, plan, ways, workers, compared, heard, begun, on_read: see `evaluate`.
         job: the processes; all call this.
         first: number of the first batch that is evaluated.
 
@@ -102,7 +104,15 @@ def evaluate_rounds(
     """
     numbers = range(first + job.rank, plan.batches, job.size)
     results = evaluate(
-        images, plan, ways, batches=numbers, workers=workers, compared=compared, heard=heard
+        images,
+        plan,
+        ways,
+        batches=numbers,
+        workers=workers,
+        compared=compared,
+        heard=heard,
+        begun=begun,
+        on_read=on_read,
     )
     with closing(results):
         for _ in range(first, plan.batches, job.size):
@@ -118,6 +128,8 @@ def evaluate(
     workers: int,
     compared: int = 0,
     heard: LibraryWarnings | None = None,
+    begun: Reading | None = None,
+    on_read: Callable[[], object] = lambda: None,
 ) -> Generator[BatchResult, None, None]:
     """Yield what the networks compute for some batches of a plan, in the order given.
 
@@ -131,6 +143,8 @@ def evaluate(
         workers: processes that read ahead; 0 reads in this one.
         compared: the first so many images of the plan also go through the references.
         heard: takes what libraries print about the images.
+        begun: a reading that was begun before, and is used where it reads what is wanted here.
+        on_read: called whenever a batch has been read.
 
     Raises:
         DataError: not enough memory; see `memory_explained`.
@@ -138,16 +152,22 @@ def evaluate(
     preparations = tuple(dict.fromkeys(way.preparation for way in ways))
     columns = [preparations.index(way.preparation) for way in ways]
     wanted = [plan.batch(number).tolist() for number in batches]
-    kinds = {way.predictor.device.type for way in ways}
-    read = read_batches(
-        images,
-        wanted,
-        preparations,
-        workers=workers,
-        pinned="cuda" in kinds,
-        handed_back=True,
-        heard=heard,
-    )
+    pinned = any(way.predictor.device.type == "cuda" for way in ways)
+    if begun is not None and begun.reads(wanted, preparations, workers=workers, pinned=pinned):
+        read = begun
+        read.heard = heard or read.heard
+    else:
+        if begun is not None:
+            begun.close()
+        read = read_batches(
+            images,
+            wanted,
+            preparations,
+            workers=workers,
+            pinned=pinned,
+            handed_back=True,
+            heard=heard,
+        )
     ahead = max(way.predictor.ahead for way in ways)
     pending: deque[_PendingBatch] = deque()
     with closing(read):
@@ -155,6 +175,7 @@ def evaluate(
             pictures = len(wanted[0]) * way.preparation.crops
             way.predictor.warm_up(pictures, side=way.preparation.preprocessing.crop)
         for number, positions, batch in zip(batches, wanted, read, strict=True):
+            on_read()
             few = set(positions[: max(compared - plan.first(number), 0)])
             pending.append(_start(number, positions, batch, ways, columns=columns, few=few))
             if len(pending) > ahead:

@@ -23,7 +23,7 @@ from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import CheckpointError, DataError, PreprocessingError, ResnextError
 from resnext.images.imagenet import NAMES as IMAGENET_NAMES
 from resnext.images.imagenet import WNIDS
-from resnext.pixels.transforms import prepare, prepare_ten
+from resnext.pixels.pipelines import prepare, prepare_ten
 from resnext.preprocessing import CIFAR10, Preprocessing
 from tests.support.digits import DIGITS, NAMES
 from tests.support.golden import DATA

@@ -1,6 +1,4 @@
 import multiprocessing
-import re
-import signal
 import struct
 import subprocess
 import sys
@@ -326,8 +324,7 @@ def test_what_is_handed_over_is_the_same_from_another_process(images: ImageSet) 
         assert torch.equal(tensor, shared)
         assert torch.equal(scale_sources(sources), scale_sources(others))
         assert torch.equal(scale_sources(sources), tensor)
-        assert others.flat.is_shared()
-        assert not sources.flat.is_shared()
+    assert len(there[0].lent) == 2  # they lie in memory of the other process
 
 
 def test_no_more_processes_read_than_there_are_batches(images: ImageSet) -> None:
@@ -385,33 +382,6 @@ def test_tensor_that_does_not_fit_in_memory_is_reported_as_such() -> None:
         torch.empty(2**60, dtype=torch.uint8)
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (
-            "Caught RuntimeError in DataLoader worker process 0.\nunable to allocate shared memory",
-            "do not fit in shared memory (/dev/shm)",
-        ),
-        (
-            "DataLoader worker (pid 9) is killed by signal: Bus error. Out of shared memory?",
-            "a process that reads images was killed",
-        ),
-        (
-            "Too many open files. Communication with the workers is no longer possible.",
-            "more files than this process may open",
-        ),
-    ],
-    ids=["allocated", "killed", "files"],
-)
-def test_what_pytorch_says_of_readers_is_explained(text: str, said: str) -> None:
-    before = signal.getsignal(signal.SIGCHLD)
-    try:
-        with pytest.raises(DataError, match=re.escape(said)), memory_explained():
-            raise RuntimeError(text)
-    finally:
-        signal.signal(signal.SIGCHLD, before)
-
-
 def test_other_errors_are_left_as_they_are() -> None:
     with pytest.raises(RuntimeError, match="something new"), memory_explained():
         raise RuntimeError("something new")
@@ -423,7 +393,6 @@ def test_terminal_that_is_gone_is_no_killed_reader() -> None:
 
 
 def test_killed_reader_is_explained(images: ImageSet) -> None:
-    before = signal.getsignal(signal.SIGCHLD)
     way = Preparation(SCALED)
     others = {*multiprocessing.active_children()}
     read = read_batches(images, [[place] for place in range(50)], [way], workers=1)
@@ -435,11 +404,8 @@ def test_killed_reader_is_explained(images: ImageSet) -> None:
             reader.kill()
             list(read)
 
-    try:
-        with pytest.raises(DataError, match="was killed"):
-            go_on_without_it()
-    finally:
-        signal.signal(signal.SIGCHLD, before)
+    with pytest.raises(DataError, match="was killed"):
+        go_on_without_it()
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from resnext.images.image_set import ImageSet
 from resnext.loader.batch import Failure
-from resnext.loader.batches import Prepare, read_batches
+from resnext.loader.batches import read_batches
+from resnext.loader.pictures import Prepare
 from resnext.pixels.pipelines import Preparation
 from resnext.terminal.watcher import Watcher
 from train.augmentation.view import TrainingView

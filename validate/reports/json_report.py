@@ -151,10 +151,13 @@ def _timing(report: Report) -> dict[str, object]:
         "preparing": timing.preparing,
         "network": timing.network,
     }
+    reached = report.timeline.reached
+    timeline = {str(step): round(seconds, 3) for step, seconds in reached.items()}
     return {
         "images": timing.images,
         "images_per_second": round(timing.images_per_second, 3),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        **({"timeline": timeline} if timeline else {}),
     }
 
 

@@ -11,6 +11,7 @@ from resnext.inference.metrics import Counts
 from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import Metric
 from resnext.terminal.text import number
+from resnext.terminal.timeline import Timeline
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
 
 
@@ -203,6 +204,7 @@ class Report:
         missing: of these, those that apply to nothing that was measured.
         strict: a claim without a verdict does not pass.
         trained_on: how many images were trained on, for each file that says something about it.
+        timeline: when each step was reached; reports are written while it goes on.
         lost: what could not be written of the results, for which the command ends with 2; or "".
     """
 
@@ -221,6 +223,7 @@ class Report:
     missing: tuple[str, ...] = ()
     strict: bool = False
     trained_on: tuple[TrainedOn, ...] = ()
+    timeline: Timeline = field(default_factory=Timeline)
     lost: str = ""
 
     @property

@@ -20,8 +20,8 @@ from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import prepare_pixels, raw_crop
 from resnext.preprocessing import IMAGENET, Pipeline, Preprocessing
 from tests.support.golden import DATA
+from validate.networks import wants_to_scale
 from validate.options import MeasurementConfig
-from validate.runs import wants_to_scale
 
 IMAGES = DATA / "images"
 EXPECTED = json.loads((IMAGES / "expected.json").read_text())
