@@ -2,14 +2,14 @@
 
 from benchmarks.markdown import table
 from resnext.layout import layout
-from resnext.published import Metric, Row, published
+from resnext.published import Metric, Row, original
 from resnext.spec import Spec
 
 
 def published_table() -> str:
-    """Return every published network with its claims as printed."""
+    """Return every network of the release and of fb.resnet.torch with its claims as printed."""
     lines = []
-    for row in published():
+    for row in original():
         rows = row.spec and layout(row.spec)
         if not rows or not row.claims:
             continue

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from convert.errors import SourceError
 from resnext.download import cache_folder, download
-from resnext.published import Row, published
+from resnext.published import Row, original, published
 
 if TYPE_CHECKING:
     from resnext.download import Bar
@@ -79,7 +79,9 @@ def _published(text: str, names: Mapping[str, Row]) -> str:
             return f"; did you mean {name}?"
     if Path(text).suffix or Path(text).name != text:
         return ""
-    return f"; published networks are {', '.join(name for name, row in names.items() if row.url)}"
+    own = ", ".join(row.name for row in original() if row.url)
+    others = sum(row.url is not None for row in names.values()) - own.count(",") - 1
+    return f"; published networks are {own} and {others} of other sources (docs/published.md)"
 
 
 def _letters(name: str) -> str:

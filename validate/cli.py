@@ -70,9 +70,9 @@ SCALE: Final = click.IntRange(0, LONGEST)
     "--pipeline",
     "pipelines",
     multiple=True,
-    type=click.Choice(["torch7", "pil"]),
-    help="Whose pixels: the original's, or for comparison the usual ones of torchvision; given "
-    "twice, both.  [default: torch7]",
+    type=click.Choice(["torch7", "pil", "opencv"]),
+    help="Whose pixels, for comparison: the original's, those of torchvision and timm (Pillow), or "
+    "of MXNet and Caffe (OpenCV); given twice, both.  [default: those of the network's claims]",
 )
 @click.option(
     "--crops",
@@ -188,8 +188,7 @@ def _config(
     part: str | None,
     **options: Any,
 ) -> "MeasurementConfig":
-    from resnext.pixels.pipelines import Pipeline
-    from resnext.preprocessing import named_preprocessing
+    from resnext.preprocessing import Pipeline, named_preprocessing
     from validate.options import MeasurementConfig
 
     if compare_precision and options["precision"] == "fp32" and not options["compiled"]:
@@ -201,7 +200,7 @@ def _config(
     return MeasurementConfig(
         part=part or "val",
         crops=int(crops),
-        pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines or ("torch7",))),
+        pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines)),
         compare_precision=compare_precision or 0,
         preprocessing=None if preprocessing is None else named_preprocessing(preprocessing),
         command=command_line(),

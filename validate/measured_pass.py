@@ -49,7 +49,7 @@ class PreparedRun:
     def way(self) -> Way:
         """Return the network and the preparation of its images."""
         run = self.run
-        preparation = Preparation(run.pipeline, run.crops, run.preprocessing, self.on_device)
+        preparation = Preparation(run.preprocessing, run.crops, self.on_device)
         return Way(predictor=self.predictor, preparation=preparation, reference=self.reference)
 
 

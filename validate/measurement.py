@@ -26,7 +26,7 @@ from resnext.inference.plan import make_plan
 from resnext.inference.scaling import refusals
 from resnext.loader.batches import memory_explained
 from resnext.machine import versions
-from resnext.pixels.pipelines import Pipeline
+from resnext.preprocessing import Preprocessing
 from resnext.published import Metric
 from resnext.terminal.watcher import Watcher
 from validate.continuation import (
@@ -73,9 +73,9 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
     check_precision(Precision(config.precision), device)
     if device.type == "cpu":
         use_processors(processes=job.local_size)
-    for text in _slower(config, device):
+    for text in _slower(networks, config, device):
         note(text)
-    options = settings(config, device, job)
+    options = settings(networks, config, device, job)
     batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
     plan = make_plan(len(images), limit=config.limit, seed=config.seed, batch_size=batch_size)
     with memory_explained():
@@ -130,14 +130,16 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
     )
 
 
-def _slower(config: MeasurementConfig, device: torch.device) -> Iterator[str]:
+def _slower(
+    networks: Sequence[LoadedNetwork], config: MeasurementConfig, device: torch.device
+) -> Iterator[str]:
     """Yield a sentence for each faster way that this device or machine does not have."""
     precision = Precision(config.precision)
     if text := precision_note(precision, device):
         yield text
     if not config.compiled and (text := refusal(device, DTYPES[precision])):
         yield text
-    if wants_to_scale(config):
+    if wants_to_scale(networks, config):
         yield from refusals(device)
 
 
@@ -168,6 +170,7 @@ def _results(
                 labels[read],
                 classes=measurement.classes,
                 failed=concerned,
+                usual=network.protocol.preprocessing,
                 names=titles(measurement.images.classes),
             )
         )
@@ -181,7 +184,7 @@ def _judge(
     *,
     complete: bool,
 ) -> tuple[Result, list[Judgement]]:
-    """Return the result, and the claims that do not hold if judged as under `torch7`."""
+    """Return the result, and the claims that do not hold if judged as under their pipeline."""
     result = Result(
         run=run,
         counts=counts,
@@ -191,23 +194,24 @@ def _judge(
     if not counts.images:
         return result, []
 
-    def conditions(pipeline: Pipeline) -> Conditions:
+    usual = network.protocol.preprocessing
+
+    def conditions(preprocessing: Preprocessing) -> Conditions:
         return Conditions(
-            preprocessing=run.preprocessing,
-            usual=network.protocol.preprocessing,
-            pipeline=pipeline,
-            crops=run.crops,
-            complete=complete,
+            preprocessing=preprocessing, usual=usual, crops=run.crops, complete=complete
         )
 
     claims = network.protocol.claims
-    judgements, unjudged = assess(claims, counts, conditions(run.pipeline))
+    judgements, unjudged = assess(claims, counts, conditions(run.preprocessing))
     result = replace(result, judgements=judgements, unjudged=unjudged, changed=changed)
     as_if = judgements
-    if run.pipeline is not Pipeline.TORCH7:
+    if run.pipeline is not usual.pipeline:
         own = {each.claim.metric for each in judgements}
         others = (claim for claim in claims if claim.metric not in own)
-        as_if += assess(others, counts, conditions(Pipeline.TORCH7))[0]
+        own_pixels = replace(
+            run.preprocessing, pipeline=usual.pipeline, interpolation=usual.interpolation
+        )
+        as_if += assess(others, counts, conditions(own_pixels))[0]
     concerned = [each for each in as_if if _is_off(each)]
     return result, concerned
 

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resnext.pixels.pipelines import Pipeline
-    from resnext.preprocessing import Preprocessing
+    from resnext.preprocessing import Pipeline, Preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +19,8 @@ class MeasurementConfig:
         part: "train" or "val", the part of such a file that is measured.
         cache: folder of downloads; None is the user's own.
         claims: table of the user's own, or None.
-        pipelines: whose arithmetic scales and crops; each is measured.
+        pipelines: whose arithmetic scales and crops, for comparison; each is measured. None stands
+            for that of each network's claims.
         crops: 1 or 10.
         preprocessing: in place of the networks' own; or None.
         scale, crop: in pixels, in place of the preprocessing's own; or None.
@@ -42,7 +42,7 @@ class MeasurementConfig:
 
     data: str
     checkpoints: tuple[str, ...]
-    pipelines: tuple["Pipeline", ...]
+    pipelines: tuple["Pipeline", ...] = ()
     labels: Path | None = None
     split: Path | None = None
     part: str = "val"

@@ -10,8 +10,8 @@ from resnext.inference.arithmetic import ARITHMETIC_FLAGS, Precision
 from resnext.inference.predictor import Predictor
 from resnext.inference.scaling import choose, takes_over
 from resnext.machine import usual_batch_size, usual_workers
-from resnext.pixels.pipelines import Pipeline
 from resnext.pixels.resample import engine
+from resnext.preprocessing import Pipeline
 from validate.measured_pass import PreparedRun
 from validate.networks import LoadedNetwork
 from validate.options import MeasurementConfig
@@ -21,9 +21,9 @@ from validate.verdicts.results import MeasuredRun
 def prepare_runs(
     networks: Sequence[LoadedNetwork], config: MeasurementConfig, device: torch.device
 ) -> tuple[PreparedRun, ...]:
-    """Return a run for each network and pipeline; those of one network share its predictor."""
+    """Return a run for each network and preprocessing; those of one network share its predictor."""
     found = []
-    on_device = may_scale(config, device)
+    on_device = may_scale(networks, config, device)
     for each in networks:
         network = each.checkpoint.build()
         digest = each.checkpoint.digest()
@@ -36,13 +36,12 @@ def prepare_runs(
         reference = None
         if config.compare_precision:
             reference = Predictor(network, device=device, precision=Precision.FP32)
-        for pipeline in config.pipelines:
+        for preprocessing in each.preprocessings:
             run = MeasuredRun(
                 checkpoint=each.file,
                 network=each.protocol.name,
                 weights_sha256=digest,
-                preprocessing=each.preprocessing,
-                pipeline=pipeline,
+                preprocessing=preprocessing,
                 crops=config.crops,
                 precision=config.precision,
                 compiled=config.compiled,
@@ -58,9 +57,12 @@ def prepare_runs(
     return tuple(found)
 
 
-def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[str, object]:
+def settings(
+    networks: Sequence[LoadedNetwork], config: MeasurementConfig, device: torch.device, job: Job
+) -> dict[str, object]:
     """Return every option as it is used, for the report, ready for JSON."""
-    on_device = choose(device).chosen if may_scale(config, device) else None
+    on_device = choose(device).chosen if may_scale(networks, config, device) else None
+    pipelines = [way.pipeline for network in networks for way in network.preprocessings]
     usual = usual_workers(device, processes=job.local_size)
     workers = usual if config.workers is None else config.workers
     return {
@@ -71,7 +73,7 @@ def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[
         "tf32": config.precision == "tf32",
         **ARITHMETIC_FLAGS,
         "bicubic": f"{on_device.name} on the device" if on_device else engine(),
-        "pipelines": [str(pipeline) for pipeline in config.pipelines],
+        "pipelines": [str(pipeline) for pipeline in dict.fromkeys(pipelines)],
         "crops": config.crops,
         # The number of crops in a batch is the same for one crop and for ten.
         "batch_size": config.batch_size or max(usual_batch_size(device) // config.crops, 1),
@@ -86,11 +88,14 @@ def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[
     }
 
 
-def may_scale(config: MeasurementConfig, device: torch.device) -> bool:
+def may_scale(
+    networks: Sequence[LoadedNetwork], config: MeasurementConfig, device: torch.device
+) -> bool:
     """Tell whether the device, not the reading processes, scales the images of some of the runs."""
-    return wants_to_scale(config) and takes_over(device)
+    return wants_to_scale(networks, config) and takes_over(device)
 
 
-def wants_to_scale(config: MeasurementConfig) -> bool:
+def wants_to_scale(networks: Sequence[LoadedNetwork], config: MeasurementConfig) -> bool:
     """Tell whether some run is of the kind that a GPU can scale for: `torch7`, single crop."""
-    return Pipeline.TORCH7 in config.pipelines and config.crops == 1
+    ways = (way for network in networks for way in network.preprocessings)
+    return config.crops == 1 and any(way.pipeline is Pipeline.TORCH7 for way in ways)

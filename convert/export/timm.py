@@ -16,7 +16,7 @@ from resnext.checkpoint import Checkpoint
 from resnext.errors import PreprocessingError
 from resnext.files import unfinished, whole_file
 from resnext.layout import layout
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import published
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 
@@ -238,6 +238,7 @@ def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, 
     origin = f" ({checkpoint.origin})" if checkpoint.origin else ""
     origins = {known.name: known.url for known in published()}
     checksum = f", sha256 {source.source_sha256}" if source.source_sha256 else ""
+    notes = [NOTE] if row.pipeline is Pipeline.TORCH7 else []
     optional = {
         "license": source.licence,
         "origin_url": origins.get(source.published_name or ""),
@@ -245,7 +246,7 @@ def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, 
     return {
         "input_size": [3, row.crop, row.crop],
         "pool_size": [math.ceil(row.crop / 32)] * 2,
-        "interpolation": "bicubic",
+        "interpolation": row.interpolation,
         "crop_pct": crop_fraction(row),
         "crop_mode": "center",
         "mean": [value / row.white for value in row.mean],
@@ -254,7 +255,7 @@ def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, 
         "first_conv": "conv1",
         "classifier": "fc",
         "description": f"{checkpoint.name}: {checkpoint.history}{checksum}",
-        "notes": [NOTE, f"Preprocessing: {row.describe()}{origin}."],
+        "notes": [*notes, f"Preprocessing: {row.describe()}{origin}."],
         **{name: value for name, value in optional.items() if value is not None},
     }
 

@@ -10,6 +10,7 @@ from resnext.errors import PreprocessingError
 from resnext.preprocessing import Preprocessing, read_preprocessing
 
 FIELDS: dict[str, Any] = {"scale": 256, "crop": 224, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+WAY = ("pipeline", "interpolation")
 SIDE = "must be a whole number of pixels from 1 to 9459, found"
 REST = "mean = [0, 0, 0]\nstd = [1, 1, 1]"
 WHITE = "white 1 or 255 expected, found"
@@ -61,7 +62,7 @@ def test_list_of_three_numbers_is_taken_and_can_be_a_key() -> None:
         ("crop = 0\nwhite = 3", f"crop {SIDE} 0; mean {TRIPLE} None; std {TRIPLE} None; {WHITE} 3"),
         (
             "crop = 32\nzoom = 2",
-            "unknown field 'zoom'; the fields are scale, crop, mean, std, white",
+            f"unknown field 'zoom'; the fields are {', '.join([*FIELDS, 'white', *WAY])}",
         ),
     ],
 )

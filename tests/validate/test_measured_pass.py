@@ -31,9 +31,9 @@ from resnext.inference.scaling import scale_sources
 from resnext.loader.batch import Batch
 from resnext.loader.batches import memory_explained, read_batches
 from resnext.pixels.decoding import Picture, decode_picture
-from resnext.pixels.pipelines import Pipeline, Preparation
+from resnext.pixels.pipelines import Preparation
 from resnext.pixels.raw_crops import RawCrops
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing
 from tests.support.golden import DATA, ROOT
 from validate.ledger.entries import Collection, Entry
 from validate.measured_pass import PreparedRun, best_softmax, entries_of
@@ -222,11 +222,11 @@ def test_each_image_is_read_and_decoded_once_and_prepared_once_for_each_preparat
         return decode_picture(data)
 
     def counted_prepare(self: Preparation, pixels: np.ndarray, position: int) -> np.ndarray:
-        calls.append(str(self.pipeline))
+        calls.append(str(self.preprocessing.pipeline))
         return prepare(self, pixels, position)
 
     monkeypatch.setattr(Preparation, "__call__", counted_prepare)
-    ways = [prepared(), prepared(pipeline=Pipeline.PIL), prepared()]
+    ways = [prepared(), prepared(preprocessing=SCALED.with_pipeline(Pipeline.PIL)), prepared()]
     _, _, found = measure(replace(images, decode=counted_decode), ways, plan=some(5))
     assert calls == ["decode", "torch7", "pil"] * 5
     assert [each.images for each in found.counts()] == [5, 5, 5]
@@ -311,7 +311,7 @@ def test_pixels_that_the_device_scales_give_the_same_decisions(images: ImageSet)
 
 
 def test_what_is_handed_over_is_the_same_from_another_process(images: ImageSet) -> None:
-    ways = [Preparation(Pipeline.TORCH7, 1, SCALED, on_device) for on_device in (True, False)]
+    ways = [Preparation(SCALED, on_device=on_device) for on_device in (True, False)]
     here, there = (
         list(read_batches(images, [[3, 200], [7]], ways, workers=workers)) for workers in (0, 1)
     )
@@ -327,7 +327,7 @@ def test_what_is_handed_over_is_the_same_from_another_process(images: ImageSet) 
 
 
 def test_no_more_processes_read_than_there_are_batches(images: ImageSet) -> None:
-    ways = [Preparation(Pipeline.TORCH7, 1, SCALED, on_device=False)]
+    ways = [Preparation(SCALED, on_device=False)]
     with closing(read_batches(images, [[3], [7]], ways, workers=20)) as read:
         next(read)
         assert len(multiprocessing.active_children()) <= 2
@@ -420,7 +420,7 @@ def test_terminal_that_is_gone_is_no_killed_reader() -> None:
 
 def test_killed_reader_is_explained(images: ImageSet) -> None:
     before = signal.getsignal(signal.SIGCHLD)
-    way = Preparation(Pipeline.TORCH7, 1, SCALED)
+    way = Preparation(SCALED)
     others = {*multiprocessing.active_children()}
     read = read_batches(images, [[place] for place in range(50)], [way], workers=1)
 
@@ -447,7 +447,7 @@ def test_reader_refuses_a_picture_of_too_many_pixels_without_a_warning(
     Image.new("RGB", (4, 4)).save(path)
     data = path.read_bytes()
     path.write_bytes(data[:18] + struct.pack("<ii", 10_000, 10_000) + data[26:])
-    way = Preparation(Pipeline.TORCH7, 1, SCALED)
+    way = Preparation(SCALED)
     with warnings.catch_warnings():
         warnings.simplefilter("default")  # as where nobody is testing
         read = read_batches(class_folders(tmp_path), [[0]], [way], workers=workers)
@@ -465,8 +465,7 @@ from contextlib import closing
 from pathlib import Path
 from resnext.images.sources.folders import class_folders
 from resnext.loader.batches import read_batches
-from resnext.pixels.pipelines import Pipeline, Preparation
-from resnext.preprocessing import IMAGENET
+from resnext.pixels.pipelines import Preparation
 
 
 def anonymous(pid):
@@ -474,7 +473,7 @@ def anonymous(pid):
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024
 
 
-way = Preparation(Pipeline.TORCH7, 1, IMAGENET)
+way = Preparation(IMAGENET)
 images = class_folders(Path(sys.argv[1]))
 with closing(read_batches(images, [[1], [0], [1], [1]], [way], workers=1)) as read:
     next(read)

@@ -24,7 +24,7 @@ from resnext.inference.scaling import takes_over
 from resnext.loader.batch import check_readable
 from resnext.loader.batches import memory_explained
 from resnext.machine import usual_batch_size
-from resnext.pixels.pipelines import Pipeline, Preparation
+from resnext.pixels.pipelines import Preparation
 from train.run.resources import Resources
 from train.step.loss import DivergedError
 
@@ -99,9 +99,7 @@ def evaluate(
     plan = make_plan(len(images), limit=None, seed=0, batch_size=usual_batch_size(device))
     way = Way(
         predictor=Predictor(checkpoint.build(), device=device, precision=Precision.FP32),
-        preparation=Preparation(
-            Pipeline.TORCH7, 1, checkpoint.preprocessing, on_device=takes_over(device)
-        ),
+        preparation=Preparation(checkpoint.preprocessing, on_device=takes_over(device)),
     )
     parts: list[_Part] = []
     results = evaluate_rounds(

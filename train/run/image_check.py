@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from resnext.images.image_set import ImageSet
 from resnext.loader.batch import Failure
 from resnext.loader.batches import Prepare, read_batches
-from resnext.pixels.pipelines import Pipeline, Preparation
+from resnext.pixels.pipelines import Preparation
 from resnext.terminal.watcher import Watcher
 from train.augmentation.view import TrainingView
 from train.input.task import Task
@@ -65,7 +65,7 @@ def check_images(task: Task, resources: Resources, watcher: Watcher, *, resumed:
     if not (unless_asked if task.config.check is None else task.config.check):
         return
     training_view = TrainingView(preprocessing, task.recipe.augmentation, task.config.seed, 1)
-    validation_view = Preparation(Pipeline.TORCH7, 1, preprocessing)
+    validation_view = Preparation(preprocessing)
     mine: list[UnreadableImage] = []
     with watcher.progress("looking at every image", count, 0) as advance:
         for split, each, view in (

@@ -128,7 +128,7 @@ def _row(group: NetworkGroup, block: ClaimBlock, line: ClaimLine) -> tuple[str, 
         block.claim.value if block.claim else "",
         off,
         verdict,
-        _name(block.claim.source) if block.claim else "",
+        _name(block.claim.printed) if block.claim else "",
     )
 
 

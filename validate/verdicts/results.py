@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import Metric
 from resnext.terminal.text import number
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
@@ -42,8 +41,7 @@ class MeasuredRun:
         checkpoint: its file, as it was given.
         network: its name.
         weights_sha256: of its tensors, whatever file holds them.
-        preprocessing: what the images go through.
-        pipeline: whose arithmetic does that.
+        preprocessing: what the images go through, and whose arithmetic does that.
         crops: 1, or 10 of which the logits are summed.
         precision: "fp32", "tf32", "bf16" or "fp16".
         compiled: by torch.compile, which may change last digits.
@@ -53,10 +51,25 @@ class MeasuredRun:
     network: str
     weights_sha256: str
     preprocessing: Preprocessing
-    pipeline: Pipeline = Pipeline.TORCH7
     crops: int = 1
     precision: str = "fp32"
     compiled: bool = False
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Return whose arithmetic scales, crops and normalises."""
+        return self.preprocessing.pipeline
+
+    @property
+    def pixels(self) -> str:
+        """Name the pipeline, with the interpolation where it is not the usual one."""
+        return self.preprocessing.arithmetic
+
+    @property
+    def numbers(self) -> dict[str, object]:
+        """Return the preprocessing as plain values, without the pipeline."""
+        fields = self.preprocessing.to_fields()
+        return {name: value for name, value in fields.items() if name != "pipeline"}
 
     @property
     def arithmetic(self) -> str:
@@ -68,7 +81,7 @@ class MeasuredRun:
         return {
             "network": self.network,
             "weights_sha256": self.weights_sha256,
-            "preprocessing": self.preprocessing.to_fields(),
+            "preprocessing": self.numbers,
             "pipeline": self.pipeline,
             "crops": self.crops,
             "precision": self.precision,

@@ -13,10 +13,9 @@ from resnext.inference import scaling
 from resnext.inference.scaling import scale_sources
 from resnext.inference.torch_scaling import scale_plainly
 from resnext.pixels.decoding import decode
-from resnext.pixels.pipelines import Pipeline
 from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import prepare_pixels, raw_crop
-from resnext.preprocessing import IMAGENET, Preprocessing
+from resnext.preprocessing import IMAGENET, Pipeline, Preprocessing
 from tests.support.golden import DATA
 from validate import measurement
 from validate.options import MeasurementConfig

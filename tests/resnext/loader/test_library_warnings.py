@@ -12,12 +12,12 @@ from resnext.images.sources.folders import class_folders
 from resnext.loader.batches import memory_explained, read_batches
 from resnext.loader.library_warnings import LibraryWarnings, Listener
 from resnext.pixels.decoding import Picture, decode_picture
-from resnext.pixels.pipelines import Pipeline, Preparation
+from resnext.pixels.pipelines import Preparation
 from resnext.preprocessing import Preprocessing
 from tests.support.noisy_pictures import PILLOW_LINE, write_noisy, write_odd
 
 ROW = Preprocessing(scale=36, crop=32, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
-WAY = Preparation(Pipeline.TORCH7, 1, ROW)
+WAY = Preparation(ROW)
 
 
 @pytest.fixture
