@@ -13,7 +13,7 @@ from convert.description import describe_file
 from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.export.formats import EXPORTERS, Exporter
-from convert.loading import is_safetensors, load_converted, load_original, naming
+from convert.loading import is_converted, load_converted, load_original, naming
 from convert.location import Location, fetch_file, start_sha256
 from convert.options import ConversionConfig
 from convert.summary import (
@@ -56,7 +56,7 @@ def convert_source(
         exporter.require_room(target, replace=config.force)  # not only after the download
     path = fetch_file(source, download_bar)
     with naming(path):
-        if is_safetensors(path):
+        if is_converted(path):
             conversion = _export(path, target, exporter, config)
         else:
             conversion = _convert(path, target, exporter, config, sha256 or start_sha256(path))

@@ -31,6 +31,7 @@ class Origin(StrEnum):
     ASSUMED = "assumed from the topology"
     GIVEN = "given at the conversion"
     TRAINED = "as it was trained"
+    FILE = "the file's own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -250,9 +250,12 @@ def check(order: Order, path: Path) -> None:
         raise DownloadError(f"{order.name}: a file expected, found an empty one; {HINT}")
     if order.size not in (None, size):
         raise DownloadError(_wrong_size(order, order.size, f"{size} came"))
-    if order.sha256 is not None and (found := sha256_of(path)) != order.sha256.lower():
+    if order.sha256 is None:
+        return
+    if not (found := sha256_of(path)).startswith(order.sha256.lower()):
+        more = "" if len(order.sha256) == len(found) else "..."
         raise DownloadError(
-            f"{order.name}: sha256 {order.sha256.lower()} expected, found {found};"
+            f"{order.name}: sha256 {order.sha256.lower()}{more} expected, found {found};"
             f" it is another file, or it was damaged on the way; {HINT}"
         )
 
