@@ -8,25 +8,28 @@ from convert.source.errors import ForeignModuleError
 from convert.source.source import Array
 from resnext.fields import cut
 
-# Pattern of a tensor's name -> what has such a module. The first that fits is named.
+POOLED: Final = "an average pool in front of a projection (ResNet-D)"
+
+# Pattern of a module's name, at the beginning of a tensor's -> what has such a module. The first
+# that fits is named.
 FOREIGN: Final = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
-        (r"(.*\.)?(se|se_module|se_layer|eca|cbam)\..+", "a block that weighs channels (SE, ECA)"),
-        (r"(.*\.)?(attn|self_attn|attention)\..+", "attention"),
-        (r"(cls_token|pos_embed|patch_embed\..+|.*\.qkv\..+)", "a vision transformer"),
-        (r"(conv1\.\d+\..+|layer0\..+|stem\..+)", "a stem of several convolutions"),
-        (r"(.*\.)?(aa\..+|filt)", "anti-aliasing"),
-        (r"layer\d+\.\d+\.(convs|bns)\..+", "Res2Net"),
-        (r"layer\d+\.\d+\.conv2\.(conv|bn\d|fc\d?|paths|attn)\b.*", "split or selective kernels"),
         (
-            r"layer\d+\.\d+\.downsample\.2\..+",
-            "an average pool in front of a projection (ResNet-D)",
+            r"(.*\.)?(se|se_module|se_layer|eca|cbam)(?=\.)",
+            "channels that are weighed (SE, ECA)",
         ),
-        (r"(.*\.)?(gamma|layer_scale\w*)", "a scale of its own for each layer"),
+        (r"(.*\.)?(attn|self_attn|attention)(?=\.)", "attention"),
+        (r"cls_token$|pos_embed$|patch_embed(?=\.)", "a vision transformer"),
+        (r"conv1\.\d+(?=\.)|layer0(?=\.)|stem(?=\.)", "a stem of several convolutions"),
+        (r"(.*\.)?(aa(?=\.)|filt$)", "anti-aliasing"),
+        (r"layer\d+\.\d+\.(convs|bns)(?=\.)", "Res2Net"),
+        (r"layer\d+\.\d+\.conv2\.[a-z]+\d*(?=\.)", "split or selective kernels"),
+        (r"layer\d+\.\d+\.downsample\.2(?=\.)", POOLED),
+        (r"(.*\.)?(gamma|layer_scale\w*)$", "a scale of its own for each layer"),
     )
 )
-_SECOND_PROJECTION: Final = re.compile(r"layer\d+\.\d+\.downsample\.1\.weight")
+_SECOND_PROJECTION: Final = re.compile(r"(layer\d+\.\d+\.downsample\.1)\.weight")
 
 
 def check_modules(arrays: Mapping[str, Array]) -> None:
@@ -36,16 +39,16 @@ def check_modules(arrays: Mapping[str, Array]) -> None:
         ForeignModuleError: names the module and what has it.
     """
     for name, array in arrays.items():
-        if _SECOND_PROJECTION.fullmatch(name) and array.ndim == 4:
-            _refuse(name, "an average pool in front of a projection (ResNet-D)")
+        if (found := _SECOND_PROJECTION.fullmatch(name)) and array.ndim == 4:
+            _refuse(found[1], POOLED)
     for name in arrays:
         for pattern, words in FOREIGN:
-            if pattern.fullmatch(name):
-                _refuse(name, words)
+            if found := pattern.match(name):
+                _refuse(found[0], words)
 
 
-def _refuse(name: str, words: str) -> None:
+def _refuse(module: str, words: str) -> None:
     raise ForeignModuleError(
-        f"{cut(name)}: {words}, which no network of the ResNeXt and ResNet family has; leaving it "
-        "out would change the answers: not converted"
+        f"{cut(module)}: {words}, which no network of the ResNeXt and ResNet family has; leaving "
+        "it out would change the answers: not converted"
     )

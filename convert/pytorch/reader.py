@@ -4,12 +4,14 @@ Files of the old format are read through `BoundedReader`, which keeps what is un
 notes which memory was filled from the file: PyTorch takes memory for a storage before it reads it.
 """
 
+import io
 import os
 import pickle
 import pickletools
 import re
 import struct
 import warnings
+import zipfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from convert.pytorch.archive import MOST_PICKLED, FileKind, check_zip
+from convert.pytorch.archive import MOST_PICKLED, FileKind, check_zip, is_pickle
 from convert.pytorch.errors import (
     DamagedFileError,
     InflatedFileError,
@@ -163,39 +165,28 @@ def _reason(fault: BaseException) -> str:
 
 def foreign_names(path: Path, kind: FileKind) -> list[str]:
     """Return the names of classes and functions that a file's pickles need beyond plain tensors."""
-    import zipfile
-
     found: set[str] = set()
-    with (
-        suppress(ValueError, OSError, zipfile.BadZipFile, EOFError, IndexError),
-        path.open("rb") as f,
-    ):
+    with path.open("rb") as file:
         if kind is FileKind.ZIP:
-            with zipfile.ZipFile(f) as archive:
-                [name] = [n for n in archive.namelist() if n.endswith("/data.pkl")]
-                found |= _globals(archive.read(name))
+            with zipfile.ZipFile(file) as archive:
+                [name] = [each for each in archive.namelist() if is_pickle(each)]
+                found |= _globals(io.BytesIO(archive.read(name)))
         else:
-            data = f.read(MOST_PICKLED)
-            for _ in range(4):  # number, version, machine, values
-                end = 0
-                for opcode, _argument, position in pickletools.genops(data):
-                    end = position or 0
-                    del opcode
-                found |= _globals(data[: end + 1])
-                data = data[end + 1 :]
+            for _ in ("number", "version", "machine", "values"):
+                found |= _globals(file)
     return sorted(name for name in found if not _PLAIN_NAME.fullmatch(name))
 
 
-def _globals(data: bytes) -> set[str]:
-    """Return the dotted names of the globals in a pickle."""
+def _globals(file: IO[bytes]) -> set[str]:
+    """Return the dotted names of the globals in the pickle at a file's position."""
     found: set[str] = set()
     texts: list[str] = []
-    with suppress(ValueError, EOFError, IndexError):
-        for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name in ("GLOBAL", "INST") and isinstance(argument, str):
-                found.add(argument.replace(" ", ".", 1))
+    with suppress(ValueError, EOFError, IndexError):  # of a damaged one, those before the fault
+        for opcode, argument, _ in pickletools.genops(file):
+            if opcode.name in ("GLOBAL", "INST"):
+                found.add(str(argument).replace(" ", ".", 1))
             elif opcode.name == "STACK_GLOBAL" and len(texts) > 1:
-                found.add(".".join(texts[-2:]))
-            elif "UNICODE" in opcode.name and isinstance(argument, str):
-                texts = [*texts[-1:], argument]
+                found.add(".".join(texts))
+            elif "UNICODE" in opcode.name:
+                texts = [*texts[-1:], str(argument)]
     return found
