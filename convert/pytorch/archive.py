@@ -4,12 +4,16 @@ torch.save stores entries as they are. An archive that would grow when it is rea
 no more memory than the file has bytes is to be taken for what is in it.
 """
 
+import errno
 import re
+import struct
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from struct import Struct, error
+from struct import Struct
 from typing import IO, Final
 
 from convert.pytorch.errors import DamagedFileError, InflatedFileError, ProgramError
@@ -102,13 +106,10 @@ def check_zip(path: Path) -> None:
                 f"a pickle of {pickles[0].file_size} bytes beside the tensors, at most "
                 f"{MOST_PICKLED} are read; save the network's state_dict() alone"
             )
-        try:
-            with zipfile.ZipFile(file) as archive:
-                for entry in entries:
-                    if entry.CRC:  # torch.save can be told to compute none
-                        _check_sum(archive, entry)
-        except _ZIP_FAULTS as fault:
-            raise DamagedFileError(cut(str(fault))) from fault
+        with _whole(), zipfile.ZipFile(file) as archive:
+            for entry in entries:
+                if entry.CRC:  # torch.save can be told to compute none
+                    _check_sum(archive, entry)
 
 
 def _check_sum(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
@@ -121,8 +122,21 @@ def _check_sum(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
 # What zipfile raises for archives that contradict themselves; NotImplementedError for encryption.
 _ZIP_FAULTS: Final = (
     *(zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError),
-    *(error, OverflowError),
+    *(struct.error, OverflowError),
 )
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Let every fault of an archive that zipfile meets in the block be one of ours."""
+    try:
+        yield
+    except _ZIP_FAULTS as fault:
+        raise DamagedFileError(cut(str(fault))) from fault
+    except OSError as fault:
+        if fault.errno != errno.EINVAL:  # of a position outside of the file
+            raise
+        raise DamagedFileError("an entry outside of the file") from fault
 
 
 def is_pickle(name: str) -> bool:
@@ -136,11 +150,8 @@ def _entries(file: IO[bytes]) -> list[zipfile.ZipInfo]:
         raise InflatedFileError(
             f"a list of entries of {listed} bytes, at most {MOST_LISTED} are read"
         )
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return archive.infolist()
-    except _ZIP_FAULTS as fault:
-        raise DamagedFileError(cut(str(fault))) from fault
+    with _whole(), zipfile.ZipFile(file) as archive:
+        return archive.infolist()
 
 
 def _listed_bytes(file: IO[bytes]) -> int:
