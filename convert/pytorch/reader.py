@@ -15,7 +15,7 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 import numpy as np
 
@@ -170,19 +170,21 @@ def foreign_names(path: Path, kind: FileKind) -> list[str]:
         if kind is FileKind.ZIP:
             with zipfile.ZipFile(file) as archive:
                 [name] = [each for each in archive.namelist() if is_pickle(each)]
-                found |= _globals(io.BytesIO(archive.read(name)))
+                found |= _globals(BoundedReader(io.BytesIO(archive.read(name))))
         else:
+            reader = BoundedReader(file)
             for _ in ("number", "version", "machine", "values"):
-                found |= _globals(file)
+                found |= _globals(reader)
     return sorted(name for name in found if not _PLAIN_NAME.fullmatch(name))
 
 
-def _globals(file: IO[bytes]) -> set[str]:
+def _globals(file: BoundedReader) -> set[str]:
     """Return the dotted names of the globals in the pickle at a file's position."""
     found: set[str] = set()
     texts: list[str] = []
-    with suppress(ValueError, EOFError, IndexError):  # of a damaged one, those before the fault
-        for opcode, argument, _ in pickletools.genops(file):
+    # Of a damaged one, those before the fault.
+    with suppress(ValueError, EOFError, IndexError, InflatedFileError):
+        for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", file)):
             if opcode.name in ("GLOBAL", "INST"):
                 found.add(str(argument).replace(" ", ".", 1))
             elif opcode.name == "STACK_GLOBAL" and len(texts) > 1:

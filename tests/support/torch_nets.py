@@ -4,8 +4,7 @@ A second description of the family, module by module as their code has it: the n
 dicts and the logits come from PyTorch's own modules.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -181,7 +180,7 @@ def nested_net(
     return nn.Sequential(*modules)
 
 
-def as_cadenes(state: "OrderedDict[str, Tensor] | dict[str, Tensor]") -> dict[str, Tensor]:
+def as_cadenes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a state dict of `nested_net` by Cadene's names."""
     *rest, weight, bias = state.items()
     named = {f"features.{name}": tensor for name, tensor in rest}
