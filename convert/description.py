@@ -37,6 +37,7 @@ class NetworkFacts:
         proof: of a converted checkpoint, as in its provenance.
         classes: their names; None where these are not stored.
         training: how it was trained by this project, as its checkpoint states; None if it was not.
+        stated: that it is the published network was stated at the conversion, not shown.
     """
 
     name: str
@@ -53,6 +54,7 @@ class NetworkFacts:
     proof: float | None = None
     classes: tuple[str, ...] | None = None
     training: Mapping[str, object] | None = None
+    stated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ def _describe_checkpoint(path: Path, at: str | None) -> Description:
             proof=source.proof,
             classes=checkpoint.classes,
             training=checkpoint.training,
+            stated=source.stated,
         ),
     )
 
@@ -169,6 +172,7 @@ def _facts(
     proof: float | None = None,
     classes: tuple[str, ...] | None = None,
     training: Mapping[str, object] | None = None,
+    stated: bool = False,
 ) -> NetworkFacts:
     rows = layout(spec)
     return NetworkFacts(
@@ -186,4 +190,5 @@ def _facts(
         proof=proof,
         classes=classes,
         training=training,
+        stated=stated,
     )

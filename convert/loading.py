@@ -69,7 +69,7 @@ class Original:
             ),
             classes=self.network.classes,
         )
-        return _with_imagenet(checkpoint)
+        return with_imagenet(checkpoint)
 
 
 def _source_name(path: Path) -> str:
@@ -109,7 +109,7 @@ def load_converted(path: Path, *, at: str | None = None) -> Checkpoint:
         )
         error.path = path
         raise error
-    checkpoint = _with_imagenet(Checkpoint.load(path))
+    checkpoint = with_imagenet(Checkpoint.load(path))
     for name, array in checkpoint.tensors.items():
         fault = None
         if not np.isfinite(array).all():
@@ -124,7 +124,7 @@ def load_converted(path: Path, *, at: str | None = None) -> Checkpoint:
     return checkpoint
 
 
-def _with_imagenet(checkpoint: Checkpoint) -> Checkpoint:
+def with_imagenet(checkpoint: Checkpoint) -> Checkpoint:
     """Return the checkpoint with ImageNet's classes, if it is a published network of these.
 
     The original's files name no classes, and files of earlier versions did not either.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from convert.errors import DigitsError, SourceError
 from convert.pytorch.hub import weights_in
 from resnext.download import cache_folder, download
+from resnext.fields import shown
 from resnext.published import Row, original, published
 
 if TYPE_CHECKING:
@@ -61,6 +62,23 @@ def find_location(text: str, *, cache: Path | None) -> Location:
     if row.file is None:
         raise SourceError(f"{text}: no weights of it were published; a path always works")
     return Location(path=cache_folder(cache) / row.file, output=Path(f"{text}.t7"), row=row)
+
+
+def named_row(name: str) -> Row:
+    """Return the published network that `--as` names.
+
+    Raises:
+        SourceError: there is none, or its architecture is not known.
+    """
+    names = {row.name: row for row in published()}
+    if name not in names:
+        raise SourceError(
+            f"--as: the name of a published network expected, found {shown(name)}"
+            f"{_published(name, names)}"
+        )
+    if names[name].spec is None:
+        raise SourceError(f"--as {name}: the architecture of it is not known, so nothing is stated")
+    return names[name]
 
 
 def weights_of(path: Path) -> Path:

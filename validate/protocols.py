@@ -74,6 +74,9 @@ def choose(
             )
         elif row.preprocessing is None:
             note = _assumed_note(checkpoint, path, row.name)
+        notes = [] if note is None or stated else [note]
+        if checkpoint.provenance.stated and row.name == header:
+            notes.insert(0, f"{path}: it is {header} as stated at its conversion, not as shown")
         return Protocol(
             name=row.name,
             preprocessing=row.preprocessing
@@ -86,7 +89,7 @@ def choose(
             claims=row.claims,
             replaced=None if stated else replaced,
             classes=row.classes,
-            note=None if stated else note,
+            note="; ".join(notes) or None,
             weights_sha256=row.weights_sha256,
         )
     namesake = _named(published, path.stem)
