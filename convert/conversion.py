@@ -93,10 +93,10 @@ def _convert(
     path: Path, target: Path, exporter: Exporter, config: ConversionConfig, sha256: Future[str]
 ) -> Conversion:
     """Convert an original file."""
-    if target.exists() and target.samefile(path):
-        raise OutputError(f"{target} is the source itself; --output names another file")
     # Before any check of the output: a fault of the file matters more.
     original = load_original(path, sha256=sha256, at=config.at)
+    if target.exists() and target.samefile(path):
+        raise OutputError(f"{target} is the source itself; --output names another file")
     _check_stated(config.stated, original.network.spec, trained=False)
     exporter.require_room(target, replace=config.force)
 

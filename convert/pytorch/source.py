@@ -40,7 +40,7 @@ class PyTorchSource(Source):
             OSError: it cannot be opened.
         """
         self.path, self.bytes = path, path.stat().st_size
-        self._at = at
+        self._at, self._kind = at, kind
         self._values = Values(read_tensors(path)) if kind is None else read_values(path, kind)
         self._container = "safetensors" if kind is None else str(kind)
 
@@ -132,7 +132,14 @@ class PyTorchSource(Source):
 
     @cached_property
     def _state(self) -> StateDict:
-        return find_state_dict(self._values.root, at=self._at)
+        try:
+            return find_state_dict(self._values.root, at=self._at)
+        except NoNetworkError as error:
+            if self._kind is not None or self._at is not None:
+                raise
+            raise NoNetworkError(
+                f"no spec in its header, so resnext-convert did not write it, and {error}"
+            ) from error
 
     @cached_property
     def _arrays(self) -> tuple[dict[str, Array], tuple[str, ...]]:
