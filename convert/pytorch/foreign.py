@@ -16,17 +16,17 @@ FOREIGN: Final = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
         (
-            r"(.*\.)?(se|se_module|se_layer|eca|cbam)(?=\.)",
+            r"(.*?\.)?(se|se_module|se_layer|eca|cbam)(?=\.)",
             "channels that are weighed (SE, ECA)",
         ),
-        (r"(.*\.)?(attn|self_attn|attention)(?=\.)", "attention"),
+        (r"(.*?\.)?(attn|self_attn|attention)(?=\.)", "attention"),
         (r"cls_token$|pos_embed$|patch_embed(?=\.)", "a vision transformer"),
         (r"conv1\.\d+(?=\.)|layer0(?=\.)|stem(?=\.)", "a stem of several convolutions"),
-        (r"(.*\.)?(aa(?=\.)|filt$)", "anti-aliasing"),
+        (r"(.*?\.)?(aa(?=\.)|filt$)", "anti-aliasing"),
         (r"layer\d+\.\d+\.(convs|bns)(?=\.)", "Res2Net"),
         (r"layer\d+\.\d+\.conv2\.[a-z]+\d*(?=\.)", "split or selective kernels"),
         (r"layer\d+\.\d+\.downsample\.2(?=\.)", POOLED),
-        (r"(.*\.)?(gamma|layer_scale\w*)$", "a scale of its own for each layer"),
+        (r"(.*?\.)?(gamma|layer_scale\w*)$", "a scale of its own for each layer"),
     )
 )
 _SECOND_PROJECTION: Final = re.compile(r"(layer\d+\.\d+\.downsample\.1)\.weight")

@@ -17,6 +17,7 @@ from resnext.errors import PreprocessingError
 from resnext.fields import is_number, is_whole, shown
 from resnext.files import read_once
 from resnext.preprocessing import Interpolation, Pipeline, Preprocessing
+from resnext.spec import Spec
 
 CONFIG: Final = "config.json"
 # In the order in which they are taken.
@@ -34,15 +35,17 @@ _SHOWN: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HubConfig:
-    """What a config.json says.
+class StatedFacts:
+    """What a file, or config.json beside it, says of a network.
 
     Attributes:
+        spec: its architecture; None where only the shapes tell.
         preprocessing: of pictures; None where it states none, or one that is not known here.
         classes: the names of the classes; None where it has none.
         note: what of it was not taken.
     """
 
+    spec: Spec | None = None
     preprocessing: Preprocessing | None = None
     classes: tuple[str, ...] | None = None
     note: str | None = None
@@ -55,7 +58,7 @@ def weights_in(folder: Path) -> Path | None:
     return next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
 
 
-def read_config(weights: Path) -> HubConfig:
+def read_config(weights: Path) -> StatedFacts:
     """Return what the configuration beside a file of weights says, if there is one.
 
     Raises:
@@ -65,7 +68,7 @@ def read_config(weights: Path) -> HubConfig:
     """
     path = weights.with_name(CONFIG)
     if weights.name not in WEIGHTS or not path.is_file():
-        return HubConfig()
+        return StatedFacts()
     try:
         fields = json.loads(read_once(path, StructureError, most=LARGEST))
     except (ValueError, RecursionError) as error:
@@ -78,9 +81,9 @@ def read_config(weights: Path) -> HubConfig:
         pretrained = {}
     classes = _classes(fields)
     try:
-        return HubConfig(preprocessing=_preprocessing(pretrained), classes=classes)
+        return StatedFacts(preprocessing=_preprocessing(pretrained), classes=classes)
     except PreprocessingError as error:
-        return HubConfig(classes=classes, note=f"{CONFIG}: preprocessing not taken: {error}")
+        return StatedFacts(classes=classes, note=f"{CONFIG}: preprocessing not taken: {error}")
 
 
 def _check_plain(path: Path, fields: Mapping[str, object]) -> None:

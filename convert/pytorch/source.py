@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from convert.pytorch import contents
 from convert.pytorch.archive import FileKind
 from convert.pytorch.errors import DamagedFileError
-from convert.pytorch.hub import HubConfig, read_config
+from convert.pytorch.hub import StatedFacts, read_config
 from convert.pytorch.mapping import MappedState, map_arrays
 from convert.pytorch.naming import Family
 from convert.pytorch.reader import Values, read_values
 from convert.pytorch.state_dicts import StateDict, find_state_dict, to_arrays
-from convert.source.errors import NoNetworkError, RefusedError
+from convert.source.errors import NoNetworkError, RefusedError, StructureError
 from convert.source.outline import Part
 from convert.source.source import Array, Network, Source
+from resnext.errors import CheckpointError, PreprocessingError, SpecError
 from resnext.fields import cut
-from resnext.header import Origin
+from resnext.header import Origin, from_metadata
 from resnext.preprocessing import CIFAR10, Preprocessing
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class PyTorchSource(Source):
         Raises:
             RefusedError: not exactly one network, or not one of the family.
         """
-        config = self._config
         mapped, (_, conversions) = self._mapped, self._arrays
+        config = self._own or self._config
         classes = config.classes
         if classes is not None and len(classes) != mapped.spec.classes:
             classes = None
@@ -117,7 +118,7 @@ class PyTorchSource(Source):
         """Return no tensors here: `module_lines` has them."""
         return {}
 
-    def _preprocessing(self, config: HubConfig) -> tuple[Preprocessing, Origin] | None:
+    def _preprocessing(self, config: StatedFacts) -> tuple[Preprocessing, Origin] | None:
         """Return what the configuration states, or what a layout's training script applies."""
         if config.preprocessing:
             return config.preprocessing, Origin.FILE
@@ -127,7 +128,7 @@ class PyTorchSource(Source):
         return None
 
     @cached_property
-    def _config(self) -> HubConfig:
+    def _config(self) -> StatedFacts:
         return read_config(self.path)
 
     @cached_property
@@ -147,7 +148,21 @@ class PyTorchSource(Source):
 
     @cached_property
     def _mapped(self) -> MappedState:
-        return map_arrays(self._arrays[0])
+        return map_arrays(self._arrays[0], spec=self._own.spec if self._own else None)
+
+    @cached_property
+    def _own(self) -> StatedFacts | None:
+        """Return what a state dict that this project wrote says of itself; None of others."""
+        facts = getattr(self._state.whole, "resnext", None)
+        if not isinstance(facts, dict) or not all(isinstance(text, str) for text in facts.values()):
+            return None
+        try:
+            found = from_metadata(facts)
+        except (CheckpointError, SpecError, PreprocessingError) as error:
+            raise StructureError(f"the facts beside the state dict: {error}") from error
+        return StatedFacts(
+            spec=found["spec"], preprocessing=found["preprocessing"], classes=found["classes"]
+        )
 
     @cached_property
     def _found(self) -> StateDict | None:

@@ -1,4 +1,4 @@
-"""A folder of the hub: its configuration states the preprocessing, and that the network is plain."""
+"""A folder of the hub: its configuration states the preprocessing, and which network it is."""
 
 import json
 from pathlib import Path
