@@ -132,10 +132,8 @@ def test_entries_that_share_bytes_are_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     # The last entry's record in the list points to where the largest one lies.
     records = [found.start() for found in re.finditer(rb"PK\x01\x02", data)]
-    names = {
-        bytes(data[at + 46 : at + 46 + struct.unpack_from("<H", data, at + 28)[0]]): at
-        for at in records
-    }
+    lengths = {at: struct.unpack_from("<H", data, at + 28)[0] for at in records}
+    names = {bytes(data[at + 46 : at + 46 + length]): at for at, length in lengths.items()}
     one, other = names[b"x/data/0"], names[b"x/data/1"]
     data[other + 16 : other + 28] = data[one + 16 : one + 28]  # checksum and sizes
     data[other + 42 : other + 46] = data[one + 42 : one + 46]
