@@ -15,6 +15,7 @@ POOLED: Final = "an average pool in front of a projection (ResNet-D)"
 FOREIGN: Final = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
+        (r"layer\d+\.\d+\.conv[12]\.[a-z]+\d*(?=\.)", "split or selective kernels"),
         (
             r"(.*?\.)?(se|se_module|se_layer|eca|cbam)(?=\.)",
             "channels that are weighed (SE, ECA)",
@@ -24,7 +25,6 @@ FOREIGN: Final = tuple(
         (r"conv1\.\d+(?=\.)|layer0(?=\.)|stem(?=\.)", "a stem of several convolutions"),
         (r"(.*?\.)?(aa(?=\.)|filt$)", "anti-aliasing"),
         (r"layer\d+\.\d+\.(convs|bns)(?=\.)", "Res2Net"),
-        (r"layer\d+\.\d+\.conv2\.[a-z]+\d*(?=\.)", "split or selective kernels"),
         (r"layer\d+\.\d+\.downsample\.2(?=\.)", POOLED),
         (r"(.*?\.)?(gamma|layer_scale\w*)$", "a scale of its own for each layer"),
     )
@@ -41,7 +41,6 @@ def check_modules(arrays: Mapping[str, Array]) -> None:
     for name, array in arrays.items():
         if (found := _SECOND_PROJECTION.fullmatch(name)) and array.ndim == 4:
             _refuse(found[1], POOLED)
-    for name in arrays:
         for pattern, words in FOREIGN:
             if found := pattern.match(name):
                 _refuse(found[0], words)

@@ -28,10 +28,16 @@ LARGEST: Final = 1 << 22  # bytes; labels of 21,000 classes take one million
 _PLAIN: Final = re.compile(
     r"((tv|gluon|ig|ssl|swsl)_)?(wide_)?res(net|next)\d+(_\d+|_\d+x\d+d|_v1b)*(\..*)?"
 )
-# Arguments of timm's ResNet that its tensors show.
+# Arguments of timm's ResNet that its tensors show, or that only a training uses.
 _SHOWN: Final = frozenset(
-    {"layers", "channels", "cardinality", "base_width", "num_classes", "global_pool"}
+    {
+        *("layers", "channels", "cardinality", "base_width", "stem_width", "num_classes"),
+        *("in_chans", "block_reduce_first", "zero_init_last"),
+        *("drop_rate", "drop_path_rate", "drop_block_rate"),
+    }
 )
+# Those that no tensor shows -> their value in a plain network.
+_HIDDEN: Final = {"output_stride": 32, "global_pool": "avg"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +78,9 @@ def read_config(weights: Path) -> StatedFacts:
     try:
         fields = json.loads(read_once(path, StructureError, most=LARGEST))
     except (ValueError, RecursionError) as error:
-        raise StructureError(f"{path}: a JSON object expected, found none") from error
+        raise StructureError(f"{path.name}: a JSON object expected, found none") from error
     if not isinstance(fields, dict):
-        raise StructureError(f"{path}: a JSON object expected, found {shown(fields)}")
+        raise StructureError(f"{path.name}: a JSON object expected, found {shown(fields)}")
     _check_plain(path, fields)
     pretrained = fields.get("pretrained_cfg", fields)
     if not isinstance(pretrained, dict):
@@ -90,15 +96,18 @@ def _check_plain(path: Path, fields: Mapping[str, object]) -> None:
     name = fields.get("architecture")
     if name is not None and not (isinstance(name, str) and _PLAIN.fullmatch(name)):
         raise ForeignModuleError(
-            f"{path}: architecture {shown(name)}, which is not one of timm's plain ResNets and "
+            f"{path.name}: architecture {shown(name)}, which is none of timm's plain ResNets and "
             "ResNeXts: not converted"
         )
-    arguments = fields.get("model_args", {})
-    if isinstance(arguments, dict) and (other := sorted(set(arguments) - _SHOWN)):
-        raise ForeignModuleError(
-            f"{path}: model_args has {shown(other[0])}, which no tensor shows; only plain ResNets "
-            "and ResNeXts are converted"
-        )
+    arguments = fields.get("model_args")
+    given = dict(arguments) if isinstance(arguments, dict) else {}
+    given.setdefault("global_pool", fields.get("global_pool"))
+    for name, value in given.items():
+        if name not in _SHOWN and value not in (None, _HIDDEN.get(name)):
+            raise ForeignModuleError(
+                f"{path.name}: {shown(name)} of {shown(value)}, which no tensor shows; only plain "
+                "ResNets and ResNeXts are converted"
+            )
 
 
 def _preprocessing(fields: Mapping[str, object]) -> Preprocessing | None:

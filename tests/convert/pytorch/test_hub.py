@@ -122,10 +122,22 @@ def test_plain_networks_are_taken(tmp_path: Path, architecture: str) -> None:
     assert convert.load(path).spec.classes == 7
 
 
-def test_argument_that_no_tensor_shows_is_refused(tmp_path: Path) -> None:
-    path = folder(tmp_path / "a", {**CONFIG, "model_args": {"aa_layer": "avg", "layers": [1]}})
-    with pytest.raises(ForeignModuleError, match="model_args has 'aa_layer'"):
-        convert.load(path)
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"model_args": {"aa_layer": "avg", "layers": [1]}}, "'aa_layer' of 'avg'"),
+        ({"model_args": {"output_stride": 16}}, "'output_stride' of 16"),
+        ({"global_pool": "max"}, "'global_pool' of 'max'"),
+    ],
+    ids=["anti-aliasing", "dilations", "pool"],
+)
+def test_argument_that_no_tensor_shows_is_refused(
+    tmp_path: Path, change: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ForeignModuleError, match=text):
+        convert.load(folder(tmp_path / "a", {**CONFIG, **change}))
+    plain = {"output_stride": 32, "global_pool": "avg", "in_chans": 3, "act_layer": None}
+    assert convert.load(folder(tmp_path / "b", {**CONFIG, "model_args": plain})).spec.classes == 7
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000], ids=["cut", "list", "deep"])

@@ -1,13 +1,16 @@
 """State dicts that are not of the family, or not whole, are refused by the name that tells."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import convert
+from convert.pytorch.mapping import map_arrays
 from convert.source.errors import (
     ForeignModuleError,
     NoNetworkError,
@@ -15,6 +18,8 @@ from convert.source.errors import (
     StructureError,
     WeightError,
 )
+from resnext.spec import Block, Spec
+from tests.support.golden import DATA
 from tests.support.torch_nets import TorchvisionNet, nested_net, randomised
 
 State = dict[str, Tensor]
@@ -138,6 +143,30 @@ def test_stem_that_does_not_fit_the_first_stages_number_is_refused(tmp_path: Pat
     state = dict(randomised(nested_net()).state_dict())
     state["0.weight"] = torch.ones(8, 3, 3, 3)
     refused(tmp_path, state, StructureError, "a stem with no max-pool expected in front of the")
+
+
+SPECS = {
+    "resnet18": Spec(blocks=(2, 2, 2, 2), block=Block.BASIC),
+    "resnet34": Spec(blocks=(3, 4, 6, 3), block=Block.BASIC),
+    "resnet50": Spec(blocks=(3, 4, 6, 3)),
+    "resnet101": Spec(blocks=(3, 4, 23, 3)),
+    "resnet152": Spec(blocks=(3, 8, 36, 3)),
+    "resnext50_32x4d": Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4),
+    "resnext101_32x4d": Spec(blocks=(3, 4, 23, 3), cardinality=32, base_width=4),
+    "resnext101_64x4d": Spec(blocks=(3, 4, 23, 3), cardinality=64, base_width=4),
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_names_and_shapes_of_the_peers_networks_tell_the_spec(name: str) -> None:
+    shapes = json.loads((DATA / "torchvision_names.json").read_text())[name]
+    arrays = {
+        tensor: np.broadcast_to(np.float32(1) if shape else np.int64(1), shape)
+        for tensor, shape in shapes.items()
+    }
+    found = map_arrays(arrays)
+    assert found.spec == SPECS[name]
+    assert set(found.tensors) == set(shapes)
 
 
 SEVERAL = "one network expected, found 2: state_dict, state_dict_ema; resnext-convert --at PLACE"
