@@ -51,6 +51,8 @@ def conversion_lines(conversion: Conversion) -> Iterator[str]:
     provenance = checkpoint.provenance
     parameters = layout(checkpoint.spec).parameters()
     yield f"{conversion.source}: {cut(conversion.network)}, {parameters:,} parameters"
+    if provenance.stated:
+        yield f"  as stated with --as, not as the file shows: {cut(conversion.network)}"
     if conversion.place:
         yield f"  found at {conversion.place}"
     if conversion.note:
@@ -126,7 +128,8 @@ def description_lines(description: Description, *, modules: bool) -> Iterator[st
 def _network_lines(network: NetworkFacts) -> Iterator[str]:
     spec, side = network.spec, network.input_size
     form = f", written in form {network.form}" if network.form else ""
-    yield f"network: {cut(network.name)}{form}"
+    stated = ", as stated at the conversion" if network.stated else ""
+    yield f"network: {cut(network.name)}{stated}{form}"
     fields = spec.to_fields()
     yield f"spec: {', '.join(f'{name} {value}' for name, value in fields.items())}"
     yield f"parameters: {network.parameters:,}"
@@ -172,6 +175,7 @@ def description_fields(description: Description, *, modules: bool) -> dict[str, 
     if network := description.network:
         fields |= {
             "network": network.name,
+            "stated": network.stated,
             "spec": network.spec.to_fields(),
             "parameters": network.parameters,
             "multiply_adds": network.multiply_adds,

@@ -31,6 +31,7 @@ class Origin(StrEnum):
     ASSUMED = "assumed from the topology"
     GIVEN = "given at the conversion"
     TRAINED = "as it was trained"
+    FILE = "the file's own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class Provenance:
         source_bytes: its size.
         converted_by: distribution and version.
         published_name: of the published network that it is, else None.
+        stated: the user said at the conversion that it is that network; the file's name and size
+            did not show it.
         licence: of the weights, where it is known.
         conversions: how values were changed; empty if every bit was kept.
         proof: largest difference of the logits from the original's own modules in float64, over
@@ -58,6 +61,7 @@ class Provenance:
     licence: str | None = None
     conversions: tuple[str, ...] = ()
     proof: float | None = None
+    stated: bool = False
 
 
 def to_fields(
@@ -77,6 +81,7 @@ def to_fields(
         "preprocessing": None if preprocessing is None else preprocessing.to_fields(),
         "preprocessing_origin": origin,
         **asdict(provenance),
+        "stated": provenance.stated or None,
         "proof": None if proof is None else float(f"{proof:.1e}"),
         "classes": classes,
         "wnids": wnids,
@@ -129,6 +134,7 @@ def _provenance(metadata: Mapping[str, str], spec: Spec) -> Provenance:
         converted_by=_entry(metadata, "converted_by", _TEXT),
         conversions=_entry(metadata, "conversions", _TEXTS),
         proof=_entry(metadata, "proof", _DIFFERENCE) if "proof" in metadata else None,
+        stated="stated" in metadata and _entry(metadata, "stated", _TRUE),
     )
 
 
@@ -198,6 +204,12 @@ def _object(text: str) -> dict[str, object]:
     return value
 
 
+def _true(text: str) -> bool:
+    if text != "true":
+        raise ValueError
+    return True
+
+
 def _difference(text: str) -> float:
     value = float(text)
     if not 0 <= value < inf:
@@ -210,4 +222,5 @@ _TEXTS = ("a list of texts in JSON", _texts)
 _OBJECT = ("an object in JSON", _object)
 _COUNT = ("a whole number below 2**63", _count)
 _DIFFERENCE = ("a number from 0", _difference)
+_TRUE = ("true", _true)
 _ORIGIN = (f"one of {', '.join(Origin)}", Origin)

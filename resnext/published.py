@@ -1,6 +1,6 @@
 """Published networks and their claims: the built-in tables, and what a row of a table holds."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -149,13 +149,21 @@ def read_table(path: Path) -> tuple[Row, ...]:
     return read_rows(path)
 
 
-def published_row(spec: Spec, *, file: str, size: int) -> Row | None:
+def published_row(spec: Spec, *, file: str, size: int, sha256: Callable[[], str]) -> Row | None:
     """Return the published network that a file is, or None.
 
-    It has to have the published file's name, architecture and, where that is known, size: another
-    network of the same architecture, a fine-tuned one say, must not inherit its claims.
+    It has to have the published file's name, architecture and, where these are known, size and
+    sha256: another network of the same architecture, a fine-tuned one say, must not inherit its
+    claims.
+
+    Args:
+        spec: its architecture.
+        file: its name, without the folder.
+        size: its bytes.
+        sha256: returns that of the file; called only if the row states its first digits.
     """
     for row in published():
-        if (row.file, row.spec) == (file, spec) and row.bytes in (None, size):
+        same = (row.file, row.spec) == (file, spec) and row.bytes in (None, size)
+        if same and (row.sha256 is None or sha256().startswith(row.sha256)):
             return row
     return None

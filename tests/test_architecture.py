@@ -33,6 +33,7 @@ ALLOWED = {
     },
     "convert/source": set(),
     "convert/torch7": {"resnext/terminal", "convert/source"},
+    "convert/pytorch": {"convert/source"},
     "convert/export": set(),
     "convert": {"resnext/*", "convert/*"},
     "validate/verdicts": {"resnext/*"},

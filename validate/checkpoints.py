@@ -7,11 +7,14 @@ from typing import Final
 
 from safetensors import SafetensorError, safe_open
 
+import convert
 from resnext.checkpoint import SUFFIX
 from resnext.errors import CheckpointError
 from resnext.header import is_training_state
 
 ORIGINAL_SUFFIX: Final = ".t7"
+# Of PyTorch's files that are taken from a folder without being named.
+PYTORCH_SUFFIXES: Final = (".pth", ".pt")
 # Suffixes of image files: the shell puts them among the checkpoints if --data is not quoted.
 OF_IMAGES: Final = (".tar", ".parquet")
 
@@ -42,6 +45,8 @@ def find(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _inside(folder: str) -> list[str]:
+    if (Path(folder) / "config.json").is_file():  # of the Hugging Face hub: one network
+        return [str(convert.find(folder).path)]
     files = [path for path in Path(folder).iterdir() if not path.name.startswith(".")]
     converted = {path.stem: path for path in files if path.suffix == SUFFIX}
     headers = {stem: _header(path) for stem, path in converted.items()}
@@ -54,6 +59,9 @@ def _inside(folder: str) -> list[str]:
         for stem, path in originals.items()
         if stem not in converted or not _is_conversion(converted[stem], headers[stem], path)
     ]
+    # One beside a converted checkpoint of its stem is what that was made from, or exported to.
+    stems = {*converted, *originals}
+    found += [path for path in files if path.suffix in PYTORCH_SUFFIXES and path.stem not in stems]
     if not found:
         raise CheckpointError(
             f"{folder}: no {SUFFIX} or {ORIGINAL_SUFFIX} file in this folder; "

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.source.outline import Part
+from resnext.header import Origin
+from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
 
 if TYPE_CHECKING:
@@ -29,12 +31,16 @@ class Network:
         conversions: how tensors were changed; empty if every bit was kept.
         form: a word for how the file writes the architecture, if there are several ways: "B" or
             "C" of a .t7 with groups; "" otherwise.
+        preprocessing: what the file or its layout states, and which of both; None for neither.
+        classes: the names of the classes, where the file has them.
     """
 
     spec: Spec
     tensors: Mapping[str, Array]
     conversions: tuple[str, ...] = ()
     form: str = ""
+    preprocessing: tuple[Preprocessing, Origin] | None = None
+    classes: tuple[str, ...] | None = None
 
 
 class Source(ABC):

@@ -259,8 +259,20 @@ SPEC = replace(RESNET_50, cardinality=32, base_width=4)
 def test_file_is_published_by_name_architecture_and_size(
     spec: Spec, file: str, size: int, name: str | None
 ) -> None:
-    row = published_row(spec, file=file, size=size)
+    row = published_row(spec, file=file, size=size, sha256=str)
     assert (row and row.name) == name
+
+
+def test_file_whose_first_digits_are_printed_is_published_by_these_too() -> None:
+    spec = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
+
+    def name(sha256: str) -> str | None:
+        file = "resnext50_32x4d-7cdf4587.pth"
+        row = published_row(spec, file=file, size=1, sha256=lambda: sha256)
+        return row and row.name
+
+    assert name("7cdf4587" + "0" * 56) == "resnext50_32x4d.tv_in1k"
+    assert name("0" * 64) is None
 
 
 # Tables of users
