@@ -20,7 +20,7 @@ from resnext.inference.arithmetic import (
     precision_note,
     use_processors,
 )
-from resnext.inference.fusion import refusal
+from resnext.inference.fusion import refusal, repeats
 from resnext.inference.metrics import FIVE, Counts
 from resnext.inference.plan import make_plan
 from resnext.inference.scaling import refusals
@@ -110,6 +110,8 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
             outcome = run_pass(measurement, job, ledger, replace(watcher, note=note))
     if outcome is None:
         return None
+    for text in dict.fromkeys(text for each in runs for text in each.predictor.refusals):
+        note(text)
     collected, timing = outcome
     return Report(
         results=tuple(_results(measurement, networks, collected)),
@@ -131,12 +133,17 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
 
 
 def _slower(config: MeasurementConfig, device: torch.device) -> Iterator[str]:
-    """Yield a sentence for each faster way that this device or machine does not have."""
+    """Yield a sentence for each faster way that is not there, or does not repeat its bits."""
     precision = Precision(config.precision)
     if text := precision_note(precision, device):
         yield text
     if not config.compiled and (text := refusal(device, DTYPES[precision])):
         yield text
+    if not config.compiled and not repeats(device, DTYPES[precision]):
+        yield (
+            f"--precision {precision}: cuDNN's fastest algorithms compute it, perhaps others in "
+            "the next run, which changes last digits; fp32 repeats its bits"
+        )
     if wants_to_scale(config):
         yield from refusals(device)
 

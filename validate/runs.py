@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import torch
 
 from resnext.distributed.job import Job
-from resnext.inference.arithmetic import ARITHMETIC_FLAGS, Precision
+from resnext.inference.arithmetic import DTYPES, Precision
+from resnext.inference.fusion import repeats
 from resnext.inference.predictor import Predictor
 from resnext.inference.scaling import choose, takes_over
 from resnext.machine import usual_batch_size, usual_workers
@@ -61,6 +62,7 @@ def prepare_runs(
 def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[str, object]:
     """Return every option as it is used, for the report, ready for JSON."""
     on_device = choose(device).chosen if may_scale(config, device) else None
+    repeated = config.compiled or repeats(device, DTYPES[Precision(config.precision)])
     usual = usual_workers(device, processes=job.local_size)
     workers = usual if config.workers is None else config.workers
     return {
@@ -69,7 +71,8 @@ def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[
         "precision": config.precision,
         "compile": config.compiled,
         "tf32": config.precision == "tf32",
-        **ARITHMETIC_FLAGS,
+        "cudnn_benchmark": not repeated,
+        "cudnn_deterministic": repeated,
         "bicubic": f"{on_device.name} on the device" if on_device else engine(),
         "pipelines": [str(pipeline) for pipeline in config.pipelines],
         "crops": config.crops,

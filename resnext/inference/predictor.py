@@ -10,7 +10,7 @@ from torch import Tensor
 from resnext.inference.arithmetic import DTYPES, Precision, arithmetic
 from resnext.inference.compilation import CompiledNetwork, SameSize
 from resnext.inference.folding import folded
-from resnext.inference.fusion import fused
+from resnext.inference.fusion import fused, refusals, repeats
 from resnext.inference.pending import PendingValues
 from resnext.inference.scaling import scale_sources
 from resnext.loader.upload import upload_to
@@ -27,6 +27,7 @@ class Predictor:
     Attributes:
         device: where it computes.
         precision: of its arithmetic.
+        repeats: it gives the same bits in each run; else cuDNN takes its fastest algorithms.
         ahead: how many more batches are worth starting before an answer is waited for.
     """
 
@@ -51,13 +52,20 @@ class Predictor:
         # A GPU gets the next batch while it computes; on a CPU that would gain nothing.
         self.ahead = 0 if device.type == "cpu" else 1
         self.dtype = DTYPES[precision]
+        self.repeats = compiled or repeats(device, self.dtype)
         plain = folded(network).to(device=device, dtype=self.dtype)
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network: Callable[[Tensor], Tensor]
         self.network = CompiledNetwork(plain) if compiled else fused(plain)
         if compiled or device.type == "cuda":
             self.network = SameSize(self.network)
+        self._plain = plain
         self._upload = upload_to(device)
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Return why some convolutions were not fused for the sizes so far, a line each."""
+        return refusals(self._plain)
 
     def warm_up(self, pictures: int, *, side: int) -> None:
         """Let a GPU, or torch.compile, do what the first batch of a size would else wait for.
@@ -68,7 +76,7 @@ class Predictor:
         """
         if not isinstance(self.network, SameSize):
             return
-        with torch.inference_mode(), arithmetic(self.precision):
+        with torch.inference_mode(), arithmetic(self.precision, deterministic=self.repeats):
             nothing = torch.zeros((pictures, 3, side, side), device=self.device, dtype=self.dtype)
             self.network(nothing.contiguous(memory_format=torch.channels_last))
 
@@ -87,7 +95,7 @@ class Predictor:
 
     def compute(self, inputs: Tensor | RawCrops) -> Tensor:
         """Return the logits (N, classes) float32 on the device, which may still be computing."""
-        with torch.inference_mode(), arithmetic(self.precision):
+        with torch.inference_mode(), arithmetic(self.precision, deterministic=self.repeats):
             if isinstance(inputs, RawCrops):
                 inputs = scale_sources(self._upload.begin(inputs).take())
             else:

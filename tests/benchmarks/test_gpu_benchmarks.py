@@ -32,7 +32,7 @@ from benchmarks.runs import Run
 from resnext.inference import scaling
 from resnext.inference.arithmetic import Precision
 from resnext.inference.folding import folded
-from resnext.inference.torch_scaling import scale_plainly
+from resnext.inference.scaling import scale_plainly
 from resnext.model import ResNeXt
 from resnext.pixels import resample
 from resnext.spec import Spec

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from resnext.errors import DeviceError
 from resnext.inference import scaling
-from resnext.inference.scaling import scale_sources
-from resnext.inference.torch_scaling import scale_plainly
+from resnext.inference.scaling import scale_plainly, scale_sources
 from resnext.pixels.decoding import decode
 from resnext.pixels.pipelines import Pipeline
 from resnext.pixels.raw_crops import RawCrops
