@@ -239,3 +239,17 @@ def test_report_says_that_bits_may_differ(
     )
     assert notes == ([] if repeats else [note])
     assert cudnn.called or repeats
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", [Precision.BF16, Precision.FP16])
+@pytest.mark.parametrize("name", [None, "bn1.weight", "layer2.0.bn3.weight", "layer3.0.bn2.weight"])
+def test_gpu_fuses_every_size_and_loses_no_overflow(precision: Precision, name: str | None) -> None:
+    names = [] if name is None else [name]
+    predictor = Predictor(overflowing(*names), device=torch.device("cuda"), precision=precision)
+    assert not predictor.repeats
+    finite = np.isfinite(predictor.logits(noise(16))).all(axis=1)
+    assert finite.all() if name is None else not finite.any()
+    if name is None:
+        assert predictor.refusals == ()
