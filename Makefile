@@ -15,9 +15,9 @@ test-all: setup
 	$(BIN)/pytest -n auto -m "not gpu"
 	$(BIN)/pytest -m gpu
 
-# timm, torchvision and Triton themselves, beside the torch that is there: they would pull another.
+# What is measured against, and Triton, beside the torch that is there: they would pull another.
 peers: setup
-	$(BIN)/python -m pip install --quiet --no-deps timm==1.0.31 torchvision==0.28.0 triton==3.9.0
+	$(BIN)/python -m pip install --quiet --no-deps timm==1.0.31 torchvision==0.28.0 triton==3.9.0 openvino==2026.4.1
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt huggingface_hub pyyaml
 
 setup: $(STAMP)

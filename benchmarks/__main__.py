@@ -9,6 +9,7 @@ NAMES = (
     "decisions",
     "feeding",
     "growth",
+    "layers",
     "network",
     "pixels",
     "prediction",

@@ -118,6 +118,8 @@ def measure(
             outcome = run_pass(measurement, job, ledger, replace(watcher, note=note))
     if outcome is None:
         return None
+    for text in dict.fromkeys(text for each in runs for text in each.predictor.refusals):
+        note(text)
     collected, timing = outcome
     return Report(
         results=tuple(_results(measurement, networks, collected)),

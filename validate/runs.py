@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import torch
 
 from resnext.distributed.job import Job
-from resnext.inference.arithmetic import ARITHMETIC_FLAGS, Precision
+from resnext.inference.arithmetic import DTYPES, Precision
+from resnext.inference.fusion import repeats
 from resnext.inference.predictor import Predictor
 from resnext.inference.scaling import choose, takes_over
 from resnext.pixels.resample import engine
@@ -61,13 +62,15 @@ def settings(
     """Return every option as it is used, for the report, ready for JSON."""
     on_device = choose(device).chosen if may_scale(networks, config, device) else None
     pipelines = [way.pipeline for network in networks for way in network.preprocessings]
+    repeated = config.compiled or repeats(device, DTYPES[Precision(config.precision)])
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": str(device) if job.size == 1 else device.type,
         "precision": config.precision,
         "compile": config.compiled,
         "tf32": config.precision == "tf32",
-        **ARITHMETIC_FLAGS,
+        "cudnn_benchmark": not repeated,
+        "cudnn_deterministic": repeated,
         "bicubic": f"{on_device.name} on the device" if on_device else engine(),
         "pipelines": [str(pipeline) for pipeline in dict.fromkeys(pipelines)],
         "crops": config.crops,

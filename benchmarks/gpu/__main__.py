@@ -19,6 +19,7 @@ BF16 = ("--precision", "bf16")
 LARGE = ("--network", "resnext_101_64x4d")
 # Those that have tests for a GPU; others may import what such a machine does not have.
 TESTS = (
+    "tests/resnext/inference/test_cudnn_convolution.py",
     "tests/resnext/inference/test_folding.py",
     "tests/resnext/inference/test_scaling.py",
     "tests/resnext/loader/test_upload.py",

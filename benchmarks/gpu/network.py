@@ -1,4 +1,4 @@
-"""The network alone on a GPU: this project's, what it could be, and timm's, in turn."""
+"""The network alone on a GPU: this project's, plainer ones, and timm's, in turn."""
 
 import math
 import os

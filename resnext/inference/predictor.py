@@ -11,7 +11,7 @@ from resnext.inference.arithmetic import DTYPES, Precision, arithmetic, precisio
 from resnext.inference.compilation import CompiledNetwork, SameSize
 from resnext.inference.features import with_features
 from resnext.inference.folding import folded
-from resnext.inference.fusion import fused, refusal
+from resnext.inference.fusion import fused, refusal, repeats, unfused
 from resnext.inference.pending import PendingValues
 from resnext.inference.scaling import refusals, scale_sources
 from resnext.loader.upload import upload_to
@@ -22,7 +22,7 @@ from resnext.pixels.raw_crops import RawCrops
 def slower_ways(
     device: torch.device, precision: Precision, *, compiled: bool, scales: bool
 ) -> Iterator[str]:
-    """Yield a sentence for each faster way that a device or machine does not have.
+    """Yield a sentence for each faster way that is not there, or does not repeat its bits.
 
     Args:
         device: where the network computes.
@@ -34,6 +34,11 @@ def slower_ways(
         yield text
     if not compiled and (text := refusal(device, DTYPES[precision])):
         yield text
+    if not compiled and not repeats(device, DTYPES[precision]):
+        yield (
+            f"--precision {precision}: cuDNN's fastest algorithms compute it, perhaps others in "
+            "the next run, which changes last digits; fp32 repeats its bits"
+        )
     if scales:
         yield from refusals(device)
 
@@ -44,6 +49,7 @@ class Predictor:
     Attributes:
         device: where it computes.
         precision: of its arithmetic.
+        repeats: it gives the same bits in each run; else cuDNN takes its fastest algorithms.
         ahead: how many more batches are worth starting before an answer is waited for.
     """
 
@@ -73,6 +79,7 @@ class Predictor:
         # A GPU gets the next batch while it computes; on a CPU that would gain nothing.
         self.ahead = 0 if device.type == "cpu" else 1
         self.dtype = DTYPES[precision]
+        self.repeats = compiled or repeats(device, self.dtype)
         plain = folded(network).to(device=device, dtype=self.dtype)
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         plain = plain if compiled else fused(plain)
@@ -81,7 +88,13 @@ class Predictor:
         self.network: Callable[[Tensor], Tensor] = CompiledNetwork(plain) if compiled else plain
         if compiled or device.type == "cuda":
             self.network = SameSize(self.network)
+        self._plain = plain
         self._upload = upload_to(device)
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Return why some convolutions were not fused for the sizes so far, a line each."""
+        return unfused(self._plain)
 
     def warm_up(self, pictures: int, *, side: int) -> None:
         """Let a GPU, or torch.compile, do what the first batch of a size would else wait for.
@@ -92,7 +105,7 @@ class Predictor:
         """
         if not isinstance(self.network, SameSize):
             return
-        with torch.inference_mode(), arithmetic(self.precision):
+        with torch.inference_mode(), arithmetic(self.precision, deterministic=self.repeats):
             nothing = torch.zeros((pictures, 3, side, side), device=self.device, dtype=self.dtype)
             self.network(nothing.contiguous(memory_format=torch.channels_last))
 
@@ -111,7 +124,7 @@ class Predictor:
 
     def compute(self, inputs: Tensor | RawCrops) -> Tensor:
         """Return the logits (N, classes) float32 on the device, which may still be computing."""
-        with torch.inference_mode(), arithmetic(self.precision):
+        with torch.inference_mode(), arithmetic(self.precision, deterministic=self.repeats):
             if isinstance(inputs, RawCrops):
                 inputs = scale_sources(self._upload.begin(inputs).take())
             else:

@@ -142,7 +142,8 @@ def test_gpu_whose_convolutions_stay_plain_is_said() -> None:
     """These tests see no GPU, so that nothing works on the first one."""
     said = fusion.refusal(torch.device("cuda", 0), torch.float16)
     assert said is not None
-    assert said.startswith("Triton does not add and rectify on cuda:0: ")
+    assert said.startswith("cuDNN does not add and rectify on cuda:0: ")
+    assert "; Triton does not add and rectify on cuda:0: " in said
     assert fusion.refusal(torch.device("cpu"), torch.float16) is None
 
 
@@ -155,7 +156,9 @@ def test_gpu_finishes_its_convolutions(golden, dtype: torch.dtype) -> None:
     model: Golden = golden("cifar_c")
     network = folded(load(model.path).build()).to(device, dtype, memory_format=LAST)
     pictures = torch.from_numpy(model.input).to(device, dtype).contiguous(memory_format=LAST)
-    with torch.inference_mode(), arithmetic(Precision.FP32):
+    repeats = dtype is torch.float32
+    assert fusion.repeats(device, dtype) == repeats
+    with torch.inference_mode(), arithmetic(Precision.FP32, deterministic=repeats):
         expected = network(pictures)
         quick = fused(network)
         found = quick(pictures)

@@ -13,8 +13,7 @@ from resnext.errors import DeviceError
 from resnext.inference import scaling
 from resnext.inference.arithmetic import Precision
 from resnext.inference.predictor import slower_ways
-from resnext.inference.scaling import scale_sources
-from resnext.inference.torch_scaling import scale_plainly
+from resnext.inference.scaling import scale_plainly, scale_sources
 from resnext.pixels.decoding import decode
 from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import prepare_pixels, raw_crop
