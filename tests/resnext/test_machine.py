@@ -1,10 +1,10 @@
-"""Free memory, as the kernel tells of it."""
+"""Free memory, as the kernel tells of it, and how threads wait."""
 
 from pathlib import Path
 
 import pytest
 
-from resnext.machine import free_memory
+from resnext.machine import free_memory, let_waiting_threads_sleep
 
 MIB = 1 << 20
 MEMINFO = (
@@ -55,3 +55,22 @@ def test_limit_of_the_first_kind_of_groups_counts(kernel: dict[str, Path]) -> No
 
 def test_nothing_is_told_where_the_kernel_tells_nothing(tmp_path: Path) -> None:
     assert free_memory(proc=tmp_path, cgroups=tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({"HOME": "/"}, {"HOME": "/", "OMP_WAIT_POLICY": "PASSIVE"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"KMP_BLOCKTIME": "200"}, {"KMP_BLOCKTIME": "200"}),
+        ({"KMP_LIBRARY": "turnaround"}, {"KMP_LIBRARY": "turnaround"}),
+    ],
+    ids=["nothing", "standard", "gnu", "llvm", "intel"],
+)
+def test_threads_sleep_unless_the_user_says_how_they_wait(
+    stated: dict[str, str], expected: dict[str, str]
+) -> None:
+    environment = dict(stated)
+    let_waiting_threads_sleep(environment)
+    assert environment == expected
