@@ -4,7 +4,7 @@ import time
 from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 import numpy as np
 import torch
@@ -31,9 +31,13 @@ from train.run.results import ScoredNetwork
 from train.run.snapshot import restore_run, shared_arrays, to_state
 from train.run.stop import Stop, Stopped
 from train.run.unreadable import TRAINING, VALIDATION, refused_while_reading
-from train.step.learner import Learner, PendingStep, StepResult
+from train.step.learner import Learner
 from train.step.loss import DivergedError, draw_mix
 from train.step.micro_batch import MicroBatch
+from train.step.pending_step import PendingStep, StepResult
+
+# Of an epoch's steps on a GPU, from the first on, the norm of every so many gradients is measured.
+MEASURED_EVERY: Final = 10
 
 
 @dataclass(eq=False)
@@ -202,6 +206,7 @@ class Run:
                 weight=total_weight(task.images.train.labels[batch], task.weights),
                 number=(epoch - 1) * self.steps + step + 1,
                 mix=draw_mix(task.recipe.mixup, seed=task.config.seed, epoch=epoch, step=step),
+                measured=step % MEASURED_EVERY == 0,
             )
 
     def _finish_steps(self, pending: "deque[PendingStep]", advance: Advance, *, left: int) -> None:

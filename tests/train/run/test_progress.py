@@ -8,7 +8,7 @@ import pytest
 from tests.train.run.test_state import progress
 from train.run.progress import Best, Tally
 from train.run.results import epoch_row
-from train.step.learner import StepResult
+from train.step.pending_step import StepResult
 
 
 def test_step_that_half_precision_skips_leaves_finite_numbers() -> None:

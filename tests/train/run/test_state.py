@@ -16,8 +16,8 @@ from tests.support.golden import ROOT
 from train.run.folder import StateError
 from train.run.progress import Best, Progress
 from train.run.state import State
-from train.step.learner import StepResult
 from train.step.loss import DivergedError
+from train.step.pending_step import StepResult
 
 SCORE = {"images": 10, "top1_correct": 5, "top5_correct": 9, "loss": 0.25}
 ROW = {
