@@ -283,3 +283,9 @@ def test_header_holds_json_and_no_pickle(tmp_path: Path) -> None:
     header = json.loads(data[8 : 8 + length])
     assert json.loads(header["__metadata__"]["progress"])["epoch"] == 2
     assert sorted(header)[:3] == ["__metadata__", "average/conv1.weight", "average/n"]
+
+
+def test_progress_of_a_version_that_measured_each_norm_goes_on() -> None:
+    fields = progress().to_fields()
+    del fields["tally"]["unmeasured"]
+    assert Progress.from_fields(fields) == progress()
