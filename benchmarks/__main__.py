@@ -8,12 +8,15 @@ NAMES = (
     "convert",
     "decisions",
     "feeding",
+    "finetune",
     "growth",
     "network",
     "pixels",
     "scaling",
+    "step",
     "train",
     "validation",
+    "waiting",
 )
 
 

@@ -90,7 +90,7 @@ print(json.dumps({"calls": dict(calls.found), "seconds": min(seconds[1:]), "peak
 """
 
 
-def main(before: Path | None) -> None:
+def main(before: Path | None = None) -> None:
     """Measure, print and write the result."""
     places = {**({"before": before} if before else {}), "now": ROOT}
     counted = {
