@@ -6,6 +6,7 @@ rest of the epochs, the validations, and from the last of them to the end, with 
 """
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from benchmarks.runs import Run, command_line, run, write_result
 from benchmarks.train import DIGITS, FINETUNE
 
 ROOT: Final = Path(__file__).parents[1]
-ROUNDS: Final = 3
+ROUNDS: Final = 1
 # Of the 1,437 digits to train on, this part is left, and validated with; see `--val-fraction`.
 FRACTION: Final = "0.304"
 PARTS: Final = ("first_step", "epochs", "validations", "page", "whole")
@@ -27,6 +28,7 @@ PARTS: Final = ("first_step", "epochs", "validations", "page", "whole")
 def main(before: Path | None = None) -> None:
     """Measure, print and write the result."""
     places = {**({"before": before} if before else {}), "now": ROOT}
+    loads: list[float] = []
     runs: dict[str, list[Run]] = {name: [] for name in places}
     with tempfile.TemporaryDirectory() as folder:
         words = [
@@ -35,11 +37,13 @@ def main(before: Path | None = None) -> None:
             *("--output", str(Path(folder, "run")), "--force"),
         ]
         for _ in range(ROUNDS):
+            loads.append(os.getloadavg()[0])
             for name, place in places.items():
                 runs[name].append(run(["env", "-C", str(place), *words]))
     facts = {
         "network": "resnext_11_8x4d",
         "rounds": ROUNDS,
+        "load_of_others": [round(load, 1) for load in loads],
         "images": sum(each.images for each in _named(passes(runs["now"][0]), "epoch")) // 3,
         "rows": {name: _row(row) for name, row in runs.items()},
     }

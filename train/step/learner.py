@@ -27,6 +27,8 @@ from train.step.pending_step import PendingStep, StepResult
 
 # Consecutive steps that fp16 may skip while the loss scale is halved: from 2**16 to below 1.
 MOST_SKIPPED: Final = 20
+# An option of PyTorch's compiler.
+DETERMINISTIC: Final = "deterministic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,8 +250,20 @@ class Learner:
         if self.machine.compiled:
             # The last batch of an epoch may be smaller, and is compiled separately: code for any
             # batch size would be slower for all others.
-            return cast("nn.Module", torch.compile(self._parallel, dynamic=False))
+            return cast(
+                "nn.Module",
+                torch.compile(self._parallel, dynamic=False, options=self._compiler_options()),
+            )
         return self._parallel
+
+    def _compiler_options(self) -> dict[str, Any] | None:
+        """Return what keeps the compiler from choosing by speed, which changes the last digits."""
+        if not self.machine.deterministic:
+            return None
+        from torch._inductor import config  # which takes a second
+
+        # Before PyTorch 2.9 there was no such option.
+        return {DETERMINISTIC: True} if hasattr(config, DETERMINISTIC) else None
 
 
 @contextmanager

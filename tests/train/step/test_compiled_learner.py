@@ -42,14 +42,18 @@ def _quiet() -> Iterator[None]:
 
 
 def learnt(
-    change: dict[str, Any], *, compiled: bool, parts: int = 1, sizes: str = "888"
+    change: dict[str, Any],
+    *,
+    compiled: bool,
+    parts: int = 1,
+    sizes: str = "888",
+    deterministic: bool = False,
 ) -> Learner:
     """Return a learner after steps of some sizes, each in parts."""
     generator = torch.Generator().manual_seed(5)
     network = ResNeXt(SPEC, generator=generator)
-    learner = Learner(
-        network, replace(RECIPE, **change), replace(CPU, compiled=compiled), Objective()
-    )
+    machine = replace(CPU, compiled=compiled, deterministic=deterministic)
+    learner = Learner(network, replace(RECIPE, **change), machine, Objective())
     for number, size in enumerate(map(int, sizes), 1):
         inputs = torch.randn(size, 3, 16, 16, generator=generator)
         labels = torch.arange(size) % 4
@@ -57,6 +61,14 @@ def learnt(
         batch = [MicroBatch(inputs=x, labels=y) for x, y in pairs]
         learner.step(batch, lr=0.01, weight=size, number=number)
     return learner
+
+
+def test_compiler_that_may_not_choose_by_speed_gives_the_plain_steps() -> None:
+    plain = learnt({}, compiled=False, parts=1, sizes="88")
+    found = learnt({}, compiled=True, parts=1, sizes="88", deterministic=True)
+    for name, tensor in plain.network.state_dict().items():
+        other = found.network.state_dict()[name]
+        torch.testing.assert_close(other, tensor, rtol=1e-4, atol=1e-4, msg=name)
 
 
 CASES: dict[str, tuple[dict[str, Any], int, str]] = {
