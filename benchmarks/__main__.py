@@ -5,9 +5,11 @@ from importlib import import_module
 import click
 
 NAMES = (
+    "compiled",
     "convert",
     "decisions",
     "feeding",
+    "finetune",
     "growth",
     "layers",
     "network",
@@ -15,8 +17,10 @@ NAMES = (
     "prediction",
     "scaling",
     "start",
+    "step",
     "train",
     "validation",
+    "waiting",
 )
 
 

@@ -204,6 +204,53 @@ def feeding_table() -> str:
     return measured_table(name, columns, read_result("feeding")["rows"], HANDED)
 
 
+VERBS = {"train": "training, digits, 11 layers", "validate": "validation, ResNeXt-50"}
+COMPANY = {"alone": "alone", "beside": "beside a busy process"}
+
+
+def waiting_table() -> str:
+    """Return what threads that sleep gain over those that spin, as `benchmarks.waiting` did."""
+    rows = read_result("waiting")["rows"]
+    lines = [
+        (
+            f"{text}, {where}",
+            *(f"{rows[f'{verb} {company} {way}']['images_per_second']:.1f}" for way in WAITS),
+            f"{rows[f'{verb} {company} sleeping']['times_spinning']:.2f}",
+        )
+        for verb, text in VERBS.items()
+        for company, where in COMPANY.items()
+    ]
+    return table(("images a second", "spinning", "sleeping", "times spinning"), lines)
+
+
+WAITS = ("spinning", "sleeping")
+
+
+def step_table() -> str:
+    """Return the operators of a step before and now, as `benchmarks.step` counted them."""
+    facts = read_result("step")
+    lines = [
+        (name, str(row["before"]), str(row["now"])) for name, row in facts["operators"].items()
+    ]
+    return table(("operators of a step", *map("`{}`".format, facts["commits"].values())), lines)
+
+
+FELT = {"before": "before", "now": "now"}
+
+
+def finetune_table() -> str:
+    """Return what a person waits for, by parts, as `benchmarks.finetune` measured it."""
+    columns = {
+        "to the end of the first step": "{first_step:.1f}",
+        "the epochs": "{epochs:.1f}",
+        "validations": "{validations:.1f}",
+        "end and page": "{page:.1f}",
+        "whole": "{whole:.1f}",
+        "peak memory, MB": "{peak_mb:.0f}",
+    }
+    return measured_table("seconds", columns, read_result("finetune")["rows"], FELT)
+
+
 # Page -> name between its markers -> table.
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"published": published_table},
@@ -225,6 +272,9 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "validation": validation_table,
         "network": network_table,
         "decisions": decisions_table,
+        "waiting": waiting_table,
+        "step": step_table,
+        "finetune": finetune_table,
         "gpu_network": gpu.network_table,
         "gpu_validation": gpu.validation_table,
         "gpu_pixels": gpu.pixels_table,

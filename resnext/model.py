@@ -68,13 +68,13 @@ class ResNeXt(nn.Module):
             names = names[: names.index(until) + 1]
         x = self.conv1(x)
         if self.bn1 is not None:
-            x = F.relu(self.bn1(x))
+            x = F.relu(self.bn1(x), inplace=True)
         if self.spec.stem is Stem.IMAGENET:
             x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
         for name in names:
             x = self.get_submodule(name)(x)
         if self.bn_last is not None and until is None:
-            x = F.relu(self.bn_last(x))
+            x = F.relu(self.bn_last(x), inplace=True)
         return x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -93,7 +93,11 @@ class ResNeXt(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """The base of the three kinds of block: convolutions, batch norms and the shortcut."""
+    """The base of the three kinds of block: convolutions, batch norms and the shortcut.
+
+    ReLUs overwrite their input, which is a batch norm's output or a sum, and additions the branch's
+    output: no backward pass looks at these. The block's input is never overwritten.
+    """
 
     def __init__(self, row: Residual) -> None:
         super().__init__()
@@ -132,8 +136,8 @@ class PostActivation(ResidualBlock):
         for number in range(1, self.count + 1):
             y = self.normalise(number, self.convolve(number, y))
             if number < self.count:
-                y = F.relu(y)
-        return F.relu(y + self.shortcut(x))
+                y = F.relu(y, inplace=True)
+        return F.relu(y.add_(self.shortcut(x)), inplace=True)
 
 
 class NormAfterAddition(ResidualBlock):
@@ -147,9 +151,9 @@ class NormAfterAddition(ResidualBlock):
         """Return (N, outputs, H / stride, W / stride)."""
         y = x
         for number in range(1, self.count):
-            y = F.relu(self.normalise(number, self.convolve(number, y)))
+            y = F.relu(self.normalise(number, self.convolve(number, y)), inplace=True)
         y = self.convolve(self.count, y)
-        return F.relu(self.bn_add(y + self.shortcut(x)))
+        return F.relu(self.bn_add(y.add_(self.shortcut(x))), inplace=True)
 
 
 class PreActivation(ResidualBlock):
@@ -165,11 +169,11 @@ class PreActivation(ResidualBlock):
         y = x
         for number in range(1, self.count + 1):
             if number >= self.first_norm:
-                y = F.relu(self.normalise(number, y))
+                y = F.relu(self.normalise(number, y), inplace=True)
             if number == 1 and self.shared:
                 x = y
             y = self.convolve(number, y)
-        return y + self.shortcut(x)
+        return y.add_(self.shortcut(x))
 
 
 BLOCKS: dict[Norm, type[ResidualBlock]] = {

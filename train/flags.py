@@ -112,7 +112,11 @@ MACHINE: Final = (
         default=False,
         help="Compute activations twice instead of keeping them.",
     ),
-    click.option("--deterministic", is_flag=True, help="Same bits on a GPU each time; slower."),
+    click.option(
+        "--deterministic",
+        is_flag=True,
+        help="Same bits on a GPU in each run: cuDNN and the compiler may not choose by speed.",
+    ),
 )
 
 RUN: Final = (

@@ -57,6 +57,9 @@ STEPS = {
     "network_compiled": Step(
         module="benchmarks.gpu.network", words=(*BF16, "--compiled"), minutes=8
     ),
+    "training_both": Step(
+        module="benchmarks.gpu.training", words=("--both", "--rounds", "3"), minutes=14
+    ),
     "training_compiled": Step(module="benchmarks.gpu.training", words=("--compile",), minutes=8),
     "validation_compiled": Step(
         module="benchmarks.gpu.validation",

@@ -22,6 +22,7 @@ from resnext.distributed.job import (
     wait_for_first_process,
 )
 from resnext.errors import ResnextError
+from resnext.machine import let_waiting_threads_sleep
 from resnext.terminal.bus_error import end_on_bus_error
 from resnext.terminal.signals import SignalledError, signals_raised
 from resnext.terminal.text import printable
@@ -48,6 +49,7 @@ class Command(click.Command):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and end the process."""
+        let_waiting_threads_sleep(os.environ)
         open_missing_streams()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a file's name need not be valid text

@@ -448,6 +448,16 @@ class TestAgainstTimm:
         assert all(row["images_per_second"] > 0 for row in found["rows"].values())
 
     @pytest.mark.slow
+    @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+    def test_training_in_both_ways_runs_to_its_end(self, tmp_path: Path) -> None:
+        size = ("--different", "5", "--batch-size", "4", "--skipped", "1", "--steps", "2")
+        found = command("training", tmp_path, *size, "--workers", "1", "--both")
+        assert list(found["rows"]) == ["timm", "resnext", "timm_compiled", "resnext_compiled"]
+        for row in found["rows"].values():
+            assert row["command_to_first_step_seconds"] > row["first_step_seconds"] > 0
+            assert row["times_timm"] > 0
+
+    @pytest.mark.slow
     def test_network_runs_to_its_end(self, tmp_path: Path) -> None:
         size = ("--batch-size", "2", "--calls", "1", "--pictures", "3", "--precision", "bf16")
         found = command("network", tmp_path, *size)
