@@ -87,7 +87,7 @@ def _export(path: Path, target: Path, exporter: Exporter, config: ConversionConf
         checkpoint=checkpoint,
         proof=None,
         original=False,
-        usage=exporter.usage.format(target),
+        usage=exporter.usage_of(target),
     )
 
 
@@ -117,13 +117,12 @@ def _convert(
         stored("0" * 64).save(target, final=stored)
     else:
         exporter.write(stored(), target)
-    usage = exporter.usage.format(target)
     return Conversion(
         source=path,
         target=target,
         checkpoint=stored(),
         proof=proof,
-        usage=usage,
+        usage=exporter.usage_of(target),
         place=found_at(original.tree),
         note=others_note(original.file),
     )

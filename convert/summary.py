@@ -26,7 +26,7 @@ class Conversion:
     Attributes:
         proof: None with --no-verify.
         original: the source is an original file, not a converted one.
-        usage: code that loads the output; empty where that is well known.
+        usage: lines of code that load the output; none where that is well known.
         place: of the network in the source, where that is not the file's only value.
         note: what else a person should know of the source.
     """
@@ -36,7 +36,7 @@ class Conversion:
     checkpoint: Checkpoint
     proof: "Proof | None"
     original: bool = True
-    usage: str = ""
+    usage: tuple[str, ...] = ()
     place: str | None = None
     note: str | None = None
 
@@ -65,8 +65,7 @@ def conversion_lines(conversion: Conversion) -> Iterator[str]:
     if provenance.licence:
         yield f"  licence of the weights: {cut(provenance.licence)}"
     yield f"{conversion.target}: {_bytes(conversion.target):,} bytes"
-    if conversion.usage:
-        yield f"  {conversion.usage}"
+    yield from (f"  {line}" for line in conversion.usage)
 
 
 def _bytes(path: Path) -> int:

@@ -1,6 +1,7 @@
 """The command `resnext-predict`."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,7 @@ from resnext.terminal.command import (
 if TYPE_CHECKING:
     from predict.options import PredictionConfig
     from predict.outputs import Destinations
+    from predict.request import PredictionRequest
     from predict.text_rows import Add
     from resnext.distributed.job import Job
     from resnext.terminal.watcher import Watcher
@@ -68,6 +70,12 @@ STDIN: Final = "-"
     help="With --features: the average over the map of this stage instead, layer3 say.",
 )
 @click.option(
+    "--html",
+    type=NamedPath(),
+    metavar="DIR",
+    help="Write a page with the pictures and their answers, to sort and search: DIR/index.html.",
+)
+@click.option(
     "-0",
     "null",
     is_flag=True,
@@ -99,6 +107,7 @@ def main(
     images: tuple[str, ...],
     output: Path | None,
     features: Path | None,
+    html: Path | None,
     as_json: bool,
     null: bool,
     **options: Any,
@@ -128,7 +137,7 @@ def main(
 
     from predict.outputs import Destinations
 
-    where = Destinations(output=output, features=features)
+    where = Destinations(output=output, features=features, html=html)
     where.check()
     config = _config(features=features is not None, **options)
 
@@ -187,7 +196,7 @@ def _predict(
     as_json: bool,
 ) -> int:
     """Read, compute and write; return the exit code."""
-    from predict.outputs import opened_files, stdout_rows, write_all
+    from predict.outputs import opened_files, page_of, stdout_rows, write_all
     from predict.request import checked_request
     from predict.screen import progress_of, shown_on_terminal
 
@@ -196,12 +205,18 @@ def _predict(
     if not job.leads:
         from predict.prediction_pass import predictions
 
+        if where.html:
+            request = _with_thumbnails(request, job, "")
         for _ in predictions(request, job, watcher):
             pass
         return 0
     width = None if as_json or where.output else terminal_width()
     with ExitStack() as open_outputs:
         writes = open_outputs.enter_context(opened_files(where, request))
+        if where.html:
+            page = open_outputs.enter_context(page_of(where.html, request))
+            writes.append(page.add)
+            request = _with_thumbnails(request, job, page.thumbnails.path)
         count = len(request.pictures)
         progress = progress_of(count, None if width is None else request.top)
         advance = open_outputs.enter_context(progress)
@@ -215,7 +230,7 @@ def _predict(
         from predict.prediction_pass import predictions
 
         done = write_all(predictions(request, job, watcher), writes, show, advance)
-    for option, path in where.files.items():
+    for option, path in where.all.items():
         if done.stopped is not None:
             say(PROG, f"{option} {path} has the {done.pictures} pictures that were done")
         elif show is None:
@@ -230,6 +245,13 @@ def _predict(
             f"{done.failures} of {len(request.pictures)} pictures could not be read, as listed",
         )
     return BAD_INPUT if done.failures else 0
+
+
+def _with_thumbnails(request: "PredictionRequest", job: "Job", path: str) -> "PredictionRequest":
+    """Let all processes keep small pictures in the folder of the page that rank 0 writes."""
+    from predict.thumbnails import ThumbnailFolder
+
+    return replace(request, thumbnails=ThumbnailFolder(path=job.tell(path)))
 
 
 if __name__ == "__main__":

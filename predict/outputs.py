@@ -11,6 +11,7 @@ from typing import Final
 
 from predict.arrays import npy_rows, tensor_rows
 from predict.errors import DestinationError
+from predict.page import PageWriter, require_page_folder
 from predict.prediction import Prediction
 from predict.request import PredictionRequest
 from predict.tables import parquet_features, parquet_rows, require_pyarrow
@@ -35,16 +36,23 @@ class Destinations:
     Attributes:
         output: rows of answers; or None.
         features: features of the pictures; or None.
+        html: folder of a page; or None.
     """
 
     output: Path | None = None
     features: Path | None = None
+    html: Path | None = None
 
     @property
     def files(self) -> dict[str, Path]:
         """Return the files by their options."""
         both = {"--output": self.output, "--features": self.features}
         return {option: path for option, path in both.items() if path is not None}
+
+    @property
+    def all(self) -> dict[str, Path]:
+        """Return the files and the folder by their options."""
+        return self.files if self.html is None else {**self.files, "--html": self.html}
 
     def check(self) -> None:
         """Check all that can be checked without the input.
@@ -69,11 +77,15 @@ class Destinations:
                 )
             if path.suffix == ".parquet":
                 require_pyarrow(where)
-        if len({_place(path) for path in self.files.values()}) < len(self.files):
-            raise DestinationError(
-                f"{' and '.join(self.files)}: files of two names expected, found {self.output} for "
-                "both"
-            )
+        if self.html is not None:
+            require_page_folder(self.html)
+        taken: dict[Path, str] = {}
+        for option, path in self.all.items():
+            other = taken.setdefault(_place(path), option)
+            if other != option:
+                raise DestinationError(
+                    f"{other} and {option}: outputs of two names expected, found {path} for both"
+                )
 
     def check_apart(self, request: PredictionRequest, given: Iterable[str]) -> None:
         """Check that no output is also read.
@@ -85,6 +97,14 @@ class Destinations:
         Raises:
             DestinationError: one is.
         """
+        if self.html is not None:
+            inside = f"{self.html.absolute()}{os.sep}"
+            for name in request.pictures.ids:
+                if os.path.abspath(name).startswith(inside):  # noqa: PTH100 - of many
+                    raise DestinationError(
+                        f"--html {self.html}: a folder without pictures that are read expected; "
+                        f"found {name}"
+                    )
         for option, path in self.files.items():
             if not path.exists():
                 continue
@@ -127,6 +147,16 @@ def opened_files(where: Destinations, request: PredictionRequest) -> Iterator[li
             )
             added.append(files.enter_context(write))
         yield added
+
+
+def page_of(folder: Path, request: PredictionRequest) -> PageWriter:
+    """Return what writes the page of a prediction, to be entered."""
+    config, row = request.config, request.preprocessing
+    scale = f" of {row.scale}" if row.scale else ""
+    crops = "ten crops, " if config.crops == 10 else ""
+    pixels = {"torch7": "Torch7's pixels", "pil": "Pillow's pixels"}[config.pipeline]
+    facts = [f"{crops}crop {row.crop}{scale}", pixels, config.precision]
+    return PageWriter(folder, title=request.checkpoint.name, facts=facts)
 
 
 class Stdout:

@@ -14,6 +14,7 @@ import numpy as np
 from predict.answers import answers_of
 from predict.prediction import Answer, Prediction
 from predict.request import PredictionRequest
+from predict.thumbnails import KeepingPreparation
 from resnext.distributed.job import Job
 from resnext.inference.arithmetic import (
     Precision,
@@ -28,7 +29,7 @@ from resnext.inference.scaling import takes_over
 from resnext.loader.batches import memory_explained
 from resnext.loader.library_warnings import LibraryWarnings
 from resnext.machine import usual_batch_size, usual_workers
-from resnext.pixels.pipelines import Pipeline, Preparation
+from resnext.pixels.pipelines import Pipeline
 from resnext.terminal.watcher import Watcher
 
 
@@ -79,7 +80,9 @@ def predictions(
             layer=config.layer,
         )
         on_device = scales and takes_over(device)
-        preparation = Preparation(pipeline, config.crops, request.preprocessing, on_device)
+        preparation = KeepingPreparation(
+            pipeline, config.crops, request.preprocessing, on_device, request.thumbnails
+        )
         heard = LibraryWarnings(watcher.note)
         results = evaluate_rounds(
             request.pictures,

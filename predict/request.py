@@ -3,6 +3,7 @@
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import convert
 from predict.errors import PredictionError
@@ -18,6 +19,9 @@ from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
 from resnext.terminal.watcher import Watcher
 
+if TYPE_CHECKING:
+    from predict.thumbnails import ThumbnailFolder
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PredictionRequest:
@@ -32,6 +36,7 @@ class PredictionRequest:
         classes: the name of each label; the label as text where the names are not known.
         pictures: one or more.
         width: number of features of a picture; 0 where none are asked for.
+        thumbnails: takes a small picture of each; or None.
     """
 
     config: PredictionConfig
@@ -42,6 +47,7 @@ class PredictionRequest:
     classes: tuple[str, ...]
     pictures: PictureSet
     width: int
+    thumbnails: "ThumbnailFolder | None" = None
 
     @property
     def top(self) -> int:

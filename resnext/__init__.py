@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from resnext.checkpoint import Checkpoint, Provenance
     from resnext.errors import ResnextError
     from resnext.model import ResNeXt
+    from resnext.pixels.pipelines import Transform
     from resnext.pixels.transforms import prepare, prepare_ten
     from resnext.preprocessing import Preprocessing
     from resnext.spec import Block, Norm, Shortcut, Spec, Stem
@@ -26,6 +27,7 @@ __all__ = [
     "Shortcut",
     "Spec",
     "Stem",
+    "Transform",
     "prepare",
     "prepare_ten",
 ]
@@ -41,6 +43,7 @@ _HOMES = {
     "Shortcut": "resnext.spec",
     "Spec": "resnext.spec",
     "Stem": "resnext.spec",
+    "Transform": "resnext.pixels.pipelines",
     "prepare": "resnext.pixels.transforms",
     "prepare_ten": "resnext.pixels.transforms",
 }

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, mkdtemp
 from typing import IO, BinaryIO, Final
 
 from resnext.errors import ResnextError
@@ -155,3 +155,57 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         if ours and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Make a folder that gets the name `path` only if the block ends without an error.
+
+    It is made beside `path` under a hidden name and removed on any error, Ctrl-C included. An
+    existing folder is replaced at the very end, and restored if that fails.
+
+    Raises:
+        OSError: the parent is missing or read-only, or the disk is full; names `path`. An error
+            over another file, raised in the block, keeps its name.
+    """
+    prefix = f".{path.name}."
+    try:
+        with _hidden_folder(path, prefix) as new:
+            yield new
+    except OSError as error:
+        # The user does not know the hidden name.
+        if error.errno is not None and prefix in str(error.filename or prefix):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+@contextmanager
+def _hidden_folder(path: Path, prefix: str) -> Iterator[Path]:
+    new = Path(mkdtemp(dir=path.parent, prefix=prefix, suffix=".part"))
+    try:
+        with unfinished(str(new)):
+            yield new
+        umask = os.umask(0)
+        os.umask(umask)
+        new.chmod(0o777 & ~umask)
+        if path.exists():
+            _swap(new, path)
+        else:
+            new.rename(path)
+    except BaseException:
+        rmtree(new, ignore_errors=True)
+        raise
+
+
+def _swap(new: Path, path: Path) -> None:
+    old = new.with_suffix(".old")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    if old.is_symlink():
+        old.unlink()
+    else:
+        rmtree(old)

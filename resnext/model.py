@@ -35,19 +35,60 @@ class ResNeXt(nn.Module):
         self.fc = nn.Linear(rows.classifier.inputs, rows.classifier.outputs)
         _initialise(self, generator)
 
+    @property
+    def num_features(self) -> int:
+        """Return the channels of the last feature map, which are the inputs of the classifier."""
+        return self.spec.features
+
+    @property
+    def num_classes(self) -> int:
+        """Return the outputs of the classifier."""
+        return self.spec.classes
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (N, classes) of images (N, 3, H, W)."""
+        return self.forward_head(self.forward_features(x))
+
+    def forward_features(self, x: Tensor, *, until: str | None = None) -> Tensor:
+        """Return the feature map (N, C, h, w) of images (N, 3, H, W), as networks of timm do.
+
+        Args:
+            x: the images.
+            until: the stage to stop behind, one of `stage_names`. None computes them all, and for
+                pre-activation networks also the batch norm and ReLU behind the last one; C is then
+                `num_features`.
+
+        Raises:
+            ValueError: there is no such stage.
+        """
+        names = self.stage_names
+        if until is not None:
+            if until not in names:
+                raise ValueError(f"one of {', '.join(names)} expected, found {until!r}")
+            names = names[: names.index(until) + 1]
         x = self.conv1(x)
         if self.bn1 is not None:
             x = F.relu(self.bn1(x))
         if self.spec.stem is Stem.IMAGENET:
             x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
-        for name in self.stage_names:
+        for name in names:
             x = self.get_submodule(name)(x)
-        if self.bn_last is not None:
+        if self.bn_last is not None and until is None:
             x = F.relu(self.bn_last(x))
-        x = F.adaptive_avg_pool2d(x, 1).flatten(1)
-        logits: Tensor = self.fc(x)
+        return x
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Return the logits (N, classes) of the feature map (N, num_features, h, w).
+
+        Args:
+            x: what `forward_features` returned.
+            pre_logits: return the inputs of the classifier (N, num_features) in their place: the
+                average over the map.
+        """
+        pooled = F.adaptive_avg_pool2d(x, 1).flatten(1)
+        if pre_logits:
+            return pooled
+        logits: Tensor = self.fc(pooled)
         return logits
 
 

@@ -127,6 +127,25 @@ def read_preprocessing(path: Path) -> Preprocessing:
     return Preprocessing.from_fields(read_toml(path, PreprocessingError), str(path))
 
 
+def known_preprocessing(preprocessing: object) -> Preprocessing:
+    """Return a row that was given for pictures.
+
+    Raises:
+        PreprocessingError: it is None or no row.
+    """
+    if preprocessing is None:
+        raise PreprocessingError(
+            "no preprocessing is known for these weights; give a resnext.Preprocessing, or store "
+            "one with resnext-convert --preprocessing"
+        )
+    if not isinstance(preprocessing, Preprocessing):
+        raise PreprocessingError(
+            f"a resnext.Preprocessing expected, found {type(preprocessing).__name__}; give the "
+            "checkpoint's own"
+        )
+    return preprocessing
+
+
 MOST: Final = 1_000_000  # far above any mean or std, even on the scale of bytes
 # Far below any std. Any difference from a mean, divided by this, is a finite float32.
 LEAST: Final = 1e-30

@@ -23,7 +23,8 @@ from benchmarks.tables import PAGES, fill
 from convert.export.formats import EXPORTERS
 from resnext.checkpoint import Origin
 from resnext.images.imagenet import NAMES, WNIDS
-from resnext.preprocessing import read_preprocessing
+from resnext.pixels.pipelines import Transform
+from resnext.preprocessing import IMAGENET, read_preprocessing
 from tests import test_walks
 from tests.support.golden import DATA, ROOT
 
@@ -172,7 +173,7 @@ def resnext_50(tmp_path_factory) -> Path:
 
 def test_every_snippet_is_run():
     assert [page for page, _ in snippets()] == [
-        *["README.md"] * 3,  # names, torchvision, ONNX
+        *["README.md"] * 3,  # names, timm and torchvision, ONNX
         "docs/predict.md",
         *["docs/python.md"] * 4,  # names, a picture, ten crops, a network
         "docs/train.md",
@@ -187,11 +188,18 @@ def test_readme_names_five_classes(resnext_50, monkeypatch, capsys):
 
 @pytest.mark.peers
 @pytest.mark.skipif(find_spec("timm") is None, reason="timm and torchvision are not installed")
-def test_readme_computes_logits_with_torchvision(resnext_50, monkeypatch):
-    import_timm()  # which lets torchvision be imported beside any torch
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_readme_feeds_timm_and_torchvision_from_a_dataset(resnext_50, monkeypatch):
+    import_timm()
     monkeypatch.chdir(resnext_50)
-    logits = run(snippet("README.md", "torchvision.models"))["logits"]
-    assert tuple(logits.shape) == (1, 1000)
+    folder = resnext_50 / "imagenet" / "val" / "n01440764"
+    folder.mkdir(parents=True)
+    for number in range(8):
+        shutil.copy("cat.jpg", folder / f"{number}.JPEG")
+    found = run(snippet("README.md", "ImageFolder"))
+    assert tuple(found["logits"].shape) == (8, 1000)
+    exact = Transform(IMAGENET)(Path("cat.jpg").read_bytes())
+    assert all((each == exact).all() for each in found["inputs"])
 
 
 def test_readme_computes_logits_with_onnxruntime(resnext_50, monkeypatch):

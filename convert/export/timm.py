@@ -2,19 +2,15 @@
 
 import json
 import math
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import Final
 
 from convert.export.errors import TopologyError
 from resnext.checkpoint import Checkpoint
 from resnext.errors import PreprocessingError
-from resnext.files import unfinished, whole_file
+from resnext.files import whole_file, whole_folder
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
 from resnext.published import published
@@ -46,7 +42,8 @@ STEM_WIDTH: Final = 64
 
 NOTE: Final = (
     "The published accuracy belongs to Torch7's bicubic scaling, which does not antialias. timm's "
-    "own resize does, so its validation sees other pixels; resnext-validate has the original ones."
+    "own resize does, so its validation sees other pixels; resnext-validate has the original ones, "
+    "and so has resnext.Transform as the transform of a dataset."
 )
 
 
@@ -176,60 +173,6 @@ def write_timm(checkpoint: Checkpoint, path: Path) -> None:
         checkpoint.save(folder / WEIGHTS)
         with whole_file(folder / CONFIG) as file:
             file.write(config.encode())
-
-
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Make a folder that gets the name `path` only if the block ends without an error.
-
-    It is made beside `path` under a hidden name and removed on any error, Ctrl-C included. An
-    existing folder is replaced at the very end, and restored if that fails.
-
-    Raises:
-        OSError: the parent is missing or read-only, or the disk is full; names `path`. An error
-            over another file, raised in the block, keeps its name.
-    """
-    prefix = f".{path.name}."
-    try:
-        with _hidden_folder(path, prefix) as new:
-            yield new
-    except OSError as error:
-        # The user does not know the hidden name.
-        if error.errno is not None and prefix in str(error.filename or prefix):
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-
-
-@contextmanager
-def _hidden_folder(path: Path, prefix: str) -> Iterator[Path]:
-    new = Path(mkdtemp(dir=path.parent, prefix=prefix, suffix=".part"))
-    try:
-        with unfinished(str(new)):
-            yield new
-        umask = os.umask(0)
-        os.umask(umask)
-        new.chmod(0o777 & ~umask)
-        if path.exists():
-            _swap(new, path)
-        else:
-            new.rename(path)
-    except BaseException:
-        rmtree(new, ignore_errors=True)
-        raise
-
-
-def _swap(new: Path, path: Path) -> None:
-    old = new.with_suffix(".old")
-    path.rename(old)
-    try:
-        new.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    if old.is_symlink():
-        old.unlink()
-    else:
-        rmtree(old)
 
 
 def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, object]:

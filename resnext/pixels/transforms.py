@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resnext.errors import ImageError, PreprocessingError
+from resnext.errors import ImageError
 from resnext.pixels.bicubic import Levels, Taps, find_taps
 from resnext.pixels.decoding import check_size, decode
 from resnext.pixels.resample import Window, scale_planes, scaled_size
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Preprocessing, known_preprocessing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,28 +33,14 @@ def prepare(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.flo
         ImageError: the file is no image, or one smaller than the crop that is not scaled.
         PreprocessingError: none is given.
     """
-    row = _known(preprocessing)
+    row = known_preprocessing(preprocessing)
     return prepare_pixels(decode(_checked(data)), row)
 
 
 def prepare_ten(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.float32]":
     """Return the ten crops of an image file; see `prepare_ten_pixels`."""
-    row = _known(preprocessing)
+    row = known_preprocessing(preprocessing)
     return prepare_ten_pixels(decode(_checked(data)), row)
-
-
-def _known(preprocessing: object) -> Preprocessing:
-    if preprocessing is None:
-        raise PreprocessingError(
-            "no preprocessing is known for these weights; give a resnext.Preprocessing, or store "
-            "one with resnext-convert --preprocessing"
-        )
-    if not isinstance(preprocessing, Preprocessing):
-        raise PreprocessingError(
-            f"a resnext.Preprocessing expected, found {type(preprocessing).__name__}; give the "
-            "checkpoint's own"
-        )
-    return preprocessing
 
 
 def _checked(data: object) -> bytes:

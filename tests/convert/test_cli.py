@@ -348,8 +348,10 @@ def test_timm_folder_is_written_with_the_line_that_loads_it(run: Run, place, tmp
     replace(source, spec=wide, tensors=tensors).save(tmp_path / "x.safetensors")
     done = run("x.safetensors", "--to", "timm")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == (
-        '  timm.create_model("local-dir:x.timm", pretrained=True)'
+    *_, transform, network = done.stdout.splitlines()
+    assert network == '  timm.create_model("local-dir:x.timm", pretrained=True)'
+    assert transform == (
+        '  resnext.Transform(resnext.Checkpoint.load("x.timm/model.safetensors").preprocessing)'
     )
     again = ("x.safetensors", "--to", "timm", "-o", "x.timm")
     done = run(*again)

@@ -28,6 +28,20 @@ def test_folded_network_answers_as_torch7_did(golden, name: str) -> None:
     assert abs(found - model.output).max() < 1e-4 * max(1, abs(model.output).max())
 
 
+@pytest.mark.parametrize("name", ANSWERED)
+@pytest.mark.parametrize("ready", [lambda network: network, folded, lambda n: fused(folded(n))])
+def test_features_are_what_torch7s_classifier_had_as_input(golden, name: str, ready) -> None:
+    model: Golden = golden(name)
+    checkpoint = load(model.path)
+    network = ready(checkpoint.build())
+    with torch.inference_mode():
+        pictures = torch.from_numpy(model.input)
+        found = network.forward_head(network.forward_features(pictures), pre_logits=True).numpy()
+    weight, bias = (checkpoint.tensors[f"fc.{each}"] for each in ("weight", "bias"))
+    answers = found.astype(float) @ weight.T.astype(float) + bias
+    assert abs(answers - model.output).max() < 1e-4 * max(1, abs(model.output).max())
+
+
 @pytest.mark.parametrize(("name", "left"), TYPES.items())
 def test_batch_norms_behind_convolutions_are_gone(golden, name: str, left: int) -> None:
     network = load(golden(name).path).build()
