@@ -1,11 +1,8 @@
 """The command `resnext-predict`."""
 
-import sys
-import time
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -26,12 +23,10 @@ if TYPE_CHECKING:
     from predict.request import PredictionRequest
     from predict.text_rows import Add
     from resnext.distributed.job import Job
-    from resnext.terminal.image_bar import Advance
     from resnext.terminal.watcher import Watcher
 
 PROG: Final = "resnext-predict"
 STDIN: Final = "-"
-PAUSE: Final = 0.1  # seconds between two looks of the progress bar
 
 
 @click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -200,8 +195,9 @@ def _predict(
     as_json: bool,
 ) -> int:
     """Read, compute and write; return the exit code."""
-    from predict.outputs import opened_files, page_of, stdout_rows
+    from predict.outputs import opened_files, page_of, stdout_rows, write_all
     from predict.request import checked_request
+    from predict.screen import progress_of, shown_on_terminal
 
     request = checked_request(checkpoint, given, config, watcher, literal=listed)
     where.check_apart(request, given)
@@ -220,14 +216,19 @@ def _predict(
             page = open_outputs.enter_context(page_of(where.html, request))
             writes.append(page.add)
             request = _with_thumbnails(request, job, page.thumbnails.path)
-        progress = _progress(request, width)
+        count = len(request.pictures)
+        progress = progress_of(count, None if width is None else request.top)
         advance = open_outputs.enter_context(progress)
         show: Add | None = None
         if width is not None:
-            show = _screen(width, config.threshold, advance)
+            show = shown_on_terminal(width, config.threshold, advance)
         elif as_json or not where.output:
             show = open_outputs.enter_context(stdout_rows(request, as_json=as_json))
-        done = _write(request, job, watcher, writes, show, advance)
+
+        # Here, because what cannot be written is refused before torch is waited for.
+        from predict.prediction_pass import predictions
+
+        done = write_all(predictions(request, job, watcher), writes, show, advance)
     for option, path in where.all.items():
         if done.stopped is not None:
             say(PROG, f"{option} {path} has the {done.pictures} pictures that were done")
@@ -250,94 +251,6 @@ def _with_thumbnails(request: "PredictionRequest", job: "Job", path: str) -> "Pr
     from predict.thumbnails import ThumbnailFolder
 
     return replace(request, thumbnails=ThumbnailFolder(path=job.tell(path)))
-
-
-@dataclass(slots=True, kw_only=True)
-class _Done:
-    """How far the work went.
-
-    Attributes:
-        pictures: that are written.
-        failures: those of them that could not be read.
-        stopped: Ctrl-C or a signal that ended it early; or None.
-        lost: why stdout takes no more, while the files went on; or None.
-    """
-
-    pictures: int = 0
-    failures: int = 0
-    stopped: KeyboardInterrupt | None = None
-    lost: OSError | None = None
-
-
-def _write(
-    request: "PredictionRequest",
-    job: "Job",
-    watcher: "Watcher",
-    writes: "list[Add]",
-    show: "Add | None",
-    advance: "Advance",
-) -> _Done:
-    """Compute the predictions and write each; what is done is whole in all files.
-
-    Raises:
-        KeyboardInterrupt: nothing was done yet.
-    """
-    # Here, because what cannot be written is refused before torch is waited for.
-    from predict.prediction_pass import predictions
-    from resnext.loader.batches import memory_explained
-    from resnext.terminal.signals import signals_held
-
-    done, waiting, shown = _Done(), 0, time.monotonic()
-    try:
-        with memory_explained(), closing(predictions(request, job, watcher)) as found:
-            for prediction in found:
-                with signals_held():
-                    for write in writes:
-                        write(prediction)
-                    done.pictures += 1
-                    done.failures += prediction.error is not None
-                try:
-                    if show is not None and done.lost is None:
-                        show(prediction)
-                except OSError as error:  # a reader that went away must not take files along
-                    if not writes:
-                        raise
-                    done.lost = error
-                waiting += 1
-                if (now := time.monotonic()) - shown > PAUSE:
-                    advance(waiting)
-                    waiting, shown = 0, now
-    except KeyboardInterrupt as error:
-        if not done.pictures:
-            raise
-        done.stopped = error
-    return done
-
-
-def _progress(request: "PredictionRequest", width: int | None) -> "AbstractContextManager[Advance]":
-    """Return a bar; on a terminal that shows the pictures only if they take more than a screen."""
-    from predict.screen import lines_of
-    from resnext.terminal.image_bar import image_bar
-
-    count = len(request.pictures)
-    if width is not None and count * lines_of(request.top) <= get_terminal_size().lines:
-        return nullcontext(lambda _more, _detail="": None)
-    return image_bar("predicting", count)
-
-
-def _screen(width: int, threshold: float, advance: "Advance") -> "Add":
-    """Return what prints a prediction on the terminal, above the bar."""
-    from predict.screen import picture_text
-    from resnext.terminal.image_bar import aside
-
-    blocks = (sys.stdout.encoding or "").lower().startswith("utf")
-
-    def show(prediction: Any) -> None:
-        text = picture_text(prediction, width=width, threshold=threshold, blocks=blocks)
-        with aside(advance):
-            click.echo(text, nl=False)
-
-    return show
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,10 +12,13 @@ from typing import Final
 from predict.arrays import npy_rows, tensor_rows
 from predict.errors import DestinationError
 from predict.page import PageWriter, require_page_folder
+from predict.prediction import Prediction
 from predict.request import PredictionRequest
 from predict.tables import parquet_features, parquet_rows, require_pyarrow
 from predict.text_rows import Add, csv_rows, json_lines, json_object
 from resnext.files import whole_file
+from resnext.terminal.image_bar import Advance
+from resnext.terminal.signals import signals_held
 
 # Suffix -> what writes rows of answers, and features.
 ROWS: Final = {".csv": csv_rows, ".jsonl": json_lines, ".parquet": parquet_rows}
@@ -22,6 +26,7 @@ FEATURES: Final = {".npy": npy_rows, ".safetensors": tensor_rows, ".parquet": pa
 
 # What the inputs of the classifier are called in a file of features.
 CLASSIFIER: Final = "fc"
+PAUSE: Final = 0.1  # seconds between two movements of the progress bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +186,71 @@ def stdout_rows(request: PredictionRequest, *, as_json: bool) -> Iterator[Add]:
     """Yield what writes a prediction to stdout: a row of CSV, or an item of one JSON object."""
     with json_object(Stdout()) if as_json else csv_rows(Stdout(), request.top) as add:
         yield add
+
+
+@dataclass(slots=True, kw_only=True)
+class Written:
+    """How far the work went.
+
+    Attributes:
+        pictures: that are written.
+        failures: those of them that could not be read.
+        stopped: Ctrl-C or a signal that ended it early; or None.
+        lost: why stdout takes no more, while the files went on; or None.
+    """
+
+    pictures: int = 0
+    failures: int = 0
+    stopped: KeyboardInterrupt | None = None
+    lost: OSError | None = None
+
+
+def write_all(
+    predictions: Generator[Prediction, None, None],
+    writes: Sequence[Add],
+    show: Add | None,
+    advance: Advance,
+) -> Written:
+    """Write each prediction as it comes; what is done is whole in all files.
+
+    Args:
+        predictions: closed at the end.
+        writes: writes a prediction to each file.
+        show: writes it to stdout; or None.
+        advance: shows the progress.
+
+    Raises:
+        KeyboardInterrupt: nothing was done yet.
+        OSError: a file cannot be written; or stdout cannot, where there are no files.
+        ResnextError: what the predictions raise.
+    """
+    from resnext.loader.batches import memory_explained  # needs torch, as the predictions do
+
+    done, waiting, shown = Written(), 0, time.monotonic()
+    try:
+        with memory_explained(), closing(predictions) as found:
+            for prediction in found:
+                with signals_held():
+                    for write in writes:
+                        write(prediction)
+                    done.pictures += 1
+                    done.failures += prediction.error is not None
+                try:
+                    if show is not None and done.lost is None:
+                        show(prediction)
+                except OSError as error:  # a reader that went away must not take files along
+                    if not writes:
+                        raise
+                    done.lost = error
+                waiting += 1
+                if (now := time.monotonic()) - shown > PAUSE:
+                    advance(waiting)
+                    waiting, shown = 0, now
+    except KeyboardInterrupt as error:
+        if not done.pictures:
+            raise
+        done.stopped = error
+    return done
 
 
 def _place(path: Path) -> Path:

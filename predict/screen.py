@@ -1,8 +1,15 @@
 """Predictions for a person at a terminal: a picture, and below it the classes with bars."""
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from shutil import get_terminal_size
 from typing import Final
 
+import click
+
 from predict.prediction import Answer, Prediction
+from predict.text_rows import Add
+from resnext.terminal.image_bar import Advance, aside, image_bar
 from resnext.terminal.text import printable
 
 BAR: Final = 20  # columns
@@ -31,11 +38,6 @@ def picture_text(
     return "\n".join(lines) + "\n"
 
 
-def lines_of(top: int) -> int:
-    """Return how many lines a picture takes."""
-    return top + 1
-
-
 def _line(answer: Answer, *, width: int, blocks: bool) -> str:
     from rich.cells import set_cell_size
 
@@ -58,3 +60,33 @@ def _cut(name: str, columns: int) -> str:
     if cell_len(name) <= columns:
         return name
     return f"{set_cell_size(name, max(columns - 3, 1)).rstrip()}..."
+
+
+def progress_of(pictures: int, top: int | None) -> AbstractContextManager[Advance]:
+    """Return a bar; none where the pictures are shown and take no more than a screen.
+
+    Args:
+        pictures: their number.
+        top: number of classes that are shown of each; None where the terminal shows none.
+    """
+    if top is not None and pictures * (top + 1) <= get_terminal_size().lines:
+        return nullcontext(lambda _more, _detail="": None)
+    return image_bar("predicting", pictures)
+
+
+def shown_on_terminal(width: int, threshold: float, advance: Advance) -> Add:
+    """Return what prints a prediction on the terminal, above the bar.
+
+    Args:
+        width: columns of the terminal.
+        threshold: below which classes were left out.
+        advance: the bar.
+    """
+    blocks = (sys.stdout.encoding or "").lower().startswith("utf")
+
+    def show(prediction: Prediction) -> None:
+        text = picture_text(prediction, width=width, threshold=threshold, blocks=blocks)
+        with aside(advance):
+            click.echo(text, nl=False)
+
+    return show

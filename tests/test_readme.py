@@ -216,7 +216,7 @@ def test_python_page_names_pictures(tmp_path, monkeypatch, capsys):
     run(snippet("docs/python.md", "predict.pictures"))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "examples/digits/val/3_three/0013.JPEG 3"
-    assert len(lines) == 34
+    assert len(lines) == 40
 
 
 def test_python_page_prints_what_it_shows(tmp_path, monkeypatch, capsys):

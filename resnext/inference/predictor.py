@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from resnext.inference.arithmetic import DTYPES, Precision, arithmetic, precision_note
 from resnext.inference.compilation import CompiledNetwork, SameSize
-from resnext.inference.features import with_features
 from resnext.inference.folding import folded
 from resnext.inference.fusion import fused, refusal, repeats, unfused
 from resnext.inference.pending import PendingValues
@@ -138,3 +138,56 @@ class Predictor:
                 answers.reshape(-1, crops, answers.shape[1]).sum(1) if crops > 1 else answers
             )
             return summed
+
+
+def with_features(network: ResNeXt, layer: str | None = None) -> ResNeXt:
+    """Return a network whose rows hold the logits, and behind them the features of the picture.
+
+    Both come from one pass, so that whatever takes the logits of a network on its way (batches,
+    devices, crops) takes the features along.
+
+    Args:
+        network: any of the family, folded and fused or not; it is changed.
+        layer: a stage, whose map is averaged; None for the inputs of the classifier.
+    """
+    averaged = None
+    if layer is not None:
+        averaged = Averaged(network.get_submodule(layer))
+        network.set_submodule(layer, averaged)
+    network.set_submodule("fc", WithInputs(network.fc, averaged))
+    return network
+
+
+class Averaged(nn.Module):
+    """A stage that keeps the average over its last map, until the next batch.
+
+    Attributes:
+        average: (N, channels).
+    """
+
+    average: Tensor
+
+    def __init__(self, stage: nn.Module) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the stage returns, (N, channels, H, W)."""
+        y: Tensor = self.stage(x)
+        # Now: the next block may overwrite the map.
+        self.average = F.adaptive_avg_pool2d(y, 1).flatten(1)
+        return y
+
+
+class WithInputs(nn.Module):
+    """A classifier that returns its logits and behind them its inputs, or a stage's average."""
+
+    def __init__(self, classifier: nn.Module, averaged: Averaged | None) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self._averaged = (averaged,)  # no submodule: it is one of the network already
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, classes + features)."""
+        (averaged,) = self._averaged
+        return torch.cat([self.classifier(x), x if averaged is None else averaged.average], dim=1)
