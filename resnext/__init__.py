@@ -26,6 +26,7 @@ __all__ = [
     "Shortcut",
     "Spec",
     "Stem",
+    "StemPool",
     "prepare",
     "prepare_ten",
 ]
@@ -41,6 +42,7 @@ _HOMES = {
     "Shortcut": "resnext.spec",
     "Spec": "resnext.spec",
     "Stem": "resnext.spec",
+    "StemPool": "resnext.spec",
     "prepare": "resnext.pixels.transforms",
     "prepare_ten": "resnext.pixels.transforms",
 }
