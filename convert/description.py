@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convert.loading import (
-    assumed_preprocessing,
     is_safetensors,
+    known_preprocessing,
     load_converted,
     naming,
     open_source,
@@ -130,7 +130,7 @@ def _describe_source(path: Path, at: str | None) -> Description:
         network = _facts(
             found.spec,
             name=row.name if row else None,
-            preprocessing=assumed_preprocessing(found.spec, row),
+            preprocessing=known_preprocessing(found, row),
             conversions=found.conversions,
             form=found.form,
             licence=row.licence if row else None,

@@ -11,9 +11,13 @@ from typing import Final
 
 import numpy as np
 
+from convert.caffe.model import is_caffemodel
+from convert.caffe.source import CaffeSource, refuse_prototxt
 from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.location import require_file, start_sha256
+from convert.mxnet.params import is_params
+from convert.mxnet.source import MxnetSource, refuse_symbol
 from convert.source.errors import NoNetworkError
 from convert.source.source import Network, Source
 from convert.torch7.source import T7Source
@@ -25,6 +29,9 @@ from resnext.published import Row, published_row
 from resnext.spec import Spec
 
 IMAGENET_CLASSES: Final = 1000
+
+# Bytes of a file by which its format is told.
+HEAD: Final = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,8 @@ class Original:
         """
         spec, path = self.network.spec, self.source.path
         row = published_row(spec, file=path.name, size=self.source.bytes)
-        preprocessing, origin = assumed_preprocessing(spec, row)
+        preprocessing, origin = known_preprocessing(self.network, row)
+        graph_file, graph_sha256 = self.source.companion or (None, None)
         checkpoint = Checkpoint(
             spec=spec,
             tensors=self.network.tensors,
@@ -57,16 +65,23 @@ class Original:
             origin=origin,
             provenance=Provenance(
                 # The header is UTF-8, whatever bytes the name consists of.
-                source_file=os.fsencode(path.name).decode("utf-8", "backslashreplace"),
+                source_file=as_utf8(path.name),
                 source_sha256=sha256 or self.sha256.result(),
                 source_bytes=self.source.bytes,
                 published_name=row.name if row else None,
                 licence=row.licence if row else None,
                 converted_by=f"resnext {version('resnext')}",
                 conversions=self.network.conversions,
+                graph_file=as_utf8(graph_file) if graph_file else None,
+                graph_sha256=graph_sha256,
             ),
         )
         return _with_imagenet(checkpoint)
+
+
+def as_utf8(name: str) -> str:
+    """Return a file's name, whatever bytes it consists of, as a text that UTF-8 can hold."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def load_checkpoint(path: Path, *, at: str | None = None) -> Checkpoint:
@@ -157,7 +172,18 @@ def open_source(path: Path, *, at: str | None = None) -> Source:
         ConvertError: it is damaged or of no known format.
         OSError: it cannot be opened.
     """
-    return T7Source(path, at=at)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if not is_params(head) and not is_caffemodel(head):
+        refuse_symbol(path, head)
+        refuse_prototxt(path, head)
+        return T7Source(path, at=at)
+    if at is not None:
+        raise SourceError(
+            f"a file with a network at {cut(at)} expected, found one of a single network; leave "
+            "--at out"
+        )
+    return MxnetSource(path) if is_params(head) else CaffeSource(path)
 
 
 @contextmanager
@@ -169,6 +195,24 @@ def naming(path: Path) -> Iterator[None]:
         if not isinstance(error, OutputError):  # its message names another file
             error.path = path
         raise
+
+
+def known_preprocessing(
+    network: Network, row: Row | None
+) -> tuple[Preprocessing, Origin] | tuple[None, None]:
+    """Return the preprocessing of a network that was read, and where it comes from.
+
+    Mean and std that the file states belong to its weights, whatever a published row says.
+    """
+    stated = network.preprocessing
+    if stated and row and row.preprocessing:
+        own = {name: getattr(stated, name) for name in ("mean", "std", "white")}
+        return replace(row.preprocessing, **own), Origin.PUBLISHED
+    if stated:
+        return stated, Origin.GRAPH
+    if network.assumable or (row and row.preprocessing):
+        return assumed_preprocessing(network.spec, row)
+    return None, None
 
 
 def assumed_preprocessing(

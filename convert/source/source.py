@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.source.outline import Part
+from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
 
 if TYPE_CHECKING:
@@ -29,12 +30,18 @@ class Network:
         conversions: how tensors were changed; empty if every bit was kept.
         form: a word for how the file writes the architecture, if there are several ways: "B" or
             "C" of a .t7 with groups; "" otherwise.
+        preprocessing: of the input, as far as the file states it; None if it states none. Scale and
+            crop may be assumed.
+        assumable: whether a preprocessing that the file does not state may be assumed from the
+            topology.
     """
 
     spec: Spec
     tensors: Mapping[str, Array]
     conversions: tuple[str, ...] = ()
     form: str = ""
+    preprocessing: Preprocessing | None = None
+    assumable: bool = True
 
 
 class Source(ABC):
@@ -77,6 +84,11 @@ class Source(ABC):
     @property
     def note(self) -> str | None:
         """Return what else a person should know of the file, or None."""
+        return None
+
+    @property
+    def companion(self) -> tuple[str, str] | None:
+        """Return name and sha256 of a second file that the network was read from, or None."""
         return None
 
     @abstractmethod
