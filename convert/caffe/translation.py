@@ -35,7 +35,7 @@ def translate(layers: Sequence[Layer], model: CaffeModel) -> Graph:
         WeightError: blobs that no layer takes, or more or fewer than a layer has.
     """
     check_fields(layers)
-    translation = _Translation(_blobs(layers, model))
+    translation = _LayerTranslation(_blobs(layers, model))
     for layer in layers:
         translation.take(layer)
     return translation.graph()
@@ -67,7 +67,7 @@ def _blobs(layers: Sequence[Layer], model: CaffeModel) -> dict[str, LayerBlobs]:
 
 
 @dataclass(slots=True)
-class _Translation:
+class _LayerTranslation:
     """The operators so far.
 
     Attributes:

@@ -43,7 +43,7 @@ def translate(symbol: Symbol, arrays: Mapping[str, Array]) -> Graph:
             f"{first_of(foreign)}: no operator of the ResNeXt and ResNet family, and leaving it "
             "out would change the answers; not converted"
         )
-    translation = _Translation(symbol, arrays)
+    translation = _NodeTranslation(symbol, arrays)
     for node in symbol.nodes:
         if node.op != VARIABLE:
             translation.take(node)
@@ -63,7 +63,7 @@ def translate(symbol: Symbol, arrays: Mapping[str, Array]) -> Graph:
 
 
 @dataclass(slots=True)
-class _Translation:
+class _NodeTranslation:
     """The operators so far.
 
     Attributes:
