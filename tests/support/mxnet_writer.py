@@ -103,9 +103,9 @@ def symbol(net: Net, key: str = "attrs") -> dict[str, Any]:
             at[op.name] = variable(op.name)[0]
             continue
         inputs = [[at[name], 0, 0][: 2 if key == "param" else 3] for name in op.inputs]
-        for field in op.arrays:
-            if key != "param" or field not in ("mean", "variance"):
-                inputs.append(variable(f"{op.name}_{SUFFIXES[field]}"))
+        hidden = ("mean", "variance") if key == "param" else ()
+        fields = [field for field in op.arrays if field not in hidden]
+        inputs += [variable(f"{op.name}_{SUFFIXES[field]}") for field in fields]
         if op.kind == "softmax":
             inputs.append(variable("softmax_label"))
         node = {"op": OPS[op.kind], "name": op.name, "inputs": inputs}
