@@ -98,6 +98,8 @@ def main(
 ) -> int:
     """Convert original ResNeXt and ResNet checkpoints (.t7, Lua Torch7) to PyTorch.
 
+    MXNet's (X-0000.params beside X-symbol.json) and Caffe's (X.caffemodel beside X.prototxt) too.
+
     SOURCE is a file, or the name of a published network, which is downloaded: resnext_50_32x4d,
     resnet_101 ... Each becomes a .safetensors file that torchvision and timm load by name, with
     the architecture, the preprocessing and the provenance in its header.

@@ -147,12 +147,13 @@ def input_norm(operator: Operator) -> InputNorm:
     eps = operator.settings["eps"]
     assert isinstance(eps, float)
     gamma = np.ones(3) if operator.settings["fixed_gamma"] else arrays["weight"]
-    root = np.sqrt(arrays["running_var"] + eps)
-    if not gamma.all() or not root.all():
+    total = arrays["running_var"] + eps
+    if not gamma.all() or np.less_equal(total, 0).any():
         raise WeightError(
-            f"{operator.place}: a channel of the input that counts expected, found one that is "
-            f"multiplied by {'0' if not gamma.all() else '1/0'}"
+            f"{operator.place}: channels of the input that count, and variances above zero, "
+            f"expected, found gamma {gamma.tolist()} and variance + eps {total.tolist()}"
         )
+    root = np.sqrt(total)
     std = root / gamma
     # The batch norm is x -> gamma * ((x - mean) / root) + beta.
     return InputNorm(arrays["running_mean"] - arrays["bias"] * std, std)
