@@ -17,6 +17,7 @@ from convert.source.cursor import map_file
 from convert.source.errors import ExcessError, MissingPartError
 from convert.source.outline import Part
 from convert.source.source import Network, Source
+from resnext.errors import ConvertError
 from resnext.fields import cut
 from resnext.files import read_once
 from resnext.spec import StemPool
@@ -116,7 +117,10 @@ class CaffeSource(Source):
     @property
     def note(self) -> str | None:
         """Say what another library would make of the network, where that is another one."""
-        is_other = self._network.spec.stem_pool is StemPool.CEIL
+        try:
+            is_other = self._network.spec.stem_pool is StemPool.CEIL
+        except ConvertError:  # a description goes on, and says why
+            return None
         return POOL_NOTE if is_other else None
 
     @property
@@ -158,10 +162,10 @@ class CaffeSource(Source):
         """Return the layers as values that JSON takes."""
         return [
             {
-                "name": layer.name,
-                "class": layer.type,
-                "bottoms": list(layer.bottoms),
-                "tops": list(layer.tops),
+                "name": cut(layer.name),
+                "class": cut(layer.type),
+                "bottoms": [cut(name) for name in layer.bottoms],
+                "tops": [cut(name) for name in layer.tops],
                 "settings": _settings(layer),
             }
             for layer in self.layers

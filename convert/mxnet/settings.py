@@ -164,14 +164,9 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
     ),
     "identity": {"p": _TRAINING, "mode": _TRAINING, "cudnn_off": _SPEED},
 }
-# The same of every node; names in underscores are a user's own notes to the training.
-OF_ANY: Final = {
-    "mirror_stage": _SPEED,
-    "force_mirroring": _SPEED,
-    "ctx_group": _SPEED,
-    "lr_mult": _TRAINING,
-    "wd_mult": _TRAINING,
-}
+# The same of every node: `weight_lr_mult` and such, and what a user notes in underscores.
+OF_ANY: Final = {"mirror_stage": _SPEED, "force_mirroring": _SPEED, "ctx_group": _SPEED}
+OF_TRAINING: Final = re.compile(r"(\w+_)?(lr|wd)_mult|__\w+__")
 
 
 def read_settings(node: Node, operator: str) -> dict[str, object]:
@@ -187,8 +182,8 @@ def read_settings(node: Node, operator: str) -> dict[str, object]:
     """
     rows, without = SETTINGS[operator], NO_EFFECT.get(operator, {})
     for name in node.attributes:
-        hidden = name.startswith("__") and name.endswith("__")
-        if name not in rows and name not in without and name not in OF_ANY and not hidden:
+        known = name in rows or name in without or name in OF_ANY
+        if not known and not OF_TRAINING.fullmatch(name):
             raise StructureError(
                 f"{node.place}: settings of {operator} expected, found the unknown {shown(name)}; "
                 "it might change the answers: not converted"

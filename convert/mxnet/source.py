@@ -145,10 +145,10 @@ class MxnetSource(Source):
         """Return the operators as values that JSON takes."""
         return [
             {
-                "name": node.name,
-                "class": node.op,
-                "inputs": [self.symbol.nodes[at].name for at in node.inputs],
-                "settings": dict(node.attributes),
+                "name": cut(node.name),
+                "class": cut(node.op),
+                "inputs": [cut(self.symbol.nodes[at].name) for at in node.inputs],
+                "settings": {cut(name): cut(text) for name, text in node.attributes.items()},
             }
             for node in self._operators()
         ]

@@ -78,8 +78,8 @@ def read_symbol(text: bytes, file: str) -> Symbol:
         raise ExcessError(f"at most {MOST_NODES} nodes expected, found {len(entries)}", where=file)
     nodes = tuple(_node(position, entry, file) for position, entry in enumerate(entries))
     names: set[str] = set()
-    for node in nodes:
-        if node.op == VARIABLE and node.name in names:
+    for node in (node for node in nodes if node.op == VARIABLE):
+        if node.name in names:
             raise UnexpectedError(
                 "a name of its own expected for each variable", where=f"{file}: {node.place}"
             )

@@ -116,6 +116,17 @@ def test_info_describes_blobs_and_layers(tmp_path: Path) -> None:
     )
 
 
+def test_info_of_another_network_says_why_it_is_refused(tmp_path: Path) -> None:
+    path = save(resnext(), tmp_path)
+    text = tmp_path / "net.prototxt"
+    text.write_text(text.read_text().replace("ReLU", "Sigmoid"))
+    result = run("--info", path)
+    assert (result.returncode, result.stderr) == (0, "")
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("not convertible: net.prototxt, line ")
+    assert "(Sigmoid) (and 15 more): no layer of the ResNeXt and ResNet family" in last
+
+
 @pytest.mark.parametrize("words", [(), ("--info",)], ids=["convert", "info"])
 def test_blobs_without_their_text_ask_for_it(words: tuple[str, ...], tmp_path: Path) -> None:
     shutil.copy(PEERS / "caffe_small.caffemodel", tmp_path / "x.caffemodel")

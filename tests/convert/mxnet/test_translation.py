@@ -102,6 +102,7 @@ def test_setting_that_changes_the_arithmetic_is_refused(
         ("bn0", "use_global_stats", "True"),
         ("bn0", "momentum", "0.5"),
         ("bn0", "__lr_mult__", "0"),
+        ("conv0", "weight_lr_mult", "0.1"),
         ("relu0", "mirror_stage", "True"),
         ("pool1", "kernel", "(9, 9)"),
         ("softmax", "grad_scale", "3"),
