@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ import pytest
 import torch
 
 import convert
+from convert.errors import ProofError
 from convert.loading import open_source
 from convert.mxnet.source import MxnetSource
 from convert.proof import prove
 from convert.source.errors import MissingPartError
 from resnext.checkpoint import Checkpoint
+from resnext.preprocessing import IMAGENET
+from resnext.published import Row
 from tests.support.golden import DATA
 from tests.support.graph_nets import resnext
 from tests.support.mxnet_writer import FORMS, save
@@ -82,6 +86,33 @@ def test_input_batch_norm_is_mean_and_std(tmp_path: Path) -> None:
 def test_network_without_batch_norm_of_its_input_has_no_preprocessing(tmp_path: Path) -> None:
     checkpoint = convert.load(save(resnext(input_norm=False), tmp_path))
     assert (checkpoint.preprocessing, checkpoint.origin) == (None, None)
+
+
+def test_published_network_keeps_the_mean_of_its_own_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mean and std belong to the weights; scale and crop to the protocol of the row."""
+    path = save(resnext(), tmp_path)
+    own = convert.load(path).preprocessing
+    assert own is not None
+    protocol = replace(IMAGENET, scale=352, crop=320)
+    row = Row(name="mxnet_net", preprocessing=protocol, licence="Apache-2.0")
+    monkeypatch.setattr("convert.loading.published_row", lambda *_, **__: row)
+    checkpoint = convert.load(path)
+    assert checkpoint.preprocessing == replace(own, scale=352, crop=320)
+    assert checkpoint.origin == "the published network's row"
+    assert checkpoint.name == "mxnet_net"
+
+
+def test_proof_fails_where_the_mean_is_another(tmp_path: Path) -> None:
+    path = save(resnext(), tmp_path)
+    source = MxnetSource(path)
+    network = source.network()
+    assert network.preprocessing is not None
+    mean = (120.0, *network.preprocessing.mean[1:])
+    source._network = replace(network, preprocessing=replace(network.preprocessing, mean=mean))
+    with pytest.raises(ProofError):
+        prove(source.run, convert.load(path))
 
 
 def test_checkpoint_states_the_graph_that_it_was_read_from(tmp_path: Path) -> None:
