@@ -69,17 +69,16 @@ class Layer:
         """Return the values of a field, in their order."""
         values = []
         for each in message.fields.get(name, []):
-            text = "a message" if isinstance(each, Message) else shown(each.text)
-            fault = UnexpectedError(
-                f"{name}: {form.words} expected, found {text}", where=self.place
-            )
             if isinstance(each, Message):
-                raise fault
+                raise self._unreadable(name, form, "a message")
             try:
                 values.append(form.read(each))
             except (ValueError, KeyError) as error:
-                raise fault from error
+                raise self._unreadable(name, form, shown(each.text)) from error
         return values
+
+    def _unreadable(self, name: str, form: Form[T], found: str) -> UnexpectedError:
+        return UnexpectedError(f"{name}: {form.words} expected, found {found}", where=self.place)
 
     def value(self, message: Message, name: str, form: Form[T], usual: T) -> T:
         """Return a field of one value, or the usual one; of several the last, as protobuf does."""

@@ -73,6 +73,7 @@ class _LayerTranslation:
     Attributes:
         blobs: by the name of the layer.
         values: name of a value -> position of the operator whose output it is now.
+        names: position of an operator -> the names that its output got.
         used: positions of operators that another one takes.
         scaled: positions of the batch norms whose Scale was found.
         changes: words -> how many times arrays were changed so.
@@ -81,6 +82,7 @@ class _LayerTranslation:
     blobs: Mapping[str, LayerBlobs]
     operators: list[Operator] = field(default_factory=list)
     values: dict[str, int] = field(default_factory=dict)
+    names: dict[int, list[str]] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
     scaled: set[int] = field(default_factory=set)
     changes: dict[str, int] = field(default_factory=dict)
@@ -103,7 +105,7 @@ class _LayerTranslation:
             self._scale(layer, inputs[0], arrays)
             return
         if layer.type == "Dropout":
-            self.values[layer.tops[0]] = inputs[0]
+            self._bind(layer.tops[0], inputs[0])
             return
         if layer.type in DATA:
             self._input(layer)
@@ -111,7 +113,7 @@ class _LayerTranslation:
         if operator.kind is Kind.NORM:
             arrays = self._divided(layer, arrays)
         self.used.update(inputs)
-        self.values[layer.tops[0]] = len(self.operators)
+        self._bind(layer.tops[0], len(self.operators))
         self.operators.append(replace(operator, inputs=inputs, arrays=arrays))
 
     def graph(self) -> Graph:
@@ -134,6 +136,10 @@ class _LayerTranslation:
                 for words, count in self.changes.items()
             ),
         )
+
+    def _bind(self, name: str, at: int) -> None:
+        self.values[name] = at
+        self.names.setdefault(at, []).append(name)
 
     def _count(self, words: str) -> None:
         self.changes[words] = self.changes.get(words, 0) + 1
@@ -181,8 +187,10 @@ class _LayerTranslation:
         self.operators[at] = replace(norm, arrays={**norm.arrays, "gamma": gamma, "beta": beta})
         self.scaled.add(at)
         # Its output without the scale has no other use.
-        self.values = {name: value for name, value in self.values.items() if value != at}
-        self.values[layer.tops[0]] = at
+        for name in self.names.pop(at):
+            if self.values.get(name) == at:
+                del self.values[name]
+        self._bind(layer.tops[0], at)
 
     def _divided(self, layer: Layer, arrays: dict[str, Array]) -> dict[str, Array]:
         """Return mean and variance, divided by the factor; a factor of 0 makes them 0."""
