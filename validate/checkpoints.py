@@ -11,7 +11,8 @@ from resnext.checkpoint import SUFFIX
 from resnext.errors import CheckpointError
 from resnext.header import is_training_state
 
-ORIGINAL_SUFFIX: Final = ".t7"
+# Of the originals: Torch7's, MXNet's and Caffe's.
+ORIGINAL_SUFFIXES: Final = (".t7", ".params", ".caffemodel")
 # Suffixes of image files: the shell puts them among the checkpoints if --data is not quoted.
 OF_IMAGES: Final = (".tar", ".parquet")
 
@@ -45,18 +46,19 @@ def _inside(folder: str) -> list[str]:
     files = [path for path in Path(folder).iterdir() if not path.name.startswith(".")]
     converted = {path.stem: path for path in files if path.suffix == SUFFIX}
     headers = {stem: _header(path) for stem, path in converted.items()}
-    originals = {path.stem: path for path in files if path.suffix == ORIGINAL_SUFFIX}
+    originals = [path for path in files if path.suffix in ORIGINAL_SUFFIXES]
     found = [
         path for stem, path in converted.items() if not is_training_state(path.name, headers[stem])
     ]
     found += [
         path
-        for stem, path in originals.items()
-        if stem not in converted or not _is_conversion(converted[stem], headers[stem], path)
+        for path in originals
+        if path.stem not in converted
+        or not _is_conversion(converted[path.stem], headers[path.stem], path)
     ]
     if not found:
         raise CheckpointError(
-            f"{folder}: no {SUFFIX} or {ORIGINAL_SUFFIX} file in this folder; "
+            f"{folder}: no {SUFFIX} or .t7 file in this folder, nor a .params or .caffemodel; "
             "name the checkpoints to validate, or their folder"
         )
     return [str(Path(folder) / path.name) for path in sorted(found)]
