@@ -105,12 +105,13 @@ def main(
     modules: bool,
     as_json: bool,
 ) -> int:
-    """Convert ResNeXt and ResNet checkpoints, of Lua Torch7 (.t7) or PyTorch, and prove it.
+    """Convert ResNeXt and ResNet checkpoints to PyTorch, and prove it.
 
-    SOURCE is a file, a folder of the Hugging Face hub, or the name of a published network, which
-    is downloaded: resnext_50_32x4d, resnet_101 ... Each becomes a .safetensors file that
-    torchvision and timm load by name, with the architecture, the preprocessing and the provenance
-    in its header.
+    SOURCE is a file of Lua Torch7 (.t7), PyTorch (.pth, .pt, .bin, .safetensors ...), MXNet
+    (X-0000.params beside X-symbol.json) or Caffe (X.caffemodel beside X.prototxt), a folder of the
+    Hugging Face hub, or the name of a published network, which is downloaded: resnext_50_32x4d,
+    resnet_101 ... Each becomes a .safetensors file that torchvision and timm load by name, with
+    the architecture, the preprocessing and the provenance in its header.
 
     The exit code is 0 if every source was converted, and 2 if one was not; the others are
     converted all the same.

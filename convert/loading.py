@@ -11,9 +11,13 @@ from typing import Final
 
 import numpy as np
 
+from convert.caffe.model import is_caffemodel
+from convert.caffe.source import CaffeSource, refuse_prototxt
 from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.location import check_digits, require_file, start_sha256, weights_of
+from convert.mxnet.params import is_params
+from convert.mxnet.source import MxnetSource, refuse_symbol
 from convert.pytorch.archive import kind_of
 from convert.pytorch.hub import WEIGHTS
 from convert.pytorch.source import PyTorchSource
@@ -28,6 +32,9 @@ from resnext.preprocessing import PREPROCESSINGS, Preprocessing
 from resnext.published import Row, published_row
 
 IMAGENET_CLASSES: Final = 1000
+
+# Bytes of a file by which its format is told.
+HEAD: Final = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class Original:
         spec, path = self.network.spec, self.source.path
         row = published_row(spec, file=path.name, size=self.source.bytes, sha256=self.sha256.result)
         preprocessing, origin = chosen_preprocessing(self.network, row)
+        graph_file, graph_sha256 = self.source.companion or (None, None)
         checkpoint = Checkpoint(
             spec=spec,
             tensors=self.network.tensors,
@@ -66,6 +74,8 @@ class Original:
                 licence=row.licence if row else None,
                 converted_by=f"resnext {version('resnext')}",
                 conversions=self.network.conversions,
+                graph_file=as_utf8(graph_file) if graph_file else None,
+                graph_sha256=graph_sha256,
             ),
             classes=self.network.classes,
         )
@@ -73,12 +83,14 @@ class Original:
 
 
 def _source_name(path: Path) -> str:
-    """Return the name of an original file, with its folder if all files of its kind are called so.
-
-    The header is UTF-8, whatever bytes the name consists of.
-    """
+    """Return an original file's name, with its folder if all files of its kind are called so."""
     folder = f"{path.absolute().parent.name}/" if path.name in WEIGHTS else ""
-    return os.fsencode(folder + path.name).decode("utf-8", "backslashreplace")
+    return as_utf8(folder + path.name)
+
+
+def as_utf8(name: str) -> str:
+    """Return a file's name, whatever bytes it consists of, as a text that UTF-8 can hold."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def load_checkpoint(path: Path, *, at: str | None = None) -> Checkpoint:
@@ -175,7 +187,18 @@ def open_source(path: Path, *, at: str | None = None) -> Source:
     kind = kind_of(path)
     if kind is not None or is_safetensors(path):
         return PyTorchSource(path, kind, at=at)
-    return T7Source(path, at=at)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if not is_params(head) and not is_caffemodel(head):
+        refuse_symbol(path, head)
+        refuse_prototxt(path, head)
+        return T7Source(path, at=at)
+    if at is not None:
+        raise SourceError(
+            f"a file with a network at {cut(at)} expected, found one of a single network; leave "
+            "--at out"
+        )
+    return MxnetSource(path) if is_params(head) else CaffeSource(path)
 
 
 @contextmanager
@@ -194,16 +217,22 @@ def chosen_preprocessing(
 ) -> tuple[Preprocessing, Origin] | tuple[None, None]:
     """Return the preprocessing of a network for which none is given.
 
-    It is the published row's; else what the file states; else ImageNet's for four stages, CIFAR's
-    for three stages with 10 or 100 classes; else none.
+    It is the published row's; else what the file states; else, where it may be assumed, ImageNet's
+    for four stages, CIFAR's for three stages with 10 or 100 classes; else none. Mean and std that a
+    graph computes with belong to its weights, whatever the row says.
     """
-    if row and row.preprocessing:
-        return row.preprocessing, Origin.PUBLISHED
+    stated, origin = network.preprocessing or (None, None)
+    published = row.preprocessing if row else None
+    if published and stated and origin is Origin.GRAPH:
+        own = {name: getattr(stated, name) for name in ("mean", "std", "white")}
+        return replace(published, **own), Origin.PUBLISHED
+    if published:
+        return published, Origin.PUBLISHED
     if network.preprocessing:
         return network.preprocessing
     spec = network.spec
     name = "imagenet" if len(spec.blocks) == 4 else f"cifar{spec.classes}"
-    if name in PREPROCESSINGS:
+    if network.assumable and name in PREPROCESSINGS:
         return PREPROCESSINGS[name], Origin.ASSUMED
     return None, None
 

@@ -32,6 +32,7 @@ class Origin(StrEnum):
     GIVEN = "given at the conversion"
     TRAINED = "as it was trained"
     FILE = "the file's own"
+    GRAPH = "mean and std as in the file's graph, scale and crop as usual"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,9 @@ class Provenance:
             did not show it.
         licence: of the weights, where it is known.
         conversions: how values were changed; empty if every bit was kept.
+        graph_file: name of the second file that the network was read from, where its format has
+            two: MXNet's graph, Caffe's text.
+        graph_sha256: of that file.
         proof: largest difference of the logits from the original's own modules in float64, over
             the largest logit; None without a proof.
     """
@@ -60,6 +64,8 @@ class Provenance:
     published_name: str | None = None
     licence: str | None = None
     conversions: tuple[str, ...] = ()
+    graph_file: str | None = None
+    graph_sha256: str | None = None
     proof: float | None = None
     stated: bool = False
 
@@ -133,6 +139,8 @@ def _provenance(metadata: Mapping[str, str], spec: Spec) -> Provenance:
         licence=_optional(metadata, "licence"),
         converted_by=_entry(metadata, "converted_by", _TEXT),
         conversions=_entry(metadata, "conversions", _TEXTS),
+        graph_file=_optional(metadata, "graph_file"),
+        graph_sha256=_optional(metadata, "graph_sha256"),
         proof=_entry(metadata, "proof", _DIFFERENCE) if "proof" in metadata else None,
         stated="stated" in metadata and _entry(metadata, "stated", _TRUE),
     )

@@ -8,8 +8,9 @@ pre-activation block).
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, prod
+from typing import Final
 
-from resnext.spec import Block, Norm, Shortcut, Spec, Stem
+from resnext.spec import Block, Norm, Shortcut, Spec, Stem, StemPool
 
 Shape = tuple[int, ...]
 
@@ -73,6 +74,9 @@ class Linear:
 
 Layer = Convolution | BatchNorm | Linear
 
+# Side of the input over the side behind the stem's max-pool.
+POOLED: Final = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residual:
@@ -113,10 +117,14 @@ class Residual:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The layers of a whole network; `stem_norm` and `last_norm` are None if the spec has none."""
+    """The layers of a whole network; None is a layer of the stem or the end that it does not have.
+
+    The pool has no tensors.
+    """
 
     stem: Convolution
     stem_norm: BatchNorm | None
+    stem_pool: StemPool | None
     stages: tuple[tuple[Residual, ...], ...]
     last_norm: BatchNorm | None
     classifier: Linear
@@ -155,6 +163,9 @@ class Layout:
         for layer in self.layers():
             if isinstance(layer, Convolution):
                 side = ceil(size / layer.reduction)
+                if self.stem_pool is StemPool.CEIL and layer.reduction >= POOLED:
+                    # Without padding a pool of an odd side leaves one pixel less.
+                    side = ceil((ceil(size / 2) // 2) / (layer.reduction // POOLED))
                 total += prod(layer.tensors()[f"{layer.name}.weight"]) * side * side
         return total
 
@@ -164,7 +175,7 @@ def layout(spec: Spec) -> Layout:
     imagenet, pre = spec.stem is Stem.IMAGENET, spec.norm.is_pre
     kernel, stride = (7, 2) if imagenet else (3, 1)
     stages: list[tuple[Residual, ...]] = []
-    inputs, reduction = spec.stem_width, 4 if imagenet else 1
+    inputs, reduction = spec.stem_width, POOLED if imagenet else 1
     for index, count in enumerate(spec.blocks):
         stage: list[Residual] = []
         for position in range(count):
@@ -183,6 +194,7 @@ def layout(spec: Spec) -> Layout:
         ),
         # fb.resnet.torch's pre-activation networks for CIFAR begin with it in their first block.
         stem_norm=BatchNorm(name="bn1", width=spec.stem_width) if imagenet or not pre else None,
+        stem_pool=spec.stem_pool if imagenet else None,
         stages=tuple(stages),
         last_norm=BatchNorm(name="bn_last", width=spec.features) if pre else None,
         classifier=Linear(name="fc", inputs=spec.features, outputs=spec.classes),
@@ -192,10 +204,10 @@ def layout(spec: Spec) -> Layout:
 def _residual(spec: Spec, stage: int, position: int, *, inputs: int, reduction: int) -> Residual:
     name = f"{spec.stage_names[stage]}.{position}"
     stride = 2 if stage and not position else 1
-    outputs = (spec.planes << stage) * spec.expansion
+    outputs = spec.width(stage) * spec.expansion
     widens = inputs != outputs or stride != 1
     projection = projection_norm = norm_add = None
-    if spec.shortcut is Shortcut.C or (spec.shortcut is Shortcut.B and widens):
+    if _projects(spec.shortcut, widens=widens, first=not position):
         projection = Convolution(
             name=f"{name}.downsample.0",
             inputs=inputs,
@@ -227,11 +239,24 @@ def _residual(spec: Spec, stage: int, position: int, *, inputs: int, reduction: 
     )
 
 
+def _projects(shortcut: Shortcut, *, widens: bool, first: bool) -> bool:
+    """Tell whether a block has a projection, by its place in the stage and its widths."""
+    match shortcut:
+        case Shortcut.A:
+            return False
+        case Shortcut.B:
+            return widens
+        case Shortcut.C:
+            return True
+        case Shortcut.FIRST:
+            return first or widens
+
+
 def _convolutions(
     spec: Spec, stage: int, *, name: str, inputs: int, stride: int, reduction: int
 ) -> tuple[Convolution, ...]:
     """List a block's convolutions; the stride is in the first 3x3."""
-    planes = spec.planes << stage
+    planes = spec.width(stage)
     rows: tuple[tuple[int, int, int, int, int], ...]
     if spec.block is Block.BASIC:
         rows = ((inputs, planes, 3, stride, 1), (planes, planes, 3, 1, 1))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnext.layout import BatchNorm, Convolution, Residual, layout
-from resnext.spec import Norm, Spec, Stem
+from resnext.spec import Norm, Spec, StemPool
 
 
 class ResNeXt(nn.Module):
@@ -28,6 +28,7 @@ class ResNeXt(nn.Module):
         self.spec = spec
         self.conv1 = _convolution(rows.stem)
         self.bn1 = _norm(rows.stem_norm)
+        self.stem_pool = rows.stem_pool
         self.stage_names = spec.stage_names
         for name, stage in zip(self.stage_names, rows.stages, strict=True):
             self.add_module(name, nn.Sequential(*(block(row) for row in stage)))
@@ -69,8 +70,9 @@ class ResNeXt(nn.Module):
         x = self.conv1(x)
         if self.bn1 is not None:
             x = F.relu(self.bn1(x), inplace=True)
-        if self.spec.stem is Stem.IMAGENET:
-            x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+        if self.stem_pool is not None:
+            padded = self.stem_pool is StemPool.PADDED
+            x = F.max_pool2d(x, 3, stride=2, padding=int(padded), ceil_mode=not padded)
         for name in names:
             x = self.get_submodule(name)(x)
         if self.bn_last is not None and until is None:

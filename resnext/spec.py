@@ -16,6 +16,17 @@ class Stem(StrEnum):
     CIFAR = "cifar"
 
 
+class StemPool(StrEnum):
+    """The max-pool of the ImageNet stem, 3x3 with stride 2.
+
+    PADDED: one pixel of padding, sizes rounded down, as in Torch7, torchvision and MXNet. CEIL: no
+    padding, sizes rounded up, as in Caffe; at a side of 112 both give 56, of other windows.
+    """
+
+    PADDED = "padded"
+    CEIL = "ceil"
+
+
 class Block(StrEnum):
     """Two 3x3 convolutions, or 1x1 - 3x3 - 1x1 with an expansion of four."""
 
@@ -45,11 +56,15 @@ class Norm(StrEnum):
 
 
 class Shortcut(StrEnum):
-    """A: a strided identity padded with zeros; B: a projection where widths differ; C: always."""
+    """A: a strided identity padded with zeros; B: a projection where widths differ; C: always.
+
+    FIRST: in the first block of each stage, whatever the widths are, as in MXNet's model files.
+    """
 
     A = "A"
     B = "B"
     C = "C"
+    FIRST = "first"
 
 
 # Ten times the deepest network ever published: a damaged header must not exhaust the memory.
@@ -65,10 +80,13 @@ class Spec:
     Attributes:
         blocks: residual blocks per stage, three or four stages.
         stem, block, norm, shortcut: one of `Stem`, `Block`, `Norm`, `Shortcut`.
+        stem_pool: one of `StemPool`; the stem of CIFAR has no pool, and `PADDED` here.
         cardinality: groups of the 3x3 convolution (1 for a ResNet).
         base_width: channels of one group in the first stage, the 4 of "32x4d".
         planes: the width of the first stage; each later stage doubles it, as it doubles the
             channels of a group. 64 in every published ImageNet network.
+        stage_planes: the width of each stage, where it does not double from stage to stage; the
+            first is `planes`. Empty where it doubles. The channels of a group grow alike.
         stem_width: channels after the stem.
         classes: outputs of the classifier.
 
@@ -87,6 +105,8 @@ class Spec:
     planes: int = 64
     stem_width: int = 64
     classes: int = 1000
+    stem_pool: StemPool = StemPool.PADDED
+    stage_planes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -107,6 +127,26 @@ class Spec:
             raise SpecError("shortcut A exists for basic blocks only: it can double the width")
         if self.shortcut is Shortcut.A and self.stem_width not in (self.planes, self.planes // 2):
             raise SpecError(f"shortcut A cannot lead from {self.stem_width} to {self.planes}")
+        if self.stem is Stem.CIFAR and self.stem_pool is not StemPool.PADDED:
+            raise SpecError(f"the stem of CIFAR has no max-pool, found stem_pool {self.stem_pool}")
+        self._check_stage_planes()
+
+    def _check_stage_planes(self) -> None:
+        """Check the widths of the stages; those that double are as if none were given."""
+        given = self.stage_planes
+        if not given:
+            return
+        if len(given) != len(self.blocks) or given[0] != self.planes or min(given) < 1:
+            raise SpecError(
+                f"stage_planes: {len(self.blocks)} whole numbers >= 1, the first of them "
+                f"{self.planes} (planes), expected, found {cut(str(given))}"
+            )
+        if given == tuple(self.planes << stage for stage in range(len(given))):
+            object.__setattr__(self, "stage_planes", ())
+        elif self.shortcut is Shortcut.A:
+            raise SpecError("shortcut A expects planes that double, found stage_planes")
+        elif any(self.base_width * width < self.planes for width in given):
+            raise SpecError(f"stage_planes: a group without channels in {cut(str(given))}")
 
     @property
     def depth(self) -> int:
@@ -128,7 +168,7 @@ class Spec:
     @property
     def features(self) -> int:
         """Return the number of inputs of the classifier."""
-        return (self.planes << (len(self.blocks) - 1)) * self.expansion
+        return self.width(len(self.blocks) - 1) * self.expansion
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -146,16 +186,25 @@ class Spec:
         """Return the window of the last average pooling, in cells."""
         return 7 if self.stem is Stem.IMAGENET else 8
 
+    def width(self, stage: int) -> int:
+        """Return the planes of the 0-based stage."""
+        return self.stage_planes[stage] if self.stage_planes else self.planes << stage
+
     def group_width(self, stage: int) -> int:
         """Return the channels of one group in the 0-based stage.
 
         The original's D = floor(planes * baseWidth / 64), where its planes are 64 * 2**stage.
         """
-        return self.base_width << stage
+        return self.base_width * self.width(stage) // self.planes
 
     def to_fields(self) -> dict[str, object]:
-        """Return the spec as plain values, ready for JSON."""
-        return {key: list(v) if key == "blocks" else v for key, v in asdict(self).items()}
+        """Return the spec as plain values, ready for JSON.
+
+        Fields that came later than the first checkpoints are left out where they are the default.
+        """
+        fields = {key: list(v) if type(v) is tuple else v for key, v in asdict(self).items()}
+        usual = {"stem_pool": StemPool.PADDED, "stage_planes": []}
+        return {key: v for key, v in fields.items() if key not in usual or v != usual[key]}
 
     @classmethod
     def from_fields(cls, values: Mapping[str, object], where: str) -> Self:
@@ -183,6 +232,7 @@ _CHOICES: Mapping[str, type[StrEnum]] = {
     "block": Block,
     "norm": Norm,
     "shortcut": Shortcut,
+    "stem_pool": StemPool,
 }
 
 
@@ -192,8 +242,8 @@ def _value(name: str, value: object) -> object:
         if value not in list(choices):
             raise SpecError(f"{name} is one of {', '.join(choices)}, found {shown(value)}")
         return choices(str(value))
-    if name == "blocks":
+    if name in ("blocks", "stage_planes"):
         if not isinstance(value, list | tuple) or not all(map(is_whole, value)):
-            raise SpecError(f"blocks must be a list of whole numbers, found {shown(value)}")
-        return tuple(check_whole(number, "blocks: each", SpecError) for number in value)
+            raise SpecError(f"{name} must be a list of whole numbers, found {shown(value)}")
+        return tuple(check_whole(number, f"{name}: each", SpecError) for number in value)
     return check_whole(value, name, SpecError)

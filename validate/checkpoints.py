@@ -12,7 +12,8 @@ from resnext.checkpoint import SUFFIX
 from resnext.errors import CheckpointError
 from resnext.header import is_training_state
 
-ORIGINAL_SUFFIX: Final = ".t7"
+# Of the originals: Torch7's, MXNet's and Caffe's.
+ORIGINAL_SUFFIXES: Final = (".t7", ".params", ".caffemodel")
 # Of PyTorch's files that are taken from a folder without being named.
 PYTORCH_SUFFIXES: Final = (".pth", ".pt")
 # Suffixes of image files: the shell puts them among the checkpoints if --data is not quoted.
@@ -50,21 +51,22 @@ def _inside(folder: str) -> list[str]:
     files = [path for path in Path(folder).iterdir() if not path.name.startswith(".")]
     converted = {path.stem: path for path in files if path.suffix == SUFFIX}
     headers = {stem: _header(path) for stem, path in converted.items()}
-    originals = {path.stem: path for path in files if path.suffix == ORIGINAL_SUFFIX}
+    originals = [path for path in files if path.suffix in ORIGINAL_SUFFIXES]
     found = [
         path for stem, path in converted.items() if not is_training_state(path.name, headers[stem])
     ]
     found += [
         path
-        for stem, path in originals.items()
-        if stem not in converted or not _is_conversion(converted[stem], headers[stem], path)
+        for path in originals
+        if path.stem not in converted
+        or not _is_conversion(converted[path.stem], headers[path.stem], path)
     ]
     # One beside a converted checkpoint of its stem is what that was made from, or exported to.
-    stems = {*converted, *originals}
+    stems = {*converted, *(path.stem for path in originals)}
     found += [path for path in files if path.suffix in PYTORCH_SUFFIXES and path.stem not in stems]
     if not found:
         raise CheckpointError(
-            f"{folder}: no {SUFFIX} or {ORIGINAL_SUFFIX} file in this folder; "
+            f"{folder}: no {SUFFIX} or .t7 file in this folder, nor a .params or .caffemodel; "
             "name the checkpoints to validate, or their folder"
         )
     return [str(Path(folder) / path.name) for path in sorted(found)]

@@ -14,7 +14,7 @@ from resnext.files import whole_file, whole_folder
 from resnext.layout import layout
 from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import published
-from resnext.spec import Block, Norm, Shortcut, Spec, Stem
+from resnext.spec import Block, Norm, Shortcut, Spec, Stem, StemPool
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
@@ -72,6 +72,11 @@ REQUIREMENTS: Final = (
         field="stem",
         holds=lambda spec: spec.stem is Stem.IMAGENET,
     ),
+    Requirement(
+        wants="a max-pool with padding",
+        field="stem_pool",
+        holds=lambda spec: spec.stem_pool is StemPool.PADDED,
+    ),
     Requirement(wants="four stages", field="blocks", holds=lambda spec: len(spec.blocks) == 4),
     Requirement(
         wants="batch norm behind each convolution",
@@ -117,7 +122,7 @@ def timm_architecture(spec: Spec) -> tuple[str, dict[str, object]]:
         return name, {}
     arguments: dict[str, object] = {
         "layers": list(spec.blocks),
-        "channels": [spec.planes << stage for stage in range(len(spec.blocks))],
+        "channels": [spec.width(stage) for stage in range(len(spec.blocks))],
     }
     if spec.block is Block.BOTTLENECK:
         base_width = BASE_PLANES * spec.base_width // spec.planes

@@ -32,6 +32,7 @@ class Network:
         form: a word for how the file writes the architecture, if there are several ways: "B" or
             "C" of a .t7 with groups; "" otherwise.
         preprocessing: what the file or its layout states, and which of both; None for neither.
+        assumable: whether a preprocessing that is not stated may be assumed from the topology.
         classes: the names of the classes, where the file has them.
     """
 
@@ -40,6 +41,7 @@ class Network:
     conversions: tuple[str, ...] = ()
     form: str = ""
     preprocessing: tuple[Preprocessing, Origin] | None = None
+    assumable: bool = True
     classes: tuple[str, ...] | None = None
 
 
@@ -83,6 +85,11 @@ class Source(ABC):
     @property
     def note(self) -> str | None:
         """Return what else a person should know of the file, or None."""
+        return None
+
+    @property
+    def companion(self) -> tuple[str, str] | None:
+        """Return name and sha256 of a second file that the network was read from, or None."""
         return None
 
     @abstractmethod

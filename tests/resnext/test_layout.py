@@ -161,6 +161,7 @@ def test_parameters_of_cifars_pre_activation_network() -> None:
         (Shortcut.A, []),
         (Shortcut.B, ["layer2.0", "layer3.0"]),
         (Shortcut.C, [f"layer{stage}.{block}" for stage in (1, 2, 3) for block in (0, 1)]),
+        (Shortcut.FIRST, ["layer1.0", "layer2.0", "layer3.0"]),
     ],
     ids=list(Shortcut),
 )

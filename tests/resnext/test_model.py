@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from resnext.layout import layout
 from resnext.model import ResNeXt
-from resnext.spec import Block, Norm, Shortcut, Spec, Stem
+from resnext.spec import Block, Norm, Shortcut, Spec, Stem, StemPool
 from tests.support.golden import DATA
 
 NAMES = json.loads((DATA / "torchvision_names.json").read_text())
@@ -37,6 +37,9 @@ FAMILY = {
     "pre-activation": replace(TINY, norm=Norm.PRE),
     "pre-activation in the branch": replace(TINY, norm=Norm.PRE_BRANCH),
     "ImageNet": IMAGENET,
+    "pool without padding": replace(IMAGENET, stem_pool=StemPool.CEIL),
+    "stages of other widths": replace(IMAGENET, stage_planes=(4, 4, 12, 20)),
+    "projections first": replace(BASIC, shortcut=Shortcut.FIRST),
     "ImageNet, pre-activation": replace(IMAGENET, norm=Norm.PRE),
     "ImageNet, pre-activation in the branch": replace(IMAGENET, norm=Norm.PRE_BRANCH),
     "ImageNet, after addition": replace(IMAGENET, norm=Norm.AFTER_ADD),
@@ -116,6 +119,21 @@ def test_pictures_become_logits_and_gradients_flow_to_every_parameter(name: str)
     assert logits.shape == (2, 5)
     logits.square().sum().backward()
     assert [key for key, value in network.named_parameters() if not value.grad.any()] == []
+
+
+def test_pool_without_padding_rounds_up() -> None:
+    network = ResNeXt(replace(IMAGENET, stem_pool=StemPool.CEIL)).eval()
+    with torch.inference_mode():
+        x = torch.randn(1, 3, 44, 50, generator=torch.Generator().manual_seed(0))
+        y = network.bn1(network.conv1(x)).relu()
+        # Windows from 0 with stride 2, of 22 rows and 25 columns: the last row of windows is cut.
+        rows = [y[:, :, 2 * i : 2 * i + 3] for i in range(11)]
+        pooled = torch.stack([row.amax(2) for row in rows], 2)
+        columns = [pooled[..., 2 * i : 2 * i + 3] for i in range(12)]
+        expected = torch.stack([column.amax(3) for column in columns], 3)
+        for name in network.stage_names:
+            expected = network.get_submodule(name)(expected)
+        assert torch.equal(network.fc(expected.mean((2, 3))), network(x))
 
 
 @pytest.mark.parametrize("size", [(224, 160), (97, 131), (320, 320)], ids=str)

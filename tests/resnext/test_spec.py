@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resnext.errors import SpecError
-from resnext.spec import Block, Norm, Shortcut, Spec, Stem
+from resnext.spec import Block, Norm, Shortcut, Spec, Stem, StemPool
 
 RESNET_50 = Spec(blocks=(3, 4, 6, 3))
 RESNEXT_50 = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
@@ -93,6 +93,15 @@ def test_group_width_doubles_with_each_stage() -> None:
         (
             {"block": Block.BASIC, "shortcut": Shortcut.A, "stem_width": 128},
             "shortcut A cannot lead from 128 to 64",
+        ),
+        ({"stem": Stem.CIFAR, "stem_pool": StemPool.CEIL}, "the stem of CIFAR has no max-pool"),
+        ({"stage_planes": (64, 64, 128)}, r"4 whole numbers >= 1, the first of them 64"),
+        ({"stage_planes": (32, 64, 128, 256)}, r"the first of them 64 \(planes\)"),
+        ({"stage_planes": (64, 64, -1, 256)}, "4 whole numbers >= 1"),
+        ({"stage_planes": (64, 64, 8, 8), "base_width": 4}, "a group without channels"),
+        (
+            {"block": Block.BASIC, "shortcut": Shortcut.A, "stage_planes": (64, 64, 64, 64)},
+            "shortcut A expects planes that double",
         ),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -186,6 +195,25 @@ def test_fields_that_are_wrong_are_refused(fields: dict[str, Any], message: str)
 def test_fields_without_blocks_are_refused() -> None:
     with pytest.raises(SpecError, match="here: blocks is missing"):
         Spec.from_fields({"classes": 10}, "here")
+
+
+def test_fields_of_later_versions_are_left_out_where_they_are_the_default() -> None:
+    assert {"stem_pool", "stage_planes"}.isdisjoint(RESNEXT_50.to_fields())
+    spec = replace(RESNEXT_50, stem_pool="ceil", stage_planes=[64, 64, 128, 128])
+    fields = spec.to_fields()
+    assert (fields["stem_pool"], fields["stage_planes"]) == ("ceil", [64, 64, 128, 128])
+    assert Spec.from_fields(json.loads(json.dumps(fields)), "here") == spec
+
+
+def test_stages_of_other_widths_have_groups_of_other_widths() -> None:
+    spec = replace(RESNEXT_50, stage_planes=(64, 64, 128, 192))
+    assert [spec.width(stage) for stage in range(4)] == [64, 64, 128, 192]
+    assert [spec.group_width(stage) for stage in range(4)] == [4, 4, 8, 12]
+    assert spec.features == 768
+
+
+def test_planes_that_double_are_as_if_none_were_given() -> None:
+    assert replace(RESNEXT_50, stage_planes=(64, 128, 256, 512)) == RESNEXT_50
 
 
 def test_spec_can_be_a_key() -> None:

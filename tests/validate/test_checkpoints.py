@@ -11,7 +11,9 @@ from safetensors.numpy import save_file
 
 import convert
 from resnext.errors import CheckpointError
+from tests.support import caffe_writer, mxnet_writer
 from tests.support.golden import ROOT
+from tests.support.graph_nets import resnext
 from validate.checkpoints import find
 
 ORIGINAL = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
@@ -46,6 +48,15 @@ def test_conversion_of_another_original_than_lies_beside_it_is_refused(folder: P
     with pytest.raises(CheckpointError, match="convert it again, or name the one to validate"):
         find([str(folder)])
     assert find([str(folder / "x.t7")]) == (str(folder / "x.t7"),)
+
+
+def test_originals_of_mxnet_and_caffe_are_checkpoints_of_their_folder(tmp_path: Path) -> None:
+    mxnet_writer.save(resnext(), tmp_path)
+    caffe_writer.save(resnext(), tmp_path)
+    params, caffemodel = tmp_path / "net-0007.params", tmp_path / "net.caffemodel"
+    assert find([str(tmp_path)]) == (str(params), str(caffemodel))
+    convert.load(params).save(tmp_path / "net-0007.safetensors")
+    assert find([str(tmp_path)]) == (str(params.with_suffix(".safetensors")), str(caffemodel))
 
 
 def test_state_of_a_training_is_no_checkpoint_of_its_folder(folder: Path) -> None:

@@ -217,14 +217,18 @@ def _provenance(found: Checkpoint, path: Path) -> Provenance:
     """
     own = found.provenance
     name, sha256, size = own.source_file, own.source_sha256, own.source_bytes
+    graph_file, graph_sha256 = own.graph_file, own.graph_sha256
     if convert.is_converted(path):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         name, size = path.name.encode("utf-8", "backslashreplace").decode(), path.stat().st_size
+        graph_file = graph_sha256 = None
     return Provenance(
         source_file=name,
         source_sha256=sha256,
         source_bytes=size,
+        graph_file=graph_file,
+        graph_sha256=graph_sha256,
         converted_by=_version(),
         licence=own.licence,
     )

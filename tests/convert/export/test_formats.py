@@ -33,7 +33,7 @@ from resnext.errors import PreprocessingError
 from resnext.layout import layout
 from resnext.model import ResNeXt
 from resnext.preprocessing import IMAGENET, Pipeline, Preprocessing
-from resnext.spec import Block, Norm, Shortcut, Spec, Stem
+from resnext.spec import Block, Norm, Shortcut, Spec, Stem, StemPool
 from tests.support.golden import ROOT, Golden
 
 GoldenNetwork = Callable[[str], Golden]
@@ -304,9 +304,13 @@ def test_timm_architecture_other_network_is_a_variation(
             "only where a block changes.*shortcut A",
         ),
         (replace(RESNEXT_50, stem_width=32), "64 channels behind the stem.*stem_width 32"),
+        (replace(RESNEXT_50, stem_pool=StemPool.CEIL), "max-pool with padding.*stem_pool ceil"),
         (replace(RESNEXT_50, planes=48, base_width=5), "base width that is whole.*base_width 5"),
     ],
-    ids=["after add", "pre", "pre branch", "stem", "stages", "C", "A", "stem width", "base width"],
+    ids=[
+        *("after add", "pre", "pre branch", "stem", "stages", "C", "A", "stem width", "pool"),
+        "base width",
+    ],
 )
 def test_timm_architecture_foreign_topology_is_refused(spec: Spec, reason: str) -> None:
     with pytest.raises(TopologyError, match=f"not a network of timm: .*{reason}"):
