@@ -157,6 +157,7 @@ class PageWriter:
             copyfileobj(self._rows, file)
             file.write(after.encode())
         (self._new / ROWS).unlink()
+        self.thumbnails.drop(self._count)  # after Ctrl-C more were read than answered
 
 
 def _json(value: object) -> str:

@@ -47,6 +47,12 @@ class ThumbnailFolder:
         found = (kind for kind in KINDS.values() if os.path.exists(f"{stem}.{kind}"))  # noqa: PTH110
         return next(found, "")
 
+    def drop(self, first: int) -> None:
+        """Remove the small pictures from a number on: those of pictures that were read ahead."""
+        for path in Path(self.path).glob("*/*"):
+            if int(path.parent.name) * EACH + int(path.stem) >= first:
+                path.unlink()
+
     def _stem(self, number: int) -> str:
         group, place = divmod(number, EACH)
         return f"{self.path}/{group:03d}/{place:03d}"

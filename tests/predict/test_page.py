@@ -123,6 +123,18 @@ def test_thumbnail_that_is_no_picture_is_left_out(tmp_path: Path) -> None:
     assert files(tmp_path / "page") == ["index.html"]
 
 
+def test_small_pictures_of_pictures_without_a_row_are_left_out(tmp_path: Path) -> None:
+    with PageWriter(tmp_path / "page", title="x") as page:
+        for number in (0, 1, 2, 5000):
+            page.thumbnails.keep(number, picture("PNG"))
+        page.add(answered("zero"))
+        page.add(answered("one"))
+    html = (tmp_path / "page" / "index.html").read_text()
+    assert data(html, "rows") == [["zero", "png", []], ["one", "png", []]]
+    names = ["index.html", "thumbnails/000/000.png", "thumbnails/000/001.png"]
+    assert files(tmp_path / "page") == names
+
+
 # The folder
 
 
