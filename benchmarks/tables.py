@@ -158,6 +158,31 @@ def network_table() -> str:
     return measured_table("ResNeXt-50, one thread", columns, read_result("network")["rows"], WAYS)
 
 
+RUNTIMES = {
+    "kept": "here",
+    "onnxruntime": "ONNX Runtime, the file of `--to onnx`",
+    "openvino": "OpenVINO, the same file",
+}
+
+
+def runtimes_table() -> str:
+    """Return what other runtimes take for the network, as `benchmarks.network` measured it."""
+    columns = {"ms a picture": "{milliseconds:.0f}", "times the first": "{times_kept:.2f}"}
+    rows = read_result("network_runtimes")["rows"]
+    return measured_table("ResNeXt-50, fp32, one thread", columns, rows, RUNTIMES)
+
+
+def layers_table() -> str:
+    """Return what kinds of convolutions take in two layouts, as `benchmarks.layers` did."""
+    columns = {
+        "channels last, ms a picture": "{channels_last:.1f}",
+        "oneDNN's blocks": "{blocked:.1f}",
+        "10⁹ multiply-adds a second, channels last": "{billions_a_second:.1f}",
+    }
+    rows = read_result("layers")["rows"]
+    return measured_table("convolutions of ResNeXt-50, one thread", columns, rows)
+
+
 GROWTH = {"seconds": "{seconds:.1f}", "memory of all processes, MB": "{peak_mb:.0f}"}
 
 
@@ -271,6 +296,8 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "pixels": pixels_table,
         "validation": validation_table,
         "network": network_table,
+        "runtimes": runtimes_table,
+        "layers": layers_table,
         "decisions": decisions_table,
         "waiting": waiting_table,
         "step": step_table,

@@ -19,9 +19,11 @@ from resnext.inference.fusion import FusedBlock, fused
 from resnext.inference.predictor import Predictor
 from resnext.model import ResNeXt
 from resnext.pixels.pipelines import Pipeline
+from resnext.terminal.watcher import Watcher
 from tests.support.golden import ROOT, Golden
 from validate import measurement
 from validate.options import MeasurementConfig
+from validate.request import checked_request
 from validate.runs import settings
 
 CPU = torch.device("cpu")
@@ -239,6 +241,24 @@ def test_report_says_that_bits_may_differ(
     )
     assert notes == ([] if repeats else [note])
     assert cudnn.called or repeats
+
+
+def test_report_notes_sizes_that_are_computed_plainly(cudnn: StandIn) -> None:
+    cudnn.later = without_nan
+    config = MeasurementConfig(
+        data=str(DIGITS.parent / "val"),
+        checkpoints=(str(DIGITS),),
+        pipelines=(Pipeline.TORCH7,),
+        precision="bf16",
+        limit=4,
+        device="cpu",
+        workers=0,
+    )
+    watcher = Watcher()
+    report = measurement.measure(checked_request(config, watcher), Job(), watcher)
+    assert report is not None
+    assert report.notes[-1] == LOSES
+    assert report.settings["cudnn_benchmark"] is True
 
 
 @pytest.mark.gpu
