@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from resnext.model import ResidualBlock, ResNeXt
 from resnext.spec import Norm
@@ -19,15 +19,21 @@ def folded(network: ResNeXt) -> ResNeXt:
     Args:
         network: in evaluation mode, on the CPU, float32.
     """
-    copy = deepcopy(network).double()
+    weights = [owner.get_submodule(name).weight for owner, name, _ in _pairs(network)]
+    copy = deepcopy(network, {id(each): each for each in weights})  # these are replaced
     for owner, convolution, norm in _pairs(copy):
         conv, bn = owner.get_submodule(convolution), owner.get_submodule(norm)
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(bn, nn.BatchNorm2d)
-        fused = fuse_conv_bn_eval(conv, bn)
-        owner.set_submodule(convolution, fused)
+        bn = bn.double()
+        assert bn.running_mean is not None
+        assert bn.running_var is not None
+        # float32 times float64 is float64, which is rounded to the float32 of the weights.
+        conv.weight, conv.bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+        )
         owner.set_submodule(norm, nn.Identity())
-    return copy.float().eval()
+    return copy.eval()
 
 
 def _pairs(network: ResNeXt) -> Iterator[tuple[nn.Module, str, str]]:

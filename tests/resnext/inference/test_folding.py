@@ -49,6 +49,8 @@ def test_batch_norms_behind_convolutions_are_gone(golden, name: str, left: int) 
     copy = folded(network)
     assert sum(isinstance(each, nn.BatchNorm2d) for each in copy.modules()) == left
     assert all(torch.equal(tensor, before[key]) for key, tensor in network.state_dict().items())
+    places = [{each.data_ptr() for each in one.state_dict().values()} for one in (network, copy)]
+    assert places[0].isdisjoint(places[1])
 
 
 @pytest.mark.parametrize(
