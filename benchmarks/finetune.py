@@ -19,7 +19,7 @@ from benchmarks.runs import Run, command_line, run, write_result
 from benchmarks.train import DIGITS, FINETUNE
 
 ROOT: Final = Path(__file__).parents[1]
-ROUNDS: Final = 1
+ROUNDS: Final = 3
 # Of the 1,437 digits to train on, this part is left, and validated with; see `--val-fraction`.
 FRACTION: Final = "0.304"
 PARTS: Final = ("first_step", "epochs", "validations", "page", "whole")

@@ -230,7 +230,7 @@ def feeding_table() -> str:
 
 
 VERBS = {"train": "training, digits, 11 layers", "validate": "validation, ResNeXt-50"}
-COMPANY = {"alone": "alone", "beside": "beside a busy process"}
+COMPANY = {"alone": "as the machine was", "beside": "beside one more busy process"}
 
 
 def waiting_table() -> str:
@@ -260,22 +260,6 @@ def step_table() -> str:
     return table(("operators of a step", *map("`{}`".format, facts["commits"].values())), lines)
 
 
-FELT = {"before": "before", "now": "now"}
-
-
-def finetune_table() -> str:
-    """Return what a person waits for, by parts, as `benchmarks.finetune` measured it."""
-    columns = {
-        "to the end of the first step": "{first_step:.1f}",
-        "the epochs": "{epochs:.1f}",
-        "validations": "{validations:.1f}",
-        "end and page": "{page:.1f}",
-        "whole": "{whole:.1f}",
-        "peak memory, MB": "{peak_mb:.0f}",
-    }
-    return measured_table("seconds", columns, read_result("finetune")["rows"], FELT)
-
-
 # Page -> name between its markers -> table.
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"published": published_table},
@@ -301,7 +285,6 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "decisions": decisions_table,
         "waiting": waiting_table,
         "step": step_table,
-        "finetune": finetune_table,
         "gpu_network": gpu.network_table,
         "gpu_validation": gpu.validation_table,
         "gpu_pixels": gpu.pixels_table,

@@ -6,6 +6,7 @@ can be done before.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, nullcontext
+from typing import Final
 
 import torch
 
@@ -34,6 +35,9 @@ from train.run.run import Run
 from train.run.stop import Stop
 from train.step.learner import Learner, Machine
 from train.step.loss import Objective
+
+# On a GPU the norm of a gradient is some hundred small tensors; see `Machine.norm_every`.
+NORM_EVERY: Final = 10
 
 
 def train(request: Request, job: Job, watcher: Watcher, stop: Stop) -> Run | None:
@@ -73,12 +77,14 @@ def train(request: Request, job: Job, watcher: Watcher, stop: Stop) -> Run | Non
     for line in _plan(task, resources):
         watcher.plan(line)
     resumed = is_resumed(config, job)
-    # The workers read while the network is built, which on a GPU takes seconds.
+    # The workers read while the network is built, which takes seconds on a GPU. Those of an epoch
+    # begin later on a CPU: one that is killed before there is a run would leave nothing to save.
+    early = not resumed and resources.device.type == "cuda"
     with memory_explained(), ExitStack() as readers:
         check = begin_check(task, resources, resumed=resumed)
         epoch = None
         with closing(check) if check is not None else nullcontext():
-            if check is None and not resumed:
+            if check is None and early:
                 epoch = EpochReading(task, resources, place=(1, 0))
                 readers.enter_context(closing(epoch))
             with losses_explained():
@@ -137,6 +143,7 @@ def _learner(task: Task, resources: Resources) -> Learner:
             saves_memory=config.saves_memory,
             deterministic=config.deterministic,
             ahead=upload_to(device).ahead,
+            norm_every=NORM_EVERY if device.type == "cuda" else 1,
         ),
         Objective(weights=weights, smoothing=recipe.label_smoothing),
     )

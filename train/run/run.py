@@ -4,7 +4,7 @@ import time
 from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import torch
@@ -35,9 +35,6 @@ from train.step.learner import Learner
 from train.step.loss import DivergedError, draw_mix
 from train.step.micro_batch import MicroBatch
 from train.step.pending_step import PendingStep, StepResult
-
-# Of an epoch's steps on a GPU, from the first on, the norm of every so many gradients is measured.
-MEASURED_EVERY: Final = 10
 
 
 @dataclass(eq=False)
@@ -203,7 +200,7 @@ class Run:
                 weight=total_weight(task.images.train.labels[batch], task.weights),
                 number=(epoch - 1) * self.steps + step + 1,
                 mix=draw_mix(task.recipe.mixup, seed=task.config.seed, epoch=epoch, step=step),
-                measured=step % MEASURED_EVERY == 0,
+                measured=step % self.learner.machine.norm_every == 0,
             )
 
     def _finish_steps(self, pending: "deque[PendingStep]", advance: Advance, *, left: int) -> None:

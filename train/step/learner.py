@@ -43,6 +43,8 @@ class Machine:
         deterministic: a GPU gives the same bits in each run.
         ahead: steps that are started before the result of one is waited for. A GPU that is waited
             for after each step is idle until the next is started.
+        norm_every: of an epoch's steps, from the first on, the norm of every so many gradients is
+            measured, where the step itself does not need it.
     """
 
     device: torch.device
@@ -51,6 +53,7 @@ class Machine:
     saves_memory: bool = False
     deterministic: bool = False
     ahead: int = 0
+    norm_every: int = 1
 
 
 class Learner:
