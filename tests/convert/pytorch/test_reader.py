@@ -8,6 +8,7 @@ import random
 import re
 import struct
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 import torch
 
 import convert
+from convert.description import describe_file
 from convert.pytorch.archive import MOST_PICKLED, FileKind
 from convert.pytorch.errors import (
     DamagedFileError,
@@ -236,6 +238,22 @@ def test_changed_bytes_give_refusals_or_networks(tmp_path: Path, old: bool) -> N
         path.write_bytes(data)
         with contextlib.suppress(convert.ConvertError):
             convert.load(path)
+
+
+@BOTH
+def test_attributes_from_the_file_hide_no_method(tmp_path: Path, old: bool) -> None:
+    state = OrderedDict(randomised(TorchvisionNet()).state_dict())
+    plain = convert.load(written(tmp_path / "plain.pth", state))
+    hidden = dict.fromkeys(("items", "keys", "values", "get", "pop", "resnext"), 3)
+    vars(state).clear()
+    vars(state).update(hidden)
+    tensor = state["fc.bias"]
+    for name in ("numel", "stride", "detach", "numpy", "element_size", "data_ptr", "is_conj"):
+        setattr(tensor, name, 3)
+    path = written(tmp_path / "x.pth", OrderedDict(state_dict=state), old=old)
+    assert vars(torch.load(path, weights_only=True)["state_dict"]) == hidden
+    assert convert.load(path).digest() == plain.digest()
+    assert describe_file(path).refusal is None
 
 
 def test_pickle_that_torch_did_not_write_is_refused(tmp_path: Path) -> None:
