@@ -95,6 +95,19 @@ def test_command_of_the_refusal_writes_a_plain_file(
         assert convert.load(tmp_path / "plain.pth").digest() == plain.digest()
 
 
+def test_archive_without_checksums_is_read_and_its_pickled_code_named(tmp_path: Path) -> None:
+    network = randomised(TorchvisionNet())
+    torch.serialization.set_crc32_options(False)
+    try:
+        plain = written(tmp_path / "x.pth", network.state_dict())
+        pickled = written(tmp_path / "y.pth", {"args": argparse.Namespace(lr=1)})
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert convert.load(plain).spec.classes == 7
+    with pytest.raises(PickledCodeError, match=r"needs argparse\.Namespace, and"):
+        convert.load(pickled)
+
+
 def test_pickle_of_another_protocol_is_refused_with_a_way(tmp_path: Path) -> None:
     path = written(tmp_path / "x.pth", {"a": torch.zeros(1)}, pickle_protocol=4)
     with pytest.raises(UnreadPickleError, match=r"Unsupported operand 149; where you trust"):
