@@ -1,12 +1,11 @@
 """What a file of PyTorch holds, as an outline of bounded size."""
 
 from collections import Counter, deque
-from collections.abc import Mapping
 from itertools import islice
 from math import isfinite
 from typing import Final
 
-from convert.pytorch.state_dicts import is_tensor
+from convert.pytorch.state_dicts import entries, is_tensor
 from convert.source.outline import Part
 from resnext.fields import SHOWN, cut, shown
 
@@ -73,8 +72,8 @@ def words(value: object) -> str:
 
 def _items(value: object) -> list[tuple[object, object]]:
     """Return the entries of a mapping or a list."""
-    if isinstance(value, Mapping):
-        return list(islice(value.items(), MOST_COUNTED))
+    if isinstance(value, dict):
+        return list(islice(entries(value), MOST_COUNTED))
     if isinstance(value, list | tuple):
         return list(enumerate(value[:MOST_COUNTED]))
     return []
@@ -92,7 +91,7 @@ def _described(value: object) -> tuple[str, dict[str, object]]:
         text = f"{_dtype(value)} {cut(str(tuple(shape)))}"
         return text, {"type": _dtype(value), "shape": shape}
     match value:
-        case Mapping() | list() | tuple():
+        case dict() | list() | tuple():
             return f"{_kind(value)} of {len(value)}", {"entries": len(value)}
         case str():
             more = f" ({len(value):,} letters)" if len(value) > SHOWN else ""
@@ -109,7 +108,7 @@ def _described(value: object) -> tuple[str, dict[str, object]]:
 def _kind(value: object) -> str:
     if is_tensor(value):
         return "tensor"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "dict"
     return cut(type(value).__name__)
 

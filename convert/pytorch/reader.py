@@ -169,8 +169,10 @@ def foreign_names(path: Path, kind: FileKind) -> list[str]:
     with path.open("rb") as file:
         if kind is FileKind.ZIP:
             with zipfile.ZipFile(file) as archive:
-                [name] = [each for each in archive.namelist() if is_pickle(each)]
-                found |= _globals(BoundedReader(io.BytesIO(archive.read(name))))
+                [entry] = [each for each in archive.infolist() if is_pickle(each.filename)]
+                if not entry.CRC:
+                    del entry.CRC  # none was computed, so none is to be compared
+                found |= _globals(BoundedReader(io.BytesIO(archive.read(entry))))
         else:
             reader = BoundedReader(file)
             for _ in ("number", "version", "machine", "values"):

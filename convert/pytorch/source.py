@@ -12,7 +12,7 @@ from convert.pytorch.hub import StatedFacts, read_config
 from convert.pytorch.mapping import MappedState, map_arrays
 from convert.pytorch.naming import Family
 from convert.pytorch.reader import Values, read_values
-from convert.pytorch.state_dicts import StateDict, find_state_dict, to_arrays
+from convert.pytorch.state_dicts import StateDict, entries, find_state_dict, to_arrays
 from convert.source.errors import NoNetworkError, RefusedError, StructureError
 from convert.source.outline import Part
 from convert.source.source import Array, Network, Source
@@ -161,10 +161,13 @@ class PyTorchSource(Source):
     def _own(self) -> StatedFacts | None:
         """Return what a state dict that this project wrote says of itself; None of others."""
         facts = getattr(self._state.whole, "resnext", None)
-        if not isinstance(facts, dict) or not all(isinstance(text, str) for text in facts.values()):
+        if not isinstance(facts, dict):
+            return None
+        texts = dict(entries(facts))
+        if not all(isinstance(each, str) for pair in texts.items() for each in pair):
             return None
         try:
-            found = from_metadata(facts)
+            found = from_metadata(texts)
         except (CheckpointError, SpecError, PreprocessingError) as error:
             raise StructureError(f"the facts beside the state dict: {error}") from error
         return StatedFacts(

@@ -1,7 +1,7 @@
 """The state dicts in the values of a file, and their tensors as arrays."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -84,13 +84,13 @@ def _state_dicts(root: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
     seen: set[int] = set()
     while pending and len(seen) < MOST_MAPPINGS:
         place, value, depth = pending.popleft()
-        if not isinstance(value, Mapping) or id(value) in seen:
+        if not isinstance(value, dict) or id(value) in seen:
             continue
         seen.add(id(value))
-        if any(_is_convolution(name, each) for name, each in value.items()):
+        if any(_is_convolution(name, each) for name, each in entries(value)):
             yield place, value
         elif depth < MOST_NESTED:
-            inside = ((name, each) for name, each in value.items() if isinstance(name, str))
+            inside = ((name, each) for name, each in entries(value) if isinstance(name, str))
             pending += ((f"{place}.{name}" if place else name, i, depth + 1) for name, i in inside)
 
 
@@ -101,6 +101,11 @@ def _is_convolution(name: object, value: object) -> bool:
         and getattr(value, "ndim", 0) == 4
         and is_tensor(value)
     )
+
+
+def entries(mapping: Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:
+    """Return the entries of a dict of a file, whose own attributes may hide the class's methods."""
+    return dict.items(mapping)  # type: ignore[arg-type]
 
 
 def is_tensor(value: object) -> bool:
@@ -127,7 +132,7 @@ def _are_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _without_prefix(place: str, tensors: Mapping[str, Any]) -> StateDict:
     """Return a state dict without the prefixes that all of its names have."""
     names = {
-        name if isinstance(name, str) else shown(name): value for name, value in tensors.items()
+        name if isinstance(name, str) else shown(name): value for name, value in entries(tensors)
     }
     while True:
         names = {name: value for name, value in names.items() if name not in LEFT_BEHIND}
@@ -145,7 +150,7 @@ def _places(found: Mapping[str, object]) -> str:
 
 
 def _contents(root: object) -> str:
-    if not isinstance(root, Mapping):
+    if not isinstance(root, dict):
         return f"a {type(root).__name__}"
     names = [cut(str(key)) if isinstance(key, str) else shown(key) for key in root]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
@@ -214,13 +219,14 @@ def _plain(name: str, value: object) -> "Tensor":
     if type(value) not in (torch.Tensor, torch.nn.Parameter):
         raise WeightError(f"{cut(name)}: a tensor expected, found a {type(value).__name__}")
     assert isinstance(value, torch.Tensor)
+    value = torch.Tensor.detach(value)  # by the class: attributes from the file end here
     ordinary = value.layout is torch.strided and value.device.type == "cpu"
     if not ordinary or value.is_quantized or value.is_nested or value.is_conj() or value.is_neg():
         raise WeightError(
             f"{cut(name)}: an ordinary tensor expected, found {value.layout} of {value.dtype} on "
             f"{value.device.type}"
         )
-    return value.detach()
+    return value
 
 
 def _check_filled(spans: list[tuple[int, int, str]], filled: tuple[tuple[int, int], ...]) -> None:

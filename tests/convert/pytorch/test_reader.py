@@ -8,6 +8,7 @@ import random
 import re
 import struct
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 import torch
 
 import convert
+from convert.description import describe_file
 from convert.pytorch.archive import MOST_PICKLED, FileKind
 from convert.pytorch.errors import (
     DamagedFileError,
@@ -91,6 +93,19 @@ def test_command_of_the_refusal_writes_a_plain_file(
         [code] = re.findall('python -c "(.*)"', str(caught.value))
         exec(code, {})  # noqa: S102 - what the message tells the user to run
         assert convert.load(tmp_path / "plain.pth").digest() == plain.digest()
+
+
+def test_archive_without_checksums_is_read_and_its_pickled_code_named(tmp_path: Path) -> None:
+    network = randomised(TorchvisionNet())
+    torch.serialization.set_crc32_options(False)
+    try:
+        plain = written(tmp_path / "x.pth", network.state_dict())
+        pickled = written(tmp_path / "y.pth", {"args": argparse.Namespace(lr=1)})
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert convert.load(plain).spec.classes == 7
+    with pytest.raises(PickledCodeError, match=r"needs argparse\.Namespace, and"):
+        convert.load(pickled)
 
 
 def test_pickle_of_another_protocol_is_refused_with_a_way(tmp_path: Path) -> None:
@@ -236,6 +251,38 @@ def test_changed_bytes_give_refusals_or_networks(tmp_path: Path, old: bool) -> N
         path.write_bytes(data)
         with contextlib.suppress(convert.ConvertError):
             convert.load(path)
+
+
+@BOTH
+def test_attributes_from_the_file_hide_no_method(tmp_path: Path, old: bool) -> None:
+    state = OrderedDict(randomised(TorchvisionNet()).state_dict())
+    plain = convert.load(written(tmp_path / "plain.pth", state))
+    # torch.save calls the methods itself, so they are hidden by other names until it has.
+    names = ("items", "keys", "values", "get", "numel", "stride", "detach", "numpy", "is_conj")
+    aliases = {f"{name[:-1]}Z".encode(): name.encode() for name in names}
+    vars(state).clear()
+    for alias in aliases:
+        vars(state)[alias.decode()] = 3
+        setattr(state["fc.bias"], alias.decode(), 3)
+    path = written(tmp_path / "x.pth", OrderedDict(state_dict=state), old=old)
+    if old:
+        path.write_bytes(replaced(path.read_bytes(), aliases))
+    else:
+        with zipfile.ZipFile(path) as archive:
+            values = archive.read("x/data.pkl")
+        rewritten(path, zipfile.ZIP_STORED, {"x/data.pkl": replaced(values, aliases)})
+    found: Any = torch.load(path, weights_only=True)
+    assert set(vars(found["state_dict"])) == set(names)
+    assert found["state_dict"]["fc.bias"].numel == 3
+    assert convert.load(path).digest() == plain.digest()
+    assert describe_file(path).refusal is None
+
+
+def replaced(data: bytes, texts: dict[bytes, bytes]) -> bytes:
+    """Replace texts by others of the same length."""
+    for one, other in texts.items():
+        data = data.replace(one, other)
+    return data
 
 
 def test_pickle_that_torch_did_not_write_is_refused(tmp_path: Path) -> None:

@@ -261,6 +261,17 @@ def test_published_row_applies_by_the_published_name(digits: Checkpoint) -> None
     assert [claim.value for claim in protocol.claims] == ["3.3"]
 
 
+def test_name_that_was_stated_is_judged_and_said_to_be_stated(digits: Checkpoint) -> None:
+    known = named(digits, "resnext_50_32x4d")
+    stated = replace(known, provenance=replace(known.provenance, stated=True))
+    protocol = choose(
+        stated, Path("x.safetensors"), own=[], published=[row("resnext_50_32x4d", "3.3")]
+    )
+    assert [claim.value for claim in protocol.claims] == ["3.3"]
+    assert protocol.note is not None
+    assert "it is resnext_50_32x4d as stated at its conversion, not as shown" in protocol.note
+
+
 def test_published_row_applies_by_the_files_name_only_to_its_architecture(
     digits: Checkpoint,
 ) -> None:
