@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-all peers setup lint bench clean
+.PHONY: demo test test-all peers setup lint docs bench clean
 
 demo: setup
 	sh examples/digits/demo.sh
@@ -15,22 +15,29 @@ test-all: setup
 	$(BIN)/pytest -n auto -m "not gpu"
 	$(BIN)/pytest -m gpu
 
-# timm, torchvision and Triton themselves, beside the torch that is there: they would pull another.
+# What is measured against, and Triton, beside the torch that is there: they would pull another.
 peers: setup
-	$(BIN)/python -m pip install --quiet --no-deps timm==1.0.31 torchvision==0.28.0 triton==3.9.0
+	$(BIN)/python -m pip install --quiet --no-deps timm==1.0.31 torchvision==0.28.0 triton==3.9.0 openvino==2026.4.1
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt huggingface_hub pyyaml
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt resnext/pixels/_bicubic.c
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,onnx,parquet,tensorboard]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,onnx,opencv,parquet,tensorboard]'
 	touch $(STAMP)
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# A link or an anchor that leads nowhere is an error.
+docs: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	rm -rf build/docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . build/docs
+	cp build/docs/README.html build/docs/index.html
 
 bench: peers
 	$(BIN)/python -m benchmarks

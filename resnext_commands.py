@@ -1,6 +1,6 @@
 """The commands, which find their own packages whatever lies in the user's folder or `PYTHONPATH`.
 
-`convert`, `validate` and `train` are common names: who works in a checkout of timm with
+`convert`, `validate`, `predict` and `train` are common names: who works in a checkout of timm with
 `PYTHONPATH=.` has a `train.py` and a `validate.py` that Python would import first. So the installed
 commands start here, under a name that nobody else uses, and look their packages up beside this
 file. What they start (reading processes, under torchrun too) begins in the same way.
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-OWN: Final = ("resnext", "convert", "validate", "train")
+OWN: Final = ("resnext", "convert", "validate", "predict", "train")
 ROOT: Final = str(Path(__file__).resolve().parent)
 
 
@@ -50,6 +50,13 @@ def run_validate() -> None:
 def run_compare() -> None:
     """Run `resnext-compare`."""
     from validate.compare_cli import main
+
+    main()
+
+
+def run_predict() -> None:
+    """Run `resnext-predict`."""
+    from predict.cli import main
 
     main()
 

@@ -5,15 +5,22 @@ from importlib import import_module
 import click
 
 NAMES = (
+    "compiled",
     "convert",
     "decisions",
     "feeding",
+    "finetune",
     "growth",
+    "layers",
     "network",
     "pixels",
+    "prediction",
     "scaling",
+    "start",
+    "step",
     "train",
     "validation",
+    "waiting",
 )
 
 

@@ -11,7 +11,7 @@ from benchmarks.networks import save
 from benchmarks.pictures import draw_pictures
 from benchmarks.runs import command_line
 from resnext.model import ResNeXt
-from resnext.pixels.transforms import prepare
+from resnext.pixels.pipelines import prepare
 from resnext.preprocessing import IMAGENET, Preprocessing
 from resnext.spec import Spec
 

@@ -22,7 +22,7 @@ from resnext.images.sources.opening import open_images
 from resnext.inference.arithmetic import Precision
 from resnext.inference.predictor import Predictor
 from resnext.model import ResNeXt
-from resnext.pixels.transforms import prepare
+from resnext.pixels.pipelines import prepare
 from resnext.preprocessing import IMAGENET, Preprocessing
 
 IMAGES = 1000

@@ -40,11 +40,13 @@ class Run:
         seconds: wall time from start to exit.
         peak_bytes: largest resident set, mapped pages of files included.
         output: what it printed on stdout.
+        began: when it was started, in seconds of `time.monotonic`.
     """
 
     seconds: float
     peak_bytes: int
     output: str
+    began: float = 0.0
 
 
 def run(command: Sequence[str]) -> Run:
@@ -54,7 +56,7 @@ def run(command: Sequence[str]) -> Run:
         RuntimeError: it failed.
     """
     with tempfile.TemporaryFile("w+") as output:
-        start = time.perf_counter()
+        start, began = time.perf_counter(), time.monotonic()
         process = subprocess.Popen(command, stdout=output)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
@@ -62,7 +64,12 @@ def run(command: Sequence[str]) -> Run:
         if process.returncode:
             raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}")
         output.seek(0)
-        return Run(seconds=seconds, peak_bytes=usage.ru_maxrss * 1024, output=output.read())
+        return Run(
+            seconds=seconds,
+            peak_bytes=usage.ru_maxrss * 1024,
+            output=output.read(),
+            began=began,
+        )
 
 
 def in_turn(

@@ -2,12 +2,19 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.gpu import tables as gpu
 from benchmarks.markdown import measured_table, table
-from benchmarks.network_tables import complexity_table, published_table
+from benchmarks.network_tables import (
+    claims_table,
+    complexity_table,
+    files_table,
+    published_table,
+)
 from benchmarks.runs import command_line, read_result
+from resnext.published import by_source
 from train.recipe.description import StatedValue, stated_values
 from train.recipe.recipe import RECIPES
 
@@ -178,22 +185,81 @@ def readers_table() -> str:
     return measured_table("threads, `--workers`", SPEEDS, read_result("scaling")["readers"]["rows"])
 
 
-HANDED = {"bytes": "bytes, for a GPU that scales", "float32": "float32, scaled by who reads"}
+HANDED = {
+    "bytes before": "bytes, for a GPU that scales: PyTorch's loader, before",
+    "bytes": "bytes, for a GPU that scales",
+    "float32 before": "float32, scaled by who reads: PyTorch's loader, before",
+    "float32": "float32, scaled by who reads",
+}
 
 
 def feeding_table() -> str:
     """Return what a picture costs around the device, as `benchmarks.feeding` measured it."""
     columns = {
         "who reads, ms": "{reading_milliseconds:.2f}",
+        "of that around decoder and scaling": "{around_milliseconds:.2f}",
         "the main process, ms": "{main_milliseconds:.2f}",
     }
     name = "processor time a picture, handed over as"
     return measured_table(name, columns, read_result("feeding")["rows"], HANDED)
 
 
+VERBS = {"train": "training, digits, 11 layers", "validate": "validation, ResNeXt-50"}
+COMPANY = {"alone": "alone", "beside": "beside a busy process"}
+
+
+def waiting_table() -> str:
+    """Return what threads that sleep gain over those that spin, as `benchmarks.waiting` did."""
+    rows = read_result("waiting")["rows"]
+    lines = [
+        (
+            f"{text}, {where}",
+            *(f"{rows[f'{verb} {company} {way}']['images_per_second']:.1f}" for way in WAITS),
+            f"{rows[f'{verb} {company} sleeping']['times_spinning']:.2f}",
+        )
+        for verb, text in VERBS.items()
+        for company, where in COMPANY.items()
+    ]
+    return table(("images a second", "spinning", "sleeping", "times spinning"), lines)
+
+
+WAITS = ("spinning", "sleeping")
+
+
+def step_table() -> str:
+    """Return the operators of a step before and now, as `benchmarks.step` counted them."""
+    facts = read_result("step")
+    lines = [
+        (name, str(row["before"]), str(row["now"])) for name, row in facts["operators"].items()
+    ]
+    return table(("operators of a step", *map("`{}`".format, facts["commits"].values())), lines)
+
+
+FELT = {"before": "before", "now": "now"}
+
+
+def finetune_table() -> str:
+    """Return what a person waits for, by parts, as `benchmarks.finetune` measured it."""
+    columns = {
+        "to the end of the first step": "{first_step:.1f}",
+        "the epochs": "{epochs:.1f}",
+        "validations": "{validations:.1f}",
+        "end and page": "{page:.1f}",
+        "whole": "{whole:.1f}",
+        "peak memory, MB": "{peak_mb:.0f}",
+    }
+    return measured_table("seconds", columns, read_result("finetune")["rows"], FELT)
+
+
 # Page -> name between its markers -> table.
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"published": published_table},
+    "docs/published.md": {
+        f"{kind}_{source}": partial(make, source)
+        for source in by_source()
+        for kind, make in (("claims", claims_table), ("files", files_table))
+        if kind == "claims" or any(row.file for row in by_source()[source])
+    },
     "docs/convert.md": {"conversion": conversion_table},
     "docs/train.md": {
         "complexity": complexity_table,
@@ -206,6 +272,9 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "validation": validation_table,
         "network": network_table,
         "decisions": decisions_table,
+        "waiting": waiting_table,
+        "step": step_table,
+        "finetune": finetune_table,
         "gpu_network": gpu.network_table,
         "gpu_validation": gpu.validation_table,
         "gpu_pixels": gpu.pixels_table,

@@ -22,12 +22,14 @@ class Watched:
     Attributes:
         seconds: wall time from start to exit.
         first: seconds to the first decision on the disk; None where no ledger was watched.
+        after: seconds from the last decision on the disk to the exit; 0 likewise.
         peak_bytes: the most memory that its processes held together; 0 where nobody looked.
         output: what it printed on stdout.
     """
 
     seconds: float
     first: float | None
+    after: float
     peak_bytes: int
     output: str
 
@@ -55,10 +57,12 @@ def watch(command: Sequence[str], *, ledger: Path | None = None, memory: bool = 
                 sampled = time.perf_counter()
             time.sleep(PAUSE)
         seconds = time.perf_counter() - start
+        after = time.time() - ledger.stat().st_mtime if ledger and ledger.exists() else 0.0
         if process.returncode:
             raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}")
         output.seek(0)
-        return Watched(seconds=seconds, first=first, peak_bytes=peak, output=output.read())
+        text = output.read()
+        return Watched(seconds=seconds, first=first, after=after, peak_bytes=peak, output=text)
 
 
 def _has_decision(ledger: Path) -> bool:

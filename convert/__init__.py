@@ -17,18 +17,18 @@ __all__ = ["ConvertError", "fetch", "find", "is_converted", "load"]
 
 
 def load(path: Path | str, *, at: str | None = None) -> "Checkpoint":
-    """Return the checkpoint in a file: an original .t7, or one that resnext-convert wrote.
+    """Return the checkpoint in a file: of Torch7, of PyTorch, or one that resnext-convert wrote.
 
-    The content decides which, not the name. Nothing in the file is executed. The tensors of a .t7
-    are views of the mapped file, which must not change while they are used.
+    The content decides which, not the name. Nothing in the file is executed. The tensors of an
+    original are views of the mapped file, which must not change while they are used.
 
     Args:
-        path: the file.
-        at: the place of the network in a .t7 with several, such as "state.model".
+        path: the file, or a folder of the Hugging Face hub with config.json and weights.
+        at: the place of the network in a file with several, such as "state.model".
 
     Raises:
-        ConvertError: a .t7 that is damaged or holds no network of the family.
-        CheckpointError: a safetensors file that is damaged or was not written by this project.
+        ConvertError: an original that is damaged or holds no network of the family.
+        CheckpointError: a safetensors file that is damaged.
         OSError: the file cannot be opened.
     """
     from convert.loading import load_checkpoint
@@ -73,14 +73,14 @@ def fetch(location: "Location", bar: "Bar") -> Path:
 
 
 def is_converted(path: Path) -> bool:
-    """Tell whether a file is in the format that resnext-convert writes, safetensors.
+    """Tell whether resnext-convert or resnext-train wrote a file; others' safetensors are not ours.
 
     Raises:
         OSError: the file cannot be opened.
     """
-    from convert.loading import is_safetensors
+    from convert import loading
 
-    return is_safetensors(path)
+    return loading.is_converted(path)
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""resnext-convert: original Lua checkpoints to verified PyTorch checkpoints."""
+"""resnext-convert: checkpoints of Torch7 and PyTorch to verified checkpoints."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from resnext.terminal.text import printable
 # `--help` must not wait for numpy or torch: whatever needs them is imported where it is used.
 if TYPE_CHECKING:
     from resnext.preprocessing import Preprocessing
+    from resnext.published import Row
 
 PROG: Final = "resnext-convert"
 
@@ -26,6 +27,7 @@ WRITING: Final = {
     "format_": "--to",
     "force": "--force",
     "preprocessing": "--preprocessing",
+    "as_name": "--as",
 }
 
 
@@ -68,9 +70,15 @@ class OutputPath(NamedPath):
     "std and, where they apply, scale and white (255 if mean and std are of bytes, 0..255).",
 )
 @click.option(
+    "--as",
+    "as_name",
+    metavar="NAME",
+    help="State that the file is this published network in another form; its claims apply then.",
+)
+@click.option(
     "--at",
     metavar="PLACE",
-    help="Take the network at this place, of a .t7 file with several: state.model, [2] ...",
+    help="Take the network at this place, of a file with several: state.model, state_dict_ema ...",
 )
 @click.option(
     "--cache",
@@ -90,17 +98,18 @@ def main(
     verify: bool,
     force: bool,
     preprocessing: str | None,
+    as_name: str | None,
     at: str | None,
     cache: Path | None,
     info: bool,
     modules: bool,
     as_json: bool,
 ) -> int:
-    """Convert original ResNeXt and ResNet checkpoints (.t7, Lua Torch7) to PyTorch.
+    """Convert ResNeXt and ResNet checkpoints to PyTorch, and prove it.
 
-    MXNet's (X-0000.params beside X-symbol.json) and Caffe's (X.caffemodel beside X.prototxt) too.
-
-    SOURCE is a file, or the name of a published network, which is downloaded: resnext_50_32x4d,
+    SOURCE is a file of Lua Torch7 (.t7), PyTorch (.pth, .pt, .bin, .safetensors ...), MXNet
+    (X-0000.params beside X-symbol.json) or Caffe (X.caffemodel beside X.prototxt), a folder of the
+    Hugging Face hub, or the name of a published network, which is downloaded: resnext_50_32x4d,
     resnet_101 ... Each becomes a .safetensors file that torchvision and timm load by name, with
     the architecture, the preprocessing and the provenance in its header.
 
@@ -120,6 +129,7 @@ def main(
         force=force,
         preprocessing=_preprocessing(preprocessing),
         at=at,
+        stated=_stated(as_name, sources),
     )
     if not info:
         check_output(config, sources)
@@ -191,6 +201,17 @@ def _check_info(context: click.Context) -> None:
     for name, option in WRITING.items():
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             raise click.UsageError(f"{option} with --info, which writes nothing; give one of both")
+
+
+def _stated(name: str | None, sources: tuple[str, ...]) -> "Row | None":
+    """Return the row of the published network that `--as` names."""
+    if name is None:
+        return None
+    if len(sources) > 1:
+        raise click.UsageError("--as states what one file is; convert the sources one by one")
+    from convert.location import named_row
+
+    return named_row(name)
 
 
 def _preprocessing(name: str | None) -> "Preprocessing | None":

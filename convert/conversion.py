@@ -4,6 +4,7 @@ Only the proof needs torch, which is imported for it alone.
 """
 
 import re
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from convert.description import describe_file
 from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.export.formats import EXPORTERS, Exporter
-from convert.loading import is_safetensors, load_converted, load_original, naming
+from convert.loading import is_converted, load_converted, load_original, naming, with_imagenet
 from convert.location import Location, fetch_file, start_sha256
 from convert.options import ConversionConfig
 from convert.summary import (
@@ -25,6 +26,8 @@ from convert.summary import (
 )
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.download.bar import download_bar
+from resnext.published import Row
+from resnext.spec import Spec
 
 # Paths that a shell opens for a command; beside them stand devices, and no output can.
 STREAM: Final = re.compile(r"/dev/(stdin|fd/\d+)|/proc/\w+/fd/\d+")
@@ -56,7 +59,7 @@ def convert_source(
         exporter.require_room(target, replace=config.force)  # not only after the download
     path = fetch_file(source, download_bar)
     with naming(path):
-        if is_safetensors(path):
+        if is_converted(path):
             conversion = _export(path, target, exporter, config)
         else:
             conversion = _convert(path, target, exporter, config, sha256 or start_sha256(path))
@@ -66,12 +69,14 @@ def convert_source(
 def _export(path: Path, target: Path, exporter: Exporter, config: ConversionConfig) -> Conversion:
     """Write a converted checkpoint in another format, or with another preprocessing."""
     # Before any check of the output: a fault of the file matters more.
-    checkpoint = _stored(load_converted(path, at=config.at), config)
-    if exporter.name == "safetensors" and config.preprocessing is None:
+    checkpoint = load_converted(path, at=config.at)
+    if exporter.name == "safetensors" and config.preprocessing is None and config.stated is None:
         raise SourceError(
             "converted already; --info describes it, --to writes other formats, --preprocessing "
             "stores another preprocessing"
         )
+    _check_stated(config.stated, checkpoint.spec, trained=checkpoint.training is not None)
+    checkpoint = _stored(checkpoint, config)
     exporter.require_room(target, replace=config.force)
     exporter.write(checkpoint, target)
     return Conversion(
@@ -80,7 +85,7 @@ def _export(path: Path, target: Path, exporter: Exporter, config: ConversionConf
         checkpoint=checkpoint,
         proof=None,
         original=False,
-        usage=exporter.usage.format(target),
+        usage=exporter.usage_of(target),
     )
 
 
@@ -88,10 +93,11 @@ def _convert(
     path: Path, target: Path, exporter: Exporter, config: ConversionConfig, sha256: Future[str]
 ) -> Conversion:
     """Convert an original file."""
-    if target.exists() and target.samefile(path):
-        raise OutputError(f"{target} is the source itself; --output names another file")
     # Before any check of the output: a fault of the file matters more.
     original = load_original(path, sha256=sha256, at=config.at)
+    if target.exists() and target.samefile(path):
+        raise OutputError(f"{target} is the source itself; --output names another file")
+    _check_stated(config.stated, original.network.spec, trained=False)
     exporter.require_room(target, replace=config.force)
 
     proof = None
@@ -110,20 +116,62 @@ def _convert(
         stored("0" * 64).save(target, final=stored)
     else:
         exporter.write(stored(), target)
-    usage = exporter.usage.format(target)
     return Conversion(
         source=path,
         target=target,
         checkpoint=stored(),
         proof=proof,
-        usage=usage,
+        usage=exporter.usage_of(target),
         place=original.source.place,
         note=original.source.note,
     )
 
 
+def _check_stated(row: Row | None, spec: Spec, *, trained: bool) -> None:
+    """Check that a network may be the published one that the user says it is.
+
+    Raises:
+        SourceError: it has another architecture, or was trained here.
+    """
+    if row is None:
+        return
+    if trained:
+        raise SourceError(
+            f"--as {row.name}: the weights as published expected, found ones trained from a "
+            "checkpoint or from random weights; leave --as out"
+        )
+    if differences := [
+        f"{name} {ours} in place of {value}"
+        for name, value, ours in _pairs(row.spec, spec)
+        if value != ours
+    ]:
+        raise SourceError(
+            f"--as {row.name}: its architecture expected, found {', '.join(differences)}"
+        )
+
+
+def _pairs(expected: Spec | None, found: Spec) -> Iterator[tuple[str, object, object]]:
+    assert expected is not None, "a row that is stated has a spec"
+    for name, value in expected.to_fields().items():
+        yield name, value, found.to_fields()[name]
+
+
 def _stored(checkpoint: Checkpoint, config: ConversionConfig) -> Checkpoint:
-    """Return the checkpoint with the preprocessing that the user gave."""
+    """Return the checkpoint with the published name and the preprocessing that the user gave."""
+    row, provenance = config.stated, checkpoint.provenance
+    if row is not None and provenance.published_name != row.name:
+        checkpoint = replace(
+            checkpoint,
+            preprocessing=row.preprocessing or checkpoint.preprocessing,
+            origin=Origin.PUBLISHED if row.preprocessing else checkpoint.origin,
+            provenance=replace(
+                provenance,
+                published_name=row.name,
+                licence=row.licence or provenance.licence,
+                stated=True,
+            ),
+        )
+        checkpoint = with_imagenet(checkpoint)
     if config.preprocessing is None:
         return checkpoint
     return replace(checkpoint, preprocessing=config.preprocessing, origin=Origin.GIVEN)

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convert.loading import (
-    is_safetensors,
-    known_preprocessing,
+    chosen_preprocessing,
+    is_converted,
     load_converted,
     naming,
     open_source,
 )
-from convert.source.errors import RefusedError
+from convert.location import check_digits, start_sha256
+from convert.source.errors import NoNetworkError, RefusedError
 from convert.source.source import Array, Source, counted_types
 from resnext.checkpoint import Origin
 from resnext.layout import layout
@@ -36,6 +37,7 @@ class NetworkFacts:
         proof: of a converted checkpoint, as in its provenance.
         classes: their names; None where these are not stored.
         training: how it was trained by this project, as its checkpoint states; None if it was not.
+        stated: that it is the published network was stated at the conversion, not shown.
     """
 
     name: str
@@ -52,6 +54,7 @@ class NetworkFacts:
     proof: float | None = None
     classes: tuple[str, ...] | None = None
     training: Mapping[str, object] | None = None
+    stated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +84,16 @@ def describe_file(path: Path, *, at: str | None = None) -> Description:
 
     Args:
         path: the file.
-        at: the place of the network, where a .t7 holds several.
+        at: the place of the network, where the file holds several.
 
     Raises:
-        ConvertError: it is not a readable .t7. A readable file that a conversion would refuse is
-            described, with the reason in `refusal`.
+        ConvertError: it is not readable, another file than its name says, or has no network at
+            `at`. A readable file that a conversion would refuse is described, with the reason in
+            `refusal`.
         CheckpointError: a safetensors file that is damaged or was not written by this project.
         OSError: it cannot be opened.
     """
-    if is_safetensors(path):
+    if is_converted(path):
         return _describe_checkpoint(path, at)
     return _describe_source(path, at)
 
@@ -113,6 +117,7 @@ def _describe_checkpoint(path: Path, at: str | None) -> Description:
             proof=source.proof,
             classes=checkpoint.classes,
             training=checkpoint.training,
+            stated=source.stated,
         ),
     )
 
@@ -120,20 +125,28 @@ def _describe_checkpoint(path: Path, at: str | None) -> Description:
 def _describe_source(path: Path, at: str | None) -> Description:
     with naming(path):
         source = open_source(path, at=at)
+        sha256 = start_sha256(path)
+        check_digits(path, sha256.result)
     network, refusal = None, None
     try:
-        found = source.network()
+        with naming(path):
+            found = source.network()
+    except NoNetworkError as error:
+        if at is not None:
+            raise
+        refusal = error.message
     except RefusedError as error:
-        refusal = str(error)
+        refusal = error.message
     else:
-        row = published_row(found.spec, file=path.name, size=source.bytes)
+        row = published_row(found.spec, file=path.name, size=source.bytes, sha256=sha256.result)
         network = _facts(
             found.spec,
             name=row.name if row else None,
-            preprocessing=known_preprocessing(found, row),
+            preprocessing=chosen_preprocessing(found, row),
             conversions=found.conversions,
             form=found.form,
             licence=row.licence if row else None,
+            classes=found.classes,
         )
     return Description(
         file=str(path),
@@ -159,6 +172,7 @@ def _facts(
     proof: float | None = None,
     classes: tuple[str, ...] | None = None,
     training: Mapping[str, object] | None = None,
+    stated: bool = False,
 ) -> NetworkFacts:
     rows = layout(spec)
     return NetworkFacts(
@@ -176,4 +190,5 @@ def _facts(
         proof=proof,
         classes=classes,
         training=training,
+        stated=stated,
     )

@@ -7,6 +7,22 @@ class SourceError(ConvertError):
     """A source that is neither a file nor a published network, or that needs no conversion."""
 
 
+class DigitsError(ConvertError):
+    """A file whose name states another sha256 than it has.
+
+    Attributes:
+        found: the file's sha256.
+        expected: the digits with which it should begin.
+    """
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(
+            f"sha256 {expected}... expected, as the file's name says, found {found}; download it "
+            "again, or rename it if the name means something else"
+        )
+        self.found, self.expected = found, expected
+
+
 class UnprovableError(ConvertError):
     """The logits are the same for every input, so that comparing them proves nothing."""
 

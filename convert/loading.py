@@ -15,18 +15,21 @@ from convert.caffe.model import is_caffemodel
 from convert.caffe.source import CaffeSource, refuse_prototxt
 from convert.errors import SourceError
 from convert.export.errors import OutputError
-from convert.location import require_file, start_sha256
+from convert.location import check_digits, require_file, start_sha256, weights_of
 from convert.mxnet.params import is_params
 from convert.mxnet.source import MxnetSource, refuse_symbol
+from convert.pytorch.archive import kind_of
+from convert.pytorch.hub import WEIGHTS
+from convert.pytorch.source import PyTorchSource
 from convert.source.errors import NoNetworkError
 from convert.source.source import Network, Source
 from convert.torch7.source import T7Source
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError, ConvertError
 from resnext.fields import cut
+from resnext.header import TRAINING_STATE_FORM
 from resnext.preprocessing import PREPROCESSINGS, Preprocessing
 from resnext.published import Row, published_row
-from resnext.spec import Spec
 
 IMAGENET_CLASSES: Final = 1000
 
@@ -55,8 +58,8 @@ class Original:
             sha256: to state as the file's; None waits for the computed one.
         """
         spec, path = self.network.spec, self.source.path
-        row = published_row(spec, file=path.name, size=self.source.bytes)
-        preprocessing, origin = known_preprocessing(self.network, row)
+        row = published_row(spec, file=path.name, size=self.source.bytes, sha256=self.sha256.result)
+        preprocessing, origin = chosen_preprocessing(self.network, row)
         graph_file, graph_sha256 = self.source.companion or (None, None)
         checkpoint = Checkpoint(
             spec=spec,
@@ -64,8 +67,7 @@ class Original:
             preprocessing=preprocessing,
             origin=origin,
             provenance=Provenance(
-                # The header is UTF-8, whatever bytes the name consists of.
-                source_file=as_utf8(path.name),
+                source_file=_source_name(path),
                 source_sha256=sha256 or self.sha256.result(),
                 source_bytes=self.source.bytes,
                 published_name=row.name if row else None,
@@ -75,8 +77,15 @@ class Original:
                 graph_file=as_utf8(graph_file) if graph_file else None,
                 graph_sha256=graph_sha256,
             ),
+            classes=self.network.classes,
         )
-        return _with_imagenet(checkpoint)
+        return with_imagenet(checkpoint)
+
+
+def _source_name(path: Path) -> str:
+    """Return an original file's name, with its folder if all files of its kind are called so."""
+    folder = f"{path.absolute().parent.name}/" if path.name in WEIGHTS else ""
+    return as_utf8(folder + path.name)
 
 
 def as_utf8(name: str) -> str:
@@ -86,8 +95,9 @@ def as_utf8(name: str) -> str:
 
 def load_checkpoint(path: Path, *, at: str | None = None) -> Checkpoint:
     """Return the checkpoint in a file, as `convert.load` does."""
+    path = weights_of(path)
     require_file(path)
-    if is_safetensors(path):
+    if is_converted(path):
         return load_converted(path, at=at)
     return load_original(path, sha256=start_sha256(path), at=at).checkpoint()
 
@@ -111,7 +121,7 @@ def load_converted(path: Path, *, at: str | None = None) -> Checkpoint:
         )
         error.path = path
         raise error
-    checkpoint = _with_imagenet(Checkpoint.load(path))
+    checkpoint = with_imagenet(Checkpoint.load(path))
     for name, array in checkpoint.tensors.items():
         fault = None
         if not np.isfinite(array).all():
@@ -126,7 +136,7 @@ def load_converted(path: Path, *, at: str | None = None) -> Checkpoint:
     return checkpoint
 
 
-def _with_imagenet(checkpoint: Checkpoint) -> Checkpoint:
+def with_imagenet(checkpoint: Checkpoint) -> Checkpoint:
     """Return the checkpoint with ImageNet's classes, if it is a published network of these.
 
     The original's files name no classes, and files of earlier versions did not either.
@@ -148,11 +158,13 @@ def load_original(path: Path, *, sha256: Future[str], at: str | None = None) -> 
         at: the place of the network, where the file holds several.
 
     Raises:
-        ConvertError: it is damaged, or holds no network of the family.
+        ConvertError: it is damaged, holds no network of the family, or is another file than its
+            name says.
         OSError: it cannot be opened.
     """
     with naming(path):
         source = open_source(path, at=at)
+        check_digits(path, sha256.result)
         try:
             return Original(source, source.network(), sha256)
         except NoNetworkError as error:
@@ -172,6 +184,9 @@ def open_source(path: Path, *, at: str | None = None) -> Source:
         ConvertError: it is damaged or of no known format.
         OSError: it cannot be opened.
     """
+    kind = kind_of(path)
+    if kind is not None or is_safetensors(path):
+        return PyTorchSource(path, kind, at=at)
     with path.open("rb") as file:
         head = file.read(HEAD)
     if not is_params(head) and not is_caffemodel(head):
@@ -197,38 +212,49 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def known_preprocessing(
+def chosen_preprocessing(
     network: Network, row: Row | None
 ) -> tuple[Preprocessing, Origin] | tuple[None, None]:
-    """Return the preprocessing of a network that was read, and where it comes from.
+    """Return the preprocessing of a network for which none is given.
 
-    Mean and std that the file states belong to its weights, whatever a published row says.
+    It is the published row's; else what the file states; else, where it may be assumed, ImageNet's
+    for four stages, CIFAR's for three stages with 10 or 100 classes; else none. Mean and std that a
+    graph computes with belong to its weights, whatever the row says.
     """
-    stated = network.preprocessing
-    if stated and row and row.preprocessing:
+    stated, origin = network.preprocessing or (None, None)
+    published = row.preprocessing if row else None
+    if published and stated and origin is Origin.GRAPH:
         own = {name: getattr(stated, name) for name in ("mean", "std", "white")}
-        return replace(row.preprocessing, **own), Origin.PUBLISHED
-    if stated:
-        return stated, Origin.GRAPH
-    if network.assumable or (row and row.preprocessing):
-        return assumed_preprocessing(network.spec, row)
-    return None, None
-
-
-def assumed_preprocessing(
-    spec: Spec, row: Row | None
-) -> tuple[Preprocessing, Origin] | tuple[None, None]:
-    """Return the preprocessing of a network for which none is stored or given.
-
-    It is the published row's; else ImageNet's for four stages, CIFAR's for three stages with 10 or
-    100 classes; else none.
-    """
-    if row and row.preprocessing:
-        return row.preprocessing, Origin.PUBLISHED
+        return replace(published, **own), Origin.PUBLISHED
+    if published:
+        return published, Origin.PUBLISHED
+    if network.preprocessing:
+        return network.preprocessing
+    spec = network.spec
     name = "imagenet" if len(spec.blocks) == 4 else f"cifar{spec.classes}"
-    if name in PREPROCESSINGS:
+    if network.assumable and name in PREPROCESSINGS:
         return PREPROCESSINGS[name], Origin.ASSUMED
     return None, None
+
+
+def is_converted(path: Path) -> bool:
+    """Tell whether a file is one of this project's: safetensors with its entries in the header.
+
+    A damaged header counts as one, so that its loading reports it.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    if not is_safetensors(path):
+        return False
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            header = file.metadata() or {}
+    except SafetensorError:
+        return True
+    return "spec" in header or header.get("form", "").startswith(TRAINING_STATE_FORM)
 
 
 def is_safetensors(path: Path) -> bool:

@@ -1,19 +1,25 @@
 """Where the checkpoint that a user names lies: a path, or a published network to download."""
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from convert.errors import SourceError
+from convert.errors import DigitsError, SourceError
+from convert.pytorch.hub import weights_in
 from resnext.download import cache_folder, download
+from resnext.fields import shown
 from resnext.published import Row, published
 
 if TYPE_CHECKING:
     from resnext.download import Bar
+
+# Published networks that a message names: those of the original release, which come first.
+MOST_NAMES: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,7 @@ def find_location(text: str, *, cache: Path | None) -> Location:
     """
     if not text:
         raise SourceError("a file or the name of a published network expected, found an empty word")
-    path = Path(text)
+    path = weights_of(Path(text))
     names = {row.name: row for row in published()}
     if path.is_file() or text not in names:
         require_file(path)
@@ -52,11 +58,63 @@ def find_location(text: str, *, cache: Path | None) -> Location:
             raise SourceError(f"{text}: a file expected, found a link that leads to none")
         if not path.exists():
             raise SourceError(f"{text}: no such file{_published(text, names)}")
+        if path != Path(text):  # in a folder of the hub, beside which the output lies
+            return Location(path=path, output=_named_as(Path(text)))
         return Location(path=path, output=path)
     row = names[text]
     if row.file is None:
         raise SourceError(f"{text}: no weights of it were published; a path always works")
     return Location(path=cache_folder(cache) / row.file, output=Path(f"{text}.t7"), row=row)
+
+
+def named_row(name: str) -> Row:
+    """Return the published network that `--as` names.
+
+    Raises:
+        SourceError: there is none, or its architecture is not known.
+    """
+    names = {row.name: row for row in published()}
+    if name not in names:
+        raise SourceError(
+            f"--as: the name of a published network expected, found {shown(name)}"
+            f"{_published(name, names)}"
+        )
+    if names[name].spec is None:
+        raise SourceError(f"--as {name}: the architecture of it is not known, so nothing is stated")
+    return names[name]
+
+
+def weights_of(path: Path) -> Path:
+    """Return the weights in a folder of the Hugging Face hub; any other path as it is."""
+    return (weights_in(path) if path.is_dir() else None) or path
+
+
+def _named_as(folder: Path) -> Path:
+    """Return a path beside a folder whose stem is the folder's name, without timm's suffix."""
+    folder = folder.absolute()
+    return folder if folder.suffix == ".timm" else folder.with_name(f"{folder.name}.safetensors")
+
+
+# The first digits of a file's sha256 in its name, as PyTorch's hub has them.
+DIGITS: Final = re.compile(
+    r".*-(?P<digits>[0-9a-f]{8,64})\.(pth|pt|bin|pytorch|tar|pth\.tar|safetensors)"
+)
+
+
+def check_digits(path: Path, sha256: Callable[[], str]) -> None:
+    """Check that a file is the one whose sha256 its name states.
+
+    Args:
+        path: of the file.
+        sha256: returns the file's; called only if the name has digits.
+
+    Raises:
+        DigitsError: it begins with others.
+        OSError: it cannot be read.
+    """
+    named = DIGITS.fullmatch(path.name)
+    if named and not sha256().startswith(named["digits"]):
+        raise DigitsError(sha256(), named["digits"])
 
 
 def require_file(path: Path) -> None:
@@ -79,7 +137,10 @@ def _published(text: str, names: Mapping[str, Row]) -> str:
             return f"; did you mean {name}?"
     if Path(text).suffix or Path(text).name != text:
         return ""
-    return f"; published networks are {', '.join(name for name, row in names.items() if row.url)}"
+    there = [name for name, row in names.items() if row.url]
+    others = len(there) - MOST_NAMES
+    more = f" and {others} of other sources (docs/published.md)" if others > 0 else ""
+    return f"; published networks are {', '.join(there[:MOST_NAMES])}{more}"
 
 
 def _letters(name: str) -> str:
@@ -91,7 +152,7 @@ def fetch_file(location: Location, bar: "Bar") -> Path:
     row = location.row
     if row and row.url:
         with bar(location.path.name) as progress:
-            download(row.url, location.path, size=row.bytes, progress=progress)
+            download(row.url, location.path, size=row.bytes, sha256=row.sha256, progress=progress)
     return location.path
 
 

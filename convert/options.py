@@ -9,6 +9,7 @@ from convert.export.errors import OutputError
 # Importing this module must be cheap: the command does so before it knows that there is work.
 if TYPE_CHECKING:
     from resnext.preprocessing import Preprocessing
+    from resnext.published import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class ConversionConfig:
         force: whether an existing output is replaced.
         at: the place of the network, in a file with several.
         preprocessing: to store in place of the published or assumed one.
+        stated: the published network that the user says the file is, or None.
     """
 
     output: Path | None
@@ -32,6 +34,7 @@ class ConversionConfig:
     force: bool
     preprocessing: "Preprocessing | None"
     at: str | None = None
+    stated: "Row | None" = None
 
 
 def check_output(config: ConversionConfig, sources: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ class Conversion:
     Attributes:
         proof: None with --no-verify.
         original: the source is an original file, not a converted one.
-        usage: code that loads the output; empty where that is well known.
+        usage: lines of code that load the output; none where that is well known.
         place: of the network in the source, where that is not the file's only value.
         note: what else a person should know of the source.
     """
@@ -35,7 +35,7 @@ class Conversion:
     checkpoint: Checkpoint
     proof: "Proof | None"
     original: bool = True
-    usage: str = ""
+    usage: tuple[str, ...] = ()
     place: str | None = None
     note: str | None = None
 
@@ -51,6 +51,8 @@ def conversion_lines(conversion: Conversion) -> Iterator[str]:
     provenance = checkpoint.provenance
     parameters = layout(checkpoint.spec).parameters()
     yield f"{conversion.source}: {cut(conversion.network)}, {parameters:,} parameters"
+    if provenance.stated:
+        yield f"  as stated with --as, not as the file shows: {cut(conversion.network)}"
     if conversion.place:
         yield f"  found at {conversion.place}"
     if conversion.note:
@@ -64,8 +66,7 @@ def conversion_lines(conversion: Conversion) -> Iterator[str]:
     if provenance.licence:
         yield f"  licence of the weights: {cut(provenance.licence)}"
     yield f"{conversion.target}: {_bytes(conversion.target):,} bytes"
-    if conversion.usage:
-        yield f"  {conversion.usage}"
+    yield from (f"  {line}" for line in conversion.usage)
 
 
 def _bytes(path: Path) -> int:
@@ -127,7 +128,8 @@ def description_lines(description: Description, *, modules: bool) -> Iterator[st
 def _network_lines(network: NetworkFacts) -> Iterator[str]:
     spec, side = network.spec, network.input_size
     form = f", written in form {network.form}" if network.form else ""
-    yield f"network: {cut(network.name)}{form}"
+    stated = ", as stated at the conversion" if network.stated else ""
+    yield f"network: {cut(network.name)}{stated}{form}"
     fields = spec.to_fields()
     yield f"spec: {', '.join(f'{name} {value}' for name, value in fields.items())}"
     yield f"parameters: {network.parameters:,}"
@@ -173,6 +175,7 @@ def description_fields(description: Description, *, modules: bool) -> dict[str, 
     if network := description.network:
         fields |= {
             "network": network.name,
+            "stated": network.stated,
             "spec": network.spec.to_fields(),
             "parameters": network.parameters,
             "multiply_adds": network.multiply_adds,

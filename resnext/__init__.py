@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from resnext.checkpoint import Checkpoint, Provenance
     from resnext.errors import ResnextError
     from resnext.model import ResNeXt
-    from resnext.pixels.transforms import prepare, prepare_ten
+    from resnext.pixels.pipelines import Transform, prepare, prepare_ten
     from resnext.preprocessing import Preprocessing
     from resnext.spec import Block, Norm, Shortcut, Spec, Stem
 
@@ -27,6 +27,7 @@ __all__ = [
     "Spec",
     "Stem",
     "StemPool",
+    "Transform",
     "prepare",
     "prepare_ten",
 ]
@@ -43,8 +44,9 @@ _HOMES = {
     "Spec": "resnext.spec",
     "Stem": "resnext.spec",
     "StemPool": "resnext.spec",
-    "prepare": "resnext.pixels.transforms",
-    "prepare_ten": "resnext.pixels.transforms",
+    "Transform": "resnext.pixels.pipelines",
+    "prepare": "resnext.pixels.pipelines",
+    "prepare_ten": "resnext.pixels.pipelines",
 }
 
 

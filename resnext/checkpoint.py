@@ -74,10 +74,12 @@ class Checkpoint:
     def name(self) -> str:
         """Return the published name, or the source file's name without its suffix.
 
-        Weights without a source file have the name of their architecture.
+        Of a folder of the hub, whose files are all called alike, it is the folder's name. Weights
+        without a source file have the name of their architecture.
         """
-        source = self.provenance.source_file
-        return self.provenance.published_name or (Path(source).stem if source else self.spec.name)
+        path = Path(self.provenance.source_file or "")
+        source = path.parent.name or path.stem
+        return self.provenance.published_name or source or self.spec.name
 
     @property
     def matched_names(self) -> tuple[str, ...] | None:

@@ -25,7 +25,12 @@ class ConvertError(ResnextError):
     path: Path | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}: {super().__str__()}" if self.path else super().__str__()
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+    @property
+    def message(self) -> str:
+        """Return the message without the file."""
+        return super().__str__()
 
 
 class SpecError(ResnextError):

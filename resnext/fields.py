@@ -5,7 +5,7 @@ Every check names the value in its message, "network 'mine': bytes must be a who
 """
 
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING
 from math import isfinite
@@ -186,6 +186,18 @@ def check_written(value: object, name: str, error: Error) -> str:
     if is_whole(value) and -COUNT_LIMIT < int(value) < COUNT_LIMIT:
         return str(value)
     return check_text(value, name, error)
+
+
+def check_choice(value: object, name: str, choices: Iterable[str], error: Error) -> str:
+    """Return one of some words.
+
+    Raises:
+        error: another value.
+    """
+    found, known = check_text(value, name, error), tuple(choices)
+    if found not in known:
+        raise error(f"{name} is one of {', '.join(known)}, found {shown(found)}")
+    return found
 
 
 def check_whole(value: object, name: str, error: Error) -> int:

@@ -1,4 +1,4 @@
-"""Files that are read within a bound, whatever they are, and appear whole or not at all."""
+"""Files: read within a bound, whatever they are, locked, and appearing whole or not at all."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, mkdtemp
 from typing import IO, BinaryIO, Final
 
 from resnext.errors import ResnextError
@@ -26,6 +26,8 @@ POLL: Final = 200  # milliseconds
 # Letters of a file's name in the name of its temporary file. A name has at most 255 bytes, which
 # may be only 63 letters.
 MOST_LETTERS: Final = 48
+# Some network file systems and user-space file systems have no locks.
+_NO_LOCKS: Final = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 # Files and folders of this process that are being written, for an end without a clean-up.
 _unfinished: set[str] = set()
@@ -155,3 +157,89 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         if ours and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def lock_file(file: int, *, by_process: bool) -> bool:
+    """Lock a file without waiting; return False where the system or the file system has no locks.
+
+    The system releases the lock when the process ends, whatever it ends of.
+
+    Args:
+        file: descriptor, open for writing.
+        by_process: take a record lock, which belongs to this process: forked readers do not inherit
+            it and hold it for some seconds longer than this process lives. It is released when any
+            descriptor of the file is closed, and threads of a process do not exclude each other.
+            Otherwise the lock belongs to the descriptor, and threads do exclude each other.
+
+    Raises:
+        BlockingIOError: the file is locked already.
+        OSError: the file cannot be locked for another reason.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return False
+    lock = fcntl.lockf if by_process else fcntl.flock
+    try:
+        lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise BlockingIOError(error.errno, error.strerror) from error
+        if error.errno in _NO_LOCKS:
+            return False
+        raise
+    return True
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Make a folder that gets the name `path` only if the block ends without an error.
+
+    It is made beside `path` under a hidden name and removed on any error, Ctrl-C included. An
+    existing folder is replaced at the very end, and restored if that fails.
+
+    Raises:
+        OSError: the parent is missing or read-only, or the disk is full; names `path`. An error
+            over another file, raised in the block, keeps its name.
+    """
+    prefix = f".{path.name}."
+    try:
+        with _hidden_folder(path, prefix) as new:
+            yield new
+    except OSError as error:
+        # The user does not know the hidden name.
+        if error.errno is not None and prefix in str(error.filename or prefix):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+@contextmanager
+def _hidden_folder(path: Path, prefix: str) -> Iterator[Path]:
+    new = Path(mkdtemp(dir=path.parent, prefix=prefix, suffix=".part"))
+    try:
+        with unfinished(str(new)):
+            yield new
+        umask = os.umask(0)
+        os.umask(umask)
+        new.chmod(0o777 & ~umask)
+        if path.exists():
+            _swap(new, path)
+        else:
+            new.rename(path)
+    except BaseException:
+        rmtree(new, ignore_errors=True)
+        raise
+
+
+def _swap(new: Path, path: Path) -> None:
+    old = new.with_suffix(".old")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    if old.is_symlink():
+        old.unlink()
+    else:
+        rmtree(old)

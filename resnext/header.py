@@ -31,6 +31,7 @@ class Origin(StrEnum):
     ASSUMED = "assumed from the topology"
     GIVEN = "given at the conversion"
     TRAINED = "as it was trained"
+    FILE = "the file's own"
     GRAPH = "mean and std as in the file's graph, scale and crop as usual"
 
 
@@ -45,6 +46,8 @@ class Provenance:
         source_bytes: its size.
         converted_by: distribution and version.
         published_name: of the published network that it is, else None.
+        stated: the user said at the conversion that it is that network; the file's name and size
+            did not show it.
         licence: of the weights, where it is known.
         conversions: how values were changed; empty if every bit was kept.
         graph_file: name of the second file that the network was read from, where its format has
@@ -64,6 +67,7 @@ class Provenance:
     graph_file: str | None = None
     graph_sha256: str | None = None
     proof: float | None = None
+    stated: bool = False
 
 
 def to_fields(
@@ -83,6 +87,7 @@ def to_fields(
         "preprocessing": None if preprocessing is None else preprocessing.to_fields(),
         "preprocessing_origin": origin,
         **asdict(provenance),
+        "stated": provenance.stated or None,
         "proof": None if proof is None else float(f"{proof:.1e}"),
         "classes": classes,
         "wnids": wnids,
@@ -137,6 +142,7 @@ def _provenance(metadata: Mapping[str, str], spec: Spec) -> Provenance:
         graph_file=_optional(metadata, "graph_file"),
         graph_sha256=_optional(metadata, "graph_sha256"),
         proof=_entry(metadata, "proof", _DIFFERENCE) if "proof" in metadata else None,
+        stated="stated" in metadata and _entry(metadata, "stated", _TRUE),
     )
 
 
@@ -206,6 +212,12 @@ def _object(text: str) -> dict[str, object]:
     return value
 
 
+def _true(text: str) -> bool:
+    if text != "true":
+        raise ValueError
+    return True
+
+
 def _difference(text: str) -> float:
     value = float(text)
     if not 0 <= value < inf:
@@ -218,4 +230,5 @@ _TEXTS = ("a list of texts in JSON", _texts)
 _OBJECT = ("an object in JSON", _object)
 _COUNT = ("a whole number below 2**63", _count)
 _DIFFERENCE = ("a number from 0", _difference)
+_TRUE = ("true", _true)
 _ORIGIN = (f"one of {', '.join(Origin)}", Origin)

@@ -3,10 +3,14 @@
 import ctypes
 import os
 import platform
+import sys
+import time
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +20,9 @@ PACKAGES: Final = ("resnext", "torch", "numpy", "Pillow", "simplejpeg", "safeten
 # Images in a batch, by the type of the device.
 BATCH_SIZES: Final = {"cpu": 16, "cuda": 128, "mps": 64}
 MOST_WORKERS: Final = 16
+
+# What says how OpenMP's threads wait: the standard's variable, GNU's, and LLVM's and Intel's.
+WAITING: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 
 # Parameters of mallopt, from <malloc.h>: the number of blocks that are mapped separately, the size
 # from which a block is, and how much free memory stays at the end of the heap.
@@ -27,12 +34,66 @@ LARGE: Final = 32 << 20  # the largest threshold that glibc accepts
 KEPT: Final = 256 << 20
 
 
-def usual_batch_size(device: "torch.device") -> int:
+def process_clock(*, proc: Path = Path("/proc")) -> Callable[[], float]:
+    """Return a clock: the seconds since this process was started, or else since this call.
+
+    The kernel says when, in hundredths of a second: what Python did before its first line counts.
+
+    Args:
+        proc: where the kernel tells of processes.
+    """
+    started = time.monotonic()
+    with suppress(OSError, ValueError, LookupError, AttributeError):
+        # The name in parentheses may hold spaces; the time, in ticks since the machine started, is
+        # the 20th field behind it.
+        fields = (proc / "self" / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        ticks = int(fields[19])
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        if ticks and age >= 0:
+            started -= age
+    return lambda: time.monotonic() - started
+
+
+class DeviceKind(Protocol):
+    """What a default depends on: a `torch.device`, or the `ExpectedDevice` one."""
+
+    @property
+    def type(self) -> str:
+        """Return "cpu", "cuda", "mps" or the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedDevice:
+    """The device that will probably be used, as far as that is known without torch.
+
+    Attributes:
+        type: "cpu", "cuda", "mps" or the like.
+    """
+
+    type: str
+
+
+def expected_device(name: str | None, *, dev: Path = Path("/dev")) -> ExpectedDevice:
+    """Return what the device of a name such as "cuda:1" is, and for None what is probably there.
+
+    Args:
+        name: as the user gave it.
+        dev: where the system has its devices.
+    """
+    if name is not None:
+        return ExpectedDevice(name.partition(":")[0])
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if (dev / "nvidiactl").exists() and not hidden and not version("torch").endswith("+cpu"):
+        return ExpectedDevice("cuda")
+    return ExpectedDevice("mps" if sys.platform == "darwin" else "cpu")
+
+
+def usual_batch_size(device: DeviceKind) -> int:
     """Return the default batch size of a device."""
     return BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"])
 
 
-def usual_workers(device: "torch.device", *, processes: int) -> int:
+def usual_workers(device: DeviceKind, *, processes: int) -> int:
     """Return the default number of processes that read images.
 
     On the CPU one process keeps up with any network of the family. For a GPU the job's processes on
@@ -63,6 +124,22 @@ def usual_threads(*, processes: int) -> int | None:
     if processes == 1 or "OMP_NUM_THREADS" in os.environ:  # which torchrun sets to 1
         return None
     return max(cores() // processes, 1)
+
+
+def let_waiting_threads_sleep(environment: MutableMapping[str, str]) -> None:
+    """Let OpenMP's threads sleep while they wait for each other, unless the user says how they do.
+
+    By default those of GNU's library, which PyTorch brings along, look for up to 3 ms whether the
+    others are there. Where another process has their processor, the ones that look keep it from
+    those that are looked for: a training took four times as long beside one busy process
+    (`benchmarks/waiting.py`). `OMP_WAIT_POLICY` is the standard's: GNU's, LLVM's and Intel's
+    libraries read it when they are loaded, so this comes before torch is imported.
+
+    Args:
+        environment: of this process and those that it starts; changed.
+    """
+    if not any(name in environment for name in WAITING):
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def free_memory(

@@ -36,25 +36,70 @@ class ResNeXt(nn.Module):
         self.fc = nn.Linear(rows.classifier.inputs, rows.classifier.outputs)
         _initialise(self, generator)
 
+    @property
+    def num_features(self) -> int:
+        """Return the channels of the last feature map, which are the inputs of the classifier."""
+        return self.spec.features
+
+    @property
+    def num_classes(self) -> int:
+        """Return the outputs of the classifier."""
+        return self.spec.classes
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (N, classes) of images (N, 3, H, W)."""
+        return self.forward_head(self.forward_features(x))
+
+    def forward_features(self, x: Tensor, *, until: str | None = None) -> Tensor:
+        """Return the feature map (N, C, h, w) of images (N, 3, H, W), as networks of timm do.
+
+        Args:
+            x: the images.
+            until: the stage to stop behind, one of `stage_names`. None computes them all, and for
+                pre-activation networks also the batch norm and ReLU behind the last one; C is then
+                `num_features`.
+
+        Raises:
+            ValueError: there is no such stage.
+        """
+        names = self.stage_names
+        if until is not None:
+            if until not in names:
+                raise ValueError(f"one of {', '.join(names)} expected, found {until!r}")
+            names = names[: names.index(until) + 1]
         x = self.conv1(x)
         if self.bn1 is not None:
-            x = F.relu(self.bn1(x))
+            x = F.relu(self.bn1(x), inplace=True)
         if self.stem_pool is not None:
             padded = self.stem_pool is StemPool.PADDED
             x = F.max_pool2d(x, 3, stride=2, padding=int(padded), ceil_mode=not padded)
-        for name in self.stage_names:
+        for name in names:
             x = self.get_submodule(name)(x)
-        if self.bn_last is not None:
-            x = F.relu(self.bn_last(x))
-        x = F.adaptive_avg_pool2d(x, 1).flatten(1)
-        logits: Tensor = self.fc(x)
+        if self.bn_last is not None and until is None:
+            x = F.relu(self.bn_last(x), inplace=True)
+        return x
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Return the logits (N, classes) of the feature map (N, num_features, h, w).
+
+        Args:
+            x: what `forward_features` returned.
+            pre_logits: return the inputs of the classifier (N, num_features) in their place: the
+                average over the map.
+        """
+        pooled = F.adaptive_avg_pool2d(x, 1).flatten(1)
+        if pre_logits:
+            return pooled
+        logits: Tensor = self.fc(pooled)
         return logits
 
 
 class ResidualBlock(nn.Module):
-    """The base of the three kinds of block: convolutions, batch norms and the shortcut."""
+    """The base of the three kinds of block: convolutions, batch norms and the shortcut.
+
+    ReLUs overwrite their input, which is a batch norm's output or a sum, and additions the branch's
+    output: no backward pass looks at these. The block's input is never overwritten.
+    """
 
     def __init__(self, row: Residual) -> None:
         super().__init__()
@@ -93,8 +138,8 @@ class PostActivation(ResidualBlock):
         for number in range(1, self.count + 1):
             y = self.normalise(number, self.convolve(number, y))
             if number < self.count:
-                y = F.relu(y)
-        return F.relu(y + self.shortcut(x))
+                y = F.relu(y, inplace=True)
+        return F.relu(y.add_(self.shortcut(x)), inplace=True)
 
 
 class NormAfterAddition(ResidualBlock):
@@ -108,9 +153,9 @@ class NormAfterAddition(ResidualBlock):
         """Return (N, outputs, H / stride, W / stride)."""
         y = x
         for number in range(1, self.count):
-            y = F.relu(self.normalise(number, self.convolve(number, y)))
+            y = F.relu(self.normalise(number, self.convolve(number, y)), inplace=True)
         y = self.convolve(self.count, y)
-        return F.relu(self.bn_add(y + self.shortcut(x)))
+        return F.relu(self.bn_add(y.add_(self.shortcut(x))), inplace=True)
 
 
 class PreActivation(ResidualBlock):
@@ -126,11 +171,11 @@ class PreActivation(ResidualBlock):
         y = x
         for number in range(1, self.count + 1):
             if number >= self.first_norm:
-                y = F.relu(self.normalise(number, y))
+                y = F.relu(self.normalise(number, y), inplace=True)
             if number == 1 and self.shared:
                 x = y
             y = self.convolve(number, y)
-        return y + self.shortcut(x)
+        return y.add_(self.shortcut(x))
 
 
 BLOCKS: dict[Norm, type[ResidualBlock]] = {

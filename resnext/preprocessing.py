@@ -1,7 +1,8 @@
 """The preprocessing of images before a network, as a row of numbers that belongs to the weights."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -12,9 +13,38 @@ from resnext.fields import Faults, check_known, is_number, is_whole, read_toml, 
 LONGEST: Final = 9459
 
 
+class Pipeline(StrEnum):
+    """Whose arithmetic scales, crops and normalises.
+
+    TORCH7: the original's. PIL: Pillow's antialiased scaling, as torchvision and timm use it.
+    OPENCV: OpenCV's, which does not antialias, as the tools of MXNet and Caffe use it.
+    """
+
+    TORCH7 = "torch7"
+    PIL = "pil"
+    OPENCV = "opencv"
+
+
+class Interpolation(StrEnum):
+    """How pixels are interpolated where a picture is scaled."""
+
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+
+
+# The interpolations of each pipeline; the usual one comes first.
+INTERPOLATIONS: Final = {
+    Pipeline.TORCH7: (Interpolation.BICUBIC,),
+    Pipeline.PIL: (Interpolation.BILINEAR, Interpolation.BICUBIC),
+    Pipeline.OPENCV: (Interpolation.BILINEAR, Interpolation.BICUBIC),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
-    """The original validation pipeline, in numbers.
+    """The way from a picture to the network's input, in numbers; the usual one is the original's.
+
+    Plain values are accepted too, as files hold them: the text of a `Pipeline`.
 
     Attributes:
         scale: pixels of the shorter side after scaling; None means no scaling.
@@ -23,6 +53,9 @@ class Preprocessing:
         std: divides per channel, in units of `white`, at least `LEAST`.
         white: the value that a byte of 255 is scaled to: 1 for the ImageNet networks, 255 for those
             of CIFAR, whose mean and std are published on the scale of bytes.
+        pipeline: whose arithmetic.
+        interpolation: one of the pipeline's `INTERPOLATIONS`; None stands for its usual one, which
+            the attribute then holds.
 
     Raises:
         PreprocessingError: a value of another type or out of bounds.
@@ -33,6 +66,8 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     white: int = 1
+    pipeline: Pipeline = Pipeline.TORCH7
+    interpolation: Interpolation = None  # type: ignore[assignment]  # None does not stay
 
     def __post_init__(self) -> None:
         faults = Faults()
@@ -44,6 +79,10 @@ class Preprocessing:
                 object.__setattr__(self, name, _triple(name, getattr(self, name)))
         if type(self.white) is not int or self.white not in (1, 255):
             faults.texts.append(f"white 1 or 255 expected, found {shown(self.white)}")
+        with faults.gathered():
+            object.__setattr__(self, "pipeline", pipeline_of(self.pipeline))
+            interpolation = _interpolation(self.pipeline, self.interpolation)
+            object.__setattr__(self, "interpolation", interpolation)
         if not faults.texts and self.scale is not None and self.scale < self.crop:
             faults.texts.append(f"scale {self.scale} is smaller than crop {self.crop}")
         if not faults.texts and min(self.std) < LEAST:
@@ -52,18 +91,18 @@ class Preprocessing:
             raise PreprocessingError("; ".join(faults.texts))
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, object], where: str) -> Self:
+    def from_fields(cls, values: Mapping[str, object], where: str) -> Self:
         """Build the row from the fields of a TOML table or a JSON object.
 
         Args:
-            fields: `crop`, `mean` and `std`; `scale` and `white` where they apply.
+            values: `crop`, `mean` and `std`; the other attributes where they apply.
             where: names the place in messages.
 
         Raises:
             PreprocessingError: a field is missing, unknown, of another type or out of bounds.
         """
-        check_known(fields, ("scale", "crop", "mean", "std", "white"), where, PreprocessingError)
-        given: dict[str, Any] = dict.fromkeys(("scale", "crop", "mean", "std")) | dict(fields)
+        check_known(values, [field.name for field in fields(cls)], where, PreprocessingError)
+        given: dict[str, Any] = dict.fromkeys(("scale", "crop", "mean", "std")) | dict(values)
         try:
             return cls(**given)
         except PreprocessingError as error:
@@ -94,15 +133,39 @@ class Preprocessing:
                 f"{where} with {' and '.join(given)}: {error}{'; give both' if helps else ''}"
             ) from error
 
+    def with_pipeline(self, pipeline: Pipeline) -> Self:
+        """Return the row with another pipeline's arithmetic, for comparison.
+
+        Pillow and OpenCV keep each other's interpolation; else the pipeline's usual one is taken.
+        """
+        if pipeline == self.pipeline:
+            return self
+        interpolation = self.interpolation
+        if Pipeline.TORCH7 in (pipeline, self.pipeline):
+            interpolation = INTERPOLATIONS[pipeline][0]
+        return replace(self, pipeline=pipeline, interpolation=interpolation)
+
+    @property
+    def pixels(self) -> str:
+        """Name the pipeline, with the interpolation where it is not the usual one."""
+        usual = INTERPOLATIONS[self.pipeline][0]
+        return self.pipeline + (f" {self.interpolation}" if self.interpolation != usual else "")
+
     def describe(self) -> str:
         """Return the row in words, with the unit of mean and std: where white lies."""
+        pixels = (
+            "" if self.pipeline is Pipeline.TORCH7 else f"{self.pipeline} {self.interpolation}, "
+        )
         scale = f"scale {self.scale}, " if self.scale else ""
         mean, std = (" ".join(f"{value:g}" for value in row) for row in (self.mean, self.std))
-        return f"{scale}crop {self.crop}, mean {mean}, std {std} (of pixels 0..{self.white})"
+        return (
+            f"{pixels}{scale}crop {self.crop}, mean {mean}, std {std} (of pixels 0..{self.white})"
+        )
 
     def changes(self, other: Self) -> str:
         """Return in words what differs from another row, "scale 36 in place of 40"."""
-        pairs = ((name, value, getattr(other, name)) for name, value in self.to_fields().items())
+        names = [field.name for field in fields(self)]
+        pairs = ((name, getattr(self, name), getattr(other, name)) for name in names)
         return ", ".join(
             f"{name} {_words(value)} in place of {_words(old)}"
             for name, value, old in pairs
@@ -110,8 +173,17 @@ class Preprocessing:
         )
 
     def to_fields(self) -> dict[str, object]:
-        """Return the row as plain values, ready for JSON."""
-        return asdict(self)
+        """Return the row as plain values, ready for JSON.
+
+        The pipeline is left out where it is the original's, and the interpolation where it is the
+        pipeline's usual one: such rows are as they were before there were others.
+        """
+        values = asdict(self)
+        if self.interpolation is INTERPOLATIONS[self.pipeline][0]:
+            del values["interpolation"]
+        if self.pipeline is Pipeline.TORCH7:
+            del values["pipeline"]
+        return values
 
 
 def read_preprocessing(path: Path) -> Preprocessing:
@@ -127,6 +199,25 @@ def read_preprocessing(path: Path) -> Preprocessing:
     return Preprocessing.from_fields(read_toml(path, PreprocessingError), str(path))
 
 
+def known_preprocessing(preprocessing: object) -> Preprocessing:
+    """Return a row that was given for pictures.
+
+    Raises:
+        PreprocessingError: it is None or no row.
+    """
+    if preprocessing is None:
+        raise PreprocessingError(
+            "no preprocessing is known for these weights; give a resnext.Preprocessing, or store "
+            "one with resnext-convert --preprocessing"
+        )
+    if not isinstance(preprocessing, Preprocessing):
+        raise PreprocessingError(
+            f"a resnext.Preprocessing expected, found {type(preprocessing).__name__}; give the "
+            "checkpoint's own"
+        )
+    return preprocessing
+
+
 MOST: Final = 1_000_000  # far above any mean or std, even on the scale of bytes
 # Far below any std. Any difference from a mean, divided by this, is a finite float32.
 LEAST: Final = 1e-30
@@ -135,7 +226,33 @@ LEAST: Final = 1e-30
 def _words(value: object) -> str:
     if value is None:
         return "none"
+    if isinstance(value, str):
+        return value
     return " ".join(f"{each:g}" for each in (value if isinstance(value, tuple) else (value,)))
+
+
+def pipeline_of(value: object) -> Pipeline:
+    """Return a pipeline from its name.
+
+    Raises:
+        PreprocessingError: there is none of that name.
+    """
+    if value not in list(Pipeline):
+        raise PreprocessingError(f"pipeline is one of {', '.join(Pipeline)}, found {shown(value)}")
+    return Pipeline(str(value))
+
+
+def _interpolation(pipeline: Pipeline, value: object) -> Interpolation:
+    """Return the interpolation of a pipeline from its name; None names the usual one."""
+    known = INTERPOLATIONS[pipeline]
+    if value is None:
+        return known[0]
+    if value not in known:
+        raise PreprocessingError(
+            f"interpolation of the {pipeline} pipeline is {' or '.join(known)}, "
+            f"found {shown(value)}"
+        )
+    return Interpolation(str(value))
 
 
 def _side(name: str, value: object) -> int:

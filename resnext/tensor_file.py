@@ -28,12 +28,12 @@ DTYPES: Final = {
 _PICKLES: Final = (
     # The first entry of the archive; its name starts at byte 30.
     (rb"PK\x03\x04.{26}[^/]+/data\.pkl", "a PyTorch checkpoint (.pth, .pt, .bin: a zip archive)"),
-    (rb"\x80[\x02-\x05]", "a Python pickle, such as a PyTorch checkpoint in its older form"),
+    (rb"\x80[\x02-\x05]", "a Python pickle, such as PyTorch's older checkpoints are"),
 )
 
 
 def pickle_kind(head: bytes) -> str | None:
-    """Return what a file is that starts with `head`, and what to give instead, if it is a pickle.
+    """Return what a file is that starts with `head`, and what is read, if it is a pickle.
 
     Args:
         head: its first 512 bytes, or more.
@@ -43,10 +43,7 @@ def pickle_kind(head: bytes) -> str | None:
     """
     for pattern, kind in _PICKLES:
         if re.match(pattern, head, re.DOTALL):
-            return (
-                f"{kind}, which this version does not read; give the original .t7, or the "
-                ".safetensors that resnext-convert makes of it"
-            )
+            return f"{kind}; resnext-convert reads those of the family that torch.save wrote"
     return None
 
 

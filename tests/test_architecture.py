@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.golden import ROOT
 
-PACKAGES = ("resnext", "convert", "validate", "train")
+PACKAGES = ("resnext", "convert", "validate", "predict", "train")
 
 # A folder -> the folders that its modules may import, beside `resnext` itself, what a network is.
 # One more arrow is a decision: docs/ARCHITECTURE.md says why these are there.
@@ -33,6 +33,7 @@ ALLOWED = {
     },
     "convert/source": set(),
     "convert/torch7": {"resnext/terminal", "convert/source"},
+    "convert/pytorch": {"convert/source"},
     "convert/graph": {"convert/source"},
     "convert/mxnet": {"convert/source", "convert/graph"},
     "convert/caffe": {"convert/source", "convert/graph"},
@@ -42,6 +43,7 @@ ALLOWED = {
     "validate/ledger": {"resnext/*", "validate/verdicts"},
     "validate/reports": {"resnext/*", "validate/ledger", "validate/verdicts"},
     "validate": {"resnext/*", "convert", "validate/*"},
+    "predict": {"resnext/*", "convert", "predict/*"},
     "train/recipe": {"resnext/*"},
     "train/augmentation": {"resnext/*", "train/recipe"},
     "train/step": {"resnext/*", "train/recipe"},

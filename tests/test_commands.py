@@ -19,7 +19,7 @@ OTHERS = "print('a file of the user'); raise SystemExit(1)\n"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder in which somebody has files of the names that our packages have."""
-    for name in ("resnext", "convert", "validate", "train"):
+    for name in ("resnext", "convert", "validate", "predict", "train"):
         (tmp_path / f"{name}.py").write_text(OTHERS)
     return tmp_path
 
@@ -39,7 +39,8 @@ def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["resnext-convert", "resnext-validate", "resnext-compare", "resnext-train"]
+    "command",
+    ["resnext-convert", "resnext-validate", "resnext-compare", "resnext-predict", "resnext-train"],
 )
 def test_command_is_ours_beside_files_of_its_name(folder: Path, command: str) -> None:
     done = run(folder, command, "--help")

@@ -19,6 +19,7 @@ CHECKPOINT = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
         "import resnext",
         "import convert",
         "import convert.loading",
+        "import predict, predict.request, predict.outputs",
         "import convert.conversion",
         "import convert.torch7.mapping",
         "import resnext.checkpoint",
@@ -45,9 +46,11 @@ def test_import_leaves_torch_alone(code: str) -> None:
     [
         ("validate", ["--data", "nowhere", str(CHECKPOINT)]),
         ("validate", ["--data", "nowhere", "nowhere.safetensors"]),
+        ("predict", [str(CHECKPOINT), "nowhere"]),
+        ("predict", ["nowhere.safetensors", str(CHECKPOINT)]),
         ("train", ["--data", "nowhere", "--init", str(CHECKPOINT)]),
     ],
-    ids=["images", "checkpoint", "images to train on"],
+    ids=["images", "checkpoint", "pictures", "checkpoint of pictures", "images to train on"],
 )
 def test_mistyped_path_does_not_wait_for_torch(command: str, words: list[str]) -> None:
     code = (

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.support.golden import ROOT
 
 ROOT = ROOT
-PACKAGES = ("resnext", "convert", "validate", "train")
+PACKAGES = ("resnext", "convert", "validate", "predict", "train")
 KINDS = {".py", ".html", ".css", ".js", ".toml", ".csv", ".npy", ".typed"}
 
 

@@ -18,6 +18,8 @@ from convert import load
 from convert.export.formats import EXPORTERS
 from convert.export.timm import ARCHITECTURES
 from resnext.checkpoint import Checkpoint, Provenance
+from resnext.inference.arithmetic import Precision
+from resnext.inference.predictor import Predictor
 from resnext.model import ResNeXt
 from resnext.pixels.decoding import decode
 from resnext.pixels.pil import prepare_pil, prepare_ten_pil
@@ -180,6 +182,35 @@ def test_peer_with_exported_weights_answers_what_torch7_answered(
 
     found = logits(network, torch.from_numpy(model.input))
     np.testing.assert_allclose(found, model.output, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["imagenet_c50", "imagenet_basic18"])
+@pytest.mark.parametrize("layer", [None, "layer2", "layer4"])
+def test_features_are_those_of_timm(
+    golden: GoldenNetwork, tmp_path: Path, name: str, layer: str | None
+) -> None:
+    model = golden(name)
+    checkpoint = load(model.path)
+    network = narrow_timm(checkpoint.spec)
+    state = torch.load(write(checkpoint, tmp_path / "some.pth", "pth"), weights_only=True)
+    network.load_state_dict(state, strict=True)
+    pictures = torch.from_numpy(model.input)
+    maps: list[Tensor] = []
+    if layer is not None:
+        network.get_submodule(layer).register_forward_hook(lambda *each: maps.append(each[2]))
+    with torch.inference_mode():
+        last = network.forward_features(pictures)
+    expected = (maps[0] if maps else last).mean((2, 3)).numpy()
+
+    predictor = Predictor(
+        checkpoint.build(),
+        device=torch.device("cpu"),
+        precision=Precision.FP32,
+        features=True,
+        layer=layer,
+    )
+    found = predictor.logits(pictures)[:, checkpoint.spec.classes :]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("name", ["imagenet_c50", "imagenet_basic18"])

@@ -12,6 +12,7 @@ import pytest
 
 import convert
 import convert.cli
+import predict.cli
 import train.cli
 import validate.cli
 import validate.compare_cli
@@ -20,8 +21,10 @@ from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.peers import import_timm
 from benchmarks.tables import PAGES, fill
 from convert.export.formats import EXPORTERS
+from resnext.checkpoint import Origin
 from resnext.images.imagenet import NAMES, WNIDS
-from resnext.preprocessing import read_preprocessing
+from resnext.pixels.pipelines import Transform
+from resnext.preprocessing import IMAGENET, read_preprocessing
 from tests import test_walks
 from tests.support.golden import DATA, ROOT
 
@@ -94,9 +97,14 @@ def anchors(path: Path) -> set[str]:
     return {heading.replace(" ", "-") for heading in plain}
 
 
-@pytest.mark.parametrize("page", sorted({"README.md", *PAGES, *WALKS, "docs/images.md"}))
+@pytest.mark.parametrize(
+    "page", sorted({"README.md", *PAGES, *WALKS, "docs/images.md", "docs/predict.md"})
+)
 def test_options_that_pages_name_exist(page):
-    commands = (convert.cli.main, validate.cli.main, validate.compare_cli.main, train.cli.main)
+    commands = (
+        *(convert.cli.main, validate.cli.main, validate.compare_cli.main),
+        *(predict.cli.main, train.cli.main),
+    )
     known = {
         option
         for command in commands
@@ -109,7 +117,9 @@ def test_options_that_pages_name_exist(page):
 
 def test_names_in_the_architecture_page_can_be_imported():
     text = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
-    names = set(re.findall(r"`((?:resnext|convert|validate|train)(?:\.\w+)+)(?:\(\))?`", text))
+    names = set(
+        re.findall(r"`((?:resnext|convert|validate|predict|train)(?:\.\w+)+)(?:\(\))?`", text)
+    )
     assert len(names) > 20
     assert [name for name in sorted(names) if not can_be_imported(name)] == []
 
@@ -163,28 +173,33 @@ def resnext_50(tmp_path_factory) -> Path:
 
 def test_every_snippet_is_run():
     assert [page for page, _ in snippets()] == [
-        *["README.md"] * 3,  # timm, torchvision, ONNX
-        *["docs/python.md"] * 3,  # a picture, ten crops, a network
+        *["README.md"] * 3,  # names, timm and torchvision, ONNX
+        "docs/predict.md",
+        *["docs/python.md"] * 4,  # names, a picture, ten crops, a network
         "docs/train.md",
     ]
 
 
-@pytest.mark.peers
-@pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
-def test_readme_names_five_classes_with_timm(resnext_50, monkeypatch, capsys):
-    import_timm()
+def test_readme_names_five_classes(resnext_50, monkeypatch, capsys):
     monkeypatch.chdir(resnext_50)
-    run(snippet("README.md", "timm.create_model"))
+    run(snippet("README.md", "predict.pictures"))
     assert re.fullmatch(r"(.+ \d+\.\d%\n){5}", capsys.readouterr().out)
 
 
 @pytest.mark.peers
 @pytest.mark.skipif(find_spec("timm") is None, reason="timm and torchvision are not installed")
-def test_readme_computes_logits_with_torchvision(resnext_50, monkeypatch):
-    import_timm()  # which lets torchvision be imported beside any torch
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_readme_feeds_timm_and_torchvision_from_a_dataset(resnext_50, monkeypatch):
+    import_timm()
     monkeypatch.chdir(resnext_50)
-    logits = run(snippet("README.md", "torchvision.models"))["logits"]
-    assert tuple(logits.shape) == (1, 1000)
+    folder = resnext_50 / "imagenet" / "val" / "n01440764"
+    folder.mkdir(parents=True)
+    for number in range(8):
+        shutil.copy("cat.jpg", folder / f"{number}.JPEG")
+    found = run(snippet("README.md", "ImageFolder"))
+    assert tuple(found["logits"].shape) == (8, 1000)
+    exact = Transform(IMAGENET)(Path("cat.jpg").read_bytes())
+    assert all((each == exact).all() for each in found["inputs"])
 
 
 def test_readme_computes_logits_with_onnxruntime(resnext_50, monkeypatch):
@@ -193,12 +208,21 @@ def test_readme_computes_logits_with_onnxruntime(resnext_50, monkeypatch):
     assert (logits.shape, logits.dtype) == ((1, 1000), "float32")
 
 
+def test_python_page_names_pictures(tmp_path, monkeypatch, capsys):
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "digits").symlink_to(DIGITS)
+    digits().save(tmp_path / "digits.safetensors")
+    monkeypatch.chdir(tmp_path)
+    run(snippet("docs/python.md", "predict.pictures"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "examples/digits/val/3_three/0013.JPEG 3"
+    assert len(lines) == 40
+
+
 def test_python_page_prints_what_it_shows(tmp_path, monkeypatch, capsys):
     (tmp_path / "examples").mkdir()
     (tmp_path / "examples" / "digits").symlink_to(DIGITS)
-    converted = convert.load(DIGITS / "resnext_11_8x4d_digits.t7")
-    row = read_preprocessing(DIGITS / "preprocessing.toml")
-    replace(converted, preprocessing=row).save(tmp_path / "digits.safetensors")
+    digits().save(tmp_path / "digits.safetensors")
     monkeypatch.chdir(tmp_path)
 
     run(snippet("docs/python.md", "convert.load"))
@@ -214,18 +238,24 @@ def test_python_page_states_what_is_so(monkeypatch, word):
     run(snippet("docs/python.md", word))
 
 
-def test_lines_that_classify_a_folder_name_the_class(tmp_path, monkeypatch, capsys):
+def digits(**changes):
+    """Return the checkpoint of the demo, with its preprocessing."""
+    row = read_preprocessing(DIGITS / "preprocessing.toml")
+    converted = convert.load(DIGITS / "resnext_11_8x4d_digits.t7")
+    return replace(converted, preprocessing=row, origin=Origin.GIVEN, **changes)
+
+
+@pytest.mark.parametrize("page", ["docs/train.md", "docs/predict.md"])
+def test_lines_that_classify_a_folder_name_the_class(tmp_path, monkeypatch, capsys, page):
     for folder in ("new", "runs/digits"):
         (tmp_path / folder).mkdir(parents=True)
     shutil.copy(DIGITS / "val" / "0_zero" / "0072.JPEG", tmp_path / "new")
-    trained = replace(
-        convert.load(DIGITS / "resnext_11_8x4d_digits.t7"),
-        classes=("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
-        preprocessing=read_preprocessing(DIGITS / "preprocessing.toml"),
-    )
-    trained.save(tmp_path / "runs" / "digits" / "best.safetensors")
+    names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    digits(classes=names).save(tmp_path / "runs" / "digits" / "best.safetensors")
     monkeypatch.chdir(tmp_path)
-    run(snippet("docs/train.md", "runs/digits"))
-    assert re.fullmatch(
-        r"new/0072\.JPEG zero 9\d\.\d%( [a-z]+ \d\.\d%){4}\n", capsys.readouterr().out
-    )
+    run(snippet(page, "runs/digits"))
+    pattern = {
+        "docs/train.md": r"new/0072\.JPEG zero 9\d\.\d%( [a-z]+ \d\.\d%){4}\n",
+        "docs/predict.md": r"new/0072\.JPEG 0 zero 9\d\.\d% \(1024,\)\n",
+    }
+    assert re.fullmatch(pattern[page], capsys.readouterr().out)

@@ -35,8 +35,8 @@ NETWORK: Final = (
     click.option(
         "--init",
         metavar="CHECKPOINT",
-        help="Begin with the weights of a .safetensors or .t7 file, or of a published network by "
-        "name.",
+        help="Begin with the weights of a .safetensors, .t7 or PyTorch file, or of a published "
+        "network by name.",
     ),
     click.option(
         "--reset-classifier", is_flag=True, help="Begin with a new classifier in any case."
@@ -112,7 +112,11 @@ MACHINE: Final = (
         default=False,
         help="Compute activations twice instead of keeping them.",
     ),
-    click.option("--deterministic", is_flag=True, help="Same bits on a GPU each time; slower."),
+    click.option(
+        "--deterministic",
+        is_flag=True,
+        help="Same bits on a GPU in each run: cuDNN and the compiler may not choose by speed.",
+    ),
 )
 
 RUN: Final = (

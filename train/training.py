@@ -5,15 +5,13 @@ can be done before.
 """
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, closing, nullcontext
 
 import torch
 
 from resnext.distributed.collectives import losses_explained
 from resnext.distributed.job import Job
-from resnext.inference.arithmetic import DTYPES, Precision, precision_note
-from resnext.inference.fusion import refusal
-from resnext.inference.scaling import refusals
+from resnext.inference.arithmetic import Precision, precision_note
 from resnext.loader.batches import memory_explained
 from resnext.loader.upload import upload_to
 from resnext.machine import keep_freed_memory
@@ -22,8 +20,9 @@ from train.input.task import Task, prepare
 from train.recipe.batching import check_batches
 from train.report.page import write_report
 from train.request import Request
+from train.run.epoch_input import EpochReading
 from train.run.folder import check_output, clear, is_resumed, locked
-from train.run.image_check import check_images
+from train.run.image_check import begin_check, check_images
 from train.run.messages import plan
 from train.run.resources import (
     Resources,
@@ -73,10 +72,19 @@ def train(request: Request, job: Job, watcher: Watcher, stop: Stop) -> Run | Non
         keep_freed_memory()
     for line in _plan(task, resources):
         watcher.plan(line)
-    with losses_explained():
-        learner = _learner(task, resources)
-    with memory_explained():
-        check_images(task, resources, watcher, resumed=is_resumed(config, job))
+    resumed = is_resumed(config, job)
+    # The workers read while the network is built, which on a GPU takes seconds.
+    with memory_explained(), ExitStack() as readers:
+        check = begin_check(task, resources, resumed=resumed)
+        epoch = None
+        with closing(check) if check is not None else nullcontext():
+            if check is None and not resumed:
+                epoch = EpochReading(task, resources, place=(1, 0))
+                readers.enter_context(closing(epoch))
+            with losses_explained():
+                learner = _learner(task, resources)
+            if check is not None:
+                check_images(check, task, resources, watcher, resumed=resumed)
         with locked(config.output) if job.leads else nullcontext():
             stop.waits = True
             if job.leads:
@@ -85,6 +93,7 @@ def train(request: Request, job: Job, watcher: Watcher, stop: Stop) -> Run | Non
                 clear(config.output, everything=not config.resume)
             start = Run.resume if is_resumed(config, job) else Run.new
             run = start(task, learner, resources, watcher=watcher, stop=stop)
+            run.begun = epoch
             run.go()
             if not job.leads:
                 return None
@@ -99,9 +108,6 @@ def _notes(task: Task, resources: Resources) -> Iterator[str]:
     yield from task.first_network.notes
     if slow := precision_note(precision, device):
         yield slow
-    yield from refusals(device)
-    if text := refusal(device, DTYPES[Precision.FP32]):  # validation is in fp32
-        yield text
     if task.recipe.sync_bn and resources.job.size == 1:
         yield "--sync-bn changes nothing in a single process; torchrun starts several"
 

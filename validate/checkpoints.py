@@ -7,12 +7,15 @@ from typing import Final
 
 from safetensors import SafetensorError, safe_open
 
+import convert
 from resnext.checkpoint import SUFFIX
 from resnext.errors import CheckpointError
 from resnext.header import is_training_state
 
 # Of the originals: Torch7's, MXNet's and Caffe's.
 ORIGINAL_SUFFIXES: Final = (".t7", ".params", ".caffemodel")
+# Of PyTorch's files that are taken from a folder without being named.
+PYTORCH_SUFFIXES: Final = (".pth", ".pt")
 # Suffixes of image files: the shell puts them among the checkpoints if --data is not quoted.
 OF_IMAGES: Final = (".tar", ".parquet")
 
@@ -43,6 +46,8 @@ def find(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _inside(folder: str) -> list[str]:
+    if (Path(folder) / "config.json").is_file():  # of the Hugging Face hub: one network
+        return [str(convert.find(folder).path)]
     files = [path for path in Path(folder).iterdir() if not path.name.startswith(".")]
     converted = {path.stem: path for path in files if path.suffix == SUFFIX}
     headers = {stem: _header(path) for stem, path in converted.items()}
@@ -56,6 +61,9 @@ def _inside(folder: str) -> list[str]:
         if path.stem not in converted
         or not _is_conversion(converted[path.stem], headers[path.stem], path)
     ]
+    # One beside a converted checkpoint of its stem is what that was made from, or exported to.
+    stems = {*converted, *(path.stem for path in originals)}
+    found += [path for path in files if path.suffix in PYTORCH_SUFFIXES and path.stem not in stems]
     if not found:
         raise CheckpointError(
             f"{folder}: no {SUFFIX} or .t7 file in this folder, nor a .params or .caffemodel; "

@@ -14,8 +14,7 @@ import resnext
 from resnext.errors import DataError
 from resnext.files import whole_file
 from resnext.images.imagenet import titles
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import INTERPOLATIONS, Pipeline, Preprocessing
 from resnext.published import Metric
 from resnext.terminal.text import number
 from validate.request import MeasurementRequest
@@ -140,6 +139,9 @@ def _preprocessing(row: Preprocessing) -> Iterator[str]:
     yield f"std = {list(row.std)}"
     if row.white != 1:
         yield f"white = {row.white}"
+    if row.pipeline is not Pipeline.TORCH7:
+        yield f"pipeline = {_quoted(row.pipeline)}"
+        yield f"interpolation = {_quoted(row.interpolation)}"
 
 
 def _claim(result: Result, metric: Metric, *, date: str) -> Iterator[str]:
@@ -153,17 +155,20 @@ def _claim(result: Result, metric: Metric, *, date: str) -> Iterator[str]:
     yield f"metric = {_quoted(metric)}"
     yield f"value = {_quoted(value)}  # percent, {wrong} of {images} images"
     yield f"images = {images}"
-    yield f"pipeline = {_quoted(run.pipeline)}  # or {_quoted(_other(run.pipeline))}"
+    others = " or ".join(_quoted(each) for each in Pipeline if each is not run.pipeline)
+    yield f"pipeline = {_quoted(run.pipeline)}  # or {others}"
+    if len(INTERPOLATIONS[run.pipeline]) > 1:
+        row = run.preprocessing
+        others = " or ".join(
+            _quoted(each) for each in INTERPOLATIONS[row.pipeline] if each is not row.interpolation
+        )
+        yield f"interpolation = {_quoted(row.interpolation)}  # or {others}"
     yield f"crops = {run.crops}  # or {11 - run.crops}"
     yield (
         f"# tolerance = 0.5  # points that the error may differ; without it {float(usual):g}, here "
         f"{number(int(usual * images / 100), 'image')}"
     )
     yield f"source = {_quoted(f'resnext-validate {resnext.__version__}, {run.arithmetic}, {date}')}"
-
-
-def _other(pipeline: Pipeline) -> str:
-    return next(str(each) for each in Pipeline if each is not pipeline)
 
 
 def _quoted(text: str) -> str:

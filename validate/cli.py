@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.preprocessing import LONGEST
+from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
+from resnext.terminal.timeline import Step
 from validate.output import PROG, Output, ReportingCommand, command_line, reason
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from validate.verdicts.results import Report
 
 PATH: Final = NamedPath()
-SIDE: Final = click.IntRange(1, LONGEST)
-SCALE: Final = click.IntRange(0, LONGEST)
 
 
 @click.command(PROG, cls=ReportingCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,38 +69,16 @@ SCALE: Final = click.IntRange(0, LONGEST)
     "--pipeline",
     "pipelines",
     multiple=True,
-    type=click.Choice(["torch7", "pil"]),
-    help="Whose pixels: the original's, or for comparison the usual ones of torchvision; given "
-    "twice, both.  [default: torch7]",
+    type=click.Choice(["torch7", "pil", "opencv"]),
+    help="Whose pixels, for comparison: the original's, those of torchvision and timm (Pillow), or "
+    "of MXNet and Caffe (OpenCV); given twice, both.  [default: those of the network's claims]",
 )
-@click.option(
-    "--crops",
-    type=click.Choice(["1", "10"]),
-    default="1",
-    show_default=True,
-    help="The centre crop, or ten whose logits are summed.",
-)
-@click.option(
-    "--preprocessing",
-    metavar="NAME|FILE",
-    help="Measure with this preprocessing in place of the network's own: imagenet, cifar10, "
-    "cifar100, or a TOML file with crop, mean, std and scale.",
-)
-@click.option("--scale", type=SCALE, help="Pixels of the shorter side; 0 scales nothing.")
-@click.option("--crop", type=SIDE, help="Pixels of the crop, 320 for ResNet-200.")
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "tf32", "bf16", "fp16"]),
-    default="fp32",
-    show_default=True,
-    help="Arithmetic; fp32 is the published one.",
-)
-@click.option(
-    "--compile",
-    "compiled",
-    is_flag=True,
-    help="Compute with torch.compile; worth a try on a GPU, and a minute more at the start.",
-)
+@shared.CROPS
+@shared.PREPROCESSING
+@shared.SCALE
+@shared.CROP
+@shared.PRECISION
+@shared.COMPILE
 @click.option(
     "--compare-precision",
     type=click.IntRange(min=1),
@@ -127,22 +104,10 @@ SCALE: Final = click.IntRange(0, LONGEST)
     show_default=True,
     help="Stop early where nearly everything is wrong.",
 )
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    help="Images that go through a network at once.  [default: 16 on a CPU, 128 on a GPU; a tenth "
-    "of that with ten crops]",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(0, 1024),
-    help="Processes that read and decode; 0 does it in turn with the network.  [default: 1 for a "
-    "CPU, else all processors up to 16]",
-)
-@click.option(
-    "--device", metavar="NAME", help="cpu, cuda, cuda:1 or mps.  [default: the best there is]"
-)
-@click.option("--cache", type=PATH, metavar="DIR", help="Folder of downloads.")
+@shared.BATCH_SIZE
+@shared.WORKERS
+@shared.DEVICE
+@shared.CACHE
 @click.option(
     "--output",
     type=PATH,
@@ -155,9 +120,9 @@ SCALE: Final = click.IntRange(0, LONGEST)
 def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **options: Any) -> int:
     """Measure the error of checkpoints and judge the claims made about them.
 
-    CHECKPOINT is a .safetensors or .t7 file, a folder of them, or the name of a published network,
-    which is downloaded; without one, every checkpoint in the current folder is measured (a .t7
-    beside its own conversion is left out), all in one pass over the images.
+    CHECKPOINT is a .safetensors, .t7 or PyTorch file, a folder of them, or the name of a published
+    network, which is downloaded; without one, every checkpoint in the current folder is measured
+    (an original beside its own conversion is left out), all in one pass over the images.
 
     The exit code is 0 if every claim that could be judged was reproduced, 1 if one was not, and 2
     if something was wrong with the input; unreadable images are reported, with 2, at the end. A
@@ -174,6 +139,7 @@ def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **opt
             report = _measure(config, job, out, write_claims)
     code = 0
     if report is not None:
+        report = replace(report, timeline=out.timeline)
         code = _tell(report, out, write_claims, as_json=as_json)
     end_job(PROG, job, code)
     return code
@@ -188,8 +154,7 @@ def _config(
     part: str | None,
     **options: Any,
 ) -> "MeasurementConfig":
-    from resnext.pixels.pipelines import Pipeline
-    from resnext.preprocessing import named_preprocessing
+    from resnext.preprocessing import Pipeline, named_preprocessing
     from validate.options import MeasurementConfig
 
     if compare_precision and options["precision"] == "fp32" and not options["compiled"]:
@@ -201,7 +166,7 @@ def _config(
     return MeasurementConfig(
         part=part or "val",
         crops=int(crops),
-        pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines or ("torch7",))),
+        pipelines=tuple(Pipeline(name) for name in dict.fromkeys(pipelines)),
         compare_precision=compare_precision or 0,
         preprocessing=None if preprocessing is None else named_preprocessing(preprocessing),
         command=command_line(),
@@ -216,6 +181,7 @@ def _measure(
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
     from validate.claims_file import check_claims_file
+    from validate.early_reading import reading_begun
     from validate.request import checked_request
 
     watcher = Watcher()
@@ -225,15 +191,18 @@ def _measure(
             out.notes.append(text)
             say(PROG, text)
 
-        watcher = Watcher(note=note, progress=image_bar, bar=download_bar)
+        watcher = Watcher(note=note, progress=image_bar, bar=download_bar, mark=out.timeline.mark)
     request = checked_request(config, watcher)
     if write_claims is not None and job.leads:
         check_claims_file(write_claims, request)
 
-    # Here, because a mistyped path must not wait for torch.
-    from validate.measurement import measure
+    watcher.mark(Step.CHECKED)
+    with reading_begun(request, job) as begun:
+        # Here, because a mistyped path must not wait for torch.
+        from validate.measurement import measure
 
-    return measure(request, job, watcher)
+        watcher.mark(Step.IMPORTED)
+        return measure(request, job, watcher, begun)
 
 
 def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: bool) -> int:

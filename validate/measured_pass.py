@@ -4,22 +4,23 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.distributed.job import Job
-from resnext.errors import CheckpointError
-from resnext.fields import cut
 from resnext.images.image_set import ImageSet
 from resnext.images.imagenet import titles
-from resnext.inference.evaluation import BatchResult, Way, evaluate_rounds, first_not_finite
+from resnext.inference.evaluation import BatchResult, Way, check_finite, evaluate_rounds
 from resnext.inference.metrics import top_five
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Seconds
+from resnext.loader.batches import Reading
 from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
+from resnext.terminal.timeline import Step
 from resnext.terminal.watcher import Watcher
 from validate.ledger.entries import Collection, Entry, to_entries
 from validate.ledger.ledger import Ledger
@@ -49,7 +50,7 @@ class PreparedRun:
     def way(self) -> Way:
         """Return the network and the preparation of its images."""
         run = self.run
-        preparation = Preparation(run.pipeline, run.crops, run.preprocessing, self.on_device)
+        preparation = Preparation(run.preprocessing, run.crops, self.on_device)
         return Way(predictor=self.predictor, preparation=preparation, reference=self.reference)
 
 
@@ -66,6 +67,7 @@ class Measurement:
         workers: processes that read ahead for each process of the job; 0 reads in it.
         compared: so many images are decided in fp32 too.
         stops_early: stop where nearly every decision is wrong.
+        begun: see `evaluate`.
     """
 
     images: ImageSet
@@ -76,6 +78,7 @@ class Measurement:
     workers: int
     compared: int
     stops_early: bool
+    begun: Reading | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,6 +134,8 @@ def run_pass(
         first=batches,
         compared=measurement.compared,
         heard=heard,
+        begun=measurement.begun,
+        on_read=partial(watcher.mark, Step.READ),
     )
     busy = _BusySeconds()
     begin = time.perf_counter()
@@ -140,11 +145,13 @@ def run_pass(
                 if ledger:
                     ledger.append(entries)
                 collected.add(entries)
+                watcher.mark(Step.DECIDED)
                 advance(len(entries))
                 _check_early(measurement, collected, new=len(entries))
     except BaseException:
         heard.say()  # it may be why nearly everything is wrong
         raise
+    watcher.mark(Step.FINISHED)
     wall = time.perf_counter() - begin
     parts = job.gather(busy.to_list())
     others = job.gather(heard.fields)
@@ -226,16 +233,10 @@ def best_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _check_finite(
     logits: NDArray[np.float32], run: MeasuredRun, result: BatchResult, images: ImageSet
 ) -> None:
-    row = first_not_finite(logits)
-    if row is None:
-        return
-    image = images.ids[result.positions[row]]
-    cure = "are its weights or its preprocessing damaged?"
-    if run.precision == "fp16":
-        cure = "fp16 holds no number above 65504; use another --precision"
-    raise CheckpointError(
-        f"{run.checkpoint}: finite logits expected, found others for image {cut(image)}; {cure}"
-    )
+    def name_of(row: int) -> str:
+        return images.ids[int(result.positions[row])]
+
+    check_finite(logits, name_of, checkpoint=run.checkpoint, precision=run.precision)
 
 
 def _check_early(measurement: Measurement, collected: Collection, *, new: int) -> None:

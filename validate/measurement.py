@@ -13,21 +13,19 @@ import torch
 from resnext.distributed.job import Job
 from resnext.images.imagenet import titles
 from resnext.inference.arithmetic import (
-    DTYPES,
     Precision,
     check_precision,
     find_device,
-    precision_note,
     use_processors,
 )
-from resnext.inference.fusion import refusal
 from resnext.inference.metrics import FIVE, Counts
 from resnext.inference.plan import make_plan
-from resnext.inference.scaling import refusals
-from resnext.loader.batches import memory_explained
+from resnext.inference.predictor import slower_ways
+from resnext.loader.batches import Reading, memory_explained
 from resnext.machine import versions
-from resnext.pixels.pipelines import Pipeline
+from resnext.preprocessing import Preprocessing
 from resnext.published import Metric
+from resnext.terminal.timeline import Step
 from resnext.terminal.watcher import Watcher
 from validate.continuation import (
     continuation_notes,
@@ -37,22 +35,24 @@ from validate.continuation import (
 )
 from validate.ledger.entries import Collection
 from validate.measured_pass import Measurement, run_pass
-from validate.networks import LoadedNetwork
-from validate.options import MeasurementConfig
+from validate.networks import LoadedNetwork, wants_to_scale
 from validate.request import MeasurementRequest
-from validate.runs import prepare_runs, settings, wants_to_scale
+from validate.runs import prepare_runs, settings
 from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
 from validate.verdicts.diagnosis import diagnose
 from validate.verdicts.results import Changed, MeasuredRun, Report, Result
 
 
-def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report | None:
+def measure(
+    request: MeasurementRequest, job: Job, watcher: Watcher, begun: Reading | None = None
+) -> Report | None:
     """Measure the networks on the images and judge the claims.
 
     Args:
         request: what is measured on what.
         job: the processes that share the images.
         watcher: is told about the machine, and how it goes on.
+        begun: reads ahead since the request was checked, probably what is needed; or None.
 
     Returns:
         The report on rank 0; None on the other ranks.
@@ -71,15 +71,22 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
 
     device = find_device(job.device_name(config.device))
     check_precision(Precision(config.precision), device)
+    torch.empty(1, device=device)  # on a GPU: makes its context
+    watcher.mark(Step.DEVICE)
     if device.type == "cpu":
         use_processors(processes=job.local_size)
-    for text in _slower(config, device):
+    precision = Precision(config.precision)
+    for text in slower_ways(
+        device, precision, compiled=config.compiled, scales=wants_to_scale(networks, config)
+    ):
         note(text)
-    options = settings(config, device, job)
+    watcher.mark(Step.TRIED)
+    options = settings(networks, config, device, job)
     batch_size, workers = (int(str(options[name])) for name in ("batch_size", "workers"))
     plan = make_plan(len(images), limit=config.limit, seed=config.seed, batch_size=batch_size)
     with memory_explained():
         runs = prepare_runs(networks, config, device)
+        watcher.mark(Step.NETWORKS)
         claimed = {each.file for each in networks if each.protocol.claims}
         measurement = Measurement(
             images=images,
@@ -90,6 +97,7 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
             workers=workers,
             compared=config.compare_precision,
             stops_early=config.canary,
+            begun=begun,
         )
         sha256 = images.digest()
         made_with = versions(device)
@@ -110,6 +118,8 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
             outcome = run_pass(measurement, job, ledger, replace(watcher, note=note))
     if outcome is None:
         return None
+    for text in dict.fromkeys(text for each in runs for text in each.predictor.refusals):
+        note(text)
     collected, timing = outcome
     return Report(
         results=tuple(_results(measurement, networks, collected)),
@@ -128,17 +138,6 @@ def measure(request: MeasurementRequest, job: Job, watcher: Watcher) -> Report |
         strict=config.strict,
         trained_on=tuple(each.among(plan.positions) for each in request.trained),
     )
-
-
-def _slower(config: MeasurementConfig, device: torch.device) -> Iterator[str]:
-    """Yield a sentence for each faster way that this device or machine does not have."""
-    precision = Precision(config.precision)
-    if text := precision_note(precision, device):
-        yield text
-    if not config.compiled and (text := refusal(device, DTYPES[precision])):
-        yield text
-    if wants_to_scale(config):
-        yield from refusals(device)
 
 
 def _results(
@@ -168,6 +167,7 @@ def _results(
                 labels[read],
                 classes=measurement.classes,
                 failed=concerned,
+                usual=network.protocol.preprocessing,
                 names=titles(measurement.images.classes),
             )
         )
@@ -181,7 +181,7 @@ def _judge(
     *,
     complete: bool,
 ) -> tuple[Result, list[Judgement]]:
-    """Return the result, and the claims that do not hold if judged as under `torch7`."""
+    """Return the result, and the claims that do not hold if judged as under their pipeline."""
     result = Result(
         run=run,
         counts=counts,
@@ -191,23 +191,24 @@ def _judge(
     if not counts.images:
         return result, []
 
-    def conditions(pipeline: Pipeline) -> Conditions:
+    usual = network.protocol.preprocessing
+
+    def conditions(preprocessing: Preprocessing) -> Conditions:
         return Conditions(
-            preprocessing=run.preprocessing,
-            usual=network.protocol.preprocessing,
-            pipeline=pipeline,
-            crops=run.crops,
-            complete=complete,
+            preprocessing=preprocessing, usual=usual, crops=run.crops, complete=complete
         )
 
     claims = network.protocol.claims
-    judgements, unjudged = assess(claims, counts, conditions(run.pipeline))
+    judgements, unjudged = assess(claims, counts, conditions(run.preprocessing))
     result = replace(result, judgements=judgements, unjudged=unjudged, changed=changed)
     as_if = judgements
-    if run.pipeline is not Pipeline.TORCH7:
+    if run.pipeline is not usual.pipeline:
         own = {each.claim.metric for each in judgements}
         others = (claim for claim in claims if claim.metric not in own)
-        as_if += assess(others, counts, conditions(Pipeline.TORCH7))[0]
+        own_pixels = replace(
+            run.preprocessing, pipeline=usual.pipeline, interpolation=usual.interpolation
+        )
+        as_if += assess(others, counts, conditions(own_pixels))[0]
     concerned = [each for each in as_if if _is_off(each)]
     return result, concerned
 

@@ -10,7 +10,8 @@ from resnext.checkpoint import Checkpoint
 from resnext.errors import CheckpointError
 from resnext.fields import shown
 from resnext.images.names import normal
-from resnext.preprocessing import Preprocessing
+from resnext.pixels.pipelines import check_installed
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import Row, published
 from validate.checkpoints import find
 from validate.protocols import Protocol, choose
@@ -28,13 +29,13 @@ class LoadedNetwork:
         file: as it was given.
         checkpoint: its weights.
         protocol: its name, claims, and the preprocessing that goes with them.
-        preprocessing: what the images go through.
+        preprocessings: what the images go through: one, or one for each pipeline that is compared.
     """
 
     file: str
     checkpoint: Checkpoint
     protocol: Protocol
-    preprocessing: Preprocessing
+    preprocessings: tuple[Preprocessing, ...]
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -91,9 +92,18 @@ def _load(
     preprocessing = (config.preprocessing or protocol.preprocessing).with_sides(
         scale=config.scale, crop=config.crop, where=name
     )
+    ways = tuple(preprocessing.with_pipeline(each) for each in config.pipelines)
+    for way in ways or (preprocessing,):
+        check_installed(way)
     return LoadedNetwork(
-        file=name, checkpoint=checkpoint, protocol=protocol, preprocessing=preprocessing
+        file=name, checkpoint=checkpoint, protocol=protocol, preprocessings=ways or (preprocessing,)
     )
+
+
+def wants_to_scale(networks: Sequence[LoadedNetwork], config: "MeasurementConfig") -> bool:
+    """Tell whether some run is of the kind that a GPU can scale for: `torch7`, single crop."""
+    ways = (way for network in networks for way in network.preprocessings)
+    return config.crops == 1 and any(way.pipeline is Pipeline.TORCH7 for way in ways)
 
 
 def _classes(network: LoadedNetwork) -> tuple[int, tuple[str, ...] | None]:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnext.machine import DeviceKind, usual_batch_size, usual_workers
+
 if TYPE_CHECKING:
-    from resnext.pixels.pipelines import Pipeline
-    from resnext.preprocessing import Preprocessing
+    from resnext.preprocessing import Pipeline, Preprocessing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,8 @@ class MeasurementConfig:
         part: "train" or "val", the part of such a file that is measured.
         cache: folder of downloads; None is the user's own.
         claims: table of the user's own, or None.
-        pipelines: whose arithmetic scales and crops; each is measured.
+        pipelines: whose arithmetic scales and crops, for comparison; each is measured. None stands
+            for that of each network's claims.
         crops: 1 or 10.
         preprocessing: in place of the networks' own; or None.
         scale, crop: in pixels, in place of the preprocessing's own; or None.
@@ -42,7 +44,7 @@ class MeasurementConfig:
 
     data: str
     checkpoints: tuple[str, ...]
-    pipelines: tuple["Pipeline", ...]
+    pipelines: tuple["Pipeline", ...] = ()
     labels: Path | None = None
     split: Path | None = None
     part: str = "val"
@@ -64,3 +66,12 @@ class MeasurementConfig:
     canary: bool = True
     strict: bool = False
     command: str = ""
+
+    def batch_size_on(self, device: DeviceKind) -> int:
+        """Return the number of images of a batch; with ten crops, of about as many crops."""
+        return self.batch_size or max(usual_batch_size(device) // self.crops, 1)
+
+    def workers_on(self, device: DeviceKind, *, processes: int) -> int:
+        """Return how many processes read ahead for each of the job's processes on this machine."""
+        usual = usual_workers(device, processes=processes)
+        return usual if self.workers is None else self.workers

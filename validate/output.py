@@ -13,11 +13,20 @@ import click
 
 from resnext.distributed.job import leads_all
 from resnext.errors import ResnextError
+from resnext.machine import process_clock
 from resnext.terminal.command import Command, error_line, say
+from resnext.terminal.timeline import Step, Timeline
 
 PROG: Final = "resnext-validate"
 # Options that name a file, which must not be one of the reports.
 FILES: Final = ("labels", "split", "claims", "write_claims", "preprocessing", "ledger")
+
+
+def _begun() -> Timeline:
+    """Return the timeline of a command that starts now."""
+    timeline = Timeline(process_clock())
+    timeline.mark(Step.STARTED)
+    return timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +36,12 @@ class Output:
     Attributes:
         folder: None where there is none, or where another process writes.
         notes: what has been said so far; grows.
+        timeline: the steps of the run so far; grows.
     """
 
     folder: Path | None
     notes: list[str] = field(default_factory=list)
+    timeline: Timeline = field(default_factory=_begun)
 
     @classmethod
     def prepared(cls, folder: Path | None, given: Mapping[str, Any]) -> "Output":

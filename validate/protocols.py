@@ -63,7 +63,10 @@ def choose(
         PreprocessingError: neither the row nor the checkpoint has a preprocessing.
     """
     header = checkpoint.provenance.published_name
-    if row := _named(own, header) or _named(own, path.stem) or _named(published, header):
+    # All files of weights on the Hugging Face hub are called alike: their folder's name tells.
+    folder, _, file = (checkpoint.provenance.source_file or "").rpartition("/")
+    stem = folder if folder and file == path.name else path.stem
+    if row := _named(own, header) or _named(own, stem) or _named(published, header):
         replaced = _replaced(checkpoint, row)
         note = None
         if replaced and row.preprocessing:
@@ -74,6 +77,9 @@ def choose(
             )
         elif row.preprocessing is None:
             note = _assumed_note(checkpoint, path, row.name)
+        notes = [] if note is None or stated else [note]
+        if checkpoint.provenance.stated and row.name == header:
+            notes.insert(0, f"{path}: it is {header} as stated at its conversion, not as shown")
         return Protocol(
             name=row.name,
             preprocessing=row.preprocessing
@@ -86,10 +92,10 @@ def choose(
             claims=row.claims,
             replaced=None if stated else replaced,
             classes=row.classes,
-            note=None if stated else note,
+            note="; ".join(notes) or None,
             weights_sha256=row.weights_sha256,
         )
-    namesake = _named(published, path.stem)
+    namesake = _named(published, stem)
     if header is None and namesake and namesake.spec == checkpoint.spec:
         return Protocol(
             name=namesake.name,
@@ -99,7 +105,7 @@ def choose(
             note=f"{path}: judged as the published {namesake.name} by its file's name alone; its "
             "header does not say that it is that file",
         )
-    name = header or path.stem
+    name = header or stem
     cure = f"add a row named {name!r} to --claims"
     return Protocol(
         name=name,

@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 import torch
 
 from resnext.distributed.job import Job
-from resnext.inference.arithmetic import ARITHMETIC_FLAGS, Precision
+from resnext.inference.arithmetic import DTYPES, Precision
+from resnext.inference.fusion import repeats
 from resnext.inference.predictor import Predictor
 from resnext.inference.scaling import choose, takes_over
-from resnext.machine import usual_batch_size, usual_workers
-from resnext.pixels.pipelines import Pipeline
 from resnext.pixels.resample import engine
 from validate.measured_pass import PreparedRun
-from validate.networks import LoadedNetwork
+from validate.networks import LoadedNetwork, wants_to_scale
 from validate.options import MeasurementConfig
 from validate.verdicts.results import MeasuredRun
 
@@ -21,9 +20,9 @@ from validate.verdicts.results import MeasuredRun
 def prepare_runs(
     networks: Sequence[LoadedNetwork], config: MeasurementConfig, device: torch.device
 ) -> tuple[PreparedRun, ...]:
-    """Return a run for each network and pipeline; those of one network share its predictor."""
+    """Return a run for each network and preprocessing; those of one network share its predictor."""
     found = []
-    on_device = may_scale(config, device)
+    on_device = may_scale(networks, config, device)
     for each in networks:
         network = each.checkpoint.build()
         digest = each.checkpoint.digest()
@@ -36,13 +35,12 @@ def prepare_runs(
         reference = None
         if config.compare_precision:
             reference = Predictor(network, device=device, precision=Precision.FP32)
-        for pipeline in config.pipelines:
+        for preprocessing in each.preprocessings:
             run = MeasuredRun(
                 checkpoint=each.file,
                 network=each.protocol.name,
                 weights_sha256=digest,
-                preprocessing=each.preprocessing,
-                pipeline=pipeline,
+                preprocessing=preprocessing,
                 crops=config.crops,
                 precision=config.precision,
                 compiled=config.compiled,
@@ -58,24 +56,26 @@ def prepare_runs(
     return tuple(found)
 
 
-def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[str, object]:
+def settings(
+    networks: Sequence[LoadedNetwork], config: MeasurementConfig, device: torch.device, job: Job
+) -> dict[str, object]:
     """Return every option as it is used, for the report, ready for JSON."""
-    on_device = choose(device).chosen if may_scale(config, device) else None
-    usual = usual_workers(device, processes=job.local_size)
-    workers = usual if config.workers is None else config.workers
+    on_device = choose(device).chosen if may_scale(networks, config, device) else None
+    pipelines = [way.pipeline for network in networks for way in network.preprocessings]
+    repeated = config.compiled or repeats(device, DTYPES[Precision(config.precision)])
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": str(device) if job.size == 1 else device.type,
         "precision": config.precision,
         "compile": config.compiled,
         "tf32": config.precision == "tf32",
-        **ARITHMETIC_FLAGS,
+        "cudnn_benchmark": not repeated,
+        "cudnn_deterministic": repeated,
         "bicubic": f"{on_device.name} on the device" if on_device else engine(),
-        "pipelines": [str(pipeline) for pipeline in config.pipelines],
+        "pipelines": [str(pipeline) for pipeline in dict.fromkeys(pipelines)],
         "crops": config.crops,
-        # The number of crops in a batch is the same for one crop and for ten.
-        "batch_size": config.batch_size or max(usual_batch_size(device) // config.crops, 1),
-        "workers": workers,
+        "batch_size": config.batch_size_on(device),
+        "workers": config.workers_on(device, processes=job.local_size),
         "threads": torch.get_num_threads(),
         "processes": job.size,
         "limit": config.limit,
@@ -86,11 +86,8 @@ def settings(config: MeasurementConfig, device: torch.device, job: Job) -> dict[
     }
 
 
-def may_scale(config: MeasurementConfig, device: torch.device) -> bool:
+def may_scale(
+    networks: Sequence[LoadedNetwork], config: MeasurementConfig, device: torch.device
+) -> bool:
     """Tell whether the device, not the reading processes, scales the images of some of the runs."""
-    return wants_to_scale(config) and takes_over(device)
-
-
-def wants_to_scale(config: MeasurementConfig) -> bool:
-    """Tell whether some run is of the kind that a GPU can scale for: `torch7`, single crop."""
-    return Pipeline.TORCH7 in config.pipelines and config.crops == 1
+    return wants_to_scale(networks, config) and takes_over(device)

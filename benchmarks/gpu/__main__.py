@@ -19,6 +19,7 @@ BF16 = ("--precision", "bf16")
 LARGE = ("--network", "resnext_101_64x4d")
 # Those that have tests for a GPU; others may import what such a machine does not have.
 TESTS = (
+    "tests/resnext/inference/test_cudnn_convolution.py",
     "tests/resnext/inference/test_folding.py",
     "tests/resnext/inference/test_scaling.py",
     "tests/resnext/loader/test_upload.py",
@@ -55,6 +56,9 @@ STEPS = {
     "training": Step(module="benchmarks.gpu.training", minutes=5),
     "network_compiled": Step(
         module="benchmarks.gpu.network", words=(*BF16, "--compiled"), minutes=8
+    ),
+    "training_both": Step(
+        module="benchmarks.gpu.training", words=("--both", "--rounds", "3"), minutes=14
     ),
     "training_compiled": Step(module="benchmarks.gpu.training", words=("--compile",), minutes=8),
     "validation_compiled": Step(

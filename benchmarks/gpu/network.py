@@ -1,4 +1,4 @@
-"""The network alone on a GPU: this project's, what it could be, and timm's, in turn."""
+"""The network alone on a GPU: this project's, plainer ones, and timm's, in turn."""
 
 import math
 import os
@@ -31,7 +31,7 @@ from benchmarks.gpu.ways import COMPARED, COMPILED, EAGER, WAYS, Compute, Subjec
 from benchmarks.pictures import draw_many
 from resnext.fast_path import FAILURES
 from resnext.inference.arithmetic import Precision, find_device
-from resnext.pixels.transforms import prepare
+from resnext.pixels.pipelines import prepare
 from resnext.preprocessing import IMAGENET
 
 BATCH_SIZE = 256

@@ -7,8 +7,8 @@ NETWORKS = {
     "timm_last": "timm, channels last, algorithms tried",
     "timm_amp": "timm, autocast",
     "folded": "batch norms folded",
-    "predictor": "`Predictor`: and bias, shortcut and ReLU in one kernel",
-    "cudnn_tried": "cuDNN's fused calls, algorithms tried (not used yet)",
+    "predictor": "`Predictor` of then: and bias, shortcut and ReLU in one kernel of Triton",
+    "cudnn_tried": "cuDNN's fused calls, as a way of the benchmark: `Predictor` since then",
 }
 
 

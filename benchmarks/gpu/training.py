@@ -1,4 +1,7 @@
-"""resnext-train against timm's training on a GPU: images a second of steps that have settled."""
+"""resnext-train against timm's training on a GPU: images a second of steps that have settled.
+
+With --both each runs as it is and compiled, in turn, in the same rounds.
+"""
 
 import json
 import sys
@@ -25,6 +28,8 @@ BATCH_SIZE = 256
 # then must be used up before a step is counted.
 SKIPPED = 36
 STEPS = 40
+# What is added to the name of a command that compiles, and to those of results.
+COMPILED, BOTH = "_compiled", "_both"
 VALIDATED = 20  # pictures, of which two a class; their pass is not counted
 
 
@@ -32,6 +37,7 @@ VALIDATED = 20  # pictures, of which two a class; their pass is not counted
 @click.option("--network", type=click.Choice(tuple(NETWORKS)), default=FULL[0])
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="bf16")
 @click.option("--compile", "compiled", is_flag=True, help="Both with torch.compile.")
+@click.option("--both", is_flag=True, help="As they are, and with torch.compile too.")
 @click.option("--batch-size", type=click.IntRange(min=2), default=BATCH_SIZE)
 @click.option("--workers", type=click.IntRange(min=0), default=WORKERS)
 @click.option("--skipped", type=click.IntRange(min=1), default=SKIPPED, help="First steps.")
@@ -44,6 +50,7 @@ def main(
     network: str,
     precision: str,
     compiled: bool,
+    both: bool,
     batch_size: int,
     workers: int,
     skipped: int,
@@ -51,7 +58,7 @@ def main(
     different: int,
     folder: Path | None,
 ) -> None:
-    """Measure both, with or without torch.compile."""
+    """Measure both, with or without torch.compile, or each in both ways."""
     images = batch_size * (skipped + steps)
     with tempfile.TemporaryDirectory() as runs, nullcontext(folder or Path(runs)) as place:
         pictures = write_folder(place, images, different=different, processes=max(workers, 1))
@@ -59,28 +66,32 @@ def main(
         name, arguments = timm_architecture(NETWORKS[network])
         shared = ["--device", common.device, "--workers", str(workers)]
         shared += ["--batch-size", str(batch_size)]
-        commands = {
-            "timm": [
-                *(sys.executable, "-m", "benchmarks.gpu.timm_training", str(pictures), *shared),
-                *("--model", name, "--model-kwargs", json.dumps(arguments)),
-                *("--skipped", str(skipped), *(["--compiled"] * compiled)),
-                *(["--amp", TYPES[precision]] if precision in TYPES else ["--exact"]),
-            ],
-            "resnext": [
-                *(sys.executable, "-m", "benchmarks.gpu.passes", "train", *shared),
-                *("--data", str(pictures), "--val-data", str(few), "--no-check"),
-                *("--init", str(write_checkpoint(place, network)), "--recipe", "imagenet-2017"),
-                *("--epochs", "1", "--lr", str(RATE), "--color-jitter", "0", "--pca-lighting", "0"),
-                *("--precision", precision, "--channels-last", *(["--compile"] * compiled)),
-                *("--output", str(Path(runs, "run")), "--force"),
-            ],
-        }
+        timm = [
+            *(sys.executable, "-m", "benchmarks.gpu.timm_training", str(pictures), *shared),
+            *("--model", name, "--model-kwargs", json.dumps(arguments)),
+            *("--skipped", str(skipped)),
+            *(["--amp", TYPES[precision]] if precision in TYPES else ["--exact"]),
+        ]
+        resnext = [
+            *(sys.executable, "-m", "benchmarks.gpu.passes", "train", *shared),
+            *("--data", str(pictures), "--val-data", str(few), "--no-check"),
+            *("--init", str(write_checkpoint(place, network)), "--recipe", "imagenet-2017"),
+            *("--epochs", "1", "--lr", str(RATE), "--color-jitter", "0", "--pca-lighting", "0"),
+            *("--precision", precision, "--channels-last"),
+            *("--output", str(Path(runs, "run")), "--force"),
+        ]
+        plain = {"timm": timm, "resnext": resnext}
+        faster = {"timm": [*timm, "--compiled"], "resnext": [*resnext, "--compile"]}
+        commands = faster if compiled else plain
+        if both:
+            commands = plain | {f"{name}{COMPILED}": words for name, words in faster.items()}
         with watched(nvidia_smi(common.device)) as load:
             for done in turns(commands, rounds=common.rounds, warm=False):
                 facts = {
                     "network": network,
                     "precision": precision,
                     "compiled": compiled,
+                    "both": both,
                     "batch_size": batch_size,
                     "workers": workers,
                     "skipped_steps": skipped,
@@ -91,8 +102,8 @@ def main(
                     "failed": done.failed,
                 }
                 full = batch_size >= BATCH_SIZE and skipped >= SKIPPED and steps >= STEPS
-                kind = "gpu_training_compiled" if compiled else "gpu_training"
-                common.keep(f"{kind}_{network}_{precision}", facts, full=full)
+                kind = BOTH if both else COMPILED if compiled else ""
+                common.keep(f"gpu_training{kind}_{network}_{precision}", facts, full=full)
     if done.failed:
         raise click.ClickException(f"these failed: {', '.join(done.failed)}")
 
@@ -100,16 +111,21 @@ def main(
 def table(
     done: Mapping[str, Sequence[Run]], load: Load, *, images: int, skipped: int
 ) -> dict[str, dict[str, Any]]:
-    """Return medians of each, and of the ratios to timm in the same round."""
+    """Return medians of each, and of the ratios to timm, compiled or not too, in the same round."""
     found = {name: [_epoch(run, images) for run in row] for name, row in done.items()}
     speeds = {name: [each.speed(skipped=skipped) for each in row] for name, row in found.items()}
     rows: dict[str, dict[str, Any]] = {}
     for name, row in found.items():
-        ratios = [a / b for a, b in zip(speeds[name], speeds.get("timm", ()), strict=False)]
+        peer = f"timm{COMPILED}" if name.endswith(COMPILED) else "timm"
+        ratios = [a / b for a, b in zip(speeds[name], speeds.get(peer, ()), strict=False)]
         rows[name] = {
             "images_per_second": round(median(speeds[name]), 1),
             "times_timm": round(median(ratios), 2) if ratios else None,
             "first_step_seconds": round(median(e.marks[1][0] - e.begin for e in row), 2),
+            "command_to_first_step_seconds": round(
+                median(e.marks[1][0] - run.began for e, run in zip(row, done[name], strict=True)),
+                2,
+            ),
             "process_seconds": round(median(run.seconds for run in done[name]), 2),
             **load_facts([load.between(each.marks[skipped][0], each.end) for each in row]),
         }

@@ -1,10 +1,10 @@
-"""Ways to compute a network on a GPU: this project's, those that it could take, and timm's."""
+"""Ways to compute a network on a GPU: this project's, plainer ones, and timm's."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from convert.export.timm import timm_architecture
 from resnext.inference.arithmetic import DTYPES, Precision, arithmetic
 from resnext.inference.folding import folded
 from resnext.inference.predictor import Predictor
-from resnext.model import PostActivation, ResNeXt
+from resnext.model import ResNeXt
 
 Compute = Callable[[Tensor], Tensor]  # pictures (N, 3, H, W) to logits (N, classes)
 LAST, FIRST = torch.channels_last, torch.contiguous_format  # where channels are in memory
@@ -69,14 +69,7 @@ class Way:
     @contextmanager
     def settings(self, precision: Precision) -> Iterator[None]:
         """Set, until the block ends, how the process computes."""
-        tf32 = precision is Precision.TF32
-        with (
-            torch.inference_mode(),
-            arithmetic(precision),
-            torch.backends.cudnn.flags(
-                enabled=True, benchmark=self.tried, deterministic=not self.tried, allow_tf32=tf32
-            ),
-        ):
+        with torch.inference_mode(), arithmetic(precision, deterministic=not self.tried):
             yield
 
 
@@ -95,62 +88,6 @@ def _placed(network: ResNeXt, subject: Subject) -> ResNeXt:
 
 def _predictor(subject: Subject) -> Compute:
     return Predictor(subject.network, device=subject.device, precision=subject.precision).compute
-
-
-class _Rectified(nn.Module):
-    """A convolution and its ReLU as one call of cuDNN."""
-
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        super().__init__()
-        self.convolution = convolution
-
-    def forward(self, x: Tensor) -> Tensor:
-        c = self.convolution
-        return torch.cudnn_convolution_relu(
-            x, c.weight, c.bias, c.stride, cast("Any", c.padding), c.dilation, c.groups
-        )
-
-
-class _Added(nn.Module):
-    """relu(convolution of x + other) as one call of cuDNN."""
-
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        super().__init__()
-        self.convolution = convolution
-
-    def forward(self, x: Tensor, other: Tensor) -> Tensor:
-        c = self.convolution
-        return torch.cudnn_convolution_add_relu(
-            x, c.weight, other, 1.0, c.bias, c.stride, cast("Any", c.padding), c.dilation, c.groups
-        )
-
-
-class _CudnnBlock(nn.Module):
-    """A residual block in as many calls as it has convolutions."""
-
-    def __init__(self, block: PostActivation) -> None:
-        super().__init__()
-        *inner, last = [block.get_submodule(f"conv{n}") for n in range(1, block.count + 1)]
-        self.inner = nn.Sequential(*(_Rectified(cast("nn.Conv2d", each)) for each in inner))
-        self.last = _Added(cast("nn.Conv2d", last))
-        self.downsample = block.downsample
-
-    def forward(self, x: Tensor) -> Tensor:
-        shortcut = x if self.downsample is None else self.downsample(x)
-        y: Tensor = self.last(self.inner(x), shortcut)
-        return y
-
-
-def _cudnn(subject: Subject) -> ResNeXt:
-    network = _folded(subject)
-    for name in network.stage_names:
-        stage = network.get_submodule(name)
-        for place, block in stage.named_children():
-            assert isinstance(block, PostActivation)
-            stage.set_submodule(place, _CudnnBlock(block))
-    network.set_submodule("conv1", _Rectified(network.conv1))
-    network.bn1 = None  # and with it the ReLU
-    return network
 
 
 def _compiled(make: Callable[[Subject], nn.Module]) -> Callable[[Subject], Compute]:
@@ -193,8 +130,6 @@ WAYS = {
     "plain": Way(make=_plain),
     "predictor": Way(make=_predictor, converted=False, layout=FIRST),
     "folded": Way(make=_folded),
-    # Only tried: PyTorch keeps the plan of a fused call for the calls that are not.
-    "cudnn_tried": Way(make=_cudnn, tried=True),
     "timm": Way(make=_timm(amp=False, layout=FIRST), tried=True, layout=FIRST),
     "timm_last": Way(make=_timm(amp=False, layout=LAST), tried=True),
     "timm_amp": Way(make=_timm(amp=True, layout=LAST), tried=True, converted=False, halves=True),

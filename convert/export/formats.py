@@ -9,7 +9,7 @@ from typing import Final
 from convert.export.errors import MissingExtraError, OutputError
 from convert.export.onnx import write_onnx
 from convert.export.pth import write_pth
-from convert.export.timm import FILES, write_timm
+from convert.export.timm import FILES, WEIGHTS, write_timm
 from resnext.checkpoint import SUFFIX, Checkpoint
 
 
@@ -22,7 +22,7 @@ class Exporter:
         suffix: of the file or folder, with its dot.
         write: writes a checkpoint to a path, whole or not at all, replacing what is there.
         files: names of the files in the folder; empty if the format is a single file.
-        usage: code that loads it, with a placeholder for its path; empty where that is well known.
+        usage: lines of code that load it, with "{0}" for its path; none where that is well known.
         packages: needed beyond the project's dependencies; each has one name for pip and import.
     """
 
@@ -30,8 +30,12 @@ class Exporter:
     suffix: str
     write: Callable[[Checkpoint, Path], None]
     files: tuple[str, ...] = ()
-    usage: str = ""
+    usage: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+
+    def usage_of(self, path: Path) -> tuple[str, ...]:
+        """Return the lines of code that load an output."""
+        return tuple(line.format(path) for line in self.usage)
 
     def target(self, source: Path, folder: Path | None = None) -> Path:
         """Return the default output of a source: beside it, or in `folder`."""
@@ -89,8 +93,12 @@ _ROWS: Final = (
         suffix=".timm",
         write=write_timm,
         files=FILES,
-        # Without the last argument timm silently takes random weights.
-        usage='timm.create_model("local-dir:{}", pretrained=True)',
+        usage=(
+            # timm's own transform would feed it other pixels than it was trained with.
+            f'resnext.Transform(resnext.Checkpoint.load("{{0}}/{WEIGHTS}").preprocessing)',
+            # Without the last argument timm silently takes random weights.
+            'timm.create_model("local-dir:{0}", pretrained=True)',
+        ),
     ),
     Exporter(
         name="onnx",

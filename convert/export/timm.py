@@ -2,21 +2,17 @@
 
 import json
 import math
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import Final
 
 from convert.export.errors import TopologyError
 from resnext.checkpoint import Checkpoint
 from resnext.errors import PreprocessingError
-from resnext.files import unfinished, whole_file
+from resnext.files import whole_file, whole_folder
 from resnext.layout import layout
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import published
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem, StemPool
 
@@ -46,7 +42,8 @@ STEM_WIDTH: Final = 64
 
 NOTE: Final = (
     "The published accuracy belongs to Torch7's bicubic scaling, which does not antialias. timm's "
-    "own resize does, so its validation sees other pixels; resnext-validate has the original ones."
+    "own resize does, so its validation sees other pixels; resnext-validate has the original ones, "
+    "and so has resnext.Transform as the transform of a dataset."
 )
 
 
@@ -183,66 +180,13 @@ def write_timm(checkpoint: Checkpoint, path: Path) -> None:
             file.write(config.encode())
 
 
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Make a folder that gets the name `path` only if the block ends without an error.
-
-    It is made beside `path` under a hidden name and removed on any error, Ctrl-C included. An
-    existing folder is replaced at the very end, and restored if that fails.
-
-    Raises:
-        OSError: the parent is missing or read-only, or the disk is full; names `path`. An error
-            over another file, raised in the block, keeps its name.
-    """
-    prefix = f".{path.name}."
-    try:
-        with _hidden_folder(path, prefix) as new:
-            yield new
-    except OSError as error:
-        # The user does not know the hidden name.
-        if error.errno is not None and prefix in str(error.filename or prefix):
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-
-
-@contextmanager
-def _hidden_folder(path: Path, prefix: str) -> Iterator[Path]:
-    new = Path(mkdtemp(dir=path.parent, prefix=prefix, suffix=".part"))
-    try:
-        with unfinished(str(new)):
-            yield new
-        umask = os.umask(0)
-        os.umask(umask)
-        new.chmod(0o777 & ~umask)
-        if path.exists():
-            _swap(new, path)
-        else:
-            new.rename(path)
-    except BaseException:
-        rmtree(new, ignore_errors=True)
-        raise
-
-
-def _swap(new: Path, path: Path) -> None:
-    old = new.with_suffix(".old")
-    path.rename(old)
-    try:
-        new.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    if old.is_symlink():
-        old.unlink()
-    else:
-        rmtree(old)
-
-
 def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, object]:
     """Return timm's `pretrained_cfg`, with fields of timm's class only."""
     source = checkpoint.provenance
     origin = f" ({checkpoint.origin})" if checkpoint.origin else ""
     origins = {known.name: known.url for known in published()}
     checksum = f", sha256 {source.source_sha256}" if source.source_sha256 else ""
+    notes = [NOTE] if row.pipeline is Pipeline.TORCH7 else []
     optional = {
         "license": source.licence,
         "origin_url": origins.get(source.published_name or ""),
@@ -250,7 +194,7 @@ def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, 
     return {
         "input_size": [3, row.crop, row.crop],
         "pool_size": [math.ceil(row.crop / 32)] * 2,
-        "interpolation": "bicubic",
+        "interpolation": row.interpolation,
         "crop_pct": crop_fraction(row),
         "crop_mode": "center",
         "mean": [value / row.white for value in row.mean],
@@ -259,7 +203,7 @@ def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, 
         "first_conv": "conv1",
         "classifier": "fc",
         "description": f"{checkpoint.name}: {checkpoint.history}{checksum}",
-        "notes": [NOTE, f"Preprocessing: {row.describe()}{origin}."],
+        "notes": [*notes, f"Preprocessing: {row.describe()}{origin}."],
         **{name: value for name, value in optional.items() if value is not None},
     }
 

@@ -12,7 +12,8 @@ from convert.graph.weights import Tensors, input_norm, layer_tensors
 from convert.source.errors import WeightError
 from convert.source.source import Array, Network
 from resnext.errors import PreprocessingError
-from resnext.preprocessing import Preprocessing
+from resnext.header import Origin
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.spec import Spec
 
 STEM: Final = "conv1.weight"
@@ -61,7 +62,7 @@ def read_graph(graph: Graph) -> Network:
         spec=spec,
         tensors=tensors.arrays,
         conversions=(*graph.conversions, *tensors.conversions()),
-        preprocessing=preprocessing,
+        preprocessing=(preprocessing, Origin.GRAPH) if preprocessing else None,
         assumable=False,
     )
 
@@ -82,7 +83,7 @@ def _change_stem(tensors: Tensors, weight: Array) -> None:
 
 
 def _preprocessing(graph: Graph, spec: Spec, transform: InputNorm) -> Preprocessing:
-    """Return the preprocessing of bytes, 0..255; scale and crop as far as they are usual.
+    """Return the preprocessing of bytes, 0..255; scale, crop and pipeline as they are usual.
 
     Raises:
         PreprocessingError: numbers out of bounds.
@@ -90,6 +91,7 @@ def _preprocessing(graph: Graph, spec: Spec, transform: InputNorm) -> Preprocess
     crop = graph.side or spec.input_size
     order = slice(None, None, -1 if graph.reversed_channels else 1)
     return Preprocessing(
+        pipeline=Pipeline.OPENCV,
         scale=round(crop * SCALE / CROP) if len(spec.blocks) == 4 else None,
         crop=crop,
         mean=tuple(transform.mean[order].tolist()),

@@ -102,7 +102,8 @@ class MxnetSource(Source):
         from convert.graph.pictures import as_bytes
         from convert.mxnet.oracle import run
 
-        return run(self.symbol, self.params.arrays, as_bytes(inputs, self._network.preprocessing))
+        preprocessing, _ = self._network.preprocessing or (None, None)
+        return run(self.symbol, self.params.arrays, as_bytes(inputs, preprocessing))
 
     @property
     def companion(self) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.source.outline import Part
+from resnext.header import Origin
 from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
 
@@ -30,18 +31,18 @@ class Network:
         conversions: how tensors were changed; empty if every bit was kept.
         form: a word for how the file writes the architecture, if there are several ways: "B" or
             "C" of a .t7 with groups; "" otherwise.
-        preprocessing: of the input, as far as the file states it; None if it states none. Scale and
-            crop may be assumed.
-        assumable: whether a preprocessing that the file does not state may be assumed from the
-            topology.
+        preprocessing: what the file or its layout states, and which of both; None for neither.
+        assumable: whether a preprocessing that is not stated may be assumed from the topology.
+        classes: the names of the classes, where the file has them.
     """
 
     spec: Spec
     tensors: Mapping[str, Array]
     conversions: tuple[str, ...] = ()
     form: str = ""
-    preprocessing: Preprocessing | None = None
+    preprocessing: tuple[Preprocessing, Origin] | None = None
     assumable: bool = True
+    classes: tuple[str, ...] | None = None
 
 
 class Source(ABC):

@@ -50,7 +50,7 @@ def download(
         url: http or https.
         target: in a folder that exists; takes its name only when it is complete and checked.
         size: bytes, if known.
-        sha256: hexadecimal, if known.
+        sha256: hexadecimal, if known; its first digits, if only these are.
         progress: called once before the network is used, and then whenever bytes have arrived.
         patience: timeouts and retries.
 
@@ -150,7 +150,7 @@ def _has_arrived(target: Path, order: Order) -> bool:
     """Tell whether the target exists with the size and checksum, as far as these are known."""
     if not target.is_file() or order.size not in (None, target.stat().st_size):
         return False
-    return order.sha256 is None or sha256_of(target) == order.sha256.lower()
+    return order.sha256 is None or sha256_of(target).startswith(order.sha256.lower())
 
 
 def _fetch(order: Order, part: Partial) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 
-from resnext.file_lock import lock_file
+from resnext.files import lock_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Labelled images in a fixed order, independent of how they are stored."""
+"""Images in a fixed order, with labels or without, independent of how they are stored."""
 
 import hashlib
 from collections import Counter
@@ -47,16 +47,37 @@ class SubsetReader:
         return self.reader.stamp()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainedReader:
+    """Reads the images of several readers, those of the first before those of the second.
+
+    Attributes:
+        readers: one or more.
+        ends: (R,) int64, for each reader the number of images up to its last one.
+    """
+
+    readers: tuple[ImageReader, ...]
+    ends: NDArray[np.int64]
+
+    def read(self, position: int) -> bytes:
+        """Return the bytes of the image at a position among all."""
+        which = int(np.searchsorted(self.ends, position, side="right"))
+        before = int(self.ends[which - 1]) if which else 0
+        return self.readers[which].read(position - before)
+
+    def stamp(self) -> str:
+        """Return a checksum of the readers' stamps."""
+        stamps = (reader.stamp() for reader in self.readers)
+        return hashlib.sha256("\0".join(stamps).encode("utf-8", "surrogateescape")).hexdigest()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ImageSet:
-    """Labelled images in a fixed order.
+class PictureSet:
+    """Images in a fixed order.
 
     Attributes:
         root: the folder or file that holds the images, or the pattern or name that was given.
-        ids: N unique names, the same on every system.
-        labels: (N,) int64 class indices from 0.
-        classes: names of the classes in the order of the labels, including those without images;
-            None if the set has numbers only.
+        ids: N names.
         reader: returns the stored bytes of the image at a position.
         decode: turns stored bytes into pixels; picklable.
         notes: what a user should know about how the set was read, one sentence each.
@@ -64,14 +85,26 @@ class ImageSet:
 
     root: str
     ids: Sequence[str]
-    labels: NDArray[np.int64]
-    classes: tuple[str, ...] | None
     reader: ImageReader
     decode: Callable[[bytes], Picture] = decode_picture
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageSet(PictureSet):
+    """Labelled images in a fixed order, with ids that are unique, and the same on every system.
+
+    Attributes:
+        labels: (N,) int64 class indices from 0.
+        classes: names of the classes in the order of the labels, including those without images;
+            None if the set has numbers only.
+    """
+
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...] | None
 
     def digest(self) -> str:
         """Return the sha256 of ids, labels and the reader's stamp, in hexadecimal."""

@@ -62,10 +62,6 @@ def arithmetic(precision: Precision, *, deterministic: bool = True) -> Iterator[
         torch.set_float32_matmul_precision(before)
 
 
-# The flags that `arithmetic` sets by default, for reports.
-ARITHMETIC_FLAGS: Final = {"cudnn_benchmark": False, "cudnn_deterministic": True}
-
-
 def find_device(name: str | None) -> torch.device:
     """Return the device of a name such as "cuda:1"; the best there is for None.
 

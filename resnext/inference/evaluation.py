@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.distributed.job import Job
-from resnext.images.image_set import ImageSet
+from resnext.errors import CheckpointError
+from resnext.fields import cut
+from resnext.images.image_set import PictureSet
 from resnext.inference.pending import PendingValues
 from resnext.inference.plan import Plan
 from resnext.inference.predictor import Predictor
 from resnext.loader.batch import Batch, Failure, Seconds
-from resnext.loader.batches import read_batches
+from resnext.loader.batches import Reading, read_batches
 from resnext.loader.library_warnings import LibraryWarnings
 from resnext.pixels.pipelines import Preparation
 from resnext.pixels.raw_crops import RawCrops
@@ -41,7 +43,8 @@ class Logits:
     """The logits of one way for the images of a batch.
 
     Attributes:
-        values: (N, classes) float32, not checked to be finite.
+        values: (N, classes) float32, not checked to be finite; with features behind them, where the
+            predictor gives some.
         reference: (M, classes) float32 of the reference for the first M images, or None.
     """
 
@@ -75,7 +78,7 @@ class BatchResult:
 
 
 def evaluate_rounds(
-    images: ImageSet,
+    images: PictureSet,
     plan: Plan,
     ways: Sequence[Way],
     *,
@@ -84,13 +87,15 @@ def evaluate_rounds(
     first: int = 0,
     compared: int = 0,
     heard: LibraryWarnings | None = None,
+    begun: Reading | None = None,
+    on_read: Callable[[], object] = lambda: None,
 ) -> Generator[BatchResult | None, None, None]:
     """Deal out the batches of a plan to the processes of a job, one each a round.
 
     Every process gets as many rounds, so that all can communicate after each.
 
     Args:
-        images, plan, ways, workers, compared, heard: see `evaluate`.
+        images, plan, ways, workers, compared, heard, begun, on_read: see `evaluate`.
         job: the processes; all call this.
         first: number of the first batch that is evaluated.
 
@@ -99,7 +104,15 @@ def evaluate_rounds(
     """
     numbers = range(first + job.rank, plan.batches, job.size)
     results = evaluate(
-        images, plan, ways, batches=numbers, workers=workers, compared=compared, heard=heard
+        images,
+        plan,
+        ways,
+        batches=numbers,
+        workers=workers,
+        compared=compared,
+        heard=heard,
+        begun=begun,
+        on_read=on_read,
     )
     with closing(results):
         for _ in range(first, plan.batches, job.size):
@@ -107,7 +120,7 @@ def evaluate_rounds(
 
 
 def evaluate(
-    images: ImageSet,
+    images: PictureSet,
     plan: Plan,
     ways: Sequence[Way],
     *,
@@ -115,6 +128,8 @@ def evaluate(
     workers: int,
     compared: int = 0,
     heard: LibraryWarnings | None = None,
+    begun: Reading | None = None,
+    on_read: Callable[[], object] = lambda: None,
 ) -> Generator[BatchResult, None, None]:
     """Yield what the networks compute for some batches of a plan, in the order given.
 
@@ -128,6 +143,8 @@ def evaluate(
         workers: processes that read ahead; 0 reads in this one.
         compared: the first so many images of the plan also go through the references.
         heard: takes what libraries print about the images.
+        begun: a reading that was begun before, and is used where it reads what is wanted here.
+        on_read: called whenever a batch has been read.
 
     Raises:
         DataError: not enough memory; see `memory_explained`.
@@ -135,16 +152,22 @@ def evaluate(
     preparations = tuple(dict.fromkeys(way.preparation for way in ways))
     columns = [preparations.index(way.preparation) for way in ways]
     wanted = [plan.batch(number).tolist() for number in batches]
-    kinds = {way.predictor.device.type for way in ways}
-    read = read_batches(
-        images,
-        wanted,
-        preparations,
-        workers=workers,
-        pinned="cuda" in kinds,
-        handed_back=True,
-        heard=heard,
-    )
+    pinned = any(way.predictor.device.type == "cuda" for way in ways)
+    if begun is not None and begun.reads(wanted, preparations, workers=workers, pinned=pinned):
+        read = begun
+        read.heard = heard or read.heard
+    else:
+        if begun is not None:
+            begun.close()
+        read = read_batches(
+            images,
+            wanted,
+            preparations,
+            workers=workers,
+            pinned=pinned,
+            handed_back=True,
+            heard=heard,
+        )
     ahead = max(way.predictor.ahead for way in ways)
     pending: deque[_PendingBatch] = deque()
     with closing(read):
@@ -152,12 +175,37 @@ def evaluate(
             pictures = len(wanted[0]) * way.preparation.crops
             way.predictor.warm_up(pictures, side=way.preparation.preprocessing.crop)
         for number, positions, batch in zip(batches, wanted, read, strict=True):
+            on_read()
             few = set(positions[: max(compared - plan.first(number), 0)])
             pending.append(_start(number, positions, batch, ways, columns=columns, few=few))
             if len(pending) > ahead:
                 yield _finish(pending.popleft())
     while pending:
         yield _finish(pending.popleft())
+
+
+def check_finite(
+    logits: NDArray[np.float32], name_of: Callable[[int], str], *, checkpoint: str, precision: str
+) -> None:
+    """Check the logits (N, classes) of some images.
+
+    Args:
+        logits: of N images.
+        name_of: returns the name of the image of a row.
+        checkpoint, precision: what computed them.
+
+    Raises:
+        CheckpointError: some are not finite.
+    """
+    row = first_not_finite(logits)
+    if row is None:
+        return
+    cure = "are its weights or its preprocessing damaged?"
+    if precision == "fp16":
+        cure = "fp16 holds no number above 65504; use another --precision"
+    raise CheckpointError(
+        f"{checkpoint}: finite logits expected, found others for image {cut(name_of(row))}; {cure}"
+    )
 
 
 def first_not_finite(logits: NDArray[np.float32]) -> int | None:

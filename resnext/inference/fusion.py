@@ -4,7 +4,7 @@ They are computed by operators of PyTorch that are not public, or by a kernel of
 are tried first; where their results are not the expected ones, the network stays as it is.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import ClassVar, Final, Protocol, Self, cast
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from resnext.errors import DeviceError
 from resnext.fast_path import Choice, FastPath, choose_first
 from resnext.inference.arithmetic import numbered
 from resnext.inference.bounds import Growth, KnownBound
@@ -27,9 +28,17 @@ class FusedConvolution(Protocol):
 
     Attributes:
         keeps_nan: NaN stays NaN in the ReLU, as in PyTorch's own.
+        repeats: it gives the same bits in each run; else the fastest algorithm is taken, which may
+            be another one in the next run.
+        refused: why plain operations computed some of its calls; None if none did.
     """
 
     keeps_nan: ClassVar[bool]
+    repeats: ClassVar[bool]
+    refused: str | None
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        """Take over a convolution."""
 
     def convolved(self, x: Tensor) -> Tensor:
         """Return the convolution of x, with nothing behind it."""
@@ -44,24 +53,54 @@ class FusedConvolution(Protocol):
         """
 
 
-Fuse = Callable[[nn.Conv2d], FusedConvolution]
+Fuse = type[FusedConvolution]
 
 
-# By kind of device: name for a report, module, class, and the data types that it computes.
-ENGINES: Final = {
-    "cpu": (
-        "oneDNN",
-        "resnext.inference.onednn",
-        "PackedConvolution",
-        (torch.float32, torch.bfloat16),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvolutionEngine:
+    """An implementation of fused convolutions.
+
+    Attributes:
+        name: for a report.
+        place: module and class; the module is imported when it is first tried.
+        device: the kind of device that it is tried on.
+        types: that it computes.
+    """
+
+    name: str
+    place: tuple[str, str]
+    device: str
+    types: tuple[torch.dtype, ...]
+
+    def load(self) -> Fuse:
+        """Return the class."""
+        module, kind = self.place
+        fuse: Fuse = getattr(import_module(module), kind)
+        return fuse
+
+
+# The fastest first. cuDNN's fused calls cannot be asked for algorithms that repeat their bits, as
+# float32 promises to; there a kernel of Triton finishes what cuDNN's plain convolutions leave.
+ENGINES: Final = (
+    ConvolutionEngine(
+        name="oneDNN",
+        place=("resnext.inference.onednn", "PackedConvolution"),
+        device="cpu",
+        types=(torch.float32, torch.bfloat16),
     ),
-    "cuda": (
-        "Triton",
-        "resnext.inference.triton_convolution",
-        "FinishedConvolution",
-        tuple(NEAR),
+    ConvolutionEngine(
+        name="cuDNN",
+        place=("resnext.inference.cudnn_convolution", "CudnnConvolution"),
+        device="cuda",
+        types=(torch.bfloat16, torch.float16),
     ),
-}
+    ConvolutionEngine(
+        name="Triton",
+        place=("resnext.inference.triton_convolution", "FinishedConvolution"),
+        device="cuda",
+        types=tuple(NEAR),
+    ),
+)
 
 
 def fused(network: ResNeXt) -> ResNeXt:
@@ -97,14 +136,15 @@ class Rectified(nn.Module):
     def __init__(self, convolution: nn.Conv2d, fuse: Fuse, known: KnownBound) -> None:
         super().__init__()
         self.growth = Growth(convolution)
-        self.convolution = fuse(convolution)
+        self.convolutions = [fuse(convolution)]
         self.known = known
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what comes out of the ReLU."""
-        if self.convolution.keeps_nan or self.known.forget().carry(x, [self.growth], None):
-            return self.convolution.rectified(x)
-        return F.relu(self.convolution.convolved(x))
+        (only,) = self.convolutions
+        if only.keeps_nan or self.known.forget().carry(x, [self.growth], None):
+            return only.rectified(x)
+        return F.relu(only.convolved(x))
 
 
 class FusedBlock(nn.Module):
@@ -153,57 +193,103 @@ def _is_folded(block: nn.Module) -> bool:
 
 
 def refusal(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Return why the convolutions of a GPU are not fused; None where they are, and on a CPU."""
+    """Return why faster convolutions of a GPU are not used; None where they are, and on a CPU."""
     refused = choose(device, dtype).refused if device.type == "cuda" else ()
-    return refused[0] if refused else None
+    return "; ".join(refused) or None
+
+
+def unfused(network: nn.Module) -> tuple[str, ...]:
+    """Return why plain operations computed some convolutions of a `fused` network, a line each."""
+    found = [
+        convolution.refused
+        for module in network.modules()
+        if isinstance(module, Rectified | FusedBlock)
+        for convolution in module.convolutions
+    ]
+    return tuple(dict.fromkeys(reason for reason in found if reason))
+
+
+def repeats(device: torch.device, dtype: torch.dtype) -> bool:
+    """Tell whether networks are computed by algorithms that give the same bits in each run."""
+    fuse = choose(device, dtype).chosen
+    return fuse is None or fuse.repeats
 
 
 def choose(device: torch.device, dtype: torch.dtype) -> Choice[Fuse]:
-    """Try the fused convolutions of a device for a data type, once."""
+    """Try the fused convolutions of a device for a data type, once, until some compute it."""
     return _chosen(numbered(device), dtype)
 
 
 @cache
 def _chosen(device: torch.device, dtype: torch.dtype) -> Choice[Fuse]:
-    name, module, kind, types = ENGINES.get(device.type, ("", "", "", ()))
-    if dtype not in types:
-        return Choice()
+    engines = (each for each in ENGINES if each.device == device.type and dtype in each.types)
+    return choose_first(_fast_path(engine, device, dtype) for engine in engines)
 
+
+def _fast_path(
+    engine: ConvolutionEngine, device: torch.device, dtype: torch.dtype
+) -> FastPath[Fuse]:
     def attempt() -> Fuse | None:
-        fuse: Fuse = getattr(import_module(module), kind)
+        fuse = engine.load()
         return fuse if agrees(fuse, device, dtype) else None
 
-    label = f"{name} does not add and rectify on {device}"
-    disagreement = "its answers are not the plain ones"
-    return choose_first([FastPath(label=label, attempt=attempt, disagreement=disagreement)])
+    return FastPath(
+        label=f"{engine.name} does not add and rectify on {device}",
+        attempt=attempt,
+        disagreement="its answers are not the plain ones",
+    )
+
+
+# Kernel, stride and groups of the convolutions that are tried.
+TRIED: Final = ((3, 1, 8), (3, 2, 4), (1, 1, 1), (1, 2, 1))
 
 
 def agrees(fuse: Fuse, device: torch.device, dtype: torch.dtype) -> bool:
     """Tell whether fused convolutions compute what plain ones do.
 
     That depends on the build of torch and on the processor: bfloat16 needs AVX-512, for example.
+
+    Raises:
+        DeviceError: plain ones had to compute some of what was tried, for the reason given.
     """
-    plain, projection = (
-        nn.Conv2d(32, 32, 3, padding=1, groups=groups, device=device, dtype=dtype)
-        for groups in (8, 4)
-    )
     with torch.inference_mode():
-        for parameter in (*plain.parameters(), *projection.parameters()):
-            values = torch.linspace(0, parameter.numel(), parameter.numel()).sin() / 10
-            parameter.copy_(values.view_as(parameter))
-        x = torch.linspace(0, 1600, 2 * 32 * 25).cos().view(2, 32, 5, 5)
-        x = x.to(device, dtype).contiguous(memory_format=torch.channels_last)
-        expected = (
-            F.relu(plain(x)),
-            F.relu(plain(x) + x),
-            F.relu(plain(x) + projection(x)),
-        )
-        quick, beside = fuse(plain), fuse(projection)
-        found = (
-            quick.rectified(x),
-            quick.added(x, x.clone(), None),
-            quick.added(x, x.clone(), beside),
-        )
-        near = NEAR[dtype]
-        pairs = zip(found, expected, strict=True)
-        return all(torch.allclose(one, two, rtol=near, atol=near) for one, two in pairs)
+        return all(_agrees(fuse, device, dtype, *shape) for shape in TRIED)
+
+
+def _agrees(
+    fuse: Fuse, device: torch.device, dtype: torch.dtype, kernel: int, stride: int, groups: int
+) -> bool:
+    plain = _trial(device, dtype, kernel, stride, groups)
+    projection = _trial(device, dtype, 1, stride, 1)
+    x = torch.linspace(0, 1600, 2 * 32 * 25).cos().view(2, 32, 5, 5)
+    x = x.to(device, dtype).contiguous(memory_format=torch.channels_last)
+    other = x[:, :, ::stride, ::stride].contiguous(memory_format=torch.channels_last)
+    quick, beside = fuse(plain), fuse(projection)
+    found = (
+        quick.rectified(x),
+        quick.added(x, other.clone(), None),
+        quick.added(x, x.clone(), beside),
+    )
+    expected = (
+        F.relu(plain(x)),
+        F.relu(plain(x) + other),
+        F.relu(plain(x) + projection(x)),
+    )
+    if reason := quick.refused or beside.refused:
+        raise DeviceError(reason)
+    near = NEAR[dtype]
+    pairs = zip(found, expected, strict=True)
+    return all(torch.allclose(one, two, rtol=near, atol=near) for one, two in pairs)
+
+
+def _trial(
+    device: torch.device, dtype: torch.dtype, kernel: int, stride: int, groups: int
+) -> nn.Conv2d:
+    """Return a convolution of 32 channels with different weights."""
+    found = nn.Conv2d(
+        32, 32, kernel, stride, kernel // 2, groups=groups, device=device, dtype=dtype
+    )
+    for parameter in found.parameters():
+        values = torch.linspace(0, parameter.numel(), parameter.numel()).sin() / 10
+        parameter.copy_(values.view_as(parameter))
+    return found

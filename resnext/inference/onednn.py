@@ -15,9 +15,11 @@ class PackedConvolution:
     """A convolution whose weights are packed in the layout that is fastest on the processor."""
 
     keeps_nan: ClassVar[bool] = False
+    repeats: ClassVar[bool] = True
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         """Take over a convolution; its weights are packed when the first input is seen."""
+        self.refused: str | None = None
         self.weight = convolution.weight.detach().contiguous(memory_format=torch.channels_last)
         self.bias = None if convolution.bias is None else convolution.bias.detach()
         self.shape: tuple[list[int], list[int], list[int], int] = (

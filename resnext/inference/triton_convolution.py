@@ -22,9 +22,11 @@ class FinishedConvolution:
     """
 
     keeps_nan: ClassVar[bool] = True
+    repeats: ClassVar[bool] = True
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         """Take over a convolution."""
+        self.refused: str | None = None
         self.weight = convolution.weight.detach()
         bias = convolution.bias
         self.bias = self.weight.new_zeros(len(self.weight)) if bias is None else bias.detach()

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from resnext.errors import DataError
-from resnext.loader.buffers import BufferPool
 from resnext.loader.library_warnings import Printed
-from resnext.pixels.raw_crops import RawCrops
-from resnext.pixels.transforms import RawCrop
+from resnext.loader.packing import Input, packed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from resnext.pixels.raw_crops import RawCrops
 
 # Unreadable images that are named in one message.
 NAMED: Final = 10
@@ -70,8 +71,7 @@ class Batch:
     Attributes:
         positions: (N,) int64, in the image set, of the images that could be read.
         inputs: for each preparation, (N, 3, crop, crop) or (N, crops, 3, crop, crop) float32, or
-        raw
-            crops that a device scales; empty if N is 0.
+            raw crops that a device scales; empty if N is 0.
         failures: the other images of the batch.
         forms: position -> what is unusual about an image, such as "CMYK"; usual ones are left out.
         seconds: spent on this batch by the process that read it.
@@ -80,21 +80,23 @@ class Batch:
     """
 
     positions: NDArray[np.int64]
-    inputs: tuple[Tensor | RawCrops, ...]
+    inputs: "tuple[Tensor | RawCrops, ...]"
     failures: tuple[Failure, ...]
     forms: Mapping[int, str]
     seconds: Seconds
     printed: Mapping[int, Printed] = field(default_factory=dict)
-    lent: tuple[Tensor, ...] = ()
+    lent: tuple[NDArray[np.uint8], ...] = ()
 
-    def tensor(self, way: int = 0) -> Tensor:
+    def tensor(self, way: int = 0) -> "Tensor":
         """Return the inputs of a preparation that does not leave the scaling to a device."""
+        from torch import Tensor
+
         inputs = self.inputs[way]
         assert isinstance(inputs, Tensor)
         return inputs
 
     def pin_memory(self) -> "Batch":
-        """Return a copy in pinned memory; PyTorch's loader calls this."""
+        """Return a copy in pinned memory, whose buffers are handed back."""
         pinned = tuple(inputs.pin_memory() for inputs in self.inputs)
         self.hand_back()
         return replace(self, inputs=pinned, lent=())
@@ -102,7 +104,7 @@ class Batch:
     def hand_back(self) -> None:
         """Allow the process that read the batch to reuse the memory of its inputs."""
         for taken in self.lent:
-            taken.fill_(0)
+            taken[0] = 0
 
 
 def check_readable(failures: Sequence[Failure]) -> None:
@@ -137,60 +139,31 @@ class Sample:
     """
 
     position: int
-    inputs: tuple[NDArray[np.float32] | RawCrop, ...]
+    inputs: tuple[Input, ...]
     form: str | None
     seconds: Seconds
     printed: Printed = field(default_factory=Printed)
 
 
-@dataclass(frozen=True, slots=True)
-class Collation:
-    """Puts what was made of images together to a batch.
-
-    Attributes:
-        pools: of the buffers for what each way to prepare gives; none where the batch stays in the
-            process that reads it.
-    """
-
-    pools: tuple[BufferPool, ...] = ()
-
-    def __call__(self, images: Sequence[Sample | Failure]) -> Batch:
-        """Return the batch of one or more images."""
-        good = [image for image in images if isinstance(image, Sample)]
-        inputs: list[Tensor | RawCrops] = []
-        lent: list[Tensor] = []
-        for way, column in enumerate(zip(*(sample.inputs for sample in good), strict=True)):
-            size = _size(column)
-            if self.pools:
-                buffer = self.pools[way].take(size)
-                lent.append(buffer.taken)
-                # Shared here, where an error can be raised: one on the way to the main process
-                # would be lost, and the main process would wait for the batch forever.
-                inputs.append(_together(column, buffer.data).share_memory_())
-            else:
-                inputs.append(_together(column, torch.empty(size, dtype=torch.uint8)))
-        return Batch(
-            positions=np.array([sample.position for sample in good], np.int64),
-            inputs=tuple(inputs),
-            failures=tuple(image for image in images if isinstance(image, Failure)),
-            forms={sample.position: sample.form for sample in good if sample.form},
-            seconds=sum((sample.seconds for sample in good), Seconds()),
-            printed={image.position: image.printed for image in images if image.printed.lines},
-            lent=tuple(lent),
-        )
+def collated(images: Sequence[Sample | Failure]) -> Batch:
+    """Return the batch of some images without its inputs."""
+    good = [image for image in images if isinstance(image, Sample)]
+    return Batch(
+        positions=np.array([sample.position for sample in good], np.int64),
+        inputs=(),
+        failures=tuple(image for image in images if isinstance(image, Failure)),
+        forms={sample.position: sample.form for sample in good if sample.form},
+        seconds=sum((sample.seconds for sample in good), Seconds()),
+        printed={image.position: image.printed for image in images if image.printed.lines},
+    )
 
 
-def _size(column: Sequence[NDArray[np.float32] | RawCrop]) -> int:
-    """Return the size in bytes of what is written to a buffer."""
-    arrays = (each.pixels if isinstance(each, RawCrop) else each for each in column)
-    return sum(array.nbytes for array in arrays)
+def columns(images: Sequence[Sample | Failure]) -> list[tuple[Input, ...]]:
+    """Return what each preparation made of the images that could be read; [] if none could."""
+    good = (image.inputs for image in images if isinstance(image, Sample))
+    return list(zip(*good, strict=True))
 
 
-def _together(column: Sequence[NDArray[np.float32] | RawCrop], flat: Tensor) -> Tensor | RawCrops:
-    crops = [each for each in column if isinstance(each, RawCrop)]
-    if crops:
-        return RawCrops.of(crops, flat)
-    arrays = [each for each in column if isinstance(each, np.ndarray)]
-    inputs = flat.view(torch.float32).view(len(arrays), *arrays[0].shape)
-    np.stack(arrays, out=inputs.numpy())
-    return inputs
+def batch_of(images: Sequence[Sample | Failure]) -> Batch:
+    """Return the batch of some images, in memory of this process."""
+    return replace(collated(images), inputs=tuple(map(packed, columns(images))))

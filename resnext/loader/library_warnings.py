@@ -7,8 +7,8 @@ drawn; Pillow warns through Python's `warnings`.
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from typing import Final
@@ -18,7 +18,7 @@ from resnext.terminal.text import number, printable
 
 STDERR: Final = 2
 CAPACITY: Final = 1 << 16  # bytes that a pipe holds on Linux; more is dropped
-LAST_WORDS: Final = 2000  # bytes, of a process that crashed
+LAST_WORDS: Final = 2000  # letters, of a process that crashed
 
 
 @dataclass(slots=True)
@@ -54,6 +54,8 @@ class Listener:
     def __init__(self) -> None:
         """Open the pipe."""
         self._reader, self._writer = Pipe(duplex=False)
+        self._is_on = False
+        self._caught: list[warnings.WarningMessage] = []
         self._can_listen = sys.platform != "win32"  # where these are no descriptors
         if self._can_listen:
             os.set_blocking(self._reader.fileno(), False)
@@ -63,17 +65,28 @@ class Listener:
     def listening(self) -> Iterator[Printed]:
         """Yield what has, after the block, all that C libraries and Python warned of in it."""
         printed = Printed()
-        with warnings.catch_warnings(record=True) as caught:
+        with nullcontext() if self._is_on else self.on():
+            try:
+                yield printed
+            finally:  # of a picture that cannot be decoded too, or the next one would be blamed
+                self._hear(printed)
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Take all that is printed in the block, so that listening to each picture costs less."""
+        with warnings.catch_warnings(record=True) as self._caught:
             warnings.simplefilter("always")
+            self._is_on = True
             try:
                 with self._descriptor_taken():
-                    yield printed
-            finally:  # of a picture that cannot be decoded too, or the next one would be blamed
-                self._hear(printed, caught)
+                    yield
+            finally:
+                self._is_on = False
 
-    def _hear(self, printed: Printed, caught: Sequence[warnings.WarningMessage]) -> None:
-        for warning in caught:
+    def _hear(self, printed: Printed) -> None:
+        for warning in self._caught:
             printed.add(f"{warning.category.__name__}: {warning.message}")
+        self._caught.clear()
         if data := self.rest():
             # A line that no longer fits whole is dropped, so a full pipe is not full to the byte.
             text = data.decode("utf-8", "replace")
@@ -166,10 +179,11 @@ class LibraryWarnings:
             )
 
 
-def last_words(listener: Listener) -> None:
-    """Print the last lines of a process that crashed, to stderr."""
-    text = listener.rest()[-LAST_WORDS:].decode("utf-8", "replace")
-    shown = "".join(f"{printable(line)}\n" for line in text.splitlines() if line.strip())
+def last_words(text: str) -> None:
+    """Print the last lines of what a process that crashed has printed, to stderr."""
+    shown = "".join(
+        f"{printable(line)}\n" for line in text[-LAST_WORDS:].splitlines() if line.strip()
+    )
     with suppress(OSError):
         if shown and sys.stderr is not None:
             sys.stderr.write(shown)

@@ -1,7 +1,8 @@
 """Torch7's bicubic scaling and the normalisation in NumPy: the reference of the compiled kernel."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 # Rows that are computed at once. Their temporary arrays then fit in the processor's cache, and are
 # small enough for malloc to reuse memory: three to four times faster than all rows in one piece.
 BLOCK = 32
+
+# Taps of lines of up to so many pixels are kept, for some lines.
+KNOWN_PIXELS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,6 +68,12 @@ def find_taps(source: int, target: int, wanted: range) -> Taps:
         target: length of the whole target line in pixels.
         wanted: the target pixels.
     """
+    # Most pictures of a set have one of a few sizes.
+    few = len(wanted) <= KNOWN_PIXELS
+    return _known_taps(source, target, wanted) if few else _taps(source, target, wanted)
+
+
+def _taps(source: int, target: int, wanted: range) -> Taps:
     step = np.float32(source - 1) / np.float32(max(target - 1, 1))
     places = np.asarray(wanted)
     positions = places.astype(np.float32) * step
@@ -77,7 +87,11 @@ def find_taps(source: int, target: int, wanted: range) -> Taps:
     start = max(int(lefts[0]) - 1, 0)
     stop = min(int(lefts[-1]) + 3, source)
     first = (lefts - start).astype(np.int32)
+    first.flags.writeable = fractions.flags.writeable = False  # many pictures share them
     return Taps(start=start, stop=stop, first=first, fractions=fractions)
+
+
+_known_taps = lru_cache(maxsize=256)(_taps)
 
 
 def scale_with_numpy(

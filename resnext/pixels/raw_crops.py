@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from resnext.pixels.joined import joined
 from resnext.pixels.transforms import RawCrop
 from resnext.preprocessing import Preprocessing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class RawCrops:
     """The raw crops of N pictures, as tensors that are copied to a device together.
 
@@ -21,8 +23,7 @@ class RawCrops:
         starts: (N,) int64, where each crop begins in `flat`.
         sizes: (N, 2) int64, height and width of each raw crop.
         firsts: (2, N, n) int64, for rows and for columns: the first of the four taps of each line
-        of
-            the scaled crop, where 0 is the line before the raw crop; see `Taps`.
+            of the scaled crop, where 0 is the line before the raw crop; see `Taps`.
         fractions: (2, N, n) float32, distance of each line from its second tap.
         preprocessing: common to all.
     """
@@ -35,29 +36,16 @@ class RawCrops:
     preprocessing: Preprocessing
 
     @classmethod
-    def of(cls, crops: Sequence[RawCrop], flat: Tensor | None = None) -> Self:
-        """Combine the raw crops of one or more pictures of one preprocessing.
+    def of(cls, crops: Sequence[RawCrop]) -> Self:
+        """Combine the raw crops of one or more pictures of one preprocessing."""
+        arrays = [each.write(np.empty(each.shape, each.dtype)) for each in joined(crops)]
+        return cls.from_arrays(arrays, crops[0].preprocessing)
 
-        Args:
-            crops: of the pictures.
-            flat: (total bytes,) uint8, memory for the pixels; None to allocate it.
-        """
-        shapes = np.array([each.pixels.shape[:2] for each in crops], np.int64)
-        bytes_of = shapes.prod(axis=1) * 3
-        if flat is None:
-            flat = torch.empty(int(bytes_of.sum()), dtype=torch.uint8)
-        np.concatenate([each.pixels.ravel() for each in crops], out=flat.numpy())
-        taps = ([each.rows for each in crops], [each.columns for each in crops])
-        firsts = np.array([[axis.first for axis in row] for row in taps], np.int64)
-        fractions = np.array([[axis.fractions for axis in row] for row in taps], np.float32)
-        return cls(
-            flat=flat,
-            starts=torch.from_numpy(np.cumsum(bytes_of) - bytes_of),
-            sizes=torch.from_numpy(shapes),
-            firsts=torch.from_numpy(firsts),
-            fractions=torch.from_numpy(fractions),
-            preprocessing=crops[0].preprocessing,
-        )
+    @classmethod
+    def from_arrays(cls, arrays: Sequence[NDArray[Any]], preprocessing: Preprocessing) -> Self:
+        """Return what lies in five arrays, which are not copied; see `joined`."""
+        flat, starts, sizes, firsts, fractions = map(torch.from_numpy, arrays)
+        return cls(flat, starts, sizes, firsts, fractions, preprocessing)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -90,10 +78,6 @@ class RawCrops:
         """Keep the memory until a stream's present work is done; see `Tensor.record_stream`."""
         for tensor in self._tensors():
             tensor.record_stream(stream)
-
-    def share_memory_(self) -> Self:
-        """Return a copy in shared memory; see `Tensor.share_memory_`."""
-        return self._each(Tensor.share_memory_)
 
     def pin_memory(self) -> Self:
         """Return a copy in pinned memory, from which a GPU copies by itself."""

@@ -1,4 +1,4 @@
-"""The original's validation pipeline: decode, scale, normalise, crop.
+"""The original's validation pipeline, from decoded pixels: scale, normalise, crop.
 
 Source: datasets/transforms.lua and datasets/imagenet.lua of the original release.
 """
@@ -9,61 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from resnext.errors import ImageError, PreprocessingError
+from resnext.errors import ImageError
 from resnext.pixels.bicubic import Levels, Taps, find_taps
-from resnext.pixels.decoding import check_size, decode
+from resnext.pixels.decoding import check_size
 from resnext.pixels.resample import Window, scale_planes, scaled_size
 from resnext.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-def prepare(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.float32]":
-    """Return the network input of an image file: its single centre crop.
-
-    Args:
-        data: the whole file.
-        preprocessing: the row that belongs to the weights, as their checkpoint has it.
-
-    Returns:
-        (3, crop, crop) float32, C-contiguous.
-
-    Raises:
-        ImageError: the file is no image, or one smaller than the crop that is not scaled.
-        PreprocessingError: none is given.
-    """
-    row = _known(preprocessing)
-    return prepare_pixels(decode(_checked(data)), row)
-
-
-def prepare_ten(data: bytes, preprocessing: Preprocessing | None) -> "NDArray[np.float32]":
-    """Return the ten crops of an image file; see `prepare_ten_pixels`."""
-    row = _known(preprocessing)
-    return prepare_ten_pixels(decode(_checked(data)), row)
-
-
-def _known(preprocessing: object) -> Preprocessing:
-    if preprocessing is None:
-        raise PreprocessingError(
-            "no preprocessing is known for these weights; give a resnext.Preprocessing, or store "
-            "one with resnext-convert --preprocessing"
-        )
-    if not isinstance(preprocessing, Preprocessing):
-        raise PreprocessingError(
-            f"a resnext.Preprocessing expected, found {type(preprocessing).__name__}; give the "
-            "checkpoint's own"
-        )
-    return preprocessing
-
-
-def _checked(data: object) -> bytes:
-    if not isinstance(data, bytes | bytearray):
-        raise ImageError(
-            f"the bytes of an image file expected, found {type(data).__name__}; read the file "
-            "with Path(...).read_bytes()"
-        )
-    return bytes(data)
 
 
 def prepare_pixels(

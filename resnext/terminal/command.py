@@ -1,5 +1,6 @@
 """The base of every command: any error of a user is a line on stderr and exit code 2."""
 
+import gc
 import os
 import sys
 import traceback
@@ -21,6 +22,7 @@ from resnext.distributed.job import (
     wait_for_first_process,
 )
 from resnext.errors import ResnextError
+from resnext.machine import let_waiting_threads_sleep
 from resnext.terminal.bus_error import end_on_bus_error
 from resnext.terminal.signals import SignalledError, signals_raised
 from resnext.terminal.text import printable
@@ -47,6 +49,7 @@ class Command(click.Command):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and end the process."""
+        let_waiting_threads_sleep(os.environ)
         open_missing_streams()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a file's name need not be valid text
@@ -65,6 +68,8 @@ class Command(click.Command):
             code = BAD_INPUT
         code = code if isinstance(code, int) else 0
         say_exit_code(str(self.name), code)
+        # The interpreter's last collection would look at all that torch consists of, for 0.3 s.
+        gc.freeze()
         sys.exit(code)
 
     def _run(self, *args: Any, **extra: Any) -> Any:

@@ -3,11 +3,14 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Final, Protocol
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Final, Protocol
 
 from resnext.terminal.command import tell
 from resnext.terminal.text import duration
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 # Seconds between two lines in a log.
 PAUSE: Final = 60.0
@@ -35,10 +38,15 @@ def image_bar(text: str, images: int, done: int = 0) -> Iterator[Advance]:
         done: how many of these an earlier run has done; the speed does not count them.
     """
     if sys.stderr is not None and sys.stderr.isatty():
-        with _bar(text, images, done) as advance:
+        with _shown_bar(text, images, done) as advance:
             yield advance
     else:
         yield lines(text, images, done, write=tell, clock=time.monotonic)
+
+
+def aside(advance: Advance) -> AbstractContextManager[None]:
+    """Take the bar off the terminal while the block prints there; it then stands below that."""
+    return advance.aside() if isinstance(advance, _Bar) else nullcontext()
 
 
 def lines(
@@ -77,8 +85,30 @@ def lines(
     return advance
 
 
+class _Bar:
+    """A bar on a terminal, which goes on if the terminal is closed."""
+
+    def __init__(self, progress: "Progress", task: "TaskID") -> None:
+        self._progress = progress
+        self._task = task
+
+    def __call__(self, more: int, detail: str = "", /) -> None:
+        """Show that more images are done."""
+        with suppress(OSError):
+            self._progress.update(self._task, advance=more, detail=detail, refresh=True)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away while the block runs."""
+        with suppress(OSError):
+            self._progress.stop()
+        yield
+        with suppress(OSError):
+            self._progress.start()
+
+
 @contextmanager
-def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
+def _shown_bar(text: str, images: int, done: int) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -116,15 +146,10 @@ def _bar(text: str, images: int, done: int) -> Iterator[Advance]:
         transient=True,
     )
     task = bar.add_task(text, total=images, completed=done, detail="")
-
-    def advance(more: int, detail: str = "", /) -> None:
-        with suppress(OSError):  # the terminal was closed
-            bar.update(task, advance=more, detail=detail, refresh=True)
-
     with suppress(OSError):
         bar.start()
     try:
-        yield advance
+        yield _Bar(bar, task)
     finally:
         with suppress(OSError):
             bar.stop()

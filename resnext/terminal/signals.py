@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -57,3 +57,28 @@ def signals_raised() -> Iterator[None]:
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Hold Ctrl-C and `SIGNALS` back while the block runs, which must be short; then they act.
+
+    What the block does is thus done whole or not at all, such as a line in each of some files.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    before: dict[signal.Signals, Callable[[int, FrameType | None], object]] = {}
+    try:
+        for number in (signal.SIGINT, *SIGNALS):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                before[number] = handler
+                signal.signal(number, lambda each, _: arrived.append(each))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for found in arrived:
+            signal.raise_signal(found)

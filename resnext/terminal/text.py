@@ -54,6 +54,16 @@ def cell(text: str) -> str:
     return f"'{shown}" if is_formula else shown
 
 
+def csv_cell(text: str) -> str:
+    """Return a `cell` that UTF-8 with surrogateescape can write: other surrogates are escaped."""
+    text = cell(text)
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
 def number(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural unless the count is 1."""
     return f"{count:,} {noun if count == 1 else f'{noun}s'}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnext.terminal.image_bar import Advance
+from resnext.terminal.timeline import Step
 
 
 def _ignore(*_: object) -> None:
@@ -32,6 +33,7 @@ class Watcher:
         epoch: takes the row of a finished epoch, and the recipe of the training.
         bar: takes the name of a file that is downloaded while its block runs; what it yields takes
             the number of bytes that have arrived, and that of the whole file.
+        mark: takes each step that is reached.
     """
 
     note: Callable[[str], None] = _ignore
@@ -39,3 +41,4 @@ class Watcher:
     progress: Callable[[str, int, int], AbstractContextManager[Advance]] = _no_progress
     epoch: Callable[[Mapping[str, Any], Any], None] = _ignore
     bar: Callable[[str], AbstractContextManager[Callable[[int, int | None], None]]] = _no_bar
+    mark: Callable[[Step], None] = _ignore

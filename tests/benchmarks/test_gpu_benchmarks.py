@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,8 +32,7 @@ from benchmarks.pictures import draw_many, draw_pictures, write_pictures
 from benchmarks.runs import Run
 from resnext.inference import scaling
 from resnext.inference.arithmetic import Precision
-from resnext.inference.folding import folded
-from resnext.inference.torch_scaling import scale_plainly
+from resnext.inference.scaling import scale_plainly
 from resnext.model import ResNeXt
 from resnext.pixels import resample
 from resnext.spec import Spec
@@ -292,19 +292,18 @@ def test_pictures_are_the_same_from_several_processes() -> None:
 def test_ways_answer_what_the_plain_network_does_and_failures_are_told(
     subject: gpu_ways.Subject,
 ) -> None:
-    names = ("plain", "predictor", "folded", "cudnn_tried")
-    ways = {name: gpu_ways.WAYS[name] for name in names}
+    ways = {name: gpu_ways.WAYS[name] for name in ("plain", "predictor", "folded")}
+    missing = replace(gpu_ways.WAYS["plain"], make=lambda _: torch.compiled_for_another_machine)
     pictures = torch.randn(5, 3, 64, 64, generator=torch.Generator().manual_seed(2))
-    rows = gpu_network.measure(ways, subject, pictures, rounds=2, calls=1)
-    assert list(rows) == list(names)
-    for name in names[:3]:
+    rows = gpu_network.measure({**ways, "missing": missing}, subject, pictures, rounds=2, calls=1)
+    assert list(rows) == [*ways, "missing"]
+    for name in ways:
         assert rows[name]["changed"] == 0
         assert rows[name]["furthest"] < 1e-5
         assert rows[name]["milliseconds"] > 0
         assert rows[name]["times_timm"] is None
-    # There is no cuDNN here.
-    reason = rows["cudnn_tried"]["failed"]
-    assert reason.startswith("NotImplementedError: Could not run 'aten::cudnn_")
+    reason = rows["missing"]["failed"]
+    assert reason.startswith("AttributeError: module 'torch' has no attribute 'compiled_for_")
     assert len(reason) < 250
 
 
@@ -332,26 +331,6 @@ def test_way_that_fails_later_does_not_end_the_others(subject: gpu_ways.Subject)
     rows = gpu_network.measure(ways, subject, subject.example, rounds=2, calls=1)
     assert rows["failing"] == {"failed": "RuntimeError: an engine"}
     assert rows["plain"]["changed"] == 0
-
-
-def test_fused_calls_are_those_of_the_folded_network(
-    subject: gpu_ways.Subject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Stand in for cuDNN, which is not here: what is called, with what, in which order."""
-    conv2d, relu = torch.nn.functional.conv2d, torch.relu
-
-    def rectified(x, weight, bias, stride, padding, dilation, groups):
-        return relu(conv2d(x, weight, bias, stride, padding, dilation, groups))
-
-    def added(x, weight, z, alpha, bias, stride, padding, dilation, groups):
-        return relu(conv2d(x, weight, bias, stride, padding, dilation, groups) + alpha * z)
-
-    monkeypatch.setattr(torch, "cudnn_convolution_relu", rectified)
-    monkeypatch.setattr(torch, "cudnn_convolution_add_relu", added)
-    with torch.inference_mode():
-        found = gpu_ways.WAYS["cudnn_tried"].make(subject)(subject.example)
-        expected = folded(subject.network)(subject.example)
-    assert torch.allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 # Whole benchmarks
@@ -469,13 +448,22 @@ class TestAgainstTimm:
         assert all(row["images_per_second"] > 0 for row in found["rows"].values())
 
     @pytest.mark.slow
+    @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+    def test_training_in_both_ways_runs_to_its_end(self, tmp_path: Path) -> None:
+        size = ("--different", "5", "--batch-size", "4", "--skipped", "1", "--steps", "2")
+        found = command("training", tmp_path, *size, "--workers", "1", "--both")
+        assert list(found["rows"]) == ["timm", "resnext", "timm_compiled", "resnext_compiled"]
+        for row in found["rows"].values():
+            assert row["command_to_first_step_seconds"] > row["first_step_seconds"] > 0
+            assert row["times_timm"] > 0
+
+    @pytest.mark.slow
     def test_network_runs_to_its_end(self, tmp_path: Path) -> None:
         size = ("--batch-size", "2", "--calls", "1", "--pictures", "3", "--precision", "bf16")
         found = command("network", tmp_path, *size)
         rows = found["rows"]
-        failed = {name for name, row in rows.items() if "failed" in row}
-        assert failed == {"cudnn_tried"}
-        assert {"predictor", "timm", "timm_last", "timm_amp"} <= set(rows) - failed
+        assert [name for name, row in rows.items() if "failed" in row] == []
+        assert {"predictor", "timm", "timm_last", "timm_amp"} <= set(rows)
 
     def test_timm_answers_the_same_in_every_way(self) -> None:
         spec = Spec(blocks=(1, 1, 1, 1), cardinality=2, base_width=4, planes=8, classes=7)

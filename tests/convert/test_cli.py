@@ -294,17 +294,21 @@ def test_bad_usage_is_one_line_and_exit_2(run: Run, arguments: tuple[str, ...], 
 
 
 @pytest.mark.parametrize("name", ["x.pth", "x.pt", "pytorch_model.bin"])
-def test_checkpoint_of_pytorch_is_refused_with_what_is_true(run: Run, tmp_path: Path, name: str):
+def test_file_of_pytorch_without_a_network_is_refused_with_what_it_holds(
+    run: Run, tmp_path: Path, name: str
+):
     import torch
 
     torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / name)
     for arguments in ((name,), (name, "--info")):
         done = run(*arguments)
+        if "--info" in arguments:
+            assert (done.returncode, done.stderr) == (0, "")
+            assert "not convertible: no network in this file: it holds a dict of" in done.stdout
+            continue
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == (
-            f"resnext-convert: {name}: byte 0: a Torch7 file expected, found a PyTorch checkpoint "
-            "(.pth, .pt, .bin: a zip archive), which this version does not read; give the original "
-            ".t7, or the .safetensors that resnext-convert makes of it\n"
+            f"resnext-convert: {name}: no network in this file: it holds a dict of conv1.weight\n"
         )
     assert files(tmp_path) == {name}
 
@@ -348,8 +352,10 @@ def test_timm_folder_is_written_with_the_line_that_loads_it(run: Run, place, tmp
     replace(source, spec=wide, tensors=tensors).save(tmp_path / "x.safetensors")
     done = run("x.safetensors", "--to", "timm")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == (
-        '  timm.create_model("local-dir:x.timm", pretrained=True)'
+    *_, transform, network = done.stdout.splitlines()
+    assert network == '  timm.create_model("local-dir:x.timm", pretrained=True)'
+    assert transform == (
+        '  resnext.Transform(resnext.Checkpoint.load("x.timm/model.safetensors").preprocessing)'
     )
     again = ("x.safetensors", "--to", "timm", "-o", "x.timm")
     done = run(*again)

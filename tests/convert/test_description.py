@@ -302,11 +302,14 @@ CASES = {
     ),
     "foreign.safetensors": Case(
         lambda path: save_file({"a": np.zeros(2)}, path),
-        2,
+        0,
         (
+            "foreign.safetensors: 80 bytes, safetensors",
+            "file: dict of 1",
+            "  a: float64 (2,)",
             (
-                "resnext-convert: foreign.safetensors: no spec in its header, so resnext-convert "
-                "did not write it; convert the original .t7 file"
+                "not convertible: no spec in its header, so resnext-convert did not write it, and "
+                "no network in this file: it holds a dict of a"
             ),
         ),
         (),
@@ -319,13 +322,12 @@ CASES = {
     ),
     "pytorch.pth": Case(
         lambda path: torch.save({"a": torch.zeros(1)}, path),
-        2,
+        0,
         (
-            (
-                "resnext-convert: pytorch.pth: byte 0: a Torch7 file expected, found a PyTorch "
-                "checkpoint (.pth, .pt, .bin: a zip archive), which this version does not read; "
-                "give the original .t7, or the .safetensors that resnext-convert makes of it"
-            ),
+            "file: dict of 1",
+            "  a: float32 (1,)",
+            "tensors: 1 float32",
+            "not convertible: no network in this file: it holds a dict of a",
         ),
         (),
     ),
@@ -370,4 +372,4 @@ def test_info_of_each_kind_of_file_is_data_too(
     assert nothing_found == (found["refusal"] is not None and name != "foreign_layer.t7")
     if nothing_found:
         assert found["contents"]["name"] == "file"
-        assert found["contents"]["kind"] in ("table", "object", "storage", "number")
+        assert found["contents"]["kind"] in ("table", "object", "storage", "number", "dict")

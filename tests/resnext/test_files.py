@@ -1,13 +1,16 @@
-"""Files that are read within a bound, and appear whole or not at all."""
+"""Files that are read within a bound, locked, and appear whole or not at all."""
 
 import errno
+import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from resnext.errors import DataError
-from resnext.files import open_plain, read_once, whole_file
+from resnext.files import lock_file, open_plain, read_once, whole_file, whole_folder
 
 
 def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -134,3 +137,147 @@ def test_pipe_and_device_are_no_plain_files(tmp_path: Path) -> None:
             f"{path}: a file on disk expected, found {kind}; save what comes from there in a file, "
             "and name that"
         )
+
+
+# Locks: one holder at a time, and none where the file system has none
+
+# A process of its own: a record lock does not keep its own process out.
+LOCK_AGAIN = (
+    "import sys; from resnext.files import lock_file\n"
+    "with open(sys.argv[1], 'a') as file:\n"
+    "    try: print(lock_file(file.fileno(), by_process=True))\n"
+    "    except BlockingIOError: print('locked')"
+)
+
+
+def locked_again(path: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", LOCK_AGAIN, str(path)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_lock_of_a_process_keeps_another_process_out_until_it_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with path.open("a") as file:
+        assert lock_file(file.fileno(), by_process=True)
+        assert locked_again(path) == "locked"
+    assert locked_again(path) == "True"
+
+
+def test_lock_of_a_descriptor_keeps_another_descriptor_out(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with path.open("a") as file, path.open("a") as other:
+        assert lock_file(file.fileno(), by_process=False)
+        with pytest.raises(BlockingIOError):
+            lock_file(other.fileno(), by_process=False)
+
+
+@pytest.mark.parametrize("name", ["ENOSYS", "ENOLCK", "EOPNOTSUPP"])
+def test_file_system_without_locks_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(getattr(errno, name), "no locks")
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with (tmp_path / "lock").open("a") as file:
+        assert not lock_file(file.fileno(), by_process=True)
+
+
+def test_lock_that_is_refused_for_rights_is_held_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")  # as POSIX allows for a held lock
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with (tmp_path / "lock").open("a") as file, pytest.raises(BlockingIOError):
+        lock_file(file.fileno(), by_process=True)
+
+
+# A folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_whole_folder_interrupted_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "some"
+    path.mkdir()
+    (path / "old").touch()
+
+    def interrupted() -> None:
+        with whole_folder(path) as folder:
+            (folder / "new").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (names(tmp_path), names(path)) == (["some"], ["old"])
+
+
+def test_whole_folder_name_not_taken_gives_the_old_one_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "some"
+    path.mkdir()
+    (path / "old").touch()
+    rename = Path.rename
+
+    def fail(self: Path, target: Path) -> Path:
+        if self.suffix == ".part":
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+
+    def replaced() -> None:
+        with whole_folder(path) as folder:
+            (folder / "new").touch()
+
+    with pytest.raises(OSError, match="Input/output error"):
+        replaced()
+    assert (names(tmp_path), names(path)) == (["some"], ["old"])
+
+
+def test_whole_folder_over_a_link_leaves_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/old").touch()
+    (tmp_path / "some").symlink_to(tmp_path / "real")
+
+    with whole_folder(tmp_path / "some") as folder:
+        (folder / "new").touch()
+
+    assert names(tmp_path) == ["real", "some"]
+    assert (names(tmp_path / "some"), names(tmp_path / "real")) == (["new"], ["old"])
+
+
+def test_whole_folder_is_readable_by_the_same_people_as_any(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+
+    with whole_folder(tmp_path / "some"):
+        pass
+
+    assert (tmp_path / "some").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_whole_folder_error_of_a_file_inside_names_the_folder(tmp_path: Path) -> None:
+    def failing() -> None:
+        with whole_folder(tmp_path / "some") as folder:
+            raise OSError(28, "No space left on device", str(folder / "model.safetensors"))
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        failing()
+    assert caught.value.filename == str(tmp_path / "some")
+
+
+def test_whole_folder_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
+    def failing() -> None:
+        with whole_folder(tmp_path / "some"):
+            (tmp_path / "other").open()
+
+    with pytest.raises(FileNotFoundError) as caught:
+        failing()
+    assert caught.value.filename == str(tmp_path / "other")

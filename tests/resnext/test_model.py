@@ -142,6 +142,43 @@ def test_pictures_of_another_size_are_taken(size: tuple[int, int]) -> None:
         assert ResNeXt(IMAGENET).eval()(torch.zeros(1, 3, *size)).shape == (1, 5)
 
 
+# C, h and w behind layer1 and behind the last stage, of pictures of 64 x 64.
+MAPS = {
+    "bottleneck": ((16, 64, 64), (64, 16, 16)),
+    "basic": ((4, 64, 64), (16, 16, 16)),
+    "ImageNet": ((16, 16, 16), (128, 2, 2)),
+    "ImageNet, pre-activation": ((16, 16, 16), (128, 2, 2)),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_features_are_the_map_of_a_stage(name: str) -> None:
+    network = ResNeXt(FAMILY[name], generator=torch.Generator().manual_seed(0)).eval()
+    pictures = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    first, last = MAPS[name]
+    with torch.inference_mode():
+        assert network.forward_features(pictures, until="layer1").shape == (2, *first)
+        features = network.forward_features(pictures)
+    assert features.shape == (2, *last)
+    assert (network.num_features, network.num_classes) == (last[0], 5)
+    assert (features >= 0).all()  # behind the last ReLU, in a pre-activation network too
+
+
+def test_head_averages_the_map_and_classifies() -> None:
+    network = ResNeXt(TINY).eval()
+    features = torch.arange(2 * 64 * 4.0).reshape(2, 64, 2, 2)
+    with torch.inference_mode():
+        pooled = network.forward_head(features, pre_logits=True)
+        logits, expected = network.forward_head(features), network.fc(pooled)
+    assert pooled.tolist() == [[256 * n + 4 * c + 1.5 for c in range(64)] for n in (0, 1)]
+    assert torch.equal(logits, expected)
+
+
+def test_stage_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(ValueError, match="layer5"):
+        ResNeXt(TINY).forward_features(torch.zeros(1, 3, 32, 32), until="layer5")
+
+
 def test_seed_decides_the_weights() -> None:
     first, again, other = (
         ResNeXt(TINY, generator=torch.Generator().manual_seed(seed)).state_dict()

@@ -1,20 +1,22 @@
 """The published table, claim by claim as printed, and tables of users that are wrong."""
 
+import re
 import time
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from resnext.errors import PublishedError
-from resnext.pixels.pipelines import Pipeline
+from resnext.layout import layout
 from resnext.preprocessing import Preprocessing, read_preprocessing
-from resnext.published import PIPELINES, Claim, Metric, published, published_row, read_table
+from resnext.published import Claim, Metric, by_source, published, published_row, read_table
 from resnext.spec import Block, Norm, Spec
 from tests.support.golden import ROOT
 
-ROWS = {row.name: row for row in published()}
+ROWS = {row.name: row for row in by_source()["original"]}
 RESNEXT, RESNET = "ResNeXt README", "fb.resnet.torch README"
 
 # (network, source, crops, crop, top-1 error, top-5 error) as the two READMEs print them
@@ -49,7 +51,7 @@ def test_claims_are_those_of_the_two_readmes_and_no_others() -> None:
     }
     found = [
         (row.name, claim.source, claim.crops, claim.crop, str(claim.metric), claim.value)
-        for row in published()
+        for row in by_source()["original"]
         for claim in row.claims
     ]
     assert set(found) == expected
@@ -57,7 +59,7 @@ def test_claims_are_those_of_the_two_readmes_and_no_others() -> None:
 
 
 def test_claims_are_about_the_whole_validation_set() -> None:
-    assert {claim.images for row in published() for claim in row.claims} == {50000}
+    assert {claim.images for row in by_source()["original"] for claim in row.claims} == {50000}
 
 
 @pytest.mark.parametrize(
@@ -108,15 +110,120 @@ def test_row_has_the_architecture_of_its_name(name: str, spec: Spec) -> None:
 
 
 def test_rows_are_named_as_their_specs_are() -> None:
-    assert {row.name: row.spec.name for row in published() if row.spec} == {
+    assert {row.name: row.spec.name for row in by_source()["original"] if row.spec} == {
         name: name for name in ROWS
     }
 
 
 def test_all_networks_see_the_pictures_of_the_original_pipeline() -> None:
-    assert {row.preprocessing for row in published()} == {
+    assert {row.preprocessing for row in by_source()["original"]} == {
         Preprocessing(scale=256, crop=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     }
+
+
+# The tables of other sources: (top-1, top-5) accuracy as printed, and the protocol
+
+TORCHVISION, TIMM = "torchvision resnet.py", "timm results-imagenet.csv"
+V1, V2 = ("pil", "bilinear", 256, 224), ("pil", "bilinear", 232, 224)
+OTHERS = [
+    ("resnext50_32x4d.tv_in1k", TORCHVISION, "77.618", "93.698", V1),
+    ("resnext50_32x4d.tv_in1k", TIMM, "77.618", "93.696", V1),
+    ("resnext50_32x4d.tv2_in1k", TORCHVISION, "81.198", "95.340", V2),
+    ("resnext50_32x4d.tv2_in1k", TIMM, "81.182", "95.340", V2),
+    ("resnext101_32x8d.tv_in1k", TORCHVISION, "79.312", "94.526", V1),
+    ("resnext101_32x8d.tv2_in1k", TORCHVISION, "82.834", "96.228", V2),
+    ("resnext101_64x4d.tv_in1k", TORCHVISION, "83.246", "96.454", V2),
+    ("resnext101_64x4d.tv_in1k", TIMM, "82.992", "96.244", V1),
+    ("resnext101_32x8d.fb_wsl_ig1b_ft_in1k", "WSL-Images README", "82.2", "96.4", None),
+    ("resnext101_32x8d.fb_wsl_ig1b_ft_in1k", TIMM, "82.698", "96.632", V1),
+    ("resnext101_32x16d.fb_wsl_ig1b_ft_in1k", "WSL-Images README", "84.2", "97.2", None),
+    ("resnext101_32x32d.fb_wsl_ig1b_ft_in1k", "WSL-Images README", "85.1", "97.5", None),
+    ("resnext101_32x48d.fb_wsl_ig1b_ft_in1k", "WSL-Images README", "85.4", "97.6", None),
+    ("resnext50_32x4d.fb_ssl_yfcc100m_ft_in1k", TIMM, "80.338", "95.398", V1),
+    ("resnext101_32x16d.fb_swsl_ig1b_ft_in1k", TIMM, "83.336", "96.846", V1),
+    ("resnext50_32x4d.a1h_in1k", TIMM, "82.014", "95.934", ("pil", "bicubic", 288, 288)),
+    ("resnext50_32x4d.a3_in1k", TIMM, "79.268", "94.306", ("pil", "bicubic", 235, 224)),
+    ("resnext50_32x4d.ra_in1k", TIMM, "80.698", "95.390", ("pil", "bicubic", 303, 288)),
+    ("resnext101_64x4d.c1_in1k", TIMM, "83.156", "96.374", ("pil", "bicubic", 288, 288)),
+    ("resnext50_32x4d.gluon_in1k", TIMM, "79.360", "94.430", ("pil", "bicubic", 256, 224)),
+    ("resnext101_32x4d.cadene", "pretrained-models.pytorch README", "78.188", "93.886", V1),
+    ("resnext101_64x4d.cadene", "pretrained-models.pytorch README", "78.956", "94.252", V1),
+    ("imagenet1k-resnext-50", "MXNet image-classification README", "76.89", "93.32", None),
+    ("imagenet1k-resnext-101", "MXNet image-classification README", "78.28", "94.08", None),
+    ("imagenet1k-resnext-101-64x4d", "MXNet image-classification README", "79.11", "94.30", None),
+]
+EVERY = {row.name: row for row in published()}
+
+
+@pytest.mark.parametrize(("name", "source", "top1", "top5", "way"), OTHERS)
+def test_number_of_another_source_is_as_it_was_printed_under_its_protocol(
+    name: str, source: str, top1: str, top5: str, way: tuple[str, str, int, int] | None
+) -> None:
+    row = EVERY[name]
+    first, fifth = (claim for claim in row.claims if claim.source == source)
+    assert (first.metric, fifth.metric) == ("top1_error", "top5_error")
+    assert (first.accuracy, fifth.accuracy) == (top1, top5)
+    for claim in (first, fifth):
+        assert claim.accuracy is not None
+        assert Decimal(claim.value) + Decimal(claim.accuracy) == 100
+        assert len(claim.value.partition(".")[2]) == len(claim.accuracy.partition(".")[2])
+        assert (claim.images, claim.crops) == (50000, 1)
+        if way is None:
+            assert claim.protocol == "unknown"
+            continue
+        assert claim.protocol is None
+        assert row.preprocessing is not None
+        found = claim.under(row.preprocessing)
+        scale, crop = claim.scale or found.scale, claim.crop or found.crop
+        assert (found.pipeline, found.interpolation, scale, crop) == way
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("resnext_29_8x64d_cifar10", "3.65"),
+        ("resnext_29_8x64d_cifar100", "17.77"),
+        ("resnext_29_16x64d_cifar10", "3.58"),
+        ("resnext_29_16x64d_cifar100", "17.31"),
+        ("resnext29_8x64d.prlz77_cifar10", "3.65"),
+        ("resnext29_8x64d.prlz77_cifar100", "17.77"),
+    ],
+)
+def test_number_of_cifar_is_reported_and_not_judged(name: str, error: str) -> None:
+    (claim,) = EVERY[name].claims
+    assert (claim.value, claim.images, claim.protocol) == (error, 10000, "unknown")
+
+
+def test_every_network_has_a_name_of_its_own_that_is_a_files_stem() -> None:
+    names = [row.name for row in published()]
+    assert len(set(names)) == len(names) == 47
+    assert all(re.fullmatch(r"[a-z0-9][A-Za-z0-9._-]*", name) for name in names)
+    assert [row.name for row in published()][: len(ROWS)] == list(ROWS)
+
+
+def test_digits_of_a_sha256_are_those_of_the_files_name() -> None:
+    found = {row.file: row.sha256 for row in published() if row.sha256}
+    assert len(found) == 28
+    assert all(Path(str(file)).stem.endswith(f"-{digits}") for file, digits in found.items())
+    assert all(row.url is None or row.url.endswith(f"/{row.file}") for row in published())
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [  # as torchvision and prlz77 print them
+        ("resnext50_32x4d.tv_in1k", 25.028904),
+        ("resnext101_32x8d.tv2_in1k", 88.791336),
+        ("resnext101_64x4d.tv_in1k", 83.455272),
+        ("resnext_29_8x64d_cifar10", 34.4),
+        ("resnext_29_16x64d_cifar10", 68.1),
+    ],
+)
+def test_architecture_of_a_row_has_the_parameters_that_were_printed(
+    name: str, millions: float
+) -> None:
+    spec = EVERY[name].spec
+    assert spec is not None
+    assert layout(spec).parameters() / 1e6 == pytest.approx(millions, abs=0.06)
 
 
 # Which published network a file is
@@ -135,6 +242,7 @@ SPEC = replace(RESNET_50, cardinality=32, base_width=4)
         (RESNET_50, "resnext_50_32x4d.t7", 200_631_353, None),
         (replace(RESNET_50, blocks=(3, 8, 36, 3)), "resnet-152.t7", 1, "resnet_152"),
         (RESNET_50, "resnet-50.t7", 1, None),  # torchvision's; the published one is another
+        (SPEC, "resnext50_32x4d-7cdf4587.pth", 1, "resnext50_32x4d.tv_in1k"),
     ],
     ids=[
         "published",
@@ -145,13 +253,26 @@ SPEC = replace(RESNET_50, cardinality=32, base_width=4)
         "other network",
         "size not known",
         "other batch norm",
+        "another source",
     ],
 )
 def test_file_is_published_by_name_architecture_and_size(
     spec: Spec, file: str, size: int, name: str | None
 ) -> None:
-    row = published_row(spec, file=file, size=size)
+    row = published_row(spec, file=file, size=size, sha256=str)
     assert (row and row.name) == name
+
+
+def test_file_whose_first_digits_are_printed_is_published_by_these_too() -> None:
+    spec = Spec(blocks=(3, 4, 6, 3), cardinality=32, base_width=4)
+
+    def name(sha256: str) -> str | None:
+        file = "resnext50_32x4d-7cdf4587.pth"
+        row = published_row(spec, file=file, size=1, sha256=lambda: sha256)
+        return row and row.name
+
+    assert name("7cdf4587" + "0" * 56) == "resnext50_32x4d.tv_in1k"
+    assert name("0" * 64) is None
 
 
 # Tables of users
@@ -251,11 +372,39 @@ def test_fields_that_may_be_left_out_are_read(tmp_path: Path) -> None:
     [row] = read_table(table(tmp_path, TABLE[:start] + TABLE[end:]))
     assert row.preprocessing is None
     assert row.classes is row.claims[0].tolerance is None
-    assert row.claims[0].pipeline == "torch7"
+    assert row.claims[0].pipeline is row.claims[0].interpolation is None
 
 
-def test_pipelines_of_claims_are_those_that_there_are() -> None:
-    assert tuple(map(str, Pipeline)) == PIPELINES == ("torch7", "pil")
+def test_accuracy_is_taken_as_the_error_with_the_same_digits(tmp_path: Path) -> None:
+    text = TABLE.replace('"top1_error"', '"top5_accuracy"').replace("4.17", "95.340")
+    [row] = read_table(table(tmp_path, text))
+    (claim,) = row.claims
+    assert (claim.metric, claim.value, claim.accuracy) == ("top5_error", "4.660", "95.340")
+    assert claim.printed == "Torch7, as trained, as accuracy 95.340"
+
+
+def test_protocol_of_a_row_is_that_of_its_claims(tmp_path: Path) -> None:
+    text = TABLE.replace('name = "mine"', 'name = "mine"\nprotocol = "unknown"')
+    [row] = read_table(table(tmp_path, text))
+    assert row.claims[0].protocol == "unknown"
+    [row] = read_table(table(tmp_path, TABLE))
+    assert row.claims[0].protocol is None
+
+
+def test_claim_takes_the_arithmetic_of_its_row_or_its_own(tmp_path: Path) -> None:
+    pil = TABLE.replace("scale = 36", 'scale = 36\npipeline = "pil"\ninterpolation = "bicubic"')
+    more = pil.replace("crops = 1", 'pipeline = "opencv"')
+    for text, way in (
+        (TABLE, "torch7"),
+        (pil, "pil bicubic"),
+        (more, "opencv bicubic"),
+        (more.replace('"opencv"', '"opencv"\ninterpolation = "bilinear"'), "opencv"),
+        (pil.replace("crops = 1", 'interpolation = "bilinear"'), "pil"),
+        (pil.replace("crops = 1", 'pipeline = "torch7"'), "torch7"),
+    ):
+        [row] = read_table(table(tmp_path, text))
+        assert row.preprocessing is not None
+        assert row.claims[0].under(row.preprocessing).pixels == way
 
 
 def test_many_faults_are_counted(tmp_path: Path) -> None:
@@ -308,7 +457,11 @@ def test_bundled_claims_of_the_demo_are_read() -> None:
         ("mean = [0.485, 0.456, 0.406]", 'mean = ["a", 0, 0]', "mean must be three numbers"),
         ("std = [0.229, 0.224, 0.225]", "std = [0.2, 0.0, 0.2]", "'mine': std of at least 1e-30"),
         ("[[network.claim]]", "[network.claim]", r"\[\[network.claim\]\] tables expected"),
-        ('"top1_error"', '"top1"', "metric is one of top1_error, top5_error, found 'top1'"),
+        (
+            '"top1_error"',
+            '"top1"',
+            "metric is one of top1_error, top5_error, top1_accuracy, top5_accuracy, found 'top1'",
+        ),
         ('metric = "top1_error"', "", "claim 1: metric expected, found none"),
         ('"4.17"', "1e1", "claim 1: value must be a percentage such as .*, found '1e1'"),
         ('"4.17"', "nan", "claim 1: value must be a percentage such as .*, found 'nan'"),
@@ -316,7 +469,11 @@ def test_bundled_claims_of_the_demo_are_read() -> None:
         ("crops = 1", "tolerance = -1", "claim 1: tolerance must be a number of percentage points"),
         ("crops = 1", "tolerance = 100.5", "tolerance must be a number of .* found '100.5'"),
         ("crops = 1", "tolerance = []", "claim 1: tolerance must be a text, found"),
-        ("crops = 1", "pipeline = 'PIL'", "claim 1: pipeline is one of torch7, pil, found 'PIL'"),
+        (
+            "crops = 1",
+            "pipeline = 'PIL'",
+            "claim 1: pipeline is one of torch7, pil, opencv, found 'PIL'",
+        ),
         ('name = "mine"', 'name = "mine"\nclasses = []', "classes must be the names of the"),
         ('name = "mine"', 'name = "mine"\nclasses = "a"', "classes must be the names of the"),
         ('name = "mine"', 'name = "mine"\nclasses = [[]]', "classes: a name must be a text"),
@@ -338,6 +495,33 @@ def test_bundled_claims_of_the_demo_are_read() -> None:
         ("crops = 1", 'crops = 1\ncrop = "320"', "crop must be a whole number"),
         ("crops = 1", "crops = 1\nweight = 3", "claim 1: unknown field 'weight'"),
         ('source = "Torch7, as trained"', "", "source expected, found none"),
+        ("crops = 1", "protocol = 'known'", 'claim 1: protocol is "unknown", or left out'),
+        (
+            'name = "mine"',
+            'name = "mine"\nprotocol = 3',
+            "'mine': protocol is \"unknown\", or left",
+        ),
+        (
+            "crops = 1",
+            "interpolation = 'cubic'",
+            "interpolation is one of bilinear, bicubic, found",
+        ),
+        (
+            "crops = 1",
+            "interpolation = 'bilinear'",
+            "torch7 pipeline is bicubic, interpolation bil",
+        ),
+        ("scale = 36", "scale = 36\npipeline = 'cv2'", "pipeline is one of torch7, pil, opencv, f"),
+        (
+            "scale = 36",
+            "scale = 36\ninterpolation = 'bilinear'",
+            "of the torch7 pipeline is bicubic",
+        ),
+        (
+            'name = "mine"',
+            'name = "mine"\nsha256 = "7CDF"',
+            "sha256 must be the first 8 to 64 digits",
+        ),
         (TABLE, TABLE + TABLE[TABLE.index("[[network.claim]]") :], "the same claim stands there"),
         ('name = "mine"', 'name = "mine"\nweights_sha256 = 3', "weights_sha256 must be a text"),
         (

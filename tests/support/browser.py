@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,7 @@ FLAGS = (
     "--window-size=1700,1200",
 )
 # Looks at the page from outside, as its own policy allows no other script in it.
-FRAME = """<!DOCTYPE html><body><script>
+FRAME = """
 const widths = [360, 800, 1600], found = {};
 for (const width of widths) {
   const frame = document.createElement("iframe");
@@ -49,16 +51,26 @@ for (const width of widths) {
   frame.src = "report.html";
   document.body.append(frame);
 }
-</script></body>
 """
 
 
 def look(folder: Path, html: str) -> dict[str, dict[str, object]]:
     """Return for each width what `FRAME` measures; skips the test where there is no browser."""
+    (folder / "report.html").write_text(html, encoding="utf-8")
+    seen: dict[str, dict[str, object]] = drive(folder, FRAME)
+    return seen
+
+
+def drive(folder: Path, script: str) -> dict[str, Any]:
+    """Run a script in a page in a folder, beside the pages that it puts into frames.
+
+    Returns:
+        What the script at last writes as JSON into the page's body.
+    """
     if CHROMIUM is None:
         pytest.skip("no chromium is installed")
-    (folder / "report.html").write_text(html, encoding="utf-8")
-    (folder / "frame.html").write_text(FRAME)
+    page = f"<!DOCTYPE html><body><script>{script}</script></body>\n"
+    (folder / "frame.html").write_text(page)
     command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
     done = subprocess.run(
         [*command, f"file://{folder}/frame.html"],
@@ -69,5 +81,5 @@ def look(folder: Path, html: str) -> dict[str, dict[str, object]]:
     )
     assert not re.search(r"Refused|Content Security Policy|Uncaught", done.stderr), done.stderr
     (text,) = re.findall(r"<body>(\{.*\})</body>", done.stdout)
-    seen: dict[str, dict[str, object]] = json.loads(text)
+    seen: dict[str, Any] = json.loads(unescape(text))
     return seen

@@ -9,8 +9,7 @@ from PIL import Image
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import IMAGENET
+from resnext.preprocessing import IMAGENET, Pipeline
 from resnext.published import Claim, Metric
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
 from validate.verdicts.results import Decisions, MeasuredRun, Report, Result, Timing
@@ -83,7 +82,7 @@ def sample_report(*, gone: bool = True) -> Report:
         diagnoses=("the labels may be shifted",),
     )
     second = Result(
-        run=replace(run, pipeline=Pipeline.PIL),
+        run=replace(run, preprocessing=IMAGENET.with_pipeline(Pipeline.PIL)),
         counts=Counts(images=5, top1_correct=3, top5_correct=5),
         unjudged=tuple(
             Unjudged(claim=claim, protocol="the torch7 pipeline") for claim in (HOLDING, OTHER)

@@ -110,6 +110,23 @@ def test_claims_of_both_pipelines_are_each_judged_under_their_own(
     assert done.returncode == 1
 
 
+def test_written_claims_of_pillows_bicubic_are_judged_under_it(
+    run: Run, own: Path, tmp_path: Path
+) -> None:
+    way, path = tmp_path / "way.toml", tmp_path / "new.toml"
+    numbers = "mean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]\n"
+    way.write_text(f'scale = 40\ncrop = 32\npipeline = "pil"\ninterpolation = "bicubic"\n{numbers}')
+    assert run("--write-claims", path, "--preprocessing", way, own).returncode == 0
+    text = path.read_text()
+    assert 'pipeline = "pil"  # or "torch7" or "opencv"\n' in text
+    assert 'interpolation = "bicubic"  # or "bilinear"\n' in text
+    done = run("--claims", path, "--strict", "--json", own)
+    (result,) = json.loads(done.stdout)["results"]
+    assert (done.returncode, result["pipeline"]) == (0, "pil")
+    assert result["preprocessing"]["interpolation"] == "bicubic"
+    assert [claim["verdict"] for claim in result["claims"]] == ["reproduced", "reproduced"]
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
@@ -274,11 +291,12 @@ def test_all_faults_of_a_file_are_told_at_once(run: Run, tmp_path: Path) -> None
     lines = refusal(run("--claims", path, CHECKPOINT))
     crop = "crop must be a whole number of pixels from 1 to 9459, found 0"
     mean = "mean must be three numbers, finite and below 1,000,000, found [1]"
-    known = "name, preprocessing, claim, classes, spec, bytes, weights_sha256, file, url, licence, "
+    known = "name, preprocessing, claim, classes, spec, bytes, sha256, weights_sha256, protocol, "
+    known += "file, url, licence, multiply_adds"
     assert lines == [
         f"resnext-validate: {path}: {text}"
         for text in (
-            f"network 1: unknown field 'clases'; the fields are {known}multiply_adds",
+            f"network 1: unknown field 'clases'; the fields are {known}",
             "network 'digits', claim 1: value must be a percentage such as \"22.2\", found '4,17'",
             "network 'digits', claim 1: images must be a whole number, found 'many'",
             "network 'digits', claim 1: source expected, found none",

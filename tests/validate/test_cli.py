@@ -527,8 +527,8 @@ def test_compiled_network_is_named_and_says_what_it_changed(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "options", ["size=1m", "size=4k", "ro"], ids=["small", "full", "read-only"]
 )
-def test_too_little_shared_memory_is_said_in_one_line(options: str) -> None:
-    """As a container has it: by default 64 MB, and here 1."""
+def test_readers_need_no_shared_memory_of_a_container(options: str) -> None:
+    """By default a container has 64 MB at /dev/shm; here it has 1, or none."""
     words = ["--data", DIGITS / "val", "--claims", CLAIMS, "--batch-size", "128", "--workers", "1"]
     command = shlex.join(map(str, [sys.executable, "-m", "validate.cli", *words, CHECKPOINT]))
     mount = f"mount -t tmpfs -o {options} none /dev/shm"
@@ -541,7 +541,8 @@ def test_too_little_shared_memory_is_said_in_one_line(options: str) -> None:
     )
     if "mount:" in done.stderr or "unshare:" in done.stderr:
         pytest.skip("this system mounts nothing for a user")
-    assert_refused(done, "do not fit in shared memory (/dev/shm", "docker run --shm-size")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "top-1  345/360" in done.stdout
 
 
 def test_output_folder_gets_every_report(run: Run, some: Path, tmp_path: Path) -> None:

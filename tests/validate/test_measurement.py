@@ -12,8 +12,7 @@ from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.distributed.job import Job
 from resnext.images.imagenet import NAMES, WNIDS
 from resnext.model import ResNeXt
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import CIFAR10
+from resnext.preprocessing import CIFAR10, Pipeline
 from resnext.spec import Spec, Stem
 from resnext.terminal.watcher import Watcher
 from tests.support.golden import ROOT

@@ -3,17 +3,20 @@
 import json
 import subprocess
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import convert
+from resnext.preprocessing import Interpolation, Pipeline
 from tests.support import warm
 from tests.support.golden import ROOT
 
 DIGITS = ROOT / "examples" / "digits"
 CHECKPOINT = DIGITS / "resnext_11_8x4d_digits.t7"
 OWN = DIGITS / "preprocessing.toml"
+FIELDS = "scale, crop, mean, std, white, pipeline, interpolation"
 
 
 def run(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -111,7 +114,7 @@ def test_scale_and_crop_replace_those_of_a_stated_preprocessing(tmp_path: Path) 
         ("imagnet", "preprocessing imagnet: imagenet, cifar10, cifar100 or a TOML file expected"),
         (
             "claims.toml",
-            "claims.toml: unknown field 'network'; the fields are scale, crop, mean, std, white",
+            "claims.toml: unknown field 'network'; the fields are " + FIELDS,
         ),
         ("val", "preprocessing val: imagenet, cifar10, cifar100 or a TOML file expected"),
         ("", "--preprocessing: a name or a TOML file expected, found no text"),
@@ -129,3 +132,141 @@ def test_scale_of_no_claim_says_first_that_nothing_was_judged(tmp_path: Path) ->
     report = json.loads(run(tmp_path, *words).stdout)
     assert report["summary"] == "Nothing judged: 2 claims were made with scale 36."
     assert report["outcome"] == "measured"
+
+
+# Each claim under its own protocol
+
+NUMBERS = "mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225]"
+RIGHT = 'claim = [{ metric = "top1_accuracy", value = "95.83", images = 360, source = "a page" }]'
+
+
+def table(tmp_path: Path, rows: dict[str, str], claim: str = RIGHT) -> Path:
+    """Write a table of networks, name -> fields of its preprocessing, all with the same claim."""
+    path = tmp_path / "table.toml"
+    path.write_text(
+        "\n".join(
+            f'[[network]]\nname = "{name}"\npreprocessing = {{ {fields}, {NUMBERS} }}\n{claim}'
+            for name, fields in rows.items()
+        )
+    )
+    return path
+
+
+def copies(tmp_path: Path, *names: str) -> list[Path]:
+    """Return the digits' network under other names, by which it is judged."""
+    found = convert.load(CHECKPOINT)
+    provenance = replace(found.provenance, published_name=None)
+    paths = [tmp_path / f"{name}.safetensors" for name in names]
+    for path in paths:
+        replace(found, provenance=provenance).save(path)
+    return paths
+
+
+def test_networks_of_different_protocols_are_measured_in_one_pass_each_under_its_own(
+    tmp_path: Path,
+) -> None:
+    rows = {
+        "a.tv_in1k": 'pipeline = "pil", scale = 36, crop = 32',
+        "b": 'pipeline = "pil", interpolation = "bicubic", scale = 33, crop = 32',
+        "c": "scale = 36, crop = 32",
+        "d": 'pipeline = "pil", scale = 36, crop = 32',
+    }
+    paths = copies(tmp_path, *rows)
+    done = run(tmp_path, "--claims", table(tmp_path, rows), "--json", *paths)
+    printed = json.loads(done.stdout)
+    found = [
+        (each["network"], each["pipeline"], each["preprocessing"].get("interpolation"))
+        for each in printed["results"]
+    ]
+    assert found == [
+        ("a.tv_in1k", "pil", None),
+        ("b", "pil", "bicubic"),
+        ("c", "torch7", None),
+        ("d", "pil", None),
+    ]
+    assert printed["settings"]["pipelines"] == ["pil", "torch7"]
+    a, b, c, d = printed["results"]
+    assert all(len(each["claims"]) == 1 for each in (a, b, c, d))
+    assert c["top1_correct"] == 345
+    assert {key: a[key] for key in ("top1_correct", "top5_correct", "claims")} == {
+        key: d[key] for key in ("top1_correct", "top5_correct", "claims")
+    }
+    assert a["claims"][0]["published_accuracy"] == "95.83"
+    assert a["claims"][0]["published"] == "4.17"
+
+
+def test_pipeline_for_comparison_is_judged_by_no_claim_of_another(tmp_path: Path) -> None:
+    rows = {"x": 'pipeline = "pil", scale = 36, crop = 32'}
+    words = ["--claims", table(tmp_path, rows), *copies(tmp_path, "x"), "--pipeline", "torch7"]
+    done = run(tmp_path, *words)
+    assert done.returncode == 0
+    assert "x: nothing judged: 1 claim was made with the pil pipeline\n" in done.stdout
+    both = run(tmp_path, *words, "--pipeline", "pil")
+    assert both.returncode == 0
+    assert "a page, as accuracy 95.83" in both.stdout
+    assert both.stdout.count("reproduced") == 1
+
+
+def test_interpolation_of_another_kind_leaves_a_claim_unjudged(tmp_path: Path) -> None:
+    rows = {"x": 'pipeline = "pil", scale = 36, crop = 32'}
+    claim = RIGHT.replace("a page", 'a page", interpolation = "bicubic')
+    words = ["--claims", table(tmp_path, rows, claim), *copies(tmp_path, "x"), "--limit", "20"]
+    done = run(tmp_path, *words)
+    assert done.returncode == 0
+    assert "nothing judged: 1 claim was made with bicubic interpolation\n" in done.stdout
+
+
+@pytest.mark.parametrize("place", ["row", "claim"])
+def test_claim_of_unknown_protocol_is_reported_and_never_judged(tmp_path: Path, place: str) -> None:
+    rows = {"x": "scale = 36, crop = 32"}
+    unknown = 'protocol = "unknown"'
+    claim = f"{unknown}\n{RIGHT}" if place == "row" else RIGHT.replace(" }]", f", {unknown} }}]")
+    words = ["--claims", table(tmp_path, rows, claim), *copies(tmp_path, "x")]
+    done = run(tmp_path, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        "x: top-1 error 4.17 (a page, as accuracy 95.83) is not judged: it was measured with a "
+        "protocol that is not known well enough, or cannot be followed here\n"
+    ) in done.stdout
+    assert "reproduced" not in done.stdout
+    strict = run(tmp_path, *words, "--strict")
+    assert strict.returncode == 1
+
+
+@pytest.mark.skipif(find_spec("cv2") is not None, reason="OpenCV is installed")
+@pytest.mark.parametrize("way", ["claims", "option"])
+def test_pipeline_without_its_library_is_refused_in_one_line(tmp_path: Path, way: str) -> None:
+    rows = {"x": 'pipeline = "opencv", scale = 36, crop = 32'}
+    words: list[str | Path] = ["--pipeline", "opencv"]
+    if way == "claims":
+        words = ["--claims", table(tmp_path, rows)]
+    done = run(tmp_path, *words, *copies(tmp_path, "x"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "resnext-validate: the opencv pipeline takes OpenCV, which cannot"
+    )
+    assert "extra [opencv]" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(find_spec("cv2") is None, reason="OpenCV is not installed (extra [opencv])")
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_opencv_measures_the_digits(tmp_path: Path, workers: str) -> None:
+    rows = {"x": 'pipeline = "opencv", scale = 36, crop = 32'}
+    claim = RIGHT.replace("a page", 'a page", tolerance = "2')
+    words = ["--claims", table(tmp_path, rows, claim), "--workers", workers, "--json"]
+    done = run(tmp_path, *words, *copies(tmp_path, "x"))
+    (result,) = json.loads(done.stdout)["results"]
+    assert (done.returncode, result["pipeline"], result["images"]) == (0, "opencv", 360)
+
+
+def test_checkpoint_keeps_its_pipeline_in_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    found = convert.load(CHECKPOINT)
+    assert found.preprocessing is not None
+    way = replace(found.preprocessing, pipeline=Pipeline.PIL, interpolation=Interpolation.BICUBIC)
+    provenance = replace(found.provenance, published_name=None)
+    replace(found, preprocessing=way, provenance=provenance).save(path)
+    assert convert.load(path).preprocessing == way
+    (result,) = json.loads(run(tmp_path, "--limit", "20", "--json", path).stdout)["results"]
+    assert (result["pipeline"], result["preprocessing"]["interpolation"]) == ("pil", "bicubic")

@@ -10,21 +10,23 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from resnext.checkpoint import Checkpoint
 from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
-from resnext.inference.arithmetic import Precision
+from resnext.inference.arithmetic import DTYPES, Precision
 from resnext.inference.evaluation import BatchResult, Way, evaluate_rounds, first_not_finite
+from resnext.inference.fusion import refusal
 from resnext.inference.metrics import Counts, count, top_five
 from resnext.inference.plan import make_plan
 from resnext.inference.predictor import Predictor
-from resnext.inference.scaling import takes_over
+from resnext.inference.scaling import refusals, takes_over
 from resnext.loader.batch import check_readable
 from resnext.loader.batches import memory_explained
 from resnext.machine import usual_batch_size
-from resnext.pixels.pipelines import Pipeline, Preparation
+from resnext.pixels.pipelines import Preparation
 from train.run.resources import Resources
 from train.step.loss import DivergedError
 
@@ -68,6 +70,16 @@ class _Part:
     decisions: list[int]
 
 
+def kernel_notes(device: torch.device) -> list[str]:
+    """Return what the user should know about the kernels of a validation, one sentence each.
+
+    They are compiled and tried for this: on a GPU that takes seconds, and the first step does not
+    wait for it.
+    """
+    text = refusal(device, DTYPES[Precision.FP32])  # a training validates in fp32
+    return [*refusals(device), *([text] if text else [])]
+
+
 def evaluate(
     checkpoint: Checkpoint,
     images: ImageSet,
@@ -99,9 +111,7 @@ def evaluate(
     plan = make_plan(len(images), limit=None, seed=0, batch_size=usual_batch_size(device))
     way = Way(
         predictor=Predictor(checkpoint.build(), device=device, precision=Precision.FP32),
-        preparation=Preparation(
-            Pipeline.TORCH7, 1, checkpoint.preprocessing, on_device=takes_over(device)
-        ),
+        preparation=Preparation(checkpoint.preprocessing, on_device=takes_over(device)),
     )
     parts: list[_Part] = []
     results = evaluate_rounds(

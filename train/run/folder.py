@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from resnext.checkpoint import Checkpoint
 from resnext.distributed.job import Job
 from resnext.errors import ResnextError
-from resnext.file_lock import lock_file
+from resnext.files import lock_file
 from resnext.header import TRAINING_STATE_FILE, is_training_state
 from resnext.images.split_file import SPLIT_FILE
 from train.input.command_line import CommandLine

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from resnext.images.image_set import ImageSet
 from resnext.loader.batch import Failure
-from resnext.loader.batches import Prepare, read_batches
-from resnext.pixels.pipelines import Pipeline, Preparation
+from resnext.loader.batches import Reading, read_batches
+from resnext.loader.pictures import Prepare
+from resnext.pixels.pipelines import Preparation
+from resnext.preprocessing import Preprocessing
 from resnext.terminal.watcher import Watcher
 from train.augmentation.view import TrainingView
 from train.input.task import Task
@@ -45,35 +47,56 @@ class _EmptyView:
         return np.zeros(0, np.float32)
 
 
-def check_images(task: Task, resources: Resources, watcher: Watcher, *, resumed: bool) -> None:
-    """Read every image once, together with the other processes, where this is wanted.
+def begin_check(task: Task, resources: Resources, *, resumed: bool) -> Reading | None:
+    """Start to read every image of the training once; None where this is not wanted.
+
+    The workers go on while this process does something else. What is returned must be closed.
 
     Args:
         task: the training.
         resources: the job and the workers that read.
-        watcher: is shown how far it is.
         resumed: the run has a state already; the check is then made only if it is asked for.
+
+    Raises:
+        DataError: not enough memory, or no shared memory.
+    """
+    images, check = task.images, task.config.check
+    unless_asked = not resumed and len(images.train) + len(images.val) <= FEW_IMAGES
+    if not (unless_asked if check is None else check):
+        return None
+    augmentation, seed = task.recipe.augmentation, task.config.seed
+    view = TrainingView(_preprocessing(task), augmentation, seed, 1)
+    return _read_share(images.train, view, resources)
+
+
+def check_images(
+    begun: Reading, task: Task, resources: Resources, watcher: Watcher, *, resumed: bool
+) -> None:
+    """Read every image once, together with the other processes.
+
+    Args:
+        begun: what `begin_check` returned.
+        task: the training.
+        resources: the job and the workers that read.
+        watcher: is shown how far it is.
+        resumed: the run has a state already.
 
     Raises:
         DataError: images that cannot be read, decoded or prepared; names the first ones, and the
             file of the run that lists them all.
     """
-    images, preprocessing = task.images, task.first_network.checkpoint.preprocessing
-    assert preprocessing is not None
-    count = len(images.train) + len(images.val)
-    unless_asked = not resumed and count <= FEW_IMAGES
-    if not (unless_asked if task.config.check is None else task.config.check):
-        return
-    training_view = TrainingView(preprocessing, task.recipe.augmentation, task.config.seed, 1)
-    validation_view = Preparation(Pipeline.TORCH7, 1, preprocessing)
-    mine: list[UnreadableImage] = []
-    with watcher.progress("looking at every image", count, 0) as advance:
-        for split, each, view in (
-            (TRAINING, images.train, training_view),
-            (VALIDATION, images.val, validation_view),
-        ):
-            failures = _failures(each, view, resources, lambda done: advance(done, ""))
-            mine += unreadable_images(failures, each, split)
+    images, mine = task.images, list[UnreadableImage]()
+    view = Preparation(_preprocessing(task))
+    text, count = "looking at every image", len(images.train) + len(images.val)
+    with watcher.progress(text, count, 0) as advance:
+
+        def look(read: Reading, split: str, each: ImageSet) -> list[UnreadableImage]:
+            found = _failures(read, each, resources, lambda done: advance(done, ""))
+            return unreadable_images(found, each, split)
+
+        mine += look(begun, TRAINING, images.train)
+        with closing(_read_share(images.val, view, resources)) as read:
+            mine += look(read, VALIDATION, images.val)
     resources.heard.say()
     found = from_all(mine, resources.job)
     if not found:
@@ -85,26 +108,39 @@ def check_images(task: Task, resources: Resources, watcher: Watcher, *, resumed:
     raise refused_midway(found, folder) if resumed else refused_at_first(found, folder)
 
 
+def _preprocessing(task: Task) -> Preprocessing:
+    preprocessing = task.first_network.checkpoint.preprocessing
+    assert preprocessing is not None
+    return preprocessing
+
+
+def _share(images: ImageSet, resources: Resources) -> list[list[int]]:
+    """Return the positions of this process's share of the images, in batches."""
+    job = resources.job
+    mine = list(range(job.rank, len(images), job.size))
+    return [mine[at : at + BATCH] for at in range(0, len(mine), BATCH)]
+
+
+def _read_share(images: ImageSet, view: Prepare, resources: Resources) -> Reading:
+    """Start to read and prepare this process's share of the images."""
+    batches, prepares = _share(images, resources), (_EmptyView(view),)
+    workers, heard = resources.workers, resources.heard
+    return read_batches(images, batches, prepares, workers=workers, heard=heard)
+
+
 def _failures(
-    images: ImageSet, view: Prepare, resources: Resources, advance: Callable[[int], None]
+    read: Reading, images: ImageSet, resources: Resources, advance: Callable[[int], None]
 ) -> list[Failure]:
-    """Read and prepare this process's share of the images, and return which of them cannot be.
+    """Return which images of this process's share cannot be read and prepared.
 
     Args:
+        read: reads the share.
         images: the whole set.
-        view: prepares an image.
         resources: the job and the workers that read.
         advance: called after each batch with the number of images that all processes have read.
     """
-    job = resources.job
-    mine = list(range(job.rank, len(images), job.size))
-    batches = [mine[at : at + BATCH] for at in range(0, len(mine), BATCH)]
     failures: list[Failure] = []
-    read = read_batches(
-        images, batches, (_EmptyView(view),), workers=resources.workers, heard=resources.heard
-    )
-    with closing(read):
-        for batch, positions in zip(read, batches, strict=True):
-            failures += batch.failures
-            advance(job.size * len(positions))
+    for batch, positions in zip(read, _share(images, resources), strict=True):
+        failures += batch.failures
+        advance(resources.job.size * len(positions))
     return failures

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 from resnext.fields import Shape, check_shape
 
 if TYPE_CHECKING:
-    from train.step.learner import StepResult
+    from train.step.pending_step import StepResult
 
 # What is validated after each epoch: the weights, and their moving average where there is one.
 WEIGHTS: Final = "weights"
@@ -38,7 +38,8 @@ class Tally:
         loss: sum of their losses.
         wrong: number of images that were classified wrongly by the weights before their step.
         steps: number of steps.
-        norms: sum of the gradient norms.
+        norms: sum of the gradient norms that were measured.
+        unmeasured: number of steps whose gradient norm was not measured.
         skipped: number of steps that fp16 skipped. Their losses and norms are left out where they
             are not finite, as JSON has no such numbers.
         seconds: duration of the steps, including the time spent waiting for images.
@@ -49,18 +50,21 @@ class Tally:
     wrong: int = 0
     steps: int = 0
     norms: float = 0.0
+    unmeasured: int = 0
     skipped: int = 0
     seconds: float = 0.0
 
     def plus(self, step: "StepResult", seconds: float) -> "Tally":
         """Return the tally with one more step, which took so many seconds."""
+        norm = 0.0 if step.norm is None else step.norm
         return Tally(
             images=self.images + step.images,
             loss=self.loss + (step.loss if isfinite(step.loss) else 0.0),
             wrong=self.wrong + step.wrong,
             steps=self.steps + 1,
-            norms=self.norms + (step.norm if isfinite(step.norm) else 0.0),
-            skipped=self.skipped + (not isfinite(step.norm)),
+            norms=self.norms + (norm if isfinite(norm) else 0.0),
+            unmeasured=self.unmeasured + (step.norm is None),
+            skipped=self.skipped + (not isfinite(norm)),
             seconds=self.seconds + seconds,
         )
 
@@ -142,6 +146,7 @@ class Progress:
                 they contradict each other.
         """
         best, rows, tally = fields["best"], fields["history"], fields["tally"]
+        tally = {"unmeasured": 0, **tally}  # earlier versions measured the norm in every step
         check_shape(tally, _shape(Tally), "tally")
         check_shape({key: fields[key] for key in PLACE}, PLACE, "progress")
         if best is not None:

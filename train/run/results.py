@@ -216,7 +216,7 @@ def epoch_row(progress: Progress, *, lr: float, seconds: float) -> dict[str, Any
             "images": tally.images,
             "loss": tally.loss / tally.images,
             "wrong": tally.wrong,
-            "gradient_norm": tally.norms / max(tally.steps - tally.skipped, 1),
+            "gradient_norm": tally.norms / max(tally.steps - tally.skipped - tally.unmeasured, 1),
         },
         "seconds": round(seconds, 3),
         "images_per_second": round(tally.images / tally.seconds, 2),

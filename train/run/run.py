@@ -4,7 +4,7 @@ import time
 from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 import numpy as np
 import torch
@@ -18,12 +18,12 @@ from resnext.terminal.image_bar import Advance
 from resnext.terminal.watcher import Watcher
 from train.input.class_weights import total_weight
 from train.input.task import Task
-from train.recipe.batching import epoch_batches, steps_of_epoch
+from train.recipe.batching import steps_of_epoch
 from train.recipe.schedule import SchedulePoint, learning_rate
 from train.run import results
 from train.run.board import Board, opened_board
-from train.run.epoch_input import own_shares, read_epoch, read_step
-from train.run.evaluation import evaluate
+from train.run.epoch_input import EpochReading, epoch_reading, own_shares, read_step
+from train.run.evaluation import evaluate, kernel_notes
 from train.run.messages import divergence_advice, tally_text
 from train.run.progress import AVERAGE, WEIGHTS, Progress
 from train.run.resources import Resources
@@ -31,9 +31,13 @@ from train.run.results import ScoredNetwork
 from train.run.snapshot import restore_run, shared_arrays, to_state
 from train.run.stop import Stop, Stopped
 from train.run.unreadable import TRAINING, VALIDATION, refused_while_reading
-from train.step.learner import Learner, PendingStep, StepResult
+from train.step.learner import Learner
 from train.step.loss import DivergedError, draw_mix
 from train.step.micro_batch import MicroBatch
+from train.step.pending_step import PendingStep, StepResult
+
+# Of an epoch's steps on a GPU, from the first on, the norm of every so many gradients is measured.
+MEASURED_EVERY: Final = 10
 
 
 @dataclass(eq=False)
@@ -49,6 +53,7 @@ class Run:
         progress: how far the run has come; the same in all processes.
         decisions: (N,) int32, of the best validation; empty on all ranks but 0.
         board: TensorBoard's curves, or None; on rank 0 only.
+        begun: reads the first steps, where that has begun already.
     """
 
     task: Task
@@ -59,11 +64,13 @@ class Run:
     progress: Progress = field(default_factory=Progress)
     decisions: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     board: Board | None = None
+    begun: EpochReading | None = None
 
     def __post_init__(self) -> None:
         images, job = len(self.task.images.train), self.resources.job
         self.steps = steps_of_epoch(images, self.task.recipe, processes=job.size)
         self._clock_read = self._last_step = time.perf_counter()
+        self._has_validated = False
 
     @classmethod
     def new(
@@ -147,22 +154,16 @@ class Run:
 
     def _train_epoch(self) -> None:
         """Take the remaining steps of the epoch."""
-        task, progress, job = self.task, self.progress, self.resources.job
-        batches = epoch_batches(
-            len(task.images.train),
-            task.recipe,
-            seed=task.config.seed,
-            epoch=progress.epoch,
-            processes=job.size,
-        )
-        remaining = batches[progress.step :]
-        total = sum(map(len, batches))
+        task, progress = self.task, self.progress
         text = f"epoch {progress.epoch}/{task.recipe.epochs}"
-        read = read_epoch(remaining, task, self.resources, epoch=progress.epoch)
-        with closing(read), self.watcher.progress(text, total, progress.tally.images) as advance:
+        place = (progress.epoch, progress.step)
+        with (
+            closing(epoch_reading(task, self.resources, place=place, begun=self.begun)) as read,
+            self.watcher.progress(text, read.images, progress.tally.images) as advance,
+        ):
             self._last_step = time.perf_counter()
             pending: deque[PendingStep] = deque()
-            for step, batch in enumerate(remaining, start=progress.step):
+            for step, batch in enumerate(read.batches, start=progress.step):
                 count = 0 if self.stop.requested else len(own_shares(batch, task, self.resources))
                 parts, error = read_step(read, count)
                 if self._has_to_end(error):
@@ -202,6 +203,7 @@ class Run:
                 weight=total_weight(task.images.train.labels[batch], task.weights),
                 number=(epoch - 1) * self.steps + step + 1,
                 mix=draw_mix(task.recipe.mixup, seed=task.config.seed, epoch=epoch, step=step),
+                measured=step % MEASURED_EVERY == 0,
             )
 
     def _finish_steps(self, pending: "deque[PendingStep]", advance: Advance, *, left: int) -> None:
@@ -230,6 +232,10 @@ class Run:
 
     def _validate(self) -> list[ScoredNetwork]:
         """Validate the network and its moving average; return the scores on rank 0."""
+        if not self._has_validated:
+            self._has_validated = True
+            for text in kernel_notes(self.resources.device):
+                self.watcher.note(text)
         found = [self._scored(WEIGHTS, self.learner.network.state_dict())]
         if self.learner.average is not None:
             found.append(self._scored(AVERAGE, self.learner.average.tensors))

@@ -1,6 +1,6 @@
 """The exponential moving average of a network's weights, which is a network too."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -23,17 +23,22 @@ class ExponentialAverage:
         self.tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         pairs = [(self.tensors[name], tensor.detach()) for name, tensor in tensors.items()]
         # Lists, so that a GPU launches few kernels instead of one for each of some hundred tensors.
-        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-        self._counted = [pair for pair in pairs if not pair[0].is_floating_point()]
+        self._averaged = _columns(pair for pair in pairs if pair[0].is_floating_point())
+        self._counted = _columns(pair for pair in pairs if not pair[0].is_floating_point())
 
     @torch.no_grad()
     def update(self, *, step: int) -> None:
         """Add the weights after a step of the run, counted from 1."""
         kept = warmed_decay(self.decay, step)
-        own, theirs = ([pair[n] for pair in self._averaged] for n in (0, 1))
-        torch._foreach_lerp_(own, theirs, 1 - kept)
-        for mine, counter in self._counted:
-            mine.copy_(counter)
+        torch._foreach_lerp_(*self._averaged, 1 - kept)
+        if self._counted[0]:
+            torch._foreach_copy_(*self._counted)
+
+
+def _columns(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the firsts and the seconds of pairs."""
+    rows = list(pairs)
+    return [own for own, _ in rows], [theirs for _, theirs in rows]
 
 
 def warmed_decay(decay: float, step: int) -> float:

@@ -1,7 +1,7 @@
 """One step of training: micro-batches in, updated weights out."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import isfinite
@@ -18,13 +18,17 @@ from resnext.model import ResNeXt
 from train.recipe.recipe import Recipe
 from train.step.activation_checkpointing import recompute_activations
 from train.step.average import ExponentialAverage
+from train.step.batch_counters import BatchCounters
 from train.step.loss import DivergedError, Mixup, Objective
 from train.step.micro_batch import MicroBatch, marked_last
-from train.step.optimizer import build_optimizer
+from train.step.optimizer import build_optimizer, takes_fused
 from train.step.parameters import parameter_groups, set_training
+from train.step.pending_step import PendingStep, StepResult
 
 # Consecutive steps that fp16 may skip while the loss scale is halved: from 2**16 to below 1.
 MOST_SKIPPED: Final = 20
+# An option of PyTorch's compiler.
+DETERMINISTIC: Final = "deterministic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,47 +51,6 @@ class Machine:
     saves_memory: bool = False
     deterministic: bool = False
     ahead: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepResult:
-    """The result of one step, over the images of this process.
-
-    Attributes:
-        images: how many there were.
-        loss: sum of their losses.
-        wrong: how many were classified wrongly by the weights before the step; with mixup, the
-            class of an image is that of its larger share.
-        norm: of the gradient, over all processes.
-    """
-
-    images: int
-    loss: float
-    wrong: int
-    norm: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PendingStep:
-    """A step that the device may still be computing.
-
-    Attributes:
-        number: of the step in the run, counted from 1.
-        images: of this process.
-        values: the losses of its micro-batches, their numbers of wrong images, and the norm.
-    """
-
-    number: int
-    images: int
-    values: PendingValues
-
-    def result(self) -> StepResult:
-        """Wait for the device, and return the result."""
-        *values, norm = self.values.wait().tolist()
-        count = len(values) // 2
-        return StepResult(
-            images=self.images, loss=sum(values[:count]), wrong=int(sum(values[count:])), norm=norm
-        )
 
 
 class Learner:
@@ -124,28 +87,32 @@ class Learner:
         groups = parameter_groups(
             self.network, freeze=recipe.freeze, layer_decay=recipe.layer_decay
         )
-        self.optimizer = build_optimizer(groups, recipe)
         self.precision = Precision(recipe.precision)
+        self.optimizer = build_optimizer(
+            groups, recipe, fused=takes_fused(machine.device, self.precision)
+        )
         half = self.precision is Precision.FP16
         self.scaler = torch.amp.GradScaler(machine.device.type, enabled=half)
         self.average: ExponentialAverage | None = None
         if recipe.ema:
             self.average = ExponentialAverage(self.network.state_dict(), decay=recipe.ema)
         self.skipped = 0
+        self._counters = BatchCounters(self.network)
         self._trained = self._wrapped()
 
-    def step(self, micro_batches: Iterable[MicroBatch], **how: Any) -> StepResult:
+    def step(self, micro_batches: Sequence[MicroBatch], **how: Any) -> StepResult:
         """Take a step, and wait for its result; see `start` and `finish`."""
         return self.finish(self.start(micro_batches, **how))
 
     def start(
         self,
-        micro_batches: Iterable[MicroBatch],
+        micro_batches: Sequence[MicroBatch],
         *,
         lr: float,
         weight: float,
         number: int,
         mix: Mixup | None = None,
+        measured: bool = True,
     ) -> PendingStep:
         """Take a step, which a GPU may still be computing when this returns.
 
@@ -156,6 +123,8 @@ class Learner:
                 is divided.
             number: of the step in the run, counted from 1.
             mix: how images are mixed, or None.
+            measured: the norm of the gradient is wanted; else it is measured only where the step
+                itself needs it.
 
         Raises:
             DivergedError: the loss or the gradient is not finite; the weights are unchanged. With
@@ -165,10 +134,15 @@ class Learner:
         if not self.network.training:
             set_training(self.network, self.recipe.freeze)
         with arithmetic(self.precision, deterministic=self.machine.deterministic):
-            self.optimizer.zero_grad()
-            images, losses, wrongs = self._accumulate(micro_batches, weight=weight, mix=mix)
-            values = torch.stack([each.float() for each in (*losses, *wrongs, self._clipped())])
-            pending = PendingStep(number=number, images=images, values=PendingValues.of(values))
+            self.optimizer.zero_grad(set_to_none=True)
+            losses, wrongs = self._accumulate(micro_batches, weight=weight, mix=mix)
+            norms = [self._clipped()] if measured or self._needs_norm() else []
+            pending = PendingStep(
+                number=number,
+                images=sum(len(each.labels) for each in micro_batches),
+                parts=len(micro_batches),
+                values=PendingValues.of(torch.stack([*losses, *wrongs, *norms])),
+            )
             if not self.machine.ahead:
                 self._check(pending.result(), number)
             for group in self.optimizer.param_groups:
@@ -191,32 +165,48 @@ class Learner:
         return result
 
     def _accumulate(
-        self, micro_batches: Iterable[MicroBatch], *, weight: float, mix: Mixup | None
-    ) -> tuple[int, list[Tensor], list[Tensor]]:
+        self, micro_batches: Sequence[MicroBatch], *, weight: float, mix: Mixup | None
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Accumulate the gradients of the micro-batches.
 
         Returns:
-            The number of images; for each micro-batch the sum of its losses and the number of
-            wrongly classified images, which the device may still be computing.
+            For each micro-batch the sum of its losses and the number of wrongly classified images,
+            float32, which the device may still be computing.
         """
-        images, losses, wrongs = 0, [], []
-        for each, last in marked_last(micro_batches):
-            inputs = each.inputs.to(self.machine.device, non_blocking=True)
-            labels = each.labels.to(self.machine.device, non_blocking=True)
-            if self.recipe.channels_last:
-                inputs = inputs.contiguous(memory_format=torch.channels_last)
-            with self._exchange(last=last), any_strides(), compilation_explained():
-                with self._autocast():
+        losses, wrongs = [], []
+        # One autocast for all parts: its cache keeps the weights that are cast for the first.
+        with self._counters.passes(len(micro_batches)), self._autocast():
+            for each, last in marked_last(micro_batches):
+                inputs = each.inputs.to(self.machine.device, non_blocking=True)
+                labels = each.labels.to(self.machine.device, non_blocking=True)
+                if self.recipe.channels_last:
+                    inputs = inputs.contiguous(memory_format=torch.channels_last)
+                with self._exchange(last=last), any_strides(), compilation_explained():
                     logits = self._trained(inputs if mix is None else mix.images(inputs))
-                total = self.objective.total(logits, labels, mix)
-                # DistributedDataParallel averages gradients over processes; this makes it a sum.
-                scaled = self.scaler.scale(total * (self.machine.processes / weight))
-                torch.autograd.backward(scaled)
-            images += len(labels)
-            losses.append(total.detach())
-            expected = labels if mix is None else mix.main_labels(labels)
-            wrongs.append((logits.detach().argmax(1) != expected).sum())
-        return images, losses, wrongs
+                    with self._autocast(enabled=False):
+                        total = self._backward(logits, labels, weight=weight, mix=mix)
+                losses.append(total.detach())
+                expected = labels if mix is None else mix.main_labels(labels)
+                wrong = logits.detach().argmax(1) != expected
+                wrongs.append(wrong.sum(dtype=torch.float32))
+        return losses, wrongs
+
+    def _backward(
+        self, logits: Tensor, labels: Tensor, *, weight: float, mix: Mixup | None
+    ) -> Tensor:
+        """Add the gradients of a micro-batch to those before, and return the sum of its losses."""
+        total = self.objective.total(logits, labels, mix)
+        # DistributedDataParallel averages gradients over processes; this makes it a sum.
+        torch.autograd.backward(self.scaler.scale(total * (self.machine.processes / weight)))
+        return total
+
+    def _needs_norm(self) -> bool:
+        """Tell whether a step cannot do without the norm of its gradient.
+
+        Clipping and fp16's scale need it, and where each step is waited for, a gradient that is not
+        finite leaves the weights alone.
+        """
+        return bool(self.recipe.clip) or self.scaler.is_enabled() or not self.machine.ahead
 
     def _clipped(self) -> Tensor:
         """Clip the gradient as the recipe says, and return its norm before that."""
@@ -228,21 +218,21 @@ class Learner:
         return nn.utils.get_total_norm(gradients)
 
     def _check(self, result: StepResult, number: int) -> None:
-        if isfinite(result.loss) and isfinite(result.norm):
+        loss, norm = result.loss, 0.0 if result.norm is None else result.norm
+        if isfinite(loss) and isfinite(norm):
             self.skipped = 0
             return
         self.skipped += 1
         if self.scaler.is_enabled() and self.skipped <= MOST_SKIPPED:
             return  # the scaler skips this step and halves the scale
-        loss, norm = result.loss, result.norm
         found = f"gradient norm {norm:g}" if isfinite(loss) else f"loss {loss:g}"
         raise DivergedError(f"step {number}: a finite loss expected, found {found}")
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def _autocast(self, *, enabled: bool = True) -> AbstractContextManager[Any]:
         dtype = DTYPES[self.precision]
         if dtype is torch.float32:
             return nullcontext()
-        return torch.autocast(self.machine.device.type, dtype=dtype)
+        return torch.autocast(self.machine.device.type, dtype=dtype, enabled=enabled)
 
     def _exchange(self, *, last: bool) -> AbstractContextManager[Any]:
         """Make processes exchange gradients after the last micro-batch of a step only."""
@@ -260,8 +250,20 @@ class Learner:
         if self.machine.compiled:
             # The last batch of an epoch may be smaller, and is compiled separately: code for any
             # batch size would be slower for all others.
-            return cast("nn.Module", torch.compile(self._parallel, dynamic=False))
+            return cast(
+                "nn.Module",
+                torch.compile(self._parallel, dynamic=False, options=self._compiler_options()),
+            )
         return self._parallel
+
+    def _compiler_options(self) -> dict[str, Any] | None:
+        """Return what keeps the compiler from choosing by speed, which changes the last digits."""
+        if not self.machine.deterministic:
+            return None
+        from torch._inductor import config  # which takes a second
+
+        # Before PyTorch 2.9 there was no such option.
+        return {DETERMINISTIC: True} if hasattr(config, DETERMINISTIC) else None
 
 
 @contextmanager

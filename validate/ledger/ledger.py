@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from resnext.differences import first_difference
 from resnext.fields import COUNT_LIMIT, cut, is_whole, shown
-from resnext.file_lock import lock_file
+from resnext.files import lock_file
 from resnext.inference.plan import Plan
 from validate.ledger.entries import Entry
 from validate.ledger.stored import (

@@ -11,6 +11,7 @@ from typing import IO, Final
 
 from resnext.errors import ResnextError
 from resnext.files import whole_file
+from resnext.terminal.timeline import Step
 from validate.reports.failure import FailedRun, to_failed_json, to_failed_junit, to_failed_markdown
 from validate.reports.json_report import to_json
 from validate.reports.junit import to_junit
@@ -115,7 +116,8 @@ def _write(folder: Path, writers: Mapping[str, Writer]) -> tuple[Path, ...]:
     try:
         with ExitStack() as stack:
             files = [stack.enter_context(whole_file(path)) for path in paths]
-            for file, write in zip(files, writers.values(), strict=True):
+            # The last is written first: report.json tells when the others were written.
+            for file, write in reversed([*zip(files, writers.values(), strict=True)]):
                 write(file)
                 file.flush()  # a full disk shows before any file has its name
             remove_reports(folder)
@@ -142,6 +144,7 @@ def _cannot_write(path: Path, error: OSError) -> ReportFolderError:
 
 
 def _write_json(report: Report, file: IO[bytes]) -> None:
+    report.timeline.mark(Step.WRITTEN)
     text = json.dumps(to_json(report), indent=2, allow_nan=False)
     file.write(text.encode() + b"\n")
 

@@ -6,7 +6,6 @@ from fractions import Fraction
 from typing import Final
 
 from resnext.pages.axes import Axis, axis_over
-from resnext.pixels.pipelines import Pipeline
 from resnext.published import Claim
 from resnext.terminal.text import number, printable
 from validate.reports.sentences import LABELS, group_remarks, percent
@@ -171,7 +170,7 @@ def _block(block: ClaimBlock, axis: Axis | None) -> ForestBlock:
     return ForestBlock(
         label=f"{LABELS[block.metric]} error",
         published=claim.value if claim else None,
-        source=_source(claim) if claim else "",
+        source=printable(claim.title) if claim else "",
         slack=f"{_slack(claim):.10g}" if claim else "",
         lines=tuple(_line(line, axis) for line in block.lines),
     )
@@ -179,13 +178,6 @@ def _block(block: ClaimBlock, axis: Axis | None) -> ForestBlock:
 
 def _slack(claim: Claim) -> float:
     return float(tolerance(claim.value, claim.tolerance))
-
-
-def _source(claim: Claim) -> str:
-    protocol = [f"{claim.crops} crops"] if claim.crops != 1 else []
-    protocol += [claim.pipeline] if claim.pipeline != Pipeline.TORCH7 else []
-    protocol += [f"crop {claim.crop}"] if claim.crop else []
-    return ", ".join([printable(claim.source), *protocol])
 
 
 def _line(line: ClaimLine, axis: Axis | None) -> ForestLine:

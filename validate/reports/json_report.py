@@ -61,7 +61,7 @@ def _result(result: Result, found: Answers, place: int) -> dict[str, object]:
         "crops": run.crops,
         "precision": run.precision,
         "compiled": run.compiled,
-        "preprocessing": run.preprocessing.to_fields(),
+        "preprocessing": run.numbers,
         "images": counts.images,
         "top1_correct": counts.top1_correct,
         "top5_correct": counts.top5_correct,
@@ -105,6 +105,7 @@ def _printed(claim: Claim) -> dict[str, object]:
         "source": claim.source,
         "metric": claim.metric,
         "published": claim.value,
+        **({"published_accuracy": claim.accuracy} if claim.accuracy else {}),
         "images": claim.images,
         "tolerance": float(tolerance(claim.value, claim.tolerance)),
     }
@@ -150,10 +151,13 @@ def _timing(report: Report) -> dict[str, object]:
         "preparing": timing.preparing,
         "network": timing.network,
     }
+    reached = report.timeline.reached
+    timeline = {str(step): round(seconds, 3) for step, seconds in reached.items()}
     return {
         "images": timing.images,
         "images_per_second": round(timing.images_per_second, 3),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        **({"timeline": timeline} if timeline else {}),
     }
 
 

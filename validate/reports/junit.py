@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
-from resnext.pixels.pipelines import Pipeline
 from resnext.published import Claim
 from resnext.terminal.text import number, printable
 from validate.reports.sentences import exit_code, exit_meaning, remark, shown
@@ -98,10 +97,7 @@ def _judged(case: ET.Element, result: Result, judged: Judgement) -> None:
 
 
 def _case(suite: ET.Element, group: NetworkGroup, claim: Claim) -> ET.Element:
-    protocol = [f"{claim.crops} crops"] if claim.crops != 1 else []
-    protocol += [claim.pipeline] if claim.pipeline != Pipeline.TORCH7 else []
-    protocol += [f"crop {claim.crop}"] if claim.crop else []
-    name = f"{claim.metric} {claim.value} ({', '.join([claim.source, *protocol])})"
+    name = f"{claim.metric} {claim.value} ({claim.title})"
     return ET.SubElement(suite, "testcase", classname=printable(group.title), name=printable(name))
 
 

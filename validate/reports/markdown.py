@@ -128,7 +128,7 @@ def _row(group: NetworkGroup, block: ClaimBlock, line: ClaimLine) -> tuple[str, 
         block.claim.value if block.claim else "",
         off,
         verdict,
-        _name(block.claim.source) if block.claim else "",
+        _name(block.claim.printed) if block.claim else "",
     )
 
 
@@ -197,10 +197,17 @@ def _details(report: Report) -> list[str]:
         "",
         *_table(("", ""), [(_name(key), _name(shown(value))) for key, value in facts]),
         "",
+        *_timeline(report),
         *notes,
         *([""] if notes else []),
         "</details>",
     ]
+
+
+def _timeline(report: Report) -> list[str]:
+    reached = report.timeline.reached
+    times = (f"{step} {seconds:.2f}" for step, seconds in reached.items())
+    return [f"Seconds from the start of the process: {', '.join(times)}.", ""] if reached else []
 
 
 def fenced(text: str) -> list[str]:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from typing import IO, Final
 
-from resnext.terminal.text import cell
+from resnext.terminal.text import csv_cell
 from validate.reports.statistics import Answers, answers
 from validate.verdicts.results import Report
 
@@ -35,7 +35,7 @@ def write_predictions(report: Report, file: IO[bytes]) -> None:
     """Write a row for each image and run, run by run, the images in the order of the set.
 
     Bytes of names that are no UTF-8 keep their value. A name that a spreadsheet would run as a
-    formula, or that a terminal would obey, is made harmless; see `cell`.
+    formula, or that a terminal would obey, is made harmless; see `csv_cell`.
 
     Args:
         report: what was measured.
@@ -52,8 +52,8 @@ def write_predictions(report: Report, file: IO[bytes]) -> None:
 
 def _rows(report: Report, found: Answers, run: int) -> Iterator[tuple[object, ...]]:
     asked = report.results[run].run
-    same = (_encodable(asked.checkpoint), asked.pipeline, asked.crops, asked.precision)
-    names = [_encodable(name) for name in report.classes or ()] or [""] * found.classes
+    same = (csv_cell(asked.checkpoint), asked.pipeline, asked.crops, asked.precision)
+    names = [csv_cell(name) for name in report.classes or ()] or [""] * found.classes
     hits = found.top_five[run] == found.labels[:, None]
     columns = zip(
         found.positions.tolist(),
@@ -65,21 +65,11 @@ def _rows(report: Report, found: Answers, run: int) -> Iterator[tuple[object, ..
         strict=True,
     )
     for position, label, top, confidence, top1, top5 in columns:
-        image = (_encodable(report.images.ids[position]), label, names[label])
+        image = (csv_cell(report.images.ids[position]), label, names[label])
         if top[0] < 0:
-            reason = _encodable(report.decisions.failures.get(position, "not read"))
+            reason = csv_cell(report.decisions.failures.get(position, "not read"))
             yield (*image, *same, *[""] * 9, reason)
         else:
             five = top + [""] * (FIVE - len(top))
             decided = (*five, names[top[0]], f"{confidence:.6f}", top1, top5)
             yield (*image, *same, *decided, "")
-
-
-def _encodable(text: str) -> str:
-    """Return a harmless text that UTF-8 can write: other surrogates are written as escapes."""
-    text = cell(text)
-    try:
-        text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text

@@ -6,7 +6,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
-from resnext.pixels.pipelines import Pipeline
+from resnext.preprocessing import Pipeline
 from resnext.published import Claim, Metric
 from resnext.terminal.text import number, printable
 from validate.verdicts.claim_groups import NetworkGroup, grouped, open_claims
@@ -32,35 +32,38 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """The change of a network's top-1 error under another pipeline than the original's.
+    """The change of a network's top-1 error under another pipeline.
 
     Attributes:
         pipeline: the other one.
-        points: its error minus the original's, in points.
+        usual: the one that it is compared with.
+        points: its error minus that under the usual one, in points.
         images: how many more are wrong.
     """
 
     pipeline: Pipeline
+    usual: Pipeline
     points: Fraction
     images: int
 
     @property
     def text(self) -> str:
-        """Return the comparison with the original's pipeline in words."""
+        """Return the comparison with the usual pipeline in words."""
         if not self.images:
-            return f"the same as under {Pipeline.TORCH7}"
-        return f"{difference(self.points, self.images)} that under {Pipeline.TORCH7}"
+            return f"the same as under {self.usual}"
+        return f"{difference(self.points, self.images)} that under {self.usual}"
 
 
 def shifts(group: NetworkGroup) -> Iterator[Shift]:
-    """Yield the shift of each other pipeline for networks that were measured under torch7 too."""
+    """Yield the shift of each pipeline but one: the original's, or else the first."""
     by_pipeline = {result.run.pipeline: result.counts for result in group.results}
-    own = by_pipeline.pop(Pipeline.TORCH7, None)
+    usual = Pipeline.TORCH7 if Pipeline.TORCH7 in by_pipeline else next(iter(by_pipeline))
+    own = by_pipeline.pop(usual)
     for pipeline, counts in by_pipeline.items():
-        if own is not None and own.images == counts.images > 0:
+        if own.images == counts.images > 0:
             more = own.top1_correct - counts.top1_correct
             points = Fraction(100 * more, own.images)
-            yield Shift(pipeline=pipeline, points=points, images=more)
+            yield Shift(pipeline=pipeline, usual=usual, points=points, images=more)
 
 
 def exit_code(report: Report) -> int:
@@ -130,7 +133,7 @@ def remarks(results: Sequence[Result]) -> tuple[str, ...]:
 def group_remarks(group: NetworkGroup) -> Iterator[str]:
     """Yield the remarks on a network, without its name."""
     for result in group.results:
-        where = f"{result.run.pipeline}: " if group.told else ""
+        where = f"{result.run.pixels}: " if group.told else ""
         texts = [*map(remark, result.judgements), *result.diagnoses, changed_text(result)]
         yield from (f"{where}{text}" for text in texts if text)
     yield from (f"top-1 error under {shift.pipeline} is {shift.text}" for shift in shifts(group))
@@ -148,7 +151,7 @@ def remark(judged: Judgement) -> str:
     measured = f"{LABELS[claim.metric]} error {percent(judged.measured)}"
     if judged.verdict is Verdict.NOT_REPRODUCED:
         distance = difference(judged.points, judged.excess)
-        return f"{measured} is {distance} the {claim.value} of {printable(claim.source)}"
+        return f"{measured} is {distance} the {claim.value} of {printable(claim.printed)}"
     if judged.verdict is Verdict.NO_VERDICT:
         low, high = judged.interval
         why = (
@@ -160,7 +163,7 @@ def remark(judged: Judgement) -> str:
         return (
             f"{measured} has the 95 % interval {low:.2f} to {high:.2f}, which "
             f"{'holds' if judged.holds else 'does not hold'} the {claim.value} of "
-            f"{printable(claim.source)}; no verdict, as {why}"
+            f"{printable(claim.printed)}; no verdict, as {why}"
         )
     return ""
 
@@ -173,7 +176,7 @@ def difference(points: Fraction, images: int) -> str:
 
 def claim_text(claim: Claim) -> str:
     """Return a claim in words."""
-    return f"{LABELS[claim.metric]} error {claim.value} ({printable(claim.source)})"
+    return f"{LABELS[claim.metric]} error {claim.value} ({printable(claim.printed)})"
 
 
 def changed_text(result: Result) -> str | None:
@@ -257,9 +260,11 @@ def _were(count: int) -> str:
 
 def _shifts_text(found: Sequence[Shift]) -> Iterator[str]:
     """Return a sentence for each pipeline on its shift of the networks' top-1 errors."""
-    for pipeline in dict.fromkeys(shift.pipeline for shift in found):
+    for pipeline, usual in dict.fromkeys((shift.pipeline, shift.usual) for shift in found):
+        pair = (pipeline, usual)
         some = sorted(
-            (shift for shift in found if shift.pipeline is pipeline), key=lambda each: each.points
+            (shift for shift in found if (shift.pipeline, shift.usual) == pair),
+            key=lambda each: each.points,
         )
         least, most = some[0], some[-1]
         if len(some) == 1:
@@ -269,7 +274,7 @@ def _shifts_text(found: Sequence[Shift]) -> Iterator[str]:
         else:
             yield (
                 f"Under {pipeline} top-1 errors are {_range(least.points, most.points)} "
-                f"those under {Pipeline.TORCH7}."
+                f"those under {usual}."
             )
 
 

@@ -110,11 +110,11 @@ def _sentence(row: Sequence[Text]) -> str:
 def _rows(group: NetworkGroup, block: ClaimBlock) -> Iterator[tuple[Text, ...]]:
     """Yield the cells of a block's lines, as many as `HEADERS`."""
     for place, line in enumerate(block.lines):
-        pipeline = f" {line.result.run.pipeline}" if group.told else ""
+        pipeline = f" {line.result.run.pixels}" if group.told else ""
         cells = [f"  {LABELS[line.metric]}{pipeline}"]
         cells += [f"{line.images - line.wrong}/{line.images}", percent(line.error)]
         cells += [line.claim.value if line.claim else ""]
-        source = printable(line.claim.source) if line.claim and not place else ""
+        source = printable(line.claim.printed) if line.claim and not place else ""
         yield (*map(Text, cells), _verdict(line), Text(source))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from resnext.pixels.pipelines import Pipeline
+from resnext.preprocessing import Pipeline
 from resnext.published import Claim, Metric
 from resnext.terminal.text import number, printable
 from validate.verdicts.claims import Unjudged, Verdict, wilson_interval
@@ -134,7 +134,8 @@ def grouped(results: Sequence[Result]) -> tuple[NetworkGroup, ...]:
     places: dict[object, list[int]] = {}
     for place, result in enumerate(results):
         run = result.run
-        key = (run.checkpoint, run.network, run.preprocessing, run.crops, run.arithmetic)
+        numbers = run.preprocessing.with_pipeline(Pipeline.TORCH7)
+        key = (run.checkpoint, run.network, numbers, run.crops, run.arithmetic)
         places.setdefault(key, []).append(place)
     shared = Counter(title(results[found[0]].run) for found in places.values())
     groups = []

@@ -9,14 +9,15 @@ from math import sqrt
 from typing import Final
 
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
 from resnext.preprocessing import Preprocessing
-from resnext.published import Claim
+from resnext.published import UNKNOWN, Claim
 
 # Points that a measurement may lie beyond the last printed digit of a claim.
 SLACK: Final = Fraction(5, 100)
 # Two-sided 95 % quantile of the normal distribution.
 Z95: Final = Fraction("1.959963984540054")
+# How a claim was measured that states no protocol.
+NOT_KNOWN: Final = "a protocol that is not known well enough, or cannot be followed here"
 
 
 class Verdict(StrEnum):
@@ -81,7 +82,7 @@ class Unjudged:
 
     Attributes:
         claim: the printed number.
-        protocol: how it was measured, where that differs, e.g. "10 crops".
+        protocol: how it was measured, where that differs, e.g. "10 crops"; or that it is not known.
     """
 
     claim: Claim
@@ -93,16 +94,14 @@ class Conditions:
     """How a measurement was made, as far as a claim depends on it.
 
     Attributes:
-        preprocessing: what the images went through.
+        preprocessing: what the images went through, and whose arithmetic did that.
         usual: the preprocessing that goes with the network's claims.
-        pipeline: whose arithmetic.
         crops: 1 or 10.
         complete: every image of the set was measured, and it has every class of the network.
     """
 
     preprocessing: Preprocessing
     usual: Preprocessing
-    pipeline: Pipeline = Pipeline.TORCH7
     crops: int = 1
     complete: bool = True
 
@@ -197,11 +196,17 @@ def _other_protocol(claim: Claim, conditions: Conditions) -> str | None:
     A claim of another crop than usual that states no scale, as fb.resnet.torch's of 320 pixels, was
     printed without it: any scale will do.
     """
-    own, usual = conditions.preprocessing, conditions.usual
+    if claim.protocol == UNKNOWN:
+        return NOT_KNOWN
+    own, usual = conditions.preprocessing, claim.under(conditions.usual)
     crop = claim.crop or usual.crop
     scale = claim.scale or (usual.scale if crop == usual.crop else own.scale)
     sides = (
-        (conditions.pipeline == claim.pipeline, f"the {claim.pipeline} pipeline"),
+        (own.pipeline == usual.pipeline, f"the {usual.pixels} pipeline"),
+        (
+            own.pipeline != usual.pipeline or own.interpolation == usual.interpolation,
+            f"{usual.interpolation} interpolation",
+        ),
         (claim.crops == conditions.crops, f"{claim.crops} crop{'s' * (claim.crops > 1)}"),
         (scale == own.scale, f"scale {scale or 'none'}"),
         (crop == own.crop, f"crop {crop}"),

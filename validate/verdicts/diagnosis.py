@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.pixels.pipelines import Pipeline
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import Metric
 from resnext.terminal.text import number
 from validate.verdicts.claims import Judgement, last_unit, tolerance
@@ -169,6 +169,7 @@ def diagnose(
     *,
     classes: int,
     failed: Sequence[Judgement],
+    usual: Preprocessing,
     names: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
     """Return the likely cause why claims do not hold; nothing if there are none of those.
@@ -178,7 +179,9 @@ def diagnose(
         answers: (N,) best classes of the N images that could be read.
         labels: (N,) their labels.
         classes: of the network.
-        failed: the claims that do not hold; under `pil`, those that would not.
+        failed: the claims that do not hold; under another pipeline than theirs, those that would
+            not.
+        usual: the preprocessing that goes with the claims.
         names: of the classes, by label; None if they have none.
     """
     if not failed or not len(answers):
@@ -186,6 +189,7 @@ def diagnose(
     right, total = int((answers == labels).sum()), len(answers)
     claimed = _claimed_rate(failed)
     worst = max(failed, key=lambda each: abs(each.points))
+    claimed_under = worst.claim.under(usual).pipeline
     symptoms = Symptoms(
         correct=right / total,
         worse=binomial_tail(total - right, total, claimed) < ALPHA,
@@ -199,7 +203,7 @@ def diagnose(
         differs=exact_mcnemar(abs(worst.excess), 0) < ALPHA,
         beyond_chance=binomial_tail(worst.wrong, worst.images, _highest_rate(worst)) < ALPHA,
         accuracy=any(_is_accuracy(each) for each in failed),
-        is_ported=run.pipeline is Pipeline.PIL and worst.claim.pipeline == Pipeline.TORCH7,
+        is_ported=run.pipeline is Pipeline.PIL and claimed_under is Pipeline.TORCH7,
         run=run,
     )
     cause = next(cause for cause in CAUSES if cause.applies(symptoms))

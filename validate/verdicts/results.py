@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from resnext.images.image_set import ImageSet
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import Metric
 from resnext.terminal.text import number
+from resnext.terminal.timeline import Timeline
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
 
 
@@ -42,8 +42,7 @@ class MeasuredRun:
         checkpoint: its file, as it was given.
         network: its name.
         weights_sha256: of its tensors, whatever file holds them.
-        preprocessing: what the images go through.
-        pipeline: whose arithmetic does that.
+        preprocessing: what the images go through, and whose arithmetic does that.
         crops: 1, or 10 of which the logits are summed.
         precision: "fp32", "tf32", "bf16" or "fp16".
         compiled: by torch.compile, which may change last digits.
@@ -53,10 +52,25 @@ class MeasuredRun:
     network: str
     weights_sha256: str
     preprocessing: Preprocessing
-    pipeline: Pipeline = Pipeline.TORCH7
     crops: int = 1
     precision: str = "fp32"
     compiled: bool = False
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Return whose arithmetic scales, crops and normalises."""
+        return self.preprocessing.pipeline
+
+    @property
+    def pixels(self) -> str:
+        """Name the pipeline, with the interpolation where it is not the usual one."""
+        return self.preprocessing.pixels
+
+    @property
+    def numbers(self) -> dict[str, object]:
+        """Return the preprocessing as plain values, without the pipeline."""
+        fields = self.preprocessing.to_fields()
+        return {name: value for name, value in fields.items() if name != "pipeline"}
 
     @property
     def arithmetic(self) -> str:
@@ -68,7 +82,7 @@ class MeasuredRun:
         return {
             "network": self.network,
             "weights_sha256": self.weights_sha256,
-            "preprocessing": self.preprocessing.to_fields(),
+            "preprocessing": self.numbers,
             "pipeline": self.pipeline,
             "crops": self.crops,
             "precision": self.precision,
@@ -190,6 +204,7 @@ class Report:
         missing: of these, those that apply to nothing that was measured.
         strict: a claim without a verdict does not pass.
         trained_on: how many images were trained on, for each file that says something about it.
+        timeline: when each step was reached; reports are written while it goes on.
         lost: what could not be written of the results, for which the command ends with 2; or "".
     """
 
@@ -208,6 +223,7 @@ class Report:
     missing: tuple[str, ...] = ()
     strict: bool = False
     trained_on: tuple[TrainedOn, ...] = ()
+    timeline: Timeline = field(default_factory=Timeline)
     lost: str = ""
 
     @property

@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +14,20 @@ from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
 from resnext.images.listing import (
     LARGEST,
-    START,
     Listing,
     check_stored,
-    has_suffix,
     ignored_note,
     is_image,
-    is_picture,
     reading,
 )
 from resnext.images.names import Names, brief
+from resnext.images.sources.entries import (
+    is_folder,
+    is_image_file,
+    is_shown_folder,
+    is_unnamed_picture,
+    sorted_entries,
+)
 from resnext.images.splits import Place, find_root
 
 
@@ -49,7 +53,8 @@ class Files:
         with reading(), open(path, "rb") as file:  # noqa: PTH123
             size = os.fstat(file.fileno()).st_size
             check_stored(size, brief(path))
-            return file.read(LARGEST)
+            # With room for exactly that: memory for the most that is allowed takes 0.1 ms to get.
+            return file.read(size or LARGEST)  # 0 of what is no file on a disk
 
     def stamp(self) -> str:
         """Return a checksum of the file sizes, which change if images are scaled or re-encoded.
@@ -103,15 +108,15 @@ def flat_folder(root: Path, labels: Labels, *, split: str = "val") -> ImageSet:
     """
     with reading():
         root = _found(root, split, flat=True)
-        entries = list(_entries(root))
-        names = Names(entry.name for entry in entries if _is_image(entry))
+        entries = list(sorted_entries(root))
+        names = Names(entry.name for entry in entries if is_image_file(entry))
     if not len(names):
         raise DataError(
             f"{root}: images directly in the folder expected, as {labels.source} labels them, "
             "found none; folders for classes are labels of their own, and take no --labels"
         )
     numbers, notes = labels.assign(names, str(root))
-    others = [entry for entry in entries if not _is_image(entry)]
+    others = [entry for entry in entries if not is_image_file(entry)]
     return ImageSet(
         root=str(root),
         ids=names,
@@ -122,7 +127,7 @@ def flat_folder(root: Path, labels: Labels, *, split: str = "val") -> ImageSet:
             *ignored_note(
                 str(root),
                 [entry.name for entry in others],
-                unnamed=[entry.name for entry in others if _is_unnamed(entry)],
+                unnamed=[entry.name for entry in others if is_unnamed_picture(entry)],
             ),
             *notes,
         ),
@@ -136,11 +141,15 @@ class _Tree:
     root: Path
 
     def children(self, place: Place) -> list[str]:
-        return [entry.name for entry in _entries(self.root.joinpath(*place)) if _is_class(entry)]
+        return [
+            entry.name
+            for entry in sorted_entries(self.root.joinpath(*place))
+            if is_shown_folder(entry)
+        ]
 
     def has_images(self, place: Place) -> bool:
         with os.scandir(self.root.joinpath(*place)) as entries:
-            return any(_is_image(entry) for entry in entries)
+            return any(is_image_file(entry) for entry in entries)
 
     def holds_images(self, place: Place) -> bool:
         pending, seen = [place], set[str]()
@@ -167,20 +176,20 @@ def _found(root: Path, split: str, *, flat: bool) -> Path:
 
 
 def _scan(root: Path) -> Listing:
-    entries = list(_entries(root))
+    entries = list(sorted_entries(root))
     found = Listing(
         root=str(root),
-        classes=tuple(entry.name for entry in entries if _is_class(entry)),
-        ignored=[entry.name for entry in entries if not _is_class(entry)],
+        classes=tuple(entry.name for entry in entries if is_shown_folder(entry)),
+        ignored=[entry.name for entry in entries if not is_shown_folder(entry)],
     )
     for label, name in enumerate(found.classes):
-        for entry in _entries(root / name):
-            if _is_image(entry):
+        for entry in sorted_entries(root / name):
+            if is_image_file(entry):
                 found.names.append(f"{name}/{entry.name}")
                 found.labels.append(label)
             else:
                 found.ignored.extend(_below(root, f"{name}/{entry.name}", entry))
-                if _is_unnamed(entry):
+                if is_unnamed_picture(entry):
                     found.unnamed.append(f"{name}/{entry.name}")
     return found
 
@@ -190,54 +199,12 @@ def _below(root: Path, name: str, entry: "os.DirEntry[str]") -> list[str]:
     found: list[str] = []
     if is_image(entry.name) and not is_folder(entry):
         return [f"{name} (no file)"]
-    if _is_class(entry):
+    if is_shown_folder(entry):
         for folder, names, files in os.walk(root / name):
             names[:] = sorted(each for each in names if not each.startswith("."))
             inner = Path(folder).relative_to(root).as_posix()
             found += [f"{inner}/{file}" for file in sorted(files) if is_image(file)]
     return found or [name]
-
-
-def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
-    # scandir, unlike Path.iterdir, tells files from folders without a system call for each.
-    with os.scandir(folder) as entries:
-        yield from sorted(entries, key=lambda entry: os.fsencode(entry.name))
-
-
-def is_folder(entry: "os.DirEntry[str]") -> bool:
-    """Tell whether an entry is a folder; a link that leads back to itself is none."""
-    try:
-        return entry.is_dir()
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        return False
-
-
-def _is_class(entry: "os.DirEntry[str]") -> bool:
-    return not entry.name.startswith(".") and is_folder(entry)
-
-
-def _is_image(entry: "os.DirEntry[str]") -> bool:
-    """Tell whether an entry is an image, or a broken link to one, which then cannot be read."""
-    return is_image(entry.name) and (_is_broken(entry) or entry.is_file())
-
-
-def _is_unnamed(entry: "os.DirEntry[str]") -> bool:
-    """Tell whether an entry is a picture whose name has no suffix."""
-    if has_suffix(entry.name):
-        return False
-    try:
-        if not entry.is_file():
-            return False
-        with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123
-            return is_picture(file.read(START))
-    except OSError:  # it is only looked at for a note
-        return False
-
-
-def _is_broken(entry: "os.DirEntry[str]") -> bool:
-    return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110
 
 
 def _size(path: str) -> int:

@@ -21,10 +21,11 @@ from resnext.images.packing import is_tar, packing
 from resnext.images.patterns import expand, matching_files
 from resnext.images.sources.archives import archive_images
 from resnext.images.sources.cifar import CIFARS, cifar_images, downloaded, found_in, unpacked
-from resnext.images.sources.folders import folder_images, is_folder
+from resnext.images.sources.entries import is_folder
+from resnext.images.sources.folders import folder_images
 from resnext.images.sources.parquet import parquet_images
 from resnext.images.sources.shards import is_sharded, shard_images
-from resnext.images.sources.tar import DamagedError, scan
+from resnext.images.sources.tar import removed_if_damaged, scan
 from resnext.images.splits import SPLITS, of_split
 
 FORMS: Final = (
@@ -211,12 +212,8 @@ def _remote(wanted: _Wanted) -> ImageSet:
                 "expected; bring anything else to this machine first"
             )
     paths = download_all(urls, wanted.cache, wanted.progress)
-    try:
+    with removed_if_damaged():
         return _tars(replace(wanted, data=without_password(wanted.data)), paths)
-    except DamagedError as error:
-        # A file in the cache would not be downloaded again.
-        error.path.unlink(missing_ok=True)
-        raise DataError(f"{error}: it was removed, so the same command does") from error
 
 
 def _names_shard(url: str) -> bool:

@@ -1,7 +1,6 @@
 """Images in Parquet files, as Hugging Face stores data sets; needs the extra [parquet]."""
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from resnext.errors import DataError
 from resnext.fields import cut
 from resnext.files import open_plain
-from resnext.images.image_set import ImageSet
-from resnext.images.labels import MOST_LABELS
+from resnext.images.image_set import ImageSet, PictureSet
 from resnext.images.listing import reading
 from resnext.images.names import LONGEST_NAME, Names, few
+from resnext.images.sources.parquet_labels import stored_classes, stored_labels
 from resnext.images.sources.parquet_rows import (
     MOST_BYTES,
     Rows,
@@ -38,6 +37,7 @@ NAMES: Final = 256  # rows whose names are read at a time
 LONGEST_STORED: Final = 4 * LONGEST_NAME + 64  # bytes of a name, with what a page adds
 PAGES: Final = 1 << 16  # bytes that the pages of a column add
 LABEL: Final = ("label", "labels", "fine_label")
+BOTH: Final = f"columns {IMAGE[0]} and {LABEL[0]}"
 
 
 def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
@@ -51,6 +51,39 @@ def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
         DataError: pyarrow is not installed, or a file is no Parquet file, is damaged, or lacks a
             column of images or of labels.
     """
+    tables = _read(paths, root, labelled=True)
+    return ImageSet(
+        root=root,
+        ids=_ids(tables),
+        labels=np.concatenate([table.labels for table in tables]),
+        classes=tables[0].classes,
+        reader=_reader(tables),
+    )
+
+
+def parquet_pictures(paths: Sequence[Path], *, names: Sequence[str]) -> PictureSet:
+    """Return the images of one or more files, whether or not they have labels.
+
+    Each is called by its file, a slash and its own name, or else the number of its row.
+
+    Args:
+        paths: of the files.
+        names: what the files are called.
+
+    Raises:
+        DataError: as of `parquet_images`; a column of labels is not read.
+    """
+    root = few(names)
+    tables = _read(paths, root, labelled=False)
+    ids = Names(
+        f"{file}/{name or f'{row:06d}'}"
+        for file, table in zip(names, tables, strict=True)
+        for row, name in enumerate(table.names or [None] * table.count)
+    )
+    return PictureSet(root=root, ids=ids, reader=_reader(tables))
+
+
+def _read(paths: Sequence[Path], root: str, *, labelled: bool) -> "list[_Table]":
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
@@ -61,8 +94,8 @@ def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
     tables: list[_Table] = []
     before = 0
     for path in paths:
-        tables.append(_Table.read(path, before=before))
-        before += len(tables[-1].labels)
+        tables.append(_Table.read(path, before=before, labelled=labelled))
+        before += tables[-1].count
     first = tables[0]
     for table in tables[1:]:
         if (table.column, table.classes) != (first.column, first.classes):
@@ -70,21 +103,17 @@ def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
                 f"{table.path}: the columns and classes of {first.path} expected, found others; "
                 "a pattern names the files that belong together"
             )
-    labels = np.concatenate([table.labels for table in tables])
-    if not len(labels):
+    if not before:
         raise DataError(f"{root}: rows with images expected, found none")
+    return tables
+
+
+def _reader(tables: "Sequence[_Table]") -> Rows:
     total = hashlib.sha256()
     for table in tables:
         total.update(table.footer)
-    return ImageSet(
-        root=root,
-        ids=_ids(tables),
-        labels=labels,
-        classes=first.classes,
-        reader=Rows(
-            [str(path) for path in paths], first.column, _groups(tables), total.hexdigest()
-        ),
-    )
+    paths = [str(table.path) for table in tables]
+    return Rows(paths, tables[0].column, _groups(tables), total.hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,7 +124,7 @@ class _Table:
         path: of the file.
         column: name of the column with the bytes of the images.
         classes: names of the classes, if the file has them.
-        labels: (N,) int64.
+        labels: (N,) int64; empty where none are wanted.
         names: of the N images, as far as the file has them.
         rows: number of rows of each row group.
         footer: the file's size (8 bytes) and its metadata, as stored.
@@ -109,26 +138,34 @@ class _Table:
     rows: list[int]
     footer: bytes
 
+    @property
+    def count(self) -> int:
+        """Count the images."""
+        return sum(self.rows)
+
     @classmethod
-    def read(cls, path: Path, *, before: int) -> "_Table":
+    def read(cls, path: Path, *, before: int, labelled: bool) -> "_Table":
         """Read a file that follows others, which have so many rows."""
         from pyarrow.parquet import ParquetFile
 
         with reading(), open_plain(path, DataError):
             pass
         with explained(str(path)), ParquetFile(path, pre_buffer=False) as file:
-            image, label, named = _columns(path, file.schema_arrow)
+            image, named = _image(path, file.schema_arrow, labelled=labelled)
+            label = _label(path, file.schema_arrow) if labelled else None
             if (total := before + file.metadata.num_rows) > MOST_ROWS:
                 raise DataError(
                     f"{path}: at most {MOST_ROWS:,} rows expected, found "
                     f"{total:,}; take a part of them, in files of their own"
                 )
-            table = file.read(columns=[label], use_threads=False)
             names = _paths(path, file, image) if named else []
-            classes = _classes(file.schema_arrow.metadata, label)
+            labels, classes = np.empty(0, np.int64), None
+            if label is not None:
+                table = file.read(columns=[label], use_threads=False)
+                classes = stored_classes(file.schema_arrow.metadata, label)
+                labels = stored_labels(path, table.column(label), classes)
             metadata = file.metadata
             rows = [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
-            labels = _labels(path, table.column(label), classes)
             column = f"{image}.bytes" if _is_struct(file.schema_arrow, image) else image
         return cls(
             path=path,
@@ -141,23 +178,38 @@ class _Table:
         )
 
 
-def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
-    """Return the names of the image and label columns, and whether images have names."""
+def _column(path: Path, schema: "pa.Schema", choices: Sequence[str], expected: str) -> str:
+    """Return the first of some columns that a file has."""
+    found = next((name for name in choices if name in schema.names), None)
+    if found is None:
+        raise DataError(f"{path}: {expected} expected, found {few(schema.names)}")
+    if (times := schema.names.count(found)) > 1:
+        raise DataError(
+            f"{path}: one column {found} expected, found {times}; write the file anew with the "
+            "one that is meant"
+        )
+    return found
+
+
+def _label(path: Path, schema: "pa.Schema") -> str:
+    """Return the name of the column of labels."""
+    from pyarrow import types
+
+    label = _column(path, schema, LABEL, BOTH)
+    numeric = schema.field(label).type
+    if not (types.is_integer(numeric) or types.is_floating(numeric)):
+        raise DataError(
+            f"{path}: column {label}: whole numbers expected, found {cut(str(numeric))}"
+        )
+    return label
+
+
+def _image(path: Path, schema: "pa.Schema", *, labelled: bool) -> tuple[str, bool]:
+    """Return the name of the column of images, and whether images have names."""
     import pyarrow as pa
     from pyarrow import types
 
-    image = next((name for name in IMAGE if name in schema.names), None)
-    label = next((name for name in LABEL if name in schema.names), None)
-    if image is None or label is None:
-        raise DataError(
-            f"{path}: columns {IMAGE[0]} and {LABEL[0]} expected, found {few(schema.names)}"
-        )
-    for name in (image, label):
-        if (times := schema.names.count(name)) > 1:
-            raise DataError(
-                f"{path}: one column {name} expected, found {times}; write the file anew with the "
-                "one that is meant"
-            )
+    image = _column(path, schema, IMAGE, BOTH if labelled else f"a column {IMAGE[0]}")
     kind = schema.field(image).type
     parts = {kind.field(n).name: kind.field(n).type for n in range(kind.num_fields)}
     stored = parts.get("bytes") if types.is_struct(kind) else kind
@@ -166,14 +218,9 @@ def _columns(path: Path, schema: "pa.Schema") -> tuple[str, str, bool]:
             f"{path}: column {image}: bytes of image files, alone or as `bytes` beside `path`, "
             f"expected, found {cut(str(kind))}"
         )
-    numeric = schema.field(label).type
-    if not (types.is_integer(numeric) or types.is_floating(numeric)):
-        raise DataError(
-            f"{path}: column {label}: whole numbers expected, found {cut(str(numeric))}"
-        )
     path_type = parts.get("path", pa.null())
     named = types.is_string(path_type) or types.is_large_string(path_type)
-    return image, label, named
+    return image, named
 
 
 def _paths(path: Path, file: "ParquetFile", image: str) -> list[str | None]:
@@ -210,48 +257,10 @@ def _paths(path: Path, file: "ParquetFile", image: str) -> list[str | None]:
     return names
 
 
-def _labels(
-    path: Path, column: "pa.ChunkedArray", classes: tuple[str, ...] | None
-) -> NDArray[np.int64]:
-    if column.null_count:
-        raise DataError(f"{path}: a label in each row expected, found {column.null_count} without")
-    stored = column.to_numpy()
-    if stored.dtype.kind == "f":  # pandas writes so a column that once had a gap
-        fractions = ~((stored >= 0) & (stored < MOST_LABELS) & (stored == np.floor(stored)))
-        if fractions.any():
-            raise DataError(
-                f"{path}: whole numbers from 0 as labels expected, found "
-                f"{stored[fractions][0]} in row {fractions.argmax()}"
-            )
-    labels: NDArray[np.int64] = stored.astype(np.int64)
-    limit = len(classes) if classes is not None else None
-    wrong = (labels < 0) | (labels >= limit) if limit is not None else labels < 0
-    if wrong.any():
-        most = "" if limit is None else f" and below {limit}, the number of class names,"
-        raise DataError(
-            f"{path}: labels from 0{most} expected, found {labels[wrong][0]} in row "
-            f"{wrong.argmax()}; -1 stands for no label, as in a test set"
-        )
-    return labels
-
-
-def _classes(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...] | None:
-    """Return the names of the classes from the metadata that Hugging Face adds to the schema."""
-    try:
-        names = json.loads((metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return None
-    if max(map(len, names), default=0) > LONGEST_NAME:
-        return None
-    return tuple(names)
-
-
 def _ids(tables: Sequence[_Table]) -> Names:
     """Return unique names of the images: those of their files, or else row numbers."""
     names = [name for table in tables for name in table.names]
-    count = sum(len(table.labels) for table in tables)
+    count = sum(table.count for table in tables)
     given = [name for name in names if name]
     if len(given) == count == len(set(given)):
         return Names(given)
@@ -261,7 +270,7 @@ def _ids(tables: Sequence[_Table]) -> Names:
     return Names(
         f"{stem}/{row:06d}"
         for stem, table in zip(stems, tables, strict=True)
-        for row in range(len(table.labels))
+        for row in range(table.count)
     )
 
 

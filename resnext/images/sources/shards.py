@@ -46,6 +46,16 @@ def is_sharded(index: Index) -> bool:
     return any(name.endswith(".cls") or (flat and name.endswith(".json")) for name in index.names)
 
 
+def shard_pictures(index: Index) -> list[int]:
+    """Return the positions of the images of a shard, in its order, whether or not it has labels."""
+    found = []
+    for position, name in enumerate(index.names):
+        base, _, extension = name.rpartition("/")[2].partition(".")
+        if base and extension.lower() in IMAGES:
+            found.append(position)
+    return found
+
+
 def shard_images(indexes: Iterable[tuple[Path, Index]], root: str) -> ImageSet:
     """Return the samples of some shards, in the order of the shards and their members.
 

@@ -2,6 +2,7 @@
 
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -53,6 +54,16 @@ class Index:
     byte_ranges: ByteRanges
     folders: list[str]
     ignored: list[str]
+
+
+@contextmanager
+def removed_if_damaged() -> Iterator[None]:
+    """Remove a tar that was downloaded and is damaged: it would not be downloaded again."""
+    try:
+        yield
+    except DamagedError as error:
+        error.path.unlink(missing_ok=True)
+        raise DataError(f"{error}: it was removed, so the same command does") from error
 
 
 def scan(path: Path) -> Index:

@@ -27,13 +27,12 @@ from convert.export.timm import (
     crop_fraction,
     timm_architecture,
     timm_config,
-    whole_folder,
 )
 from resnext.checkpoint import Checkpoint, Provenance
 from resnext.errors import PreprocessingError
 from resnext.layout import layout
 from resnext.model import ResNeXt
-from resnext.preprocessing import IMAGENET, Preprocessing
+from resnext.preprocessing import IMAGENET, Pipeline, Preprocessing
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem, StemPool
 from tests.support.golden import ROOT, Golden
 
@@ -401,6 +400,15 @@ def test_timm_config_mean_on_the_scale_of_bytes_is_brought_to_one() -> None:
     assert (config["crop_pct"], config["input_size"]) == (1.0, [3, 64, 64])
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_timm_config_of_pillows_pixels_says_their_interpolation(interpolation: str) -> None:
+    row = replace(IMAGENET.with_pipeline(Pipeline.PIL), interpolation=interpolation)
+    config = timm_config(checkpoint_of(NARROW, row))["pretrained_cfg"]
+    assert isinstance(config, dict)
+    assert config["interpolation"] == interpolation
+    assert "does not antialias" not in "".join(config["notes"])
+
+
 def test_timm_config_preprocessing_of_unknown_origin_is_told_without() -> None:
     config = timm_config(replace(trained_checkpoint(), origin=None))["pretrained_cfg"]
     assert config["notes"][1].endswith(", std 0.229 0.224 0.225 (of pixels 0..1).")
@@ -452,66 +460,6 @@ def test_timm_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
     assert (folder / "thesis.txt").read_text() == "mine"
 
 
-def test_whole_folder_interrupted_leaves_what_was_there(tmp_path: Path) -> None:
-    path = tmp_path / "some"
-    path.mkdir()
-    (path / "old").touch()
-
-    def interrupted() -> None:
-        with whole_folder(path) as folder:
-            (folder / "new").touch()
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert (names(tmp_path), names(path)) == (["some"], ["old"])
-
-
-def test_whole_folder_name_not_taken_gives_the_old_one_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "some"
-    path.mkdir()
-    (path / "old").touch()
-    rename = Path.rename
-
-    def fail(self: Path, target: Path) -> Path:
-        if self.suffix == ".part":
-            raise OSError(5, "Input/output error")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", fail)
-
-    def replaced() -> None:
-        with whole_folder(path) as folder:
-            (folder / "new").touch()
-
-    with pytest.raises(OSError, match="Input/output error"):
-        replaced()
-    assert (names(tmp_path), names(path)) == (["some"], ["old"])
-
-
-def test_whole_folder_over_a_link_leaves_what_it_leads_to(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real/old").touch()
-    (tmp_path / "some").symlink_to(tmp_path / "real")
-
-    with whole_folder(tmp_path / "some") as folder:
-        (folder / "new").touch()
-
-    assert names(tmp_path) == ["real", "some"]
-    assert (names(tmp_path / "some"), names(tmp_path / "real")) == (["new"], ["old"])
-
-
-def test_whole_folder_is_readable_by_the_same_people_as_any(tmp_path: Path) -> None:
-    (tmp_path / "plain").mkdir()
-
-    with whole_folder(tmp_path / "some"):
-        pass
-
-    assert (tmp_path / "some").stat().st_mode == (tmp_path / "plain").stat().st_mode
-
-
 def test_timm_folder_parent_missing_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         write(checkpoint_of(NARROW), tmp_path / "none" / "some", "timm")
@@ -530,26 +478,6 @@ def test_timm_folder_failing_halfway_leaves_nothing(
         write(checkpoint_of(NARROW), tmp_path / "some", "timm")
     assert caught.value.filename == str(tmp_path / "some")
     assert names(tmp_path) == []
-
-
-def test_whole_folder_error_of_a_file_inside_names_the_folder(tmp_path: Path) -> None:
-    def failing() -> None:
-        with whole_folder(tmp_path / "some") as folder:
-            raise OSError(28, "No space left on device", str(folder / "model.safetensors"))
-
-    with pytest.raises(OSError, match="No space left") as caught:
-        failing()
-    assert caught.value.filename == str(tmp_path / "some")
-
-
-def test_whole_folder_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
-    def failing() -> None:
-        with whole_folder(tmp_path / "some"):
-            (tmp_path / "other").open()
-
-    with pytest.raises(FileNotFoundError) as caught:
-        failing()
-    assert caught.value.filename == str(tmp_path / "other")
 
 
 # onnx

@@ -47,11 +47,11 @@ KINDS = {
     "npz": (npz_file, "a zip archive: if a .t7 file is in it"),
     "torch": (
         torch_file,
-        "a PyTorch checkpoint (.pth, .pt, .bin: a zip archive), which this version does not read; ",
+        "a PyTorch checkpoint (.pth, .pt, .bin: a zip archive); resnext-convert reads those of",
     ),
     "old torch": (
         lambda: torch_file(_use_new_zipfile_serialization=False),
-        "a Python pickle, such as a PyTorch checkpoint in its older form, which this version does",
+        "a Python pickle, such as PyTorch's older checkpoints are; resnext-convert reads those of",
     ),
     "pickle": (lambda: pickle.dumps({}), "a Python pickle"),
     "safetensors": (lambda: save({"a": np.zeros(2)}), "a safetensors file: it needs no conversion"),

@@ -28,6 +28,20 @@ def test_folded_network_answers_as_torch7_did(golden, name: str) -> None:
     assert abs(found - model.output).max() < 1e-4 * max(1, abs(model.output).max())
 
 
+@pytest.mark.parametrize("name", ANSWERED)
+@pytest.mark.parametrize("ready", [lambda network: network, folded, lambda n: fused(folded(n))])
+def test_features_are_what_torch7s_classifier_had_as_input(golden, name: str, ready) -> None:
+    model: Golden = golden(name)
+    checkpoint = load(model.path)
+    network = ready(checkpoint.build())
+    with torch.inference_mode():
+        pictures = torch.from_numpy(model.input)
+        found = network.forward_head(network.forward_features(pictures), pre_logits=True).numpy()
+    weight, bias = (checkpoint.tensors[f"fc.{each}"] for each in ("weight", "bias"))
+    answers = found.astype(float) @ weight.T.astype(float) + bias
+    assert abs(answers - model.output).max() < 1e-4 * max(1, abs(model.output).max())
+
+
 @pytest.mark.parametrize(("name", "left"), TYPES.items())
 def test_batch_norms_behind_convolutions_are_gone(golden, name: str, left: int) -> None:
     network = load(golden(name).path).build()
@@ -128,7 +142,8 @@ def test_gpu_whose_convolutions_stay_plain_is_said() -> None:
     """These tests see no GPU, so that nothing works on the first one."""
     said = fusion.refusal(torch.device("cuda", 0), torch.float16)
     assert said is not None
-    assert said.startswith("Triton does not add and rectify on cuda:0: ")
+    assert said.startswith("cuDNN does not add and rectify on cuda:0: ")
+    assert "; Triton does not add and rectify on cuda:0: " in said
     assert fusion.refusal(torch.device("cpu"), torch.float16) is None
 
 
@@ -141,7 +156,9 @@ def test_gpu_finishes_its_convolutions(golden, dtype: torch.dtype) -> None:
     model: Golden = golden("cifar_c")
     network = folded(load(model.path).build()).to(device, dtype, memory_format=LAST)
     pictures = torch.from_numpy(model.input).to(device, dtype).contiguous(memory_format=LAST)
-    with torch.inference_mode(), arithmetic(Precision.FP32):
+    repeats = dtype is torch.float32
+    assert fusion.repeats(device, dtype) == repeats
+    with torch.inference_mode(), arithmetic(Precision.FP32, deterministic=repeats):
         expected = network(pictures)
         quick = fused(network)
         found = quick(pictures)

@@ -1,6 +1,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,15 +11,15 @@ from hypothesis import strategies as st
 
 from resnext.errors import DeviceError
 from resnext.inference import scaling
-from resnext.inference.scaling import scale_sources
-from resnext.inference.torch_scaling import scale_plainly
+from resnext.inference.arithmetic import Precision
+from resnext.inference.predictor import slower_ways
+from resnext.inference.scaling import scale_plainly, scale_sources
 from resnext.pixels.decoding import decode
-from resnext.pixels.pipelines import Pipeline
 from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import prepare_pixels, raw_crop
-from resnext.preprocessing import IMAGENET, Preprocessing
+from resnext.preprocessing import IMAGENET, Pipeline, Preprocessing
 from tests.support.golden import DATA
-from validate import measurement
+from validate.networks import wants_to_scale
 from validate.options import MeasurementConfig
 
 IMAGES = DATA / "images"
@@ -128,8 +129,14 @@ def test_cpu_scales_in_the_processes_that_read() -> None:
 def test_gpu_on_which_nothing_scales_is_said() -> None:
     """These tests see no GPU, so that no engine works on the first one."""
     device = torch.device("cuda", 0)
-    usual = MeasurementConfig(data="val", checkpoints=(), pipelines=(Pipeline.TORCH7,))
-    said = [line.partition(": ")[0] for line in measurement._slower(usual, device)]
+    usual = MeasurementConfig(data="val", checkpoints=())
+    network = SimpleNamespace(preprocessings=(IMAGENET,))
+
+    def said_of(config: MeasurementConfig, network: SimpleNamespace = network) -> list[str]:
+        scales, compiled = wants_to_scale([network], config), config.compiled
+        return [*slower_ways(device, Precision.FP32, compiled=compiled, scales=scales)]
+
+    said = [line.partition(": ")[0] for line in said_of(usual)]
     plain = "Triton does not add and rectify on cuda:0"
     assert said == [
         plain,
@@ -137,11 +144,12 @@ def test_gpu_on_which_nothing_scales_is_said() -> None:
         "PyTorch does not scale on cuda:0",
     ]
     assert not scaling.takes_over(device)
-    others = [replace(usual, crops=10), replace(usual, pipelines=(Pipeline.PIL,))]
-    for other in others:
-        (said,) = measurement._slower(other, device)
-        assert said.startswith(plain)
-    assert list(measurement._slower(replace(others[0], compiled=True), device)) == []
+    pil = SimpleNamespace(preprocessings=(IMAGENET.with_pipeline(Pipeline.PIL),))
+    ten = replace(usual, crops=10)
+    for other, config in ((network, ten), (pil, usual)):
+        (line,) = said_of(config, other)
+        assert line.startswith(plain)
+    assert said_of(replace(ten, compiled=True)) == []
 
 
 @pytest.mark.gpu

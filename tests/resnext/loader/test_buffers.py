@@ -1,158 +1,50 @@
-import os
-from contextlib import closing
-
-import numpy as np
-import pytest
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
-from resnext.images.image_set import ImageSet
-from resnext.images.sources.folders import class_folders
-from resnext.loader.batch import Batch
-from resnext.loader.batches import Prepare, read_batches
 from resnext.loader.buffers import BufferPool
-from resnext.pixels.raw_crops import RawCrops
-from resnext.pixels.transforms import RawCrop, raw_crop
-from resnext.preprocessing import IMAGENET
-from tests.support.golden import ROOT
-
-DIGITS = ROOT / "examples" / "digits"
-
-
-def floats(pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32]:
-    """Return an array of the same shape for each picture, with values that identify it."""
-    return np.full((3, 20, 20), position + pixels.mean() / 256, np.float32)
-
-
-def scaled_later(pixels: NDArray[np.uint8], position: int) -> RawCrop:
-    """Return a raw crop, of another number of bytes for each picture."""
-    large = pixels.repeat(10, axis=0).repeat(9 + position % 5, axis=1)
-    return raw_crop(large, IMAGENET)
 
 
 def test_taken_buffer_is_not_given_again() -> None:
     pool = BufferPool(4)
     first, second = pool.take(100), pool.take(100)
-    first.data.fill_(1)
-    second.data.fill_(2)
-    assert first.data.tolist() == [1] * 100
+    first.buffer.data.fill(1)
+    second.buffer.data.fill(2)
+    assert first.buffer.data.tolist() == [1] * 100
 
 
 def test_buffer_that_was_handed_back_is_given_again_to_whoever_it_is_large_enough_for() -> None:
     pool = BufferPool(4)
     first = pool.take(100)
-    assert (len(first.data), first.taken.tolist()) == (100, [1])
-    first.taken.fill_(0)
+    assert (len(first.buffer.data), first.buffer.taken.tolist()) == (100, [1])
+    first.buffer.taken.fill(0)
     larger = pool.take(101)
-    assert larger.data.data_ptr() != first.data.data_ptr()
-    larger.taken.fill_(0)
+    assert larger.buffer.data.ctypes.data != first.buffer.data.ctypes.data
+    larger.buffer.taken.fill(0)
     again = pool.take(7)
-    assert again.data.data_ptr() == larger.data.data_ptr()
-    assert (len(again.data), again.taken.tolist()) == (7, [1])
+    assert again.buffer.data.ctypes.data == larger.buffer.data.ctypes.data
+    assert (len(again.buffer.data), again.buffer.taken.tolist()) == (7, [1])
 
 
 def test_smallest_buffer_that_is_large_enough_is_taken() -> None:
     pool = BufferPool(4)
     buffers = [pool.take(size) for size in (300, 100, 200)]
     for each in buffers:
-        each.taken.fill_(0)
-    assert pool.take(150).data.data_ptr() == buffers[2].data.data_ptr()
+        each.buffer.taken.fill(0)
+    assert pool.take(150).buffer.data.ctypes.data == buffers[2].buffer.data.ctypes.data
 
 
 def test_buffers_that_never_come_back_are_forgotten() -> None:
     pool = BufferPool(2)
     buffers = [pool.take(10) for _ in range(3)]
     for each in buffers:
-        each.taken.fill_(0)
-    kept = {pool.take(10).data.data_ptr() for _ in range(2)}
-    assert kept == {each.data.data_ptr() for each in buffers[1:]}
+        each.buffer.taken.fill(0)
+    kept = {pool.take(10).buffer.data.ctypes.data for _ in range(2)}
+    assert kept == {each.buffer.data.ctypes.data for each in buffers[1:]}
 
 
 def test_nothing_is_kept_where_nothing_is_handed_back() -> None:
     pool = BufferPool(0)
     first = pool.take(10)
-    first.taken.fill_(0)
-    assert pool.take(10).data.data_ptr() != first.data.data_ptr()
+    first.buffer.taken.fill(0)
+    assert pool.take(10).buffer.data.ctypes.data != first.buffer.data.ctypes.data
 
 
 def test_data_lies_where_numbers_of_any_kind_may_lie() -> None:
-    assert BufferPool(1).take(1000).data.data_ptr() % 64 == 0
-
-
-def looked_at(batch: Batch) -> tuple[list[float], list[int], list[list[int]]]:
-    numbers, crops = batch.inputs
-    assert isinstance(numbers, Tensor)
-    assert isinstance(crops, RawCrops)
-    return numbers[:, 0, 0, 0].tolist(), crops.flat[::1000].tolist(), crops.sizes.tolist()
-
-
-def inode(inputs: Tensor | RawCrops) -> int:
-    """Return the inode of the shared memory that holds the inputs."""
-    tensor = inputs if isinstance(inputs, Tensor) else inputs.flat
-    return os.fstat(tensor.untyped_storage()._share_fd_cpu_()[0]).st_ino
-
-
-@pytest.fixture(scope="module")
-def images() -> ImageSet:
-    return class_folders(DIGITS / "val")
-
-
-WAYS: tuple[Prepare, ...] = (floats, scaled_later)
-PARTS = [list(range(at, at + 1 + at % 7)) for at in range(0, 300, 10)]
-
-
-def test_batches_in_buffers_of_another_process_are_those_that_are_read_here(
-    images: ImageSet,
-) -> None:
-    here = [looked_at(batch) for batch in read_batches(images, PARTS, WAYS, workers=0)]
-    there: list[tuple[list[float], list[int], list[list[int]]]] = []
-    with closing(read_batches(images, PARTS, WAYS, workers=2, handed_back=True)) as read:
-        behind = next(read)
-        for batch in read:  # the one in front of it is still held, as beside a device
-            there.append(looked_at(behind))
-            behind.hand_back()
-            behind = batch
-    there.append(looked_at(behind))
-    assert there == here
-
-
-def test_batches_that_are_handed_back_are_in_few_buffers(images: ImageSet) -> None:
-    same = [[7, 8, 9]] * 30
-    found: list[tuple[int, ...]] = []
-    with closing(read_batches(images, same, WAYS, workers=1, handed_back=True)) as read:
-        for batch in read:
-            found.append(tuple(map(inode, batch.inputs)))
-            batch.hand_back()
-    for column in zip(*found, strict=True):
-        assert len(set(column)) <= 4
-
-
-def test_batch_that_is_kept_stays_as_it_is(images: ImageSet) -> None:
-    with closing(read_batches(images, PARTS, WAYS, workers=1, handed_back=True)) as read:
-        kept = next(read)
-        before = looked_at(kept)
-        for batch in read:
-            batch.hand_back()
-    assert looked_at(kept) == before
-
-
-def test_pinned_batch_was_handed_back(images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pinning needs a GPU; a copy stands in for it here."""
-    monkeypatch.setattr(Tensor, "pin_memory", Tensor.clone)
-    with closing(read_batches(images, PARTS, WAYS, workers=1, handed_back=True)) as read:
-        batch = next(read)
-        before = looked_at(batch)
-        pinned = batch.pin_memory()
-        assert [taken.tolist() for taken in batch.lent] == [[0], [0]]
-        assert pinned.lent == ()
-        for inputs in batch.inputs:
-            (inputs if isinstance(inputs, Tensor) else inputs.flat).zero_()
-        assert looked_at(pinned) == before
-
-
-def test_batch_that_is_read_here_has_nothing_to_hand_back(images: ImageSet) -> None:
-    batch = next(read_batches(images, PARTS, WAYS, workers=0, handed_back=True))
-    assert batch.lent == ()
-    batch.hand_back()
-    assert torch.isfinite(batch.tensor()).all()
+    assert BufferPool(1).take(1000).buffer.data.ctypes.data % 64 == 0

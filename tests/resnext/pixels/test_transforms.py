@@ -9,7 +9,8 @@ from PIL import Image
 
 from resnext.errors import ImageError, PreprocessingError
 from resnext.pixels.decoding import decode
-from resnext.pixels.transforms import prepare, prepare_pixels, prepare_ten, prepare_ten_pixels
+from resnext.pixels.pipelines import prepare, prepare_ten
+from resnext.pixels.transforms import prepare_pixels, prepare_ten_pixels
 from resnext.preprocessing import CIFAR10, IMAGENET, Preprocessing
 from tests.support.golden import DATA
 

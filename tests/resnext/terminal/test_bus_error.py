@@ -13,8 +13,7 @@ COMMAND = """
 import mmap, os
 from pathlib import Path
 import click
-from convert.export.timm import whole_folder
-from resnext.files import whole_file
+from resnext.files import whole_file, whole_folder
 from resnext.terminal.command import Command
 
 @click.command("prog", cls=Command)

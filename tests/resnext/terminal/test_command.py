@@ -122,3 +122,41 @@ def test_print_to_a_closed_stream_lands_in_no_file(tmp_path: Path, closed: str) 
     assert (tmp_path / "ledger").read_bytes() == b"entry"
     assert done.stdout == (b"" if "1>" in closed else b"noise")
     assert done.stderr == (b"" if "2>" in closed else b"noise")
+
+
+# What GNU's OpenMP library, which PyTorch brings along, says of itself when it is loaded.
+WAITS = "OMP_WAIT_POLICY = '"
+
+
+@pytest.mark.parametrize(
+    ("stated", "policy", "count"),
+    [
+        ({}, "PASSIVE", "0"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE", None),
+        ({"GOMP_SPINCOUNT": "77"}, None, "77"),
+    ],
+    ids=["ours", "the user's", "the user's in GNU's words"],
+)
+def test_threads_of_torch_wait_as_the_command_or_the_user_says(
+    monkeypatch: pytest.MonkeyPatch, stated: dict[str, str], policy: str | None, count: str | None
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in stated.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "VERBOSE")
+    said = run("import torch").stderr
+    if WAITS not in said:
+        pytest.skip("this PyTorch has another OpenMP library than GNU's")
+    if policy is not None:
+        assert f"{WAITS}{policy}'" in said
+    if count is not None:
+        assert f"GOMP_SPINCOUNT = '{count}'" in said
+
+
+def test_what_a_command_starts_waits_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    started = "import os; print(os.environ['OMP_WAIT_POLICY'])"
+    body = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {started!r}])"
+    assert run(body).stdout == "PASSIVE\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resnext.terminal.signals import signals_raised
+from resnext.terminal.signals import signals_held, signals_raised
 from tests.support.golden import ROOT
 
 COMMAND = """
@@ -123,3 +123,18 @@ def test_command_in_another_thread_takes_no_signals() -> None:
     thread.start()
     thread.join()
     assert errors == []
+
+
+def test_signals_that_are_held_act_behind_the_block() -> None:
+    done = []
+
+    def work() -> None:
+        with signals_held():
+            signal.raise_signal(signal.SIGINT)
+            done.append("rest of the block")
+        done.append("never")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["rest of the block"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -8,7 +8,7 @@ import pytest
 from tests.train.run.test_state import progress
 from train.run.progress import Best, Tally
 from train.run.results import epoch_row
-from train.step.learner import StepResult
+from train.step.pending_step import StepResult
 
 
 def test_step_that_half_precision_skips_leaves_finite_numbers() -> None:
@@ -41,3 +41,12 @@ def test_fewer_wrong_are_better_and_the_loss_decides_between_equals(
 ) -> None:
     best = Best(epoch=2, weights="weights", wrong=wrong, loss=loss)
     assert best.beats(progress().best) == better
+
+
+def test_norm_that_was_not_measured_leaves_the_mean_of_the_others() -> None:
+    found = Tally()
+    for norm in (1.5, None, None, 2.5):
+        found = found.plus(StepResult(images=8, loss=4.0, wrong=1, norm=norm), 0.5)
+    assert (found.steps, found.unmeasured, found.skipped) == (4, 2, 0)
+    row = epoch_row(replace(progress(), tally=found), lr=0.1, seconds=2.0)
+    assert row["train"]["gradient_norm"] == 2.0

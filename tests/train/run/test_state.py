@@ -16,8 +16,8 @@ from tests.support.golden import ROOT
 from train.run.folder import StateError
 from train.run.progress import Best, Progress
 from train.run.state import State
-from train.step.learner import StepResult
 from train.step.loss import DivergedError
+from train.step.pending_step import StepResult
 
 SCORE = {"images": 10, "top1_correct": 5, "top5_correct": 9, "loss": 0.25}
 ROW = {
@@ -283,3 +283,9 @@ def test_header_holds_json_and_no_pickle(tmp_path: Path) -> None:
     header = json.loads(data[8 : 8 + length])
     assert json.loads(header["__metadata__"]["progress"])["epoch"] == 2
     assert sorted(header)[:3] == ["__metadata__", "average/conv1.weight", "average/n"]
+
+
+def test_progress_of_a_version_that_measured_each_norm_goes_on() -> None:
+    fields = progress().to_fields()
+    del fields["tally"]["unmeasured"]
+    assert Progress.from_fields(fields) == progress()

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import distributed
+from torch import distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import convert
 from resnext.model import ResNeXt
@@ -88,6 +90,99 @@ def test_channels_last_stays_near_torch7(
     for number in range(5):
         seen = learner.step([part(steps, number)], lr=RATE, weight=8, number=number + 1)
         assert seen.loss / 8 == pytest.approx(steps["losses"][number], rel=1e-4)
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_fused_steps_reproduce_torch7(
+    before: Callable[[], ResNeXt],
+    steps: dict[str, np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ahead: int,
+) -> None:
+    # As on a GPU, but with the kernel that PyTorch has for a CPU.
+    monkeypatch.setattr("train.step.learner.takes_fused", lambda *_: True)
+    learner = Learner(before(), GOLDEN, replace(CPU, ahead=ahead), Objective())
+    assert [group["fused"] for group in learner.optimizer.param_groups] == [True]
+    for number in range(5):
+        seen = learner.step([part(steps, number)], lr=RATE, weight=8, number=number + 1)
+        assert seen.loss / 8 == pytest.approx(steps["losses"][number], rel=1e-5)
+        assert seen.norm == pytest.approx(steps["grad_norms"][number], rel=1e-3)
+    after = convert.load(unpack(SGD / "after.t7.xz", tmp_path)).tensors
+    found = learner.network.state_dict()
+    for name, expected in after.items():
+        if not name.endswith("num_batches_tracked"):
+            scale = np.abs(expected).max()
+            assert np.abs(found[name].numpy() - expected).max() <= 1e-3 * scale, name
+
+
+@pytest.mark.parametrize(
+    ("change", "ahead", "is_measured"),
+    [({}, 1, False), ({}, 0, True), ({"clip": 0.5}, 1, True), ({"precision": "fp16"}, 1, True)],
+    ids=["ahead", "waited for", "clipped", "scaled"],
+)
+def test_norm_is_measured_where_the_step_needs_it_or_it_is_wanted(
+    before: Callable[[], ResNeXt],
+    steps: dict[str, np.ndarray],
+    change: dict[str, Any],
+    ahead: int,
+    is_measured: bool,
+) -> None:
+    learner = Learner(before(), replace(GOLDEN, **change), replace(CPU, ahead=ahead), Objective())
+    one, two = (
+        learner.step([part(steps, n)], lr=RATE, weight=8, number=n + 1, measured=n == 1)
+        for n in range(2)
+    )
+    assert (one.norm is not None) == is_measured
+    assert two.norm is not None
+    assert one.loss / 8 == pytest.approx(steps["losses"][0], rel=0.05)
+
+
+class Casts(TorchDispatchMode):
+    """Counts the weights, which have four axes or two, that become bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        is_cast = func is torch.ops.aten._to_copy.default
+        if is_cast and kwargs["dtype"] is torch.bfloat16 and isinstance(args[0], nn.Parameter):
+            self.count += 1
+        return func(*args, **kwargs or {})
+
+
+def test_weights_are_cast_once_a_step_and_not_for_each_part(
+    before: Callable[[], ResNeXt], steps: dict[str, np.ndarray]
+) -> None:
+    learner = Learner(before(), replace(GOLDEN, precision="bf16"), CPU, Objective())
+    layers = [each for each in learner.network.modules() if hasattr(each, "weight")]
+    cast = [each for each in layers if not isinstance(each, _BatchNorm)]
+    for parts in ([slice(0, 8)], [slice(0, 2), slice(2, 5), slice(5, 8)]):
+        with Casts() as casts:
+            learner.step([part(steps, 0, w) for w in parts], lr=RATE, weight=8, number=1)
+        # The classifier's bias is cast too.
+        assert casts.count == len(cast) + 1
+
+
+@pytest.mark.parametrize("saves_memory", [False, True])
+def test_parts_in_half_precision_add_up_as_by_hand(
+    before: Callable[[], ResNeXt], steps: dict[str, np.ndarray], saves_memory: bool
+) -> None:
+    machine = replace(CPU, saves_memory=saves_memory)
+    learner = Learner(before(), replace(GOLDEN, precision="bf16"), machine, Objective())
+    parts = [part(steps, 0, slice(0, 3)), part(steps, 0, slice(3, 8))]
+    learner.step(parts, lr=0.0, weight=8, number=1)
+    network = before().train()
+    for each in parts:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = network(each.inputs)
+        loss = torch.nn.functional.cross_entropy(logits.float(), each.labels, reduction="sum")
+        (loss / 8).backward()
+    expected = {name: p.grad for name, p in network.named_parameters()}
+    for name, parameter in learner.network.named_parameters():
+        assert torch.equal(parameter.grad, expected[name]), name
+    assert int(learner.network.layer1[0].bn1.num_batches_tracked) == 2
 
 
 def tensors(learner: Learner) -> dict[str, torch.Tensor]:

@@ -5,8 +5,7 @@ import pytest
 from rich.console import Console
 
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import IMAGENET
+from resnext.preprocessing import IMAGENET, Pipeline
 from resnext.published import Claim, Metric
 from tests.support.sample_report import sample_report
 from tests.support.terminal import terminal
@@ -16,6 +15,7 @@ from validate.verdicts.claim_groups import open_claims
 from validate.verdicts.claims import Judgement, Unjudged, Verdict
 from validate.verdicts.results import Changed, MeasuredRun, Result
 
+PIL = IMAGENET.with_pipeline(Pipeline.PIL)
 COUNTS = Counts(images=50000, top1_correct=38550, top5_correct=46490)
 RUN = MeasuredRun(
     checkpoint="a/x.t7", network="resnext_50_32x4d", weights_sha256="0" * 64, preprocessing=IMAGENET
@@ -80,7 +80,7 @@ def test_table_has_a_line_for_each_metric_and_claim(width: int) -> None:
 
 def test_table_shows_pipelines_beside_each_other_and_folds_the_source_at_80_columns() -> None:
     other = Counts(images=50000, top1_correct=38200, top5_correct=46490)
-    pair = (result(FAILED, REPRODUCED), result(counts=other, pipeline=Pipeline.PIL))
+    pair = (result(FAILED, REPRODUCED), result(counts=other, preprocessing=PIL))
     assert printed(*pair) == [
         "network             correct  error %  claim %  verdict         source",
         "--------------------------------------------------------------------------------",
@@ -108,7 +108,7 @@ def test_table_without_claims_has_no_columns_for_them() -> None:
 
 def test_table_that_is_wider_than_the_terminal_is_sentences_broken_at_words() -> None:
     other = Counts(images=50000, top1_correct=38200)
-    pair = (result(FAILED), result(counts=other, pipeline=Pipeline.PIL))
+    pair = (result(FAILED), result(counts=other, preprocessing=PIL))
     assert printed(*pair, width=60) == [
         "resnext_50_32x4d",
         "  top-1 torch7: 38550/50000 correct, error 22.90 %, claim",
@@ -145,7 +145,7 @@ def test_table_names_crops_and_precision_where_they_are_not_the_usual() -> None:
 
 
 def test_table_tells_a_single_pipeline_that_is_not_the_original() -> None:
-    assert printed(result(pipeline=Pipeline.PIL))[3] == "  top-1 pil  38550/50000    22.90"
+    assert printed(result(preprocessing=PIL))[3] == "  top-1 pil  38550/50000    22.90"
 
 
 def test_table_of_no_images_has_a_dash() -> None:
@@ -194,7 +194,7 @@ def test_remarks_say_what_a_faster_precision_changed() -> None:
 
 def test_remarks_compare_pipelines_and_name_each_unjudged_claim_once() -> None:
     other = Counts(images=50000, top1_correct=38200, top5_correct=46490)
-    shift, nothing, unjudged = remarks([result(), result(counts=other, pipeline=Pipeline.PIL)])
+    shift, nothing, unjudged = remarks([result(), result(counts=other, preprocessing=PIL)])
     assert shift == (
         "resnext_50_32x4d: top-1 error under pil is 0.70 points (350 images) "
         "above that under torch7"
@@ -292,7 +292,7 @@ def test_headline_gives_the_range_of_what_a_pipeline_changes() -> None:
     results = []
     for name, right in (("a", 38200), ("b", 38500)):
         other = Counts(images=50000, top1_correct=right, top5_correct=46490)
-        results += [result(network=name), result(network=name, counts=other, pipeline=Pipeline.PIL)]
+        results += [result(network=name), result(network=name, counts=other, preprocessing=PIL)]
     report = replace(sample_report(gone=False), results=tuple(results))
     assert headline(report).endswith(
         "Under pil top-1 errors are 0.10 to 0.70 points above those under torch7."

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+from resnext.preprocessing import Pipeline
 from tests.support.sample_report import sample_report
 from validate.verdicts.claim_groups import grouped
 
@@ -24,7 +25,9 @@ def test_many_claims_of_a_network_take_linear_time() -> None:
 
 def test_runs_that_have_a_claim_of_their_own_are_not_compared_with_another() -> None:
     first, second = sample_report().results
-    own = replace(first.judgements[0], claim=replace(first.judgements[0].claim, pipeline="pil"))
+    own = replace(
+        first.judgements[0], claim=replace(first.judgements[0].claim, pipeline=Pipeline.PIL)
+    )
     (group,) = grouped([first, replace(second, judgements=(own,), unjudged=())])
     top1 = [block for block in group.blocks() if block.claim is not None]
     pipelines = [[line.result.run.pipeline for line in block.lines] for block in top1]

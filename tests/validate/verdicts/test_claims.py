@@ -8,9 +8,8 @@ import convert
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import PreprocessingError
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import CIFAR10, IMAGENET, Preprocessing
-from resnext.published import Claim, Metric, Row
+from resnext.preprocessing import CIFAR10, IMAGENET, Pipeline, Preprocessing
+from resnext.published import Claim, Metric, Row, published
 from tests.support.golden import ROOT
 from validate.protocols import choose, unused
 from validate.verdicts.claims import Conditions, Verdict, assess, judge, tolerance, wilson_interval
@@ -170,7 +169,7 @@ LARGER = replace(IMAGENET, scale=360, crop=320)
         ({"scale": 320}, {}, "scale 320"),
         ({"scale": 320, "crop": 320, "crops": 10}, {}, "10 crops, scale 320, crop 320"),
         ({}, {"crops": 10}, "1 crop"),
-        ({}, {"pipeline": Pipeline.PIL}, "the torch7 pipeline"),
+        ({}, {"preprocessing": IMAGENET.with_pipeline(Pipeline.PIL)}, "the torch7 pipeline"),
         ({}, {"preprocessing": LARGER}, "scale 256, crop 224"),
         ({"crop": 320}, {"preprocessing": replace(LARGER, crop=336)}, "crop 320"),
         ({"crop": 224}, {"preprocessing": replace(IMAGENET, scale=257)}, "scale 256"),
@@ -322,11 +321,27 @@ def test_rows_that_apply_to_nothing_are_found(digits: Checkpoint) -> None:
     assert unused(own, [protocol]) == ("mien",)
 
 
+def test_network_of_another_source_is_measured_as_that_source_did(digits: Checkpoint) -> None:
+    provenance = replace(digits.provenance, published_name="resnext101_64x4d.tv_in1k")
+    named = replace(digits, provenance=provenance)
+    protocol = choose(named, Path("x.safetensors"), own=[], published=published())
+    assert protocol.name == "resnext101_64x4d.tv_in1k"
+    way = protocol.preprocessing
+    assert (way.pixels, way.scale, way.crop) == ("pil", 232, 224)
+    measured = conditions(preprocessing=way, usual=way)
+    judgements, unjudged = assess(protocol.claims, COUNTS, measured)
+    assert {each.claim.source for each in judgements} == {"torchvision resnet.py"}
+    assert {(each.claim.source, each.protocol) for each in unjudged} == {
+        ("timm results-imagenet.csv", "scale 256")
+    }
+
+
 def test_claim_is_judged_under_its_own_pipeline() -> None:
-    claims = (top1("22.2"), replace(top1("22.2"), pipeline="pil"))
+    claims = (top1("22.2"), replace(top1("22.2"), pipeline=Pipeline.PIL))
     for pipeline, judged, other in ((Pipeline.TORCH7, 0, 1), (Pipeline.PIL, 1, 0)):
-        judgements, unjudged = assess(claims, COUNTS, conditions(pipeline=pipeline))
+        measured = conditions(preprocessing=IMAGENET.with_pipeline(pipeline))
+        judgements, unjudged = assess(claims, COUNTS, measured)
         assert [each.claim for each in judgements] == [claims[judged]]
         assert [(each.claim, each.protocol) for each in unjudged] == [
-            (claims[other], f"the {claims[other].pipeline} pipeline")
+            (claims[other], f"the {('torch7', 'pil')[other]} pipeline")
         ]

@@ -5,8 +5,7 @@ import pytest
 
 from resnext.errors import DataError
 from resnext.inference.metrics import Counts
-from resnext.pixels.pipelines import Pipeline
-from resnext.preprocessing import IMAGENET
+from resnext.preprocessing import IMAGENET, Pipeline
 from resnext.published import Claim, Metric
 from validate.verdicts import early_check
 from validate.verdicts.claims import Judgement, judge
@@ -15,6 +14,7 @@ from validate.verdicts.results import MeasuredRun
 
 CLASSES = 100
 LABELS = np.repeat(np.arange(CLASSES), 100)
+PIL = {"preprocessing": IMAGENET.with_pipeline(Pipeline.PIL)}
 RUN = MeasuredRun(checkpoint="x", network="x", weights_sha256="0", preprocessing=IMAGENET)
 
 
@@ -47,7 +47,7 @@ SWAPPED = np.where((LABELS == 40) & (np.arange(len(LABELS)) % 10 < 6), 3, SWAPPE
         (np.maximum(LABELS - 1, 0), {}, "one class beside the label"),
         (np.random.default_rng(1).permutation(LABELS), {}, "labels are in another order"),
         (SWAPPED, {}, "their folders or labels are swapped"),
-        (answers(0.207), {"pipeline": Pipeline.PIL}, "the pixels differ from the original's"),
+        (answers(0.207), PIL, "the pixels differ from the original's"),
         (answers(0.2017), {"precision": "bf16"}, "a faster arithmetic"),
         (answers(0.207), {}, "scaled or encoded anew"),
         (answers(0.30), {}, "another preprocessing"),
@@ -71,14 +71,18 @@ def test_known_mistake_is_recognised(
 ) -> None:
     run = replace(RUN, **changes)  # type: ignore[arg-type]
     failed = [judged(best, "20.00")]
-    (found,) = diagnose(run, best.astype(np.int32), LABELS, classes=CLASSES, failed=failed)
+    (found,) = diagnose(
+        run, best.astype(np.int32), LABELS, classes=CLASSES, usual=IMAGENET, failed=failed
+    )
     assert words in found
 
 
 def test_class_that_is_taken_for_another_and_not_the_other_way_is_not_swapped() -> None:
     best = np.where((LABELS == 3) & (np.arange(len(LABELS)) % 10 < 6), 40, LABELS)
     failed = [judged(best, "20.00")]
-    (found,) = diagnose(RUN, best.astype(np.int32), LABELS, classes=CLASSES, failed=failed)
+    (found,) = diagnose(
+        RUN, best.astype(np.int32), LABELS, classes=CLASSES, usual=IMAGENET, failed=failed
+    )
     assert "swapped" not in found
 
 
@@ -87,7 +91,9 @@ def test_classes_of_few_images_are_not_called_swapped(each: int, said: bool) -> 
     labels = np.repeat(np.arange(CLASSES), each)
     best = np.where(labels == 3, 40, np.where(labels == 40, 3, labels))
     failed = [judged(best, "0.00", labels)]
-    (found,) = diagnose(RUN, best.astype(np.int32), labels, classes=CLASSES, failed=failed)
+    (found,) = diagnose(
+        RUN, best.astype(np.int32), labels, classes=CLASSES, usual=IMAGENET, failed=failed
+    )
     assert ("swapped" in found) is said
 
 
@@ -101,7 +107,9 @@ def test_few_classes_are_guessed_half_way_to_all_at_most(
     labels = np.arange(3000) % classes
     best = np.where(np.arange(3000) < 3000 * right, labels, (labels + 1) % classes)
     failed = [judged(best, "5.00", labels)]
-    (found,) = diagnose(RUN, best.astype(np.int32), labels, classes=classes, failed=failed)
+    (found,) = diagnose(
+        RUN, best.astype(np.int32), labels, classes=classes, usual=IMAGENET, failed=failed
+    )
     assert ("by guessing" in found) is said
 
 
@@ -111,11 +119,13 @@ def test_few_classes_are_guessed_half_way_to_all_at_most(
 def test_claim_that_states_what_is_right_is_recognised(claimed: str, recognised: bool) -> None:
     best = answers(0.18)
     failed = [judged(best, claimed)]
-    (found,) = diagnose(RUN, best.astype(np.int32), LABELS, classes=CLASSES, failed=failed)
+    (found,) = diagnose(
+        RUN, best.astype(np.int32), LABELS, classes=CLASSES, usual=IMAGENET, failed=failed
+    )
     assert ("a claim states the error" in found) is recognised
 
 
-PIL, BF16 = {"pipeline": Pipeline.PIL}, {"precision": "bf16"}
+BF16 = {"precision": "bf16"}
 ONE_CLASS, BESIDE, GUESSES = "one class is answered", "one class beside", "by guessing"
 SCALED, MUCH = "scaled or encoded anew", "another preprocessing"
 
@@ -151,7 +161,9 @@ def test_causes_meet_where_they_are_said_to(
 ) -> None:
     run = replace(RUN, **changes)  # type: ignore[arg-type]
     failed = [judged(best, "20.00")]
-    (found,) = diagnose(run, best.astype(np.int32), LABELS, classes=CLASSES, failed=failed)
+    (found,) = diagnose(
+        run, best.astype(np.int32), LABELS, classes=CLASSES, usual=IMAGENET, failed=failed
+    )
     assert words in found
 
 
@@ -192,7 +204,12 @@ def test_cause_is_named_only_beyond_chance(
     best, labels = few(images, wrong_images)
     run = replace(RUN, **changes)  # type: ignore[arg-type]
     (found,) = diagnose(
-        run, best.astype(np.int32), labels, classes=10, failed=[judged(best, claimed, labels)]
+        run,
+        best.astype(np.int32),
+        labels,
+        classes=10,
+        usual=IMAGENET,
+        failed=[judged(best, claimed, labels)],
     )
     assert words in found
 
@@ -200,9 +217,11 @@ def test_cause_is_named_only_beyond_chance(
 def test_claim_that_was_made_under_pil_does_not_blame_it() -> None:
     best, labels = few(1000, 58)
     failed = judged(best, "5.00", labels)
-    failed = replace(failed, claim=replace(failed.claim, pipeline="pil"))
-    run = replace(RUN, pipeline=Pipeline.PIL)
-    (found,) = diagnose(run, best.astype(np.int32), labels, classes=10, failed=[failed])
+    failed = replace(failed, claim=replace(failed.claim, pipeline=Pipeline.PIL))
+    run = replace(RUN, **PIL)
+    (found,) = diagnose(
+        run, best.astype(np.int32), labels, classes=10, usual=IMAGENET, failed=[failed]
+    )
     assert SCALED in found
 
 
@@ -210,7 +229,9 @@ def test_class_that_really_has_most_images_is_no_favourite() -> None:
     labels = np.where(np.arange(1000) < 600, 0, np.arange(1000) % 10)
     best = np.where(np.arange(1000) < 700, 0, labels)
     failed = [judged(best, "1.00", labels)]
-    (found,) = diagnose(RUN, best.astype(np.int32), labels, classes=10, failed=failed)
+    (found,) = diagnose(
+        RUN, best.astype(np.int32), labels, classes=10, usual=IMAGENET, failed=failed
+    )
     assert ONE_CLASS not in found
 
 
@@ -226,7 +247,9 @@ def test_folders_beside_their_labels_do_not_count_from_one(
 ) -> None:
     best = np.minimum(LABELS + 1, CLASSES - 1).astype(np.int32)
     failed = [judged(best, "20.00")]
-    (found,) = diagnose(RUN, best, LABELS, classes=CLASSES, failed=failed, names=names)
+    (found,) = diagnose(
+        RUN, best, LABELS, classes=CLASSES, usual=IMAGENET, failed=failed, names=names
+    )
     assert BESIDE in found
     assert words in found
 
@@ -235,7 +258,9 @@ def test_renamed_folder_is_named() -> None:
     """The folder of label 99 had the first name before."""
     best = ((LABELS + 1) % CLASSES).astype(np.int32)
     failed = [judged(best, "20.00")]
-    (found,) = diagnose(RUN, best, LABELS, classes=CLASSES, failed=failed, names=NAMED)
+    (found,) = diagnose(
+        RUN, best, LABELS, classes=CLASSES, usual=IMAGENET, failed=failed, names=NAMED
+    )
     assert found.startswith(
         "most answers are one class beside the label, and those of 'n099' are 'n000': the folder "
         "of 'n099' seems to have been renamed"
@@ -247,12 +272,19 @@ def test_claims_of_top_5_alone_allow_half_of_the_best_classes_to_be_wrong() -> N
     failed = replace(judged(best, "40.0", labels).claim, metric=Metric.TOP5_ERROR)
     counts = Counts(images=100, top1_correct=45, top5_correct=45)
     judgement = judge(failed, counts, complete=True)
-    (found,) = diagnose(RUN, best.astype(np.int32), labels, classes=10, failed=[judgement])
+    (found,) = diagnose(
+        RUN, best.astype(np.int32), labels, classes=10, usual=IMAGENET, failed=[judgement]
+    )
     assert BESIDE not in found
 
 
 def test_claims_that_hold_need_no_diagnosis() -> None:
-    assert diagnose(RUN, answers(0.2).astype(np.int32), LABELS, classes=CLASSES, failed=[]) == ()
+    assert (
+        diagnose(
+            RUN, answers(0.2).astype(np.int32), LABELS, classes=CLASSES, usual=IMAGENET, failed=[]
+        )
+        == ()
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""PyTorch's files: pickled state dicts and safetensors of other projects, by their layouts."""

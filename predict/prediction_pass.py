@@ -1,0 +1,182 @@
+"""The pass over the pictures: batches dealt out to processes, predictions in order.
+
+This module and what it imports need torch, which takes seconds to import; `predict.request` does
+what can be done before.
+"""
+
+import base64
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from predict.answers import answers_of
+from predict.prediction import Answer, Prediction
+from predict.request import PredictionRequest
+from predict.thumbnails import KeepingPreparation
+from resnext.distributed.job import Job
+from resnext.inference.arithmetic import (
+    Precision,
+    check_precision,
+    find_device,
+    use_processors,
+)
+from resnext.inference.evaluation import BatchResult, Way, check_finite, evaluate_rounds
+from resnext.inference.plan import make_plan
+from resnext.inference.predictor import Predictor, slower_ways
+from resnext.inference.scaling import takes_over
+from resnext.loader.batches import memory_explained
+from resnext.loader.library_warnings import LibraryWarnings
+from resnext.machine import usual_batch_size, usual_workers
+from resnext.preprocessing import Pipeline
+from resnext.terminal.watcher import Watcher
+
+
+def predictions(
+    request: PredictionRequest, job: Job, watcher: Watcher
+) -> Generator[Prediction, None, None]:
+    """Yield, on rank 0, what the network answers for each picture, in the order of the pictures.
+
+    A picture that cannot be read has its place, and the reason. On the other ranks nothing comes
+    out, and the pictures are shared all the same: all ranks have to go through to the end.
+
+    Args:
+        request: what is asked about which pictures.
+        job: the processes that share them.
+        watcher: is told about the machine, and at the end of what libraries warned of.
+
+    Raises:
+        CheckpointError: logits that are not finite.
+        DataError: there is not enough memory.
+        DeviceError: the device or the precision is not there.
+        JobError: another process has ended, or was asked something else.
+    """
+    config = request.config
+    precision = Precision(config.precision)
+    device = find_device(job.device_name(config.device))
+    check_precision(precision, device)
+    if job.size > 1:
+        use_processors(processes=job.local_size)
+        job.agree(_identity(request), "checkpoint, pictures or options")
+    scales = request.preprocessing.pipeline is Pipeline.TORCH7 and config.crops == 1
+    for text in slower_ways(device, precision, compiled=config.compiled, scales=scales):
+        watcher.note(text)
+    usual = max(usual_batch_size(device) // config.crops, 1)
+    plan = make_plan(
+        len(request.pictures), limit=None, seed=0, batch_size=config.batch_size or usual
+    )
+    workers = config.workers
+    if workers is None:  # a single batch is read no faster by another process
+        workers = usual_workers(device, processes=job.local_size) if plan.batches > 1 else 0
+    with memory_explained():
+        predictor = Predictor(
+            request.checkpoint.build(),
+            device=device,
+            precision=precision,
+            compiled=config.compiled,
+            features=config.features,
+            layer=config.layer,
+        )
+        on_device = scales and takes_over(device)
+        preparation = KeepingPreparation(
+            request.preprocessing, config.crops, on_device, request.thumbnails
+        )
+        heard = LibraryWarnings(watcher.note)
+        results = evaluate_rounds(
+            request.pictures,
+            plan,
+            [Way(predictor=predictor, preparation=preparation)],
+            job=job,
+            workers=workers,
+            heard=heard,
+        )
+        with closing(results):
+            for result in results:
+                yield from _gathered(result, request, job)
+        for each in (job.gather(heard.fields) or [])[1:]:
+            heard.join(each)
+        if job.leads:
+            heard.say()
+
+
+def _gathered(
+    result: BatchResult | None, request: PredictionRequest, job: Job
+) -> Iterator[Prediction]:
+    """Yield, on rank 0, the predictions of all processes in a round."""
+    mine = [] if result is None else batch_predictions(result, request)
+    if job.size == 1:
+        yield from mine
+        return
+    for part in job.gather([_to_fields(each) for each in mine]) or ():
+        for fields in part:
+            yield _from_fields(fields, request)
+
+
+def batch_predictions(result: BatchResult, request: PredictionRequest) -> list[Prediction]:
+    """Return a prediction for each picture of a batch, in its order.
+
+    Raises:
+        CheckpointError: logits that are not finite.
+    """
+    config, pictures = request.config, request.pictures
+    found: dict[int, Prediction] = {}
+    for failure in result.failures:
+        name = pictures.ids[failure.position]
+        reason = failure.reason.removeprefix(f"{name}: ")
+        found[failure.position] = Prediction(image=name, error=reason)
+    positions = result.positions.tolist()
+    if positions:
+        (computed,) = result.logits
+        check_finite(
+            computed.values,
+            lambda row: pictures.ids[positions[row]],
+            checkpoint=request.name,
+            precision=config.precision,
+        )
+        # Both were summed over the crops.
+        values = computed.values / np.float32(config.crops)
+        classes = len(request.classes)
+        answers = answers_of(
+            values[:, :classes], request.classes, top=config.top, threshold=config.threshold
+        )
+        for row, (position, top) in enumerate(zip(positions, answers, strict=True)):
+            features = values[row, classes:].copy() if config.features else None
+            found[position] = Prediction(image=pictures.ids[position], top=top, features=features)
+    return [found[position] for position in result.wanted]
+
+
+def _identity(request: PredictionRequest) -> dict[str, Any]:
+    config = request.config
+    return {
+        "weights": request.checkpoint.digest(),
+        "pictures": list(request.pictures.ids),
+        "preprocessing": request.preprocessing.to_fields(),
+        "options": [
+            *(config.top, config.threshold, config.features, config.layer, config.crops),
+            *(config.precision, config.compiled, config.batch_size),
+        ],
+    }
+
+
+def _to_fields(prediction: Prediction) -> dict[str, Any]:
+    features = prediction.features
+    return {
+        "image": prediction.image,
+        "top": [[answer.label, answer.probability] for answer in prediction.top],
+        "error": prediction.error,
+        "features": None if features is None else base64.b64encode(features.tobytes()).decode(),
+    }
+
+
+def _from_fields(fields: dict[str, Any], request: PredictionRequest) -> Prediction:
+    stored = fields["features"]
+    return Prediction(
+        image=fields["image"],
+        top=tuple(
+            Answer(label=label, name=request.classes[label], probability=probability)
+            for label, probability in fields["top"]
+        ),
+        error=fields["error"],
+        features=None if stored is None else np.frombuffer(base64.b64decode(stored), np.float32),
+    )

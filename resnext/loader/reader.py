@@ -1,0 +1,220 @@
+"""A process that reads batches for the main process.
+
+It needs no torch, so it may start before torch is imported, and does not share its memory. The main
+process sends the positions of a batch over a socket; back come the facts about it, while its inputs
+lie in memory that both processes map. The file of such memory comes over the same socket, once.
+"""
+
+import errno
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle, send_handle
+from typing import Any, Final
+
+from resnext.errors import DataError
+from resnext.loader.batch import Batch, collated, columns
+from resnext.loader.buffers import Buffer, BufferPool
+from resnext.loader.packing import Column, Packing
+from resnext.loader.pictures import Pictures
+from resnext.machine import keep_some_freed_memory
+
+# A fork takes milliseconds as long as torch is not imported. Libraries of macOS do not bear it.
+METHOD: Final = "fork" if sys.platform == "linux" else "spawn"
+# Seconds in which a process whose socket is closed is gone.
+PATIENCE: Final = 5.0
+
+
+class LostReaderError(DataError):
+    """A process that reads has ended by itself."""
+
+
+def no_files() -> DataError:
+    """Return the error for a process that may not open more files."""
+    return DataError(
+        "the batches that are read ahead take more files than this process may open (ulimit -n); "
+        "use fewer --workers, or raise the limit"
+    )
+
+
+def memory_error(error: OSError) -> DataError:
+    """Return the error for memory that the system does not give, in words for the user."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return no_files()
+    return DataError(
+        "the batches that are read ahead do not fit in memory "
+        f"({error.strerror or error}); use a smaller --batch-size or --workers; --workers 0 reads "
+        "none ahead"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Where what one preparation made of a batch lies: in which buffer of the reader, and how."""
+
+    packing: Packing
+    place: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A batch without its inputs, and where these are."""
+
+    batch: Batch
+    columns: tuple[_Column, ...]
+
+
+class Reader:
+    """A process that reads, as the main process sees it.
+
+    Args:
+        pictures: what it reads.
+        kept: buffers of each preparation that it reuses; 0 if none is handed back.
+        others: readers that were started before.
+    """
+
+    def __init__(self, pictures: Pictures, *, kept: int, others: Sequence["Reader"]) -> None:
+        """Start it.
+
+        Raises:
+            OSError: the system has no file or no process left.
+        """
+        context: Any = multiprocessing.get_context(METHOD)
+        self._connection, own = context.Pipe()
+        self._listener = pictures.listener
+        self._buffers: dict[tuple[int, int], Buffer] = {}
+        # A socket is closed when no process has its other end open, so a child keeps none of them.
+        inherited = [*(each._connection for each in others), self._connection]
+        closed = inherited if METHOD == "fork" else []
+        self.process = context.Process(
+            target=_serve, args=(own, closed, pictures, kept, os.getpid()), daemon=True
+        )
+        try:
+            self.process.start()
+        except OSError:
+            self._connection.close()
+            raise
+        finally:
+            own.close()
+
+    def ask(self, positions: list[int]) -> None:
+        """Ask for a batch; answers come in the order of the questions.
+
+        Raises:
+            LostReaderError: the process has ended.
+        """
+        try:
+            self._connection.send(positions)
+        except OSError as error:
+            raise self._lost() from error
+
+    def answer(self) -> Batch:
+        """Wait for the next batch that was asked for, and return it.
+
+        Raises:
+            LostReaderError: the process has ended.
+            DataError, OSError, MemoryError: what it raised.
+        """
+        try:
+            answer = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._lost() from error
+        if isinstance(answer, BaseException):
+            raise answer
+        inputs, lent = [], []
+        for number, column in enumerate(answer.columns):
+            if column.is_new:
+                self._buffers[number, column.place] = self._received()
+            buffer = self._buffers[number, column.place]
+            inputs.append(column.packing.tensors(buffer.data))
+            lent.append(buffer.taken)
+        found: Batch = replace(answer.batch, inputs=tuple(inputs), lent=tuple(lent))
+        return found
+
+    def end(self) -> str:
+        """End the process at once, and return what it has printed if it had crashed."""
+        crashed = bool(self.process.exitcode)
+        self.process.kill()  # it holds nothing but copies
+        self.process.join()
+        text = self._listener.rest() if crashed else b""
+        return text.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Close what connected it, after its end, when nobody waits for an answer any more."""
+        self._connection.close()
+        self._listener.close()
+
+    def _received(self) -> Buffer:
+        try:
+            file = recv_handle(self._connection)
+        except EOFError as error:
+            raise self._lost() from error
+        except (OSError, RuntimeError) as error:  # what multiprocessing raises where none came
+            raise no_files() from error
+        try:
+            return Buffer.mapped(file)
+        except OSError as error:
+            raise memory_error(error) from error
+        finally:
+            os.close(file)
+
+    def _lost(self) -> LostReaderError:
+        self.process.join(PATIENCE)
+        return LostReaderError(
+            "a process that reads images was killed, probably for want of memory; use a smaller "
+            "--batch-size, or --workers 0"
+        )
+
+
+def _serve(
+    connection: Connection, closed: Sequence[Connection], pictures: Pictures, kept: int, main: int
+) -> None:
+    """Answer until the main process closes its end, or is gone.
+
+    Ctrl-C, and SIGTERM sent to the process group, are left to the main process, which ends this
+    one.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for each in closed:
+        each.close()
+    gc.freeze()  # a collection would write to, and so copy, the memory of the main process
+    keep_some_freed_memory()
+    pools = [BufferPool(kept) for _ in pictures.prepares]
+    with suppress(EOFError, ConnectionError), pictures.listener.on():
+        while True:
+            positions = connection.recv()
+            try:
+                answer, files = _read(positions, pictures, pools)
+            except (OSError, MemoryError, DataError) as error:
+                connection.send(error)
+                return
+            connection.send(answer)
+            for file in files:
+                send_handle(connection, file, main)
+                os.close(file)
+
+
+def _read(
+    positions: list[int], pictures: Pictures, pools: Sequence[BufferPool]
+) -> tuple[_Answer, list[int]]:
+    """Return the answer for a batch, and the open files of its buffers that are new."""
+    images = [pictures.read(position) for position in positions]
+    found, files = [], []
+    for made, pool in zip(columns(images), pools, strict=False):  # nothing was made of no image
+        column = Column(made)
+        try:
+            loan = pool.take(column.packing.size)
+        except OSError as error:
+            raise memory_error(error) from error
+        column.pack(loan.buffer.data)
+        found.append(_Column(column.packing, loan.place, loan.file is not None))
+        files += [] if loan.file is None else [loan.file]
+    return _Answer(collated(images), tuple(found)), files

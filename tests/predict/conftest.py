@@ -1,0 +1,38 @@
+"""What the tests of predictions share: the digits' network, with names, in a file."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import convert
+from resnext.checkpoint import Checkpoint, Origin
+from resnext.preprocessing import Preprocessing
+from tests.support.digits import DIGITS, NAMES
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep tests that run side by side from waiting for each other's threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def checkpoint() -> Checkpoint:
+    """Return the network that Torch7 trained on digits, with its preprocessing and class names."""
+    scaled = Preprocessing(scale=36, crop=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    original = convert.load(DIGITS / "resnext_11_8x4d_digits.t7")
+    return replace(original, preprocessing=scaled, origin=Origin.GIVEN, classes=NAMES)
+
+
+@pytest.fixture(scope="session")
+def network(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return that network in a file."""
+    path = tmp_path_factory.mktemp("network") / "digits.safetensors"
+    checkpoint.save(path)
+    return path
