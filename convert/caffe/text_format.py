@@ -13,7 +13,7 @@ from convert.source.errors import ExcessError, UnexpectedError
 from resnext.fields import shown
 
 # ResNeXt-152 has 120 kB, 16,000 tokens and a depth of 3.
-LARGEST: Final = 1 << 23  # bytes
+LARGEST: Final = 1 << 22  # bytes
 MOST_TOKENS: Final = 500_000
 DEEPEST: Final = 20
 

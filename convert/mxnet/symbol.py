@@ -8,8 +8,8 @@ from typing import Any, Final, NoReturn
 from convert.source.errors import ExcessError, UnexpectedError
 from resnext.fields import shown
 
-# ResNeXt-152 has 1,400 nodes and 350 kB.
-LARGEST: Final = 1 << 24  # bytes
+# ResNeXt-152 has 1,400 nodes and 350 kB. Python's objects take up to 22 times a text's size.
+LARGEST: Final = 1 << 22  # bytes
 MOST_NODES: Final = 60_000
 
 # What is neither an operator nor a variable of the network.

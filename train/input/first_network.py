@@ -205,6 +205,11 @@ def _preprocessing(
             f"the preprocessing of {path.name} is assumed from the network's shape, "
             f"{found.preprocessing.describe()}; --preprocessing or --claims states another"
         )
+    elif found.origin is Origin.GRAPH:
+        assumed = (
+            f"scale and crop of {path.name} are assumed, {found.preprocessing.describe()}; "
+            "--preprocessing or --claims states others"
+        )
     return found.preprocessing, assumed
 
 

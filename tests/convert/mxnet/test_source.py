@@ -204,7 +204,7 @@ def test_place_of_a_network_is_refused(tmp_path: Path) -> None:
 def test_graph_that_is_too_large_is_refused(tmp_path: Path) -> None:
     path = save(resnext(), tmp_path)
     with (tmp_path / "net-symbol.json").open("r+b") as file:
-        file.truncate(17 << 20)
+        file.truncate(5 << 20)
     result = run(path)
     assert result.returncode == 2
-    assert "a text of at most 16777216 bytes expected, found more" in result.stderr
+    assert "a text of at most 4194304 bytes expected, found more" in result.stderr
