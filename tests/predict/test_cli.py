@@ -325,16 +325,14 @@ def started(network: Path, folder: Path, *words: str) -> subprocess.Popen[bytes]
 def test_ctrl_c_keeps_the_rows_that_are_done(
     network: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    process = started(network, tmp_path, "--output", "rows.csv", "--features", "f.npy")
-    end = time.monotonic() + 60
-    hidden: list[Path] = []
-    while not any(path.stat().st_size > 50_000 for path in hidden):
-        assert time.monotonic() < end
-        assert process.poll() is None
-        time.sleep(0.05)
-        hidden = list(tmp_path.glob(".f.npy.*.part"))
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    with started(network, tmp_path, "--output", "rows.csv", "--features", "f.npy") as process:
+        hidden: list[Path] = []
+        while not any(path.stat().st_size > 50_000 for path in hidden):
+            assert process.poll() is None
+            time.sleep(0.05)
+            hidden = list(tmp_path.glob(".f.npy.*.part"))
+        process.send_signal(number)
+        _, errors = process.communicate()
     assert process.returncode == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.npy", "rows.csv"]
     with (tmp_path / "rows.csv").open(newline="") as file:
