@@ -111,7 +111,8 @@ class CaffeSource(Source):
         from convert.caffe.oracle import run
         from convert.graph.pictures import as_bytes
 
-        picture = as_bytes(inputs, self._network.preprocessing).flip(1)
+        preprocessing, _ = self._network.preprocessing or (None, None)
+        picture = as_bytes(inputs, preprocessing).flip(1)
         return run(self.layers, {each.name: each.blobs for each in self.model.layers}, picture)
 
     @property
