@@ -42,7 +42,7 @@ def test_golden_network_answers_as_opencv_did(name: str) -> None:
 def test_golden_layers_run_as_opencv_did(name: str) -> None:
     data = np.load(PEERS / f"{name}.io.npz")
     source = CaffeSource(PEERS / f"{name}.caffemodel")
-    row = source.network().preprocessing
+    row, _ = source.network().preprocessing or (None, None)
     assert row is not None
     mean, std = (torch.tensor(each).double()[:, None, None] for each in (row.mean, row.std))
     pictures = torch.from_numpy(data["input"][:, ::-1].copy()).double()

@@ -192,7 +192,7 @@ def test_input_of_the_old_form_is_read() -> None:
         'input: "data" input_dim: 1 input_dim: 3 input_dim: 96 input_dim: 96\n',
         'input: "data" input_shape { dim: 1 dim: 3 dim: 96 dim: 96 }\n',
     ):
-        found = read(text[:start] + old + text[end:]).preprocessing
+        found, _ = read(text[:start] + old + text[end:]).preprocessing or (None, None)
         assert found is not None
         assert (found.scale, found.crop) == (110, 96)
 
@@ -271,7 +271,7 @@ def test_mean_and_scale_of_the_data_layer_are_the_preprocessing() -> None:
     net = resnext(input_norm=False)
     transform = "transform_param { mean_value: 104 mean_value: 117 mean_value: 124 scale: 0.0167 }"
     text = prototxt(net).replace("  input_param", f"  {transform}\n  input_param", 1)
-    row = read(text, caffemodel(net)).preprocessing
+    row, _ = read(text, caffemodel(net)).preprocessing or (None, None)
     assert row is not None
     assert row.mean == (124, 117, 104)
     assert row.std == pytest.approx((59.88024, 59.88024, 59.88024), rel=1e-6)

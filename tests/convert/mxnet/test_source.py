@@ -18,7 +18,7 @@ from convert.mxnet.source import MxnetSource
 from convert.proof import prove
 from convert.source.errors import MissingPartError
 from resnext.checkpoint import Checkpoint
-from resnext.preprocessing import IMAGENET
+from resnext.preprocessing import IMAGENET, Pipeline
 from resnext.published import Row
 from tests.support.golden import DATA
 from tests.support.graph_nets import resnext
@@ -49,7 +49,7 @@ def test_golden_network_answers_as_mxnet_did(name: str) -> None:
 def test_golden_graph_runs_as_mxnet_did(name: str) -> None:
     data = np.load(PEERS / f"{name}.io.npz")
     source = MxnetSource(PEERS / f"{name}-0000.params")
-    row = source.network().preprocessing
+    row, _ = source.network().preprocessing or (None, None)
     assert row is not None
     mean, std = (torch.tensor(each).double()[:, None, None] for each in (row.mean, row.std))
     with torch.inference_mode():
@@ -77,7 +77,7 @@ def test_input_batch_norm_is_mean_and_std(tmp_path: Path) -> None:
     assert row is not None
     assert row.mean == pytest.approx((100, 110 - 30, 120 + 17.5), abs=1e-5)
     assert row.std == pytest.approx((50, 60, 70), abs=1e-5)
-    assert (row.scale, row.crop, row.white) == (256, 224, 255)
+    assert (row.scale, row.crop, row.white, row.pipeline) == (256, 224, 255, "opencv")
     assert checkpoint.origin == "mean and std as in the file's graph, scale and crop as usual"
     weight = checkpoint.tensors["conv1.weight"]
     np.testing.assert_array_equal(weight, net.op("conv0").arrays["weight"])
@@ -95,11 +95,13 @@ def test_published_network_keeps_the_mean_of_its_own_file(
     path = save(resnext(), tmp_path)
     own = convert.load(path).preprocessing
     assert own is not None
-    protocol = replace(IMAGENET, scale=352, crop=320)
+    protocol = replace(IMAGENET, scale=352, crop=320, pipeline=Pipeline.PIL, interpolation=None)
     row = Row(name="mxnet_net", preprocessing=protocol, licence="Apache-2.0")
     monkeypatch.setattr("convert.loading.published_row", lambda *_, **__: row)
     checkpoint = convert.load(path)
-    assert checkpoint.preprocessing == replace(own, scale=352, crop=320)
+    assert checkpoint.preprocessing == replace(
+        own, scale=352, crop=320, pipeline=Pipeline.PIL, interpolation=None
+    )
     assert checkpoint.origin == "the published network's row"
     assert checkpoint.name == "mxnet_net"
 
@@ -108,9 +110,10 @@ def test_proof_fails_where_the_mean_is_another(tmp_path: Path) -> None:
     path = save(resnext(), tmp_path)
     source = MxnetSource(path)
     network = source.network()
-    assert network.preprocessing is not None
-    mean = (120.0, *network.preprocessing.mean[1:])
-    source._network = replace(network, preprocessing=replace(network.preprocessing, mean=mean))
+    row, origin = network.preprocessing or (None, None)
+    assert row is not None
+    other = replace(row, mean=(120.0, *row.mean[1:]))
+    source._network = replace(network, preprocessing=(other, origin))
     with pytest.raises(ProofError):
         prove(source.run, convert.load(path))
 
