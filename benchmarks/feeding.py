@@ -117,7 +117,8 @@ def main(before: Path | None = None) -> None:
         "rounds": ROUNDS,
         "rows": rows,
     }
-    write_result("feeding", facts, ("numpy", "simplejpeg", "torch", "resnext"))
+    name = "feeding_compared" if before else "feeding"
+    write_result(name, facts, ("numpy", "simplejpeg", "torch", "resnext"))
     print(json.dumps(facts, indent=2))
 
 

@@ -210,11 +210,12 @@ def readers_table() -> str:
     return measured_table("threads, `--workers`", SPEEDS, read_result("scaling")["readers"]["rows"])
 
 
-HANDED = {
-    "bytes before": "bytes, for a GPU that scales: PyTorch's loader, before",
-    "bytes": "bytes, for a GPU that scales",
-    "float32 before": "float32, scaled by who reads: PyTorch's loader, before",
-    "float32": "float32, scaled by who reads",
+HANDED = {"bytes": "bytes, for a GPU that scales", "float32": "float32, scaled by who reads"}
+COMPARED = {
+    "bytes before": "bytes, PyTorch's loader, before",
+    "bytes": "bytes",
+    "float32 before": "float32, PyTorch's loader, before",
+    "float32": "float32",
 }
 
 
@@ -222,7 +223,6 @@ def feeding_table() -> str:
     """Return what a picture costs around the device, as `benchmarks.feeding` measured it."""
     columns = {
         "who reads, ms": "{reading_milliseconds:.2f}",
-        "of that around decoder and scaling": "{around_milliseconds:.2f}",
         "the main process, ms": "{main_milliseconds:.2f}",
     }
     name = "processor time a picture, handed over as"
@@ -260,6 +260,35 @@ def step_table() -> str:
     return table(("operators of a step", *map("`{}`".format, facts["commits"].values())), lines)
 
 
+def readers_compared_table() -> str:
+    """Return what a picture costs around the decoder, as `benchmarks.feeding` compared it."""
+    columns = {
+        "who reads, ms": "{reading_milliseconds:.2f}",
+        "of that around decoder and scaling": "{around_milliseconds:.2f}",
+        "the main process, ms": "{main_milliseconds:.2f}",
+    }
+    rows = read_result("feeding_compared")["rows"]
+    return measured_table("processor time a picture, handed over as", columns, rows, COMPARED)
+
+
+STARTED = {
+    "digits before": "digits, PyTorch's loader, before",
+    "digits": "digits",
+    "resnext_50 before": "ResNeXt-50, fp32, PyTorch's loader, before",
+    "resnext_50": "ResNeXt-50, fp32",
+}
+
+
+def start_table() -> str:
+    """Return how long the start and the end of a validation take, as `benchmarks.start` did."""
+    columns = {
+        "first decision, s": "{first_seconds:.1f}",
+        "from the last one to the end, s": "{end_seconds:.1f}",
+        "whole process, s": "{process_seconds:.1f}",
+    }
+    return measured_table("32 images", columns, read_result("start")["rows"], STARTED)
+
+
 # Page -> name between its markers -> table.
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"published": published_table},
@@ -279,6 +308,8 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/performance.md": {
         "pixels": pixels_table,
         "validation": validation_table,
+        "start": start_table,
+        "readers_compared": readers_compared_table,
         "network": network_table,
         "runtimes": runtimes_table,
         "layers": layers_table,

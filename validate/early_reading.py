@@ -16,9 +16,9 @@ from validate.request import MeasurementRequest
 def reading_begun(request: MeasurementRequest, job: Job) -> Iterator[Reading | None]:
     """Yield a reading of what will probably be measured; it is closed after the block.
 
-    Processes that read start ten times as fast, and take less memory, before torch is imported;
-    and while it is, they decode the first batches. Which these are depends on the device, of which
-    torch has the last word: `evaluate` uses the reading only where it is the one that is wanted.
+    While torch is imported, the processes that read decode the first batches. Which these are
+    depends on the device, of which torch has the last word: `evaluate` uses the reading only where
+    it is the one that is wanted.
 
     Args:
         request: what is measured.
