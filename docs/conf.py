@@ -41,6 +41,8 @@ CONTENTS = """
 docs/convert
 docs/validate
 docs/images
+docs/predict
+docs/published
 docs/ci
 docs/train
 docs/fine-tune

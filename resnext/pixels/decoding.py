@@ -1,9 +1,7 @@
 """Decode image files to the pixels that the original's loader (Torch7's `image`) returned."""
 
 import io
-import re
 import struct
-import sys
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -14,12 +12,12 @@ import numpy as np
 import simplejpeg
 
 from resnext.errors import ImageError
+from resnext.pixels.jpeg_scans import JPEG_START, MAX_PIXELS, check_scans
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-JPEG_START = b"\xff\xd8"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 # The formats that Pillow may try; a closed list, because some of its formats start other programs.
@@ -29,19 +27,6 @@ FORMATS = ("PNG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
 
 # Brand at byte 8, behind "ftyp", of the container that phones write -> the format.
 BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
-
-# A file of a few kilobytes can declare gigabytes of pixels. This is Pillow's own default limit
-# (256 MiB of RGB pixels).
-MAX_PIXELS = 1024 * 1024 * 1024 // 4 // 3
-
-# A JPEG may repeat its scans, each of which takes as long as a whole picture. Programs write ten or
-# so; a large picture may have as many as take as long as `MOST_PASSES` over the largest one.
-MOST_SCANS = 100
-MOST_PASSES = 16
-SCAN = b"\xff\xda"
-# A marker that ends the compressed data of a scan: none of a zero byte, a restart or a filling.
-MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-END = 0xD9
 
 # The tag of TIFF with the number of bits of each sample.
 TIFF_BITS = 258
@@ -157,7 +142,7 @@ def _decode_jpeg(data: bytes) -> Picture:
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
         check_size(height, width)
-        _check_scans(data, height * width)
+        check_scans(data, height * width)
         raw = "CMYK" if colorspace in ("CMYK", "YCCK") else "RGB"
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=raw)
     except ValueError:
@@ -167,35 +152,6 @@ def _decode_jpeg(data: bytes) -> Picture:
     return Picture(
         pixels=pixels, form=PictureForm.GRAY if colorspace == "Gray" else PictureForm.RGB
     )
-
-
-def _check_scans(data: bytes, pixels: int) -> None:
-    limit = min(MOST_SCANS, max(MOST_PASSES, MOST_PASSES * MAX_PIXELS // max(pixels, 1)))
-    # Counted in all of the file first, which is fast; a film behind the picture has such bytes too.
-    if _count(data, SCAN) > limit and (scans := _scans(data)) > limit:
-        raise ImageError(
-            f"a JPEG of at most {limit} scans expected, found {scans}, each of which takes as long "
-            "as a picture; save it anew"
-        )
-
-
-def _count(data: bytes, pair: bytes) -> int:
-    """Count a pair of two unlike bytes, in a fifth of the time of `bytes.count`."""
-    word = int.from_bytes(pair, sys.byteorder)
-    words = (np.frombuffer(data, np.uint16, (len(data) - at) // 2, at) for at in (0, 1))
-    return sum(int(np.count_nonzero(each == word)) for each in words)
-
-
-def _scans(data: bytes) -> int:
-    """Count the scans of a JPEG up to its end."""
-    scans, place = 0, len(JPEG_START)
-    while marker := MARKER.search(data, place):
-        place = marker.end()
-        if data[place - 1] == END:
-            break
-        scans += marker[0] == SCAN
-        place += max(int.from_bytes(data[place : place + 2]), 2)
-    return scans
 
 
 def _check_png_header(data: bytes) -> None:
@@ -219,7 +175,7 @@ def _decode_with_pillow(data: bytes, formats: tuple[str, ...]) -> Picture:
         with _open_with_pillow(data, formats) as image:
             check_size(image.height, image.width)
             if image.format == "JPEG":
-                _check_scans(data, image.height * image.width)
+                check_scans(data, image.height * image.width)
             form = PICTURE_FORMS.get(image.mode, PictureForm.RGB)
             return Picture(pixels=channels(image), form=form, format=str(image.format))
     except UnidentifiedImageError as error:
