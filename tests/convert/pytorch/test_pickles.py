@@ -1,0 +1,72 @@
+"""Pickles that are small in a file and large when they are hashed."""
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+import convert
+from convert.pytorch.archive import FileKind
+from convert.pytorch.errors import InflatedFileError
+from convert.pytorch.pickles import check_pickles
+from tests.support.torch_nets import TorchvisionNet, randomised
+
+
+def doubled(times: int) -> bytes:
+    """Return a pickle of {t: 1}, where t is (s, s), s is (r, r) and so on."""
+    steps = [b"\x80\x02)q\x00"]
+    steps += [b"h%ch%c\x86q%c" % (step - 1, step - 1, step) for step in range(1, times)]
+    return b"".join((*steps, b"}h%cK\x01s." % (times - 1)))
+
+
+def as_archive(path: Path, pickled: bytes) -> Path:
+    """Write an archive as torch.save lays one out."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", pickled)
+        archive.writestr("x/version", b"3\n")
+    return path
+
+
+def as_old(path: Path, pickled: bytes, names: bytes) -> Path:
+    """Write the pickles of a file of the old format."""
+    machine = {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
+    head = (0x1950A86A20F9469CFC6C, 1001, machine)
+    path.write_bytes(b"".join((*(pickle.dumps(each, 2) for each in head), pickled, names)))
+    return path
+
+
+def test_that_the_pickle_is_one() -> None:
+    assert pickle.loads(doubled(3)) == {(((), ()), ((), ())): 1}  # noqa: S301
+
+
+@pytest.mark.parametrize("place", ["archive", "values", "names"])
+def test_a_key_that_takes_years_to_be_hashed_is_refused(tmp_path: Path, place: str) -> None:
+    bomb, nothing = doubled(60), pickle.dumps([], 2)
+    path = {
+        "archive": lambda: as_archive(tmp_path / "x.pth", bomb),
+        "values": lambda: as_old(tmp_path / "x.pth", bomb, nothing),
+        "names": lambda: as_old(tmp_path / "x.pth", nothing, bomb),
+    }[place]()
+    with pytest.raises(InflatedFileError, match="tuples that repeat others"):
+        convert.load(path)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_the_state_of_a_training_is_not(tmp_path: Path, old: bool) -> None:
+    network = randomised(TorchvisionNet((1, 1, 1), planes=2, width=1, classes=2))
+    optimizer = torch.optim.AdamW(network.parameters())
+    torch.stack([each.sum() for each in network.parameters()]).sum().backward()
+    optimizer.step()
+    state = network.state_dict()
+    shared = tuple(range(1000))
+    values = {
+        "state_dict": state,
+        "same": state,
+        "optimizer": optimizer.state_dict(),
+        "shared": [shared] * 1000,
+    }
+    torch.save(values, tmp_path / "x.pth", _use_new_zipfile_serialization=not old)
+    check_pickles(tmp_path / "x.pth", FileKind.OLD if old else FileKind.ZIP)
+    assert convert.load(tmp_path / "x.pth").spec.classes == 2
