@@ -14,7 +14,14 @@ from convert.description import describe_file
 from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.export.formats import EXPORTERS, Exporter
-from convert.loading import is_converted, load_converted, load_original, naming, with_imagenet
+from convert.loading import (
+    is_converted,
+    load_converted,
+    load_original,
+    naming,
+    published_preprocessing,
+    with_imagenet,
+)
 from convert.location import Location, fetch_file, start_sha256
 from convert.options import ConversionConfig
 from convert.summary import (
@@ -160,10 +167,14 @@ def _stored(checkpoint: Checkpoint, config: ConversionConfig) -> Checkpoint:
     """Return the checkpoint with the published name and the preprocessing that the user gave."""
     row, provenance = config.stated, checkpoint.provenance
     if row is not None and provenance.published_name != row.name:
+        preprocessing, origin = checkpoint.preprocessing, checkpoint.origin
+        if row.preprocessing:
+            preprocessing = published_preprocessing(row.preprocessing, preprocessing, origin)
+            origin = Origin.PUBLISHED
         checkpoint = replace(
             checkpoint,
-            preprocessing=row.preprocessing or checkpoint.preprocessing,
-            origin=Origin.PUBLISHED if row.preprocessing else checkpoint.origin,
+            preprocessing=preprocessing,
+            origin=origin,
             provenance=replace(
                 provenance,
                 published_name=row.name,

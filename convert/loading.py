@@ -222,12 +222,8 @@ def chosen_preprocessing(
     graph computes with belong to its weights, whatever the row says.
     """
     stated, origin = network.preprocessing or (None, None)
-    published = row.preprocessing if row else None
-    if published and stated and origin is Origin.GRAPH:
-        own = {name: getattr(stated, name) for name in ("mean", "std", "white")}
-        return replace(published, **own), Origin.PUBLISHED
-    if published:
-        return published, Origin.PUBLISHED
+    if row and row.preprocessing:
+        return published_preprocessing(row.preprocessing, stated, origin), Origin.PUBLISHED
     if network.preprocessing:
         return network.preprocessing
     spec = network.spec
@@ -235,6 +231,21 @@ def chosen_preprocessing(
     if network.assumable and name in PREPROCESSINGS:
         return PREPROCESSINGS[name], Origin.ASSUMED
     return None, None
+
+
+def published_preprocessing(
+    published: Preprocessing, own: Preprocessing | None, origin: Origin | None
+) -> Preprocessing:
+    """Return a published row's preprocessing, with the mean and std that belong to the weights.
+
+    Args:
+        published: the row's.
+        own: the checkpoint's so far, or None.
+        origin: of `own`; those of a graph stay, as the network computes with no others.
+    """
+    if own is None or origin is not Origin.GRAPH:
+        return published
+    return replace(published, mean=own.mean, std=own.std, white=own.white)
 
 
 def is_converted(path: Path) -> bool:

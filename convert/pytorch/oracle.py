@@ -1,10 +1,13 @@
 """Runs a state dict by the names of its layout, as an independent reference for the conversion.
 
 Each of the three functions computes what the layout's own code computes in evaluation mode, from
-the file's names alone. Nothing here uses specs, the table of names or `resnext.model`.
+the file's names alone. Nothing here uses specs, the table of names or `resnext.model`. The names
+that this project gives to what torchvision's networks do not have (`bn_add`, `bn_last`) are known,
+too; what no name shows is told.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,8 +20,28 @@ from convert.source.source import Array
 EPS = 1e-5  # of every batch norm: the default of all of these layouts
 
 
-def run(family: Family, arrays: Mapping[str, Array], inputs: Tensor) -> Tensor:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unnamed:
+    """What the names of tensors do not show of a network, where the file states it.
+
+    Attributes:
+        ceil_pool: the stem's max-pool has no padding and rounds sizes up, as in Caffe.
+        shared: in the first block of a stage the shortcut takes what the first ReLU gives.
+    """
+
+    ceil_pool: bool = False
+    shared: bool = False
+
+
+USUAL = Unnamed()
+
+
+def run(
+    family: Family, arrays: Mapping[str, Array], inputs: Tensor, *, unnamed: Unnamed = USUAL
+) -> Tensor:
     """Return the logits (N, classes) of inputs (N, 3, H, W), in the inputs' type."""
+    if family is Family.TORCHVISION:
+        return _torchvision(Layers(arrays), inputs, unnamed)
     return RULES[family](Layers(arrays), inputs)
 
 
@@ -61,31 +84,66 @@ class Layers:
         return features @ weight.T + bias
 
 
-def _torchvision(layers: Layers, x: Tensor) -> Tensor:
+def _torchvision(layers: Layers, x: Tensor, unnamed: Unnamed) -> Tensor:
     kernel = layers.tensor("conv1.weight", x).shape[-1]
-    x = layers.norm("bn1", layers.convolution("conv1", x, 2 if kernel == 7 else 1)).relu()
-    if kernel == 7:
+    x = layers.convolution("conv1", x, 2 if kernel == 7 else 1)
+    if "bn1" in layers:
+        x = layers.norm("bn1", x).relu()
+    if kernel == 7 and unnamed.ceil_pool:
+        x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+    elif kernel == 7:
         x = F.max_pool2d(x, 3, 2, 1)
+    block = _pre_activation if "bn_last" in layers else _post_activation
     stage = 1
     while f"layer{stage}.0.conv1" in layers:
-        block = 0
-        while (place := f"layer{stage}.{block}") + ".conv1" in layers:
-            stride = 2 if stage > 1 and block == 0 else 1
-            if f"{place}.conv3" in layers:
-                y = layers.norm(f"{place}.bn1", layers.convolution(f"{place}.conv1", x)).relu()
-                y = layers.convolution(f"{place}.conv2", y, stride)
-                y = layers.norm(f"{place}.bn2", y).relu()
-                y = layers.norm(f"{place}.bn3", layers.convolution(f"{place}.conv3", y))
-            else:
-                y = layers.convolution(f"{place}.conv1", x, stride)
-                y = layers.norm(f"{place}.bn1", y).relu()
-                y = layers.norm(f"{place}.bn2", layers.convolution(f"{place}.conv2", y))
-            if f"{place}.downsample.0" in layers:
-                x = layers.convolution(f"{place}.downsample.0", x, stride)
-                x = layers.norm(f"{place}.downsample.1", x)
-            x, block = (x + y).relu(), block + 1
+        number = 0
+        while (place := f"layer{stage}.{number}") + ".conv1" in layers:
+            stride = 2 if stage > 1 and number == 0 else 1
+            x = block(layers, place, x, stride, unnamed.shared and number == 0)
+            number += 1
         stage += 1
+    if "bn_last" in layers:
+        x = layers.norm("bn_last", x).relu()
     return layers.linear("fc" if "fc" in layers else "last_linear", x)
+
+
+def _post_activation(layers: Layers, place: str, x: Tensor, stride: int, _: bool) -> Tensor:
+    last = 3 if f"{place}.conv3" in layers else 2
+    y = x
+    for number in range(1, last + 1):
+        y = layers.convolution(f"{place}.conv{number}", y, stride if number == last - 1 else 1)
+        if f"{place}.bn{number}" in layers:
+            y = layers.norm(f"{place}.bn{number}", y)
+        if number < last:
+            y = y.relu()
+    y = y + _shortcut(layers, place, x, y)
+    if f"{place}.bn_add" in layers:
+        y = layers.norm(f"{place}.bn_add", y)
+    return y.relu()
+
+
+def _pre_activation(layers: Layers, place: str, x: Tensor, stride: int, shared: bool) -> Tensor:
+    last = 3 if f"{place}.conv3" in layers else 2
+    y = x
+    for number in range(1, last + 1):
+        if f"{place}.bn{number}" in layers:
+            y = layers.norm(f"{place}.bn{number}", y).relu()
+        if number == 1 and shared:
+            x = y
+        y = layers.convolution(f"{place}.conv{number}", y, stride if number == last - 1 else 1)
+    return y + _shortcut(layers, place, x, y)
+
+
+def _shortcut(layers: Layers, place: str, x: Tensor, y: Tensor) -> Tensor:
+    """Return a projection of `x`, or `x` with pixels left out and channels of zeros for `y`."""
+    stride = round(x.shape[-1] / y.shape[-1])
+    if f"{place}.downsample.0" in layers:
+        x = layers.convolution(f"{place}.downsample.0", x, stride)
+        if f"{place}.downsample.1" in layers:
+            x = layers.norm(f"{place}.downsample.1", x)
+        return x
+    missing = y.shape[1] - x.shape[1]
+    return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, missing))
 
 
 def _prlz77(layers: Layers, x: Tensor) -> Tensor:
@@ -148,7 +206,6 @@ def _sequence(layers: Layers, place: str, x: Tensor, stride: int) -> Tensor:
 
 
 RULES: dict[Family, Callable[[Layers, Tensor], Tensor]] = {
-    Family.TORCHVISION: _torchvision,
     Family.PRLZ77: _prlz77,
     Family.NESTED: _nested,
 }

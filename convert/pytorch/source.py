@@ -20,7 +20,7 @@ from resnext.errors import CheckpointError, PreprocessingError, SpecError
 from resnext.fields import cut
 from resnext.header import Origin, from_metadata
 from resnext.preprocessing import CIFAR10, Preprocessing
-from resnext.spec import Norm, Shortcut
+from resnext.spec import Norm, StemPool
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,15 +75,11 @@ class PyTorchSource(Source):
 
     def run(self, inputs: "Tensor") -> "Tensor":
         """Compute the logits by the layout's own arithmetic, from the file's names."""
-        from convert.pytorch.oracle import run
+        from convert.pytorch.oracle import Unnamed, run
 
         spec = self._mapped.spec
-        if spec.norm is not Norm.POST or spec.shortcut is Shortcut.A:
-            raise StructureError(
-                f"norm {spec.norm} and shortcut {spec.shortcut}, of which PyTorch has no layout to "
-                "compare with; --no-verify converts it without a proof"
-            )
-        return run(self._mapped.naming.family, self._arrays[0], inputs)
+        unnamed = Unnamed(ceil_pool=spec.stem_pool is StemPool.CEIL, shared=spec.norm is Norm.PRE)
+        return run(self._mapped.naming.family, self._arrays[0], inputs, unnamed=unnamed)
 
     @property
     def place(self) -> str | None:

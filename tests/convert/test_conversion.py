@@ -1,6 +1,7 @@
 """Conversions of PyTorch's files by the command: --as, --at, folders, and what is written."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from resnext.checkpoint import Checkpoint, Origin
 from resnext.preprocessing import CIFAR10, Preprocessing
 from resnext.published import Row
 from resnext.spec import Spec
+from tests.support.golden import DATA
 from tests.support.torch_nets import TorchvisionNet, randomised
 
 SPEC = Spec(blocks=(1, 2, 1, 1), cardinality=2, base_width=3, planes=8, stem_width=8, classes=7)
@@ -63,6 +65,31 @@ def test_stated_name_is_recorded_as_stated(
     assert "network: resnext_17_2x3d, as stated at the conversion" in out
     code, out, _ = run(capsys, "x.safetensors", "--info", "--json")
     assert json.loads(out)["results"][0]["stated"] is True
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "of the converted file"])
+def test_mean_and_std_of_a_graph_stay_where_a_name_is_stated(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    later: bool,
+) -> None:
+    source = str(DATA / "peers" / "mxnet" / "mx191_small-0000.params")
+    row = replace(ROW, spec=convert.load(source).spec)
+    for module in ("convert.location", "resnext.published", "resnext.header"):
+        monkeypatch.setattr(f"{module}.published", lambda: (row,))
+    if later:
+        assert run(capsys, source, "-o", "y.safetensors")[0] == 0
+        source = "y.safetensors"
+    assert run(capsys, source, "--as", row.name, "-o", "x.safetensors")[0] == 0
+    checkpoint = Checkpoint.load("x.safetensors")
+    assert checkpoint.provenance.stated
+    found = checkpoint.preprocessing
+    assert found is not None
+    # gamma 1 and eps 2e-5: the std of the batch norm's variance, as MXNet wrote it
+    assert found.std == pytest.approx((58.5, 57.1, 57.6), abs=1e-4)
+    assert found.mean == pytest.approx((127.42142, 120.27103, 105.08734), abs=1e-4)
+    assert (found.white, found.scale, found.crop) == (255, 70, 64)
 
 
 def test_converted_file_can_be_stated_later_and_shown_names_are_not_stated(
