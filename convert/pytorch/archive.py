@@ -106,7 +106,7 @@ def check_zip(path: Path) -> None:
                 f"a pickle of {pickles[0].file_size} bytes beside the tensors, at most "
                 f"{MOST_PICKLED} are read; save the network's state_dict() alone"
             )
-        with _whole(), zipfile.ZipFile(file) as archive:
+        with whole_archive(), zipfile.ZipFile(file) as archive:
             for entry in entries:
                 if entry.CRC:  # torch.save can be told to compute none
                     _check_sum(archive, entry)
@@ -127,7 +127,7 @@ _ZIP_FAULTS: Final = (
 
 
 @contextmanager
-def _whole() -> Iterator[None]:
+def whole_archive() -> Iterator[None]:
     """Let every fault of an archive that zipfile meets in the block be one of ours."""
     try:
         yield
@@ -150,7 +150,7 @@ def _entries(file: IO[bytes]) -> list[zipfile.ZipInfo]:
         raise InflatedFileError(
             f"a list of entries of {listed} bytes, at most {MOST_LISTED} are read"
         )
-    with _whole(), zipfile.ZipFile(file) as archive:
+    with whole_archive(), zipfile.ZipFile(file) as archive:
         return archive.infolist()
 
 

@@ -15,7 +15,7 @@ from typing import IO, Any, Final, cast
 
 import numpy as np
 
-from convert.pytorch.archive import MOST_PICKLED, FileKind, is_pickle
+from convert.pytorch.archive import MOST_PICKLED, FileKind, is_pickle, whole_archive
 from convert.pytorch.errors import InflatedFileError
 
 # In the old format: a number, the version, the machine, the values, the names of the storages.
@@ -86,6 +86,7 @@ def check_pickles(path: Path, kind: FileKind) -> None:
 
     Raises:
         InflatedFileError: they are.
+        DamagedFileError: the pickle of an archive cannot be found in it.
         OSError: the file cannot be read.
     """
     with suppress(*_FAULTS):
@@ -106,11 +107,12 @@ def _pickles(path: Path, kind: FileKind) -> Iterator[BoundedReader]:
     """Yield a reader at the beginning of each pickle, which has to be read to its end."""
     with path.open("rb") as file:
         if kind is FileKind.ZIP:
-            with zipfile.ZipFile(file) as archive:
+            with whole_archive(), zipfile.ZipFile(file) as archive:
                 [entry] = [each for each in archive.infolist() if is_pickle(each.filename)]
                 if not entry.CRC:
                     del entry.CRC  # none was computed, so none is to be compared
-                yield BoundedReader(io.BytesIO(archive.read(entry)))
+                data = archive.read(entry)
+            yield BoundedReader(io.BytesIO(data))
         else:
             reader = BoundedReader(file)
             for _ in range(OLD_PICKLES):

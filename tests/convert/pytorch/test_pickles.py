@@ -9,7 +9,7 @@ import torch
 
 import convert
 from convert.pytorch.archive import FileKind
-from convert.pytorch.errors import InflatedFileError
+from convert.pytorch.errors import DamagedFileError, InflatedFileError
 from convert.pytorch.pickles import check_pickles
 from tests.support.torch_nets import TorchvisionNet, randomised
 
@@ -50,6 +50,19 @@ def test_a_key_that_takes_years_to_be_hashed_is_refused(tmp_path: Path, place: s
         "names": lambda: as_old(tmp_path / "x.pth", nothing, bomb),
     }[place]()
     with pytest.raises(InflatedFileError, match="tuples that repeat others"):
+        convert.load(path)
+
+
+def test_pickle_without_a_checksum_that_is_not_where_the_archive_says_is_damage(
+    tmp_path: Path,
+) -> None:
+    path = as_archive(tmp_path / "x.pth", pickle.dumps({}, 2))
+    data = bytearray(path.read_bytes())
+    listed = data.index(b"PK\x01\x02")
+    data[14:18] = data[listed + 16 : listed + 20] = bytes(4)  # no checksum of data.pkl
+    data[listed + 42] = 1  # where it is
+    path.write_bytes(data)
+    with pytest.raises(DamagedFileError, match="Bad magic number for file header"):
         convert.load(path)
 
 
