@@ -12,7 +12,7 @@ from resnext.fields import shown
 from resnext.images.names import normal
 from resnext.pixels.pipelines import check_installed
 from resnext.preprocessing import Pipeline, Preprocessing
-from resnext.published import Row, published
+from resnext.published import UNKNOWN, Claim, Row, published
 from validate.checkpoints import find
 from validate.protocols import Protocol, choose
 
@@ -29,7 +29,8 @@ class LoadedNetwork:
         file: as it was given.
         checkpoint: its weights.
         protocol: its name, claims, and the preprocessing that goes with them.
-        preprocessings: what the images go through: one, or one for each pipeline that is compared.
+        preprocessings: what the images go through: one for each pipeline of the claims, or that is
+            compared.
     """
 
     file: str
@@ -93,11 +94,34 @@ def _load(
         scale=config.scale, crop=config.crop, where=name
     )
     ways = tuple(preprocessing.with_pipeline(each) for each in config.pipelines)
-    for way in ways or (preprocessing,):
+    if not ways:
+        ways = claimed_ways(protocol.claims, preprocessing, config)
+    for way in ways:
         check_installed(way)
-    return LoadedNetwork(
-        file=name, checkpoint=checkpoint, protocol=protocol, preprocessings=ways or (preprocessing,)
+    return LoadedNetwork(file=name, checkpoint=checkpoint, protocol=protocol, preprocessings=ways)
+
+
+def claimed_ways(
+    claims: Sequence[Claim], usual: Preprocessing, config: "MeasurementConfig"
+) -> tuple[Preprocessing, ...]:
+    """Return the preprocessings under whose pipelines a network's claims can be judged.
+
+    Of one network there may be claims of several pipelines, as `--write-claims` writes them. Those
+    of other crops, or a preprocessing that the user states, take options of their own.
+
+    Args:
+        claims: of the network.
+        usual: its preprocessing, which is returned where no claim can be judged.
+        config: the options.
+    """
+    if config.preprocessing is not None:
+        return (usual,)
+    found = dict.fromkeys(
+        claim.under(usual)
+        for claim in claims
+        if claim.protocol != UNKNOWN and claim.crops == config.crops
     )
+    return tuple(sorted(found, key=lambda each: each != usual)) or (usual,)
 
 
 def wants_to_scale(networks: Sequence[LoadedNetwork], config: "MeasurementConfig") -> bool:

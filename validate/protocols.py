@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import PreprocessingError
 from resnext.preprocessing import Preprocessing
 from resnext.published import Claim, Row
+
+# What of a preprocessing is only assumed, by where it comes from.
+ASSUMED: Final = {
+    Origin.ASSUMED: "preprocessing assumed from the network's shape",
+    Origin.GRAPH: "scale and crop are assumed, as the file's graph states mean and std alone",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +104,16 @@ def choose(
         )
     namesake = _named(published, stem)
     if header is None and namesake and namesake.spec == checkpoint.spec:
+        assumed = None
+        if namesake.preprocessing is None and not stated:
+            assumed = _assumed_note(checkpoint, path, namesake.name)
         return Protocol(
             name=namesake.name,
             preprocessing=namesake.preprocessing
             or _own(checkpoint, path, cure="add a row to --claims", stated=stated),
             claims=namesake.claims,
             note=f"{path}: judged as the published {namesake.name} by its file's name alone; its "
-            "header does not say that it is that file",
+            "header does not say that it is that file" + (f"; {assumed}" if assumed else ""),
         )
     name = header or stem
     cure = f"add a row named {name!r} to --claims"
@@ -147,11 +157,11 @@ def _own(
 
 
 def _assumed_note(checkpoint: Checkpoint, path: Path, name: str) -> str | None:
-    if checkpoint.origin is not Origin.ASSUMED or checkpoint.preprocessing is None:
+    what = ASSUMED.get(checkpoint.origin) if checkpoint.origin else None
+    if what is None or checkpoint.preprocessing is None:
         return None
     return (
-        f"{path}: preprocessing assumed from the network's shape, "
-        f"{checkpoint.preprocessing.describe()}; "
+        f"{path}: {what}, {checkpoint.preprocessing.describe()}; "
         f"--preprocessing, or a row named {name!r} in --claims, states another"
     )
 

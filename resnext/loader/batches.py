@@ -13,14 +13,11 @@ from resnext.loader.batch import Batch, batch_of
 from resnext.loader.buffers import KEPT
 from resnext.loader.library_warnings import LibraryWarnings, Listener, last_words
 from resnext.loader.pictures import Pictures, Prepare
-from resnext.loader.reader import Reader, memory_error
+from resnext.loader.reader import AHEAD, Reader, memory_error
 from resnext.machine import release_freed_memory
 
 # Part of PyTorch's message, in a RuntimeError: a tensor does not fit in memory.
 NO_MEMORY: Final = "DefaultCPUAllocator"
-
-# Batches that are asked of a reader before its first one is waited for.
-AHEAD: Final = 2
 
 
 class Reading(Iterator[Batch]):
@@ -108,7 +105,7 @@ class Reading(Iterator[Batch]):
 
         What one that crashed has printed goes to stderr.
         """
-        printed = [reader.end() for reader in self._readers]
+        printed = [reader.kill() for reader in self._readers]
         if self._pins is not None:
             self._pins.shutdown()
         for reader in self._readers:

@@ -10,15 +10,17 @@ import gc
 import multiprocessing
 import os
 import signal
+import socket
 import sys
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any, Final
 
 from resnext.errors import DataError
+from resnext.images.names import brief
 from resnext.loader.batch import Batch, collated, columns
 from resnext.loader.buffers import Buffer, BufferPool
 from resnext.loader.packing import Column, Packing
@@ -29,6 +31,10 @@ from resnext.machine import keep_some_freed_memory
 METHOD: Final = "fork" if sys.platform == "linux" else "spawn"
 # Seconds in which a process whose socket is closed is gone.
 PATIENCE: Final = 5.0
+# Batches that are asked of a reader before its first one is waited for.
+AHEAD: Final = 2
+# What the system sends to a process for which there is no memory.
+SIGKILL: Final = 9
 
 
 class LostReaderError(DataError):
@@ -47,6 +53,11 @@ def memory_error(error: OSError) -> DataError:
     """Return the error for memory that the system does not give, in words for the user."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return no_files()
+    if error.errno == errno.EAGAIN:  # of a fork
+        return DataError(
+            "there are as many processes as this user or container may have (ulimit -u); use fewer "
+            "--workers, or raise the limit; --workers 0 starts none"
+        )
     return DataError(
         "the batches that are read ahead do not fit in memory "
         f"({error.strerror or error}); use a smaller --batch-size or --workers; --workers 0 reads "
@@ -89,12 +100,14 @@ class Reader:
         context: Any = multiprocessing.get_context(METHOD)
         self._connection, own = context.Pipe()
         self._listener = pictures.listener
+        self._names = pictures.images.ids
+        self._asked: deque[list[int]] = deque()
         self._buffers: dict[tuple[int, int], Buffer] = {}
         # A socket is closed when no process has its other end open, so a child keeps none of them.
         inherited = [*(each._connection for each in others), self._connection]
         closed = inherited if METHOD == "fork" else []
         self.process = context.Process(
-            target=_serve, args=(own, closed, pictures, kept, os.getpid()), daemon=True
+            target=_serve, args=(own, closed, pictures, kept), daemon=True
         )
         try:
             self.process.start()
@@ -111,6 +124,7 @@ class Reader:
             LostReaderError: the process has ended.
         """
         try:
+            self._asked.append(positions)
             self._connection.send(positions)
         except OSError as error:
             raise self._lost() from error
@@ -135,29 +149,37 @@ class Reader:
             buffer = self._buffers[number, column.place]
             inputs.append(column.packing.tensors(buffer.data))
             lent.append(buffer.taken)
+        self._asked.popleft()
         found: Batch = replace(answer.batch, inputs=tuple(inputs), lent=tuple(lent))
         return found
 
-    def end(self) -> str:
-        """End the process at once, and return what it has printed if it had crashed."""
+    def kill(self) -> str:
+        """End the process, and return what it has printed if it had crashed."""
         crashed = bool(self.process.exitcode)
         self.process.kill()  # it holds nothing but copies
-        self.process.join()
         text = self._listener.rest() if crashed else b""
         return text.decode("utf-8", "replace")
 
     def close(self) -> None:
-        """Close what connected it, after its end, when nobody waits for an answer any more."""
+        """Wait for the end of a process that was killed, and close what connected it.
+
+        Nobody waits for an answer any more: two threads cannot wait for the end of one process.
+        """
+        self.process.join()
+        with suppress(ValueError):  # a parent that ignores SIGCHLD: nobody knows how it ended
+            self.process.close()
         self._connection.close()
         self._listener.close()
 
     def _received(self) -> Buffer:
         try:
-            file = recv_handle(self._connection)
-        except EOFError as error:
+            file = _receive_file(self._connection)
+        except (EOFError, ConnectionError) as error:
             raise self._lost() from error
-        except (OSError, RuntimeError) as error:  # what multiprocessing raises where none came
-            raise no_files() from error
+        except OSError as error:
+            raise memory_error(error) from error
+        if file is None:  # it came, and there is no descriptor left for it
+            raise no_files()
         try:
             return Buffer.mapped(file)
         except OSError as error:
@@ -167,14 +189,24 @@ class Reader:
 
     def _lost(self) -> LostReaderError:
         self.process.join(PATIENCE)
+        code = self.process.exitcode or 0
+        if code in (0, -SIGKILL):
+            return LostReaderError(
+                "a process that reads images was killed, probably for want of memory; use a "
+                "smaller --batch-size, or --workers 0"
+            )
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        with suppress(ValueError):
+            how = signal.Signals(-code).name
+        first, last = (brief(self._names[self._asked[0][end]]) for end in (0, -1))
         return LostReaderError(
-            "a process that reads images was killed, probably for want of memory; use a smaller "
-            "--batch-size, or --workers 0"
+            f"a process that reads images has crashed ({how}) in its batch from {first} to {last}; "
+            "one of these pictures may be damaged; a smaller --batch-size has fewer to look through"
         )
 
 
 def _serve(
-    connection: Connection, closed: Sequence[Connection], pictures: Pictures, kept: int, main: int
+    connection: Connection, closed: Sequence[Connection], pictures: Pictures, kept: int
 ) -> None:
     """Answer until the main process closes its end, or is gone.
 
@@ -188,9 +220,14 @@ def _serve(
     gc.freeze()  # a collection would write to, and so copy, the memory of the main process
     keep_some_freed_memory()
     pools = [BufferPool(kept) for _ in pictures.prepares]
+    on_the_way: deque[list[int]] = deque([[]] * AHEAD)
     with suppress(EOFError, ConnectionError), pictures.listener.on():
         while True:
             positions = connection.recv()
+            # It is asked for so many batches ahead, so what came before these has arrived. Systems
+            # but Linux may lose a file that is closed earlier.
+            for file in on_the_way.popleft():
+                os.close(file)
             try:
                 answer, files = _read(positions, pictures, pools)
             except (OSError, MemoryError, DataError) as error:
@@ -198,8 +235,32 @@ def _serve(
                 return
             connection.send(answer)
             for file in files:
-                send_handle(connection, file, main)
-                os.close(file)
+                _send_file(connection, file)
+            on_the_way.append(files)
+
+
+def _send_file(connection: Connection, file: int) -> None:
+    """Send an open file, with one byte that carries it.
+
+    `multiprocessing.reduction` waits on macOS for an answer, which would be taken from the next
+    question.
+    """
+    with socket.socket(fileno=os.dup(connection.fileno())) as sender:
+        socket.send_fds(sender, [b"f"], [file])
+
+
+def _receive_file(connection: Connection) -> int | None:
+    """Return an open file; None if this process may not have another.
+
+    Raises:
+        EOFError: nothing comes any more.
+        OSError: too many files are open for waiting.
+    """
+    with socket.socket(fileno=os.dup(connection.fileno())) as receiver:
+        data, files, _, _ = socket.recv_fds(receiver, 1, 1)
+    if not data:
+        raise EOFError
+    return files[0] if files else None
 
 
 def _read(

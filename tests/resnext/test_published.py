@@ -259,7 +259,7 @@ SPEC = replace(RESNET_50, cardinality=32, base_width=4)
 def test_file_is_published_by_name_architecture_and_size(
     spec: Spec, file: str, size: int, name: str | None
 ) -> None:
-    row = published_row(spec, file=file, size=size, sha256=str)
+    row = published_row(spec, file=file, size=size, sha256=lambda: "7cdf4587" + "0" * 56)
     assert (row and row.name) == name
 
 

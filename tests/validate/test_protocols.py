@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import convert
+from resnext.checkpoint import Origin
 from resnext.preprocessing import Interpolation, Pipeline
 from tests.support import warm
 from tests.support.golden import ROOT
@@ -211,9 +212,58 @@ def test_interpolation_of_another_kind_leaves_a_claim_unjudged(tmp_path: Path) -
     rows = {"x": 'pipeline = "pil", scale = 36, crop = 32'}
     claim = RIGHT.replace("a page", 'a page", interpolation = "bicubic')
     words = ["--claims", table(tmp_path, rows, claim), *copies(tmp_path, "x"), "--limit", "20"]
-    done = run(tmp_path, *words)
+    done = run(tmp_path, *words, "--pipeline", "pil")
     assert done.returncode == 0
     assert "nothing judged: 1 claim was made with bicubic interpolation\n" in done.stdout
+
+
+def test_claims_of_one_network_under_several_pipelines_are_each_judged_under_their_own(
+    tmp_path: Path,
+) -> None:
+    """As `--write-claims` writes them; claims that cannot be judged add no pass."""
+    claims = ",\n".join(
+        f'{{ metric = "top1_error", value = "{value}", images = 360, source = "{more} }}'
+        for value, more in (
+            ("4.17", 'as usual"'),
+            ("4.17", 'cubic", pipeline = "pil", interpolation = "bicubic", tolerance = "2"'),
+            ("4.17", 'linear", pipeline = "pil", tolerance = "2"'),
+            ("1.00", 'ten", pipeline = "opencv", crops = 10'),
+            ("1.00", 'nobody knows", pipeline = "opencv", protocol = "unknown"'),
+        )
+    )
+    rows = {"x": "scale = 36, crop = 32"}
+    given = table(tmp_path, rows, f"claim = [\n{claims}\n]")
+    done = run(tmp_path, "--claims", given, "--json", *copies(tmp_path, "x"))
+    printed = json.loads(done.stdout)
+    assert [
+        (
+            each["pipeline"],
+            each["preprocessing"].get("interpolation"),
+            [claim["source"] for claim in each["claims"]],
+        )
+        for each in printed["results"]
+    ] == [
+        ("torch7", None, ["as usual"]),
+        ("pil", "bicubic", ["cubic"]),
+        ("pil", None, ["linear"]),
+    ]
+    assert done.returncode == 0
+    pairs = [each["pipelines"] for each in printed["pipelines_compared"]]
+    assert pairs == [["torch7", "pil bicubic"], ["torch7", "pil"]]
+    assert "Under pil bicubic " in printed["summary"]
+
+
+def test_scale_and_crop_that_nothing_states_are_noted(tmp_path: Path) -> None:
+    """Of a graph, which states mean and std alone."""
+    (path,) = copies(tmp_path, "graph")
+    replace(convert.load(path), origin=Origin.GRAPH).save(path)
+    words = [path, "--limit", "20"]
+    assert run(tmp_path, *words).stderr == (
+        f"resnext-validate: {path}: scale and crop are assumed, as the file's graph states mean "
+        "and std alone, crop 32, mean 125.3 123 113.9, std 63 62.1 66.7 (of pixels 0..255); "
+        "--preprocessing, or a row named 'graph' in --claims, states another\n"
+    )
+    assert run(tmp_path, *words, "--preprocessing", "cifar10").stderr == ""
 
 
 @pytest.mark.parametrize("place", ["row", "claim"])

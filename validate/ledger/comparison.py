@@ -157,7 +157,8 @@ def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparis
 def pairs(first: Stored, second: Stored) -> tuple[tuple[int, int], ...]:
     """Return which runs of two ledgers belong together.
 
-    One with one; those of the same network, pipeline, crops and precision, the first of them with
+    One with one; those of one network, pipeline with interpolation, crops and precision, the first
+    of them with
     the first; and within one ledger each pipeline or network with the next.
 
     Raises:
@@ -184,8 +185,9 @@ def run_name(run: Mapping[str, Any]) -> str:
     """Return a short name for a run that a ledger describes."""
     crops = "" if run["crops"] == 1 else f", {shown(run['crops'])} crops"
     compiled = " compiled" if run.get("compiled") else ""
-    names = ", ".join(cut(run[name]) for name in ("network", "pipeline", "precision"))
-    return f"{names}{compiled}{crops}"
+    unusual = run["preprocessing"].get("interpolation")
+    pixels = cut(run["pipeline"]) + (f" {cut(unusual)}" if isinstance(unusual, str) else "")
+    return f"{cut(run['network'])}, {pixels}, {cut(run['precision'])}{compiled}{crops}"
 
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | None:
@@ -193,9 +195,9 @@ def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | Non
     parts = ["weights"] if first["weights_sha256"] != second["weights_sha256"] else []
     one, two = first["preprocessing"], second["preprocessing"]
     parts += [
-        f"{cut(name)} {_side(one[name])} and {_side(two.get(name))}"
-        for name in one
-        if one[name] != two.get(name)
+        f"{cut(name)} {_side(one.get(name))} and {_side(two.get(name))}"
+        for name in {**one, **two}
+        if name != "interpolation" and one.get(name) != two.get(name)
     ]
     return cut(", ".join(parts)) or None
 

@@ -87,7 +87,7 @@ def network_classes(report: Report, found: Answers, group: NetworkGroup) -> Netw
     few = filled <= FEW_CLASSES
     return NetworkClasses(
         title=printable(group.title),
-        pipelines=tuple(result.run.pipeline for result in group.results),
+        pipelines=tuple(result.run.pixels for result in group.results),
         table=class_table(runs, names, most=FEW_CLASSES if few else HARDEST),
         filled=filled,
         empty=found.classes - filled,
@@ -120,7 +120,7 @@ def all_classes(report: Report, found: Answers) -> AllClasses:
     )
     return AllClasses(
         heads=tuple(
-            printable(f"{result.run.network}, {result.run.pipeline}") for result in report.results
+            printable(f"{result.run.network}, {result.run.pixels}") for result in report.results
         ),
         rows=tuple(rows),
         left=max(len(order) - most, 0),

@@ -183,7 +183,7 @@ def _slack(claim: Claim) -> float:
 def _line(line: ClaimLine, axis: Axis | None) -> ForestLine:
     low, high = line.interval or (None, None)
     return ForestLine(
-        pipeline=line.result.run.pipeline,
+        pipeline=line.result.run.pixels,
         correct=f"{line.images - line.wrong:,}/{line.images:,}",
         error=percent(line.error),
         interval=f"{percent(low)} to {percent(high)}",
@@ -198,7 +198,7 @@ def _discordance(group: NetworkGroup, found: Answers) -> list[str]:
     first, *others = group.places
     texts = []
     for other, result in zip(others, group.results[1:], strict=True):
-        one, two = group.results[0].run.pipeline, result.run.pipeline
+        one, two = group.results[0].run.pixels, result.run.pixels
         only_one, only_two = discordant(found, first, other)
         texts.append(
             f"{number(only_one, 'image')} right under {one} alone, {only_two:,} under {two} alone "

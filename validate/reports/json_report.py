@@ -117,7 +117,7 @@ def _comparisons(report: Report, found: Answers) -> list[Mapping[str, object]]:
     for group in grouped(report.results):
         first, *others = group.places
         for other in others:
-            pair = [report.results[place].run.pipeline for place in (first, other)]
+            pair = [report.results[place].run.pixels for place in (first, other)]
             only_first, only_other = discordant(found, first, other)
             rows.append(
                 {

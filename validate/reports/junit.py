@@ -65,7 +65,7 @@ def _images_suite(root: ET.Element, report: Report) -> None:
 def _suite(root: ET.Element, group: NetworkGroup) -> None:
     suite = ET.SubElement(root, "testsuite", name=printable(group.title))
     for result in group.results:
-        prefix = f"{result.run.pipeline}." if group.told else ""
+        prefix = f"{result.run.pixels}." if group.told else ""
         run = result.run
         facts = {
             "checkpoint": run.checkpoint,

@@ -121,7 +121,7 @@ def _row(group: NetworkGroup, block: ClaimBlock, line: ClaimLine) -> tuple[str, 
     return (
         _name(group.title),
         LABELS[line.metric],
-        line.result.run.pipeline,
+        line.result.run.pixels,
         f"{line.images - line.wrong:,}/{line.images:,}",
         percent(line.error),
         f"{percent(low)} to {percent(high)}",
@@ -180,7 +180,7 @@ def _details(report: Report) -> list[str]:
     weights = [
         (
             _name(run.checkpoint),
-            run.pipeline,
+            run.pixels,
             run.weights_sha256,
             _name(run.preprocessing.describe()),
         )

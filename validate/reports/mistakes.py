@@ -87,7 +87,7 @@ def galleries(report: Report, found: Answers, groups: Sequence[NetworkGroup]) ->
             views.append(
                 Gallery(
                     title=printable(group.title),
-                    pipeline=group.results[0].run.pipeline,
+                    pipeline=group.results[0].run.pixels,
                     mistakes=tuple(_mistake(found, run, row, names, album) for row in rows),
                     wrong=int(found.top_one(run).wrong.sum()),
                 )

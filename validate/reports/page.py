@@ -43,7 +43,7 @@ def to_page(report: Report) -> str:
         classes=[network_classes(report, found, group) for group in groups],
         all_classes=all_classes(report, found),
         galleries=galleries(report, found, groups),
-        pipelines=tuple(dict.fromkeys(each.run.pipeline for each in report.results)),
+        pipelines=tuple(dict.fromkeys(each.run.pixels for each in report.results)),
         verdict_marks=VERDICT_MARKS,
         failure_title=f"{number(len(failures), 'image')} could not be read",
         failures=[printable(shortened(reason, LONGEST)) for _, reason in failures[:FAILURES]],

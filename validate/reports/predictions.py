@@ -52,7 +52,7 @@ def write_predictions(report: Report, file: IO[bytes]) -> None:
 
 def _rows(report: Report, found: Answers, run: int) -> Iterator[tuple[object, ...]]:
     asked = report.results[run].run
-    same = (csv_cell(asked.checkpoint), asked.pipeline, asked.crops, asked.precision)
+    same = (csv_cell(asked.checkpoint), asked.pixels, asked.crops, asked.precision)
     names = [csv_cell(name) for name in report.classes or ()] or [""] * found.classes
     hits = found.top_five[run] == found.labels[:, None]
     columns = zip(

@@ -35,14 +35,14 @@ class Shift:
     """The change of a network's top-1 error under another pipeline.
 
     Attributes:
-        pipeline: the other one.
+        pipeline: the other one, with the interpolation where it is not the usual one.
         usual: the one that it is compared with.
         points: its error minus that under the usual one, in points.
         images: how many more are wrong.
     """
 
-    pipeline: Pipeline
-    usual: Pipeline
+    pipeline: str
+    usual: str
     points: Fraction
     images: int
 
@@ -56,8 +56,8 @@ class Shift:
 
 def shifts(group: NetworkGroup) -> Iterator[Shift]:
     """Yield the shift of each pipeline but one: the original's, or else the first."""
-    by_pipeline = {result.run.pipeline: result.counts for result in group.results}
-    usual = Pipeline.TORCH7 if Pipeline.TORCH7 in by_pipeline else next(iter(by_pipeline))
+    by_pipeline = {result.run.pixels: result.counts for result in group.results}
+    usual = Pipeline.TORCH7.value if Pipeline.TORCH7 in by_pipeline else next(iter(by_pipeline))
     own = by_pipeline.pop(usual)
     for pipeline, counts in by_pipeline.items():
         if own.images == counts.images > 0:

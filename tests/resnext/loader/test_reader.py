@@ -1,15 +1,18 @@
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
@@ -78,6 +81,87 @@ def test_error_of_a_reader_is_raised_where_its_batch_is_taken(
     assert str(raised.value) == said
 
 
+def crashing(_pixels: NDArray[np.uint8], position: int) -> NDArray[np.float32]:
+    if position == 31:
+        os.kill(os.getpid(), signal.SIGUSR1)
+    return np.zeros(1, np.float32)
+
+
+def ending(_pixels: NDArray[np.uint8], _position: int) -> NDArray[np.float32]:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "how"), [(crashing, "SIGUSR1"), (ending, "exit code 3")], ids=["crash", "exit"]
+)
+def test_reader_that_crashes_names_its_pictures(
+    images: ImageSet, prepare: Prepare, how: str
+) -> None:
+    """Of three batches that one reader was asked for, the one that it was at."""
+    batches = [[30, 31, 32], [33], [34]] if prepare is ending else [[1], [30, 31, 32], [33]]
+    read = read_batches(images, batches, [prepare], workers=1)
+    said = f"crashed ({how}) in its batch from {images.ids[30]} to {images.ids[32]}; one of these"
+    with closing(read), pytest.raises(DataError, match=re.escape(said)):
+        list(read)
+    assert multiprocessing.active_children() == []
+
+
+def test_reader_that_is_killed_before_its_memory_arrives_is_lost(
+    images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next question has not been read then, and the system reports a connection reset."""
+
+    def gone(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr("resnext.loader.reader._send_file", gone)
+    read = read_batches(images, [[0], [1]], [pid], workers=1)
+    with closing(read), pytest.raises(DataError, match="was killed, probably for want of memory"):
+        next(read)
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_epochs_leave_no_file_no_thread_and_no_process(
+    images: ImageSet, monkeypatch: pytest.MonkeyPatch, *, pinned: bool
+) -> None:
+    """Also those that are left in the middle. Pinning needs a GPU; a copy stands in for it."""
+    stand_in_for_a_gpu(monkeypatch)
+    there = []
+    for epoch in range(4):
+        with closing(read_batches(images, [[0]] * 9, [pid, pid], workers=2, pinned=pinned)) as read:
+            for _ in range(9 if epoch % 2 else 4):
+                next(read)
+        there.append((len([*Path("/proc/self/fd").iterdir()]), threading.active_count()))
+    assert len(set(there)) == 1
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_reading_is_closed_at_once_while_its_batch_is_waited_for(
+    images: ImageSet, monkeypatch: pytest.MonkeyPatch, *, pinned: bool
+) -> None:
+    stand_in_for_a_gpu(monkeypatch)
+    read = read_batches(images, [[0]] * 3, [waiting], workers=2, pinned=pinned)
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        next(read)
+    begin = time.monotonic()
+    read.close()
+    assert time.monotonic() - begin < 30
+    assert multiprocessing.active_children() == []
+
+
+def waiting(_pixels: NDArray[np.uint8], _position: int) -> NDArray[np.float32]:
+    time.sleep(300)
+    return np.zeros(1, np.float32)
+
+
+def stand_in_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+
+
 def test_batch_that_no_memory_holds_is_explained(images: ImageSet) -> None:
     """Of 16 MB for a file, where 2 MB are allowed."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -112,6 +196,19 @@ def lowest_free() -> int:
     found = os.open(os.devnull, os.O_RDONLY)
     os.close(found)
     return found
+
+
+def test_too_many_processes_are_explained(
+    images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root has no such limit, so the error of the system call stands in for it."""
+
+    def refused() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refused)
+    with pytest.raises(DataError, match=r"as many processes .* \(ulimit -u\); use fewer --workers"):
+        read_batches(images, [[0]], [pid], workers=1)
 
 
 def test_other_memory_errors_name_their_reason() -> None:

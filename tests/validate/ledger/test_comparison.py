@@ -89,6 +89,21 @@ def test_what_names_do_not_tell_of_two_runs_is_said() -> None:
     other = {**RUN, "weights_sha256": "cd", "preprocessing": {"scale": None, "crop": 224}}
     assert difference(RUN, other) == "weights, scale 256 and none"
     assert difference(RUN, {**RUN}) is None
+    white = {**RUN, "preprocessing": {**RUN["preprocessing"], "white": 255}}
+    assert difference(RUN, white) == "white none and 255"
+
+
+def test_interpolation_that_is_not_the_usual_one_is_in_the_name_and_tells_runs_apart(
+    tmp_path: Path,
+) -> None:
+    """Of the usual one a ledger says nothing, so that it is as before there were others."""
+    bicubic = {**RUN, "preprocessing": {**RUN["preprocessing"], "interpolation": "bicubic"}}
+    assert run_name(bicubic) == run_name(RUN).replace("torch7", "torch7 bicubic")
+    assert (difference(RUN, bicubic), difference(bicubic, RUN)) == (None, None)
+    one, two = (ledger(tmp_path / name, [("p", 1, (1, 2))], runs=("pil", "pil")) for name in "ab")
+    one.identity["runs"][1]["preprocessing"] = {"scale": 256, "interpolation": "bicubic"}
+    two.identity["runs"][0]["preprocessing"] = {"scale": 256, "interpolation": "bicubic"}
+    assert pairs(one, two) == ((0, 1), (1, 0))
 
 
 @pytest.mark.parametrize(
