@@ -70,8 +70,13 @@ def progress_of(pictures: int, top: int | None) -> AbstractContextManager[Advanc
         top: number of classes that are shown of each; None where the terminal shows none.
     """
     if top is not None and pictures * (top + 1) <= get_terminal_size().lines:
-        return nullcontext(lambda _more, _detail="": None)
+        return no_progress()
     return image_bar("predicting", pictures)
+
+
+def no_progress() -> AbstractContextManager[Advance]:
+    """Return what shows no progress."""
+    return nullcontext(lambda _more, _detail="": None)
 
 
 def shown_on_terminal(width: int, threshold: float, advance: Advance) -> Add:
