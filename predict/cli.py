@@ -199,7 +199,7 @@ def _predict(
     """Read, compute and write; return the exit code."""
     from predict.outputs import opened_files, page_of, stdout_rows, write_all
     from predict.request import checked_request
-    from predict.screen import no_progress, progress_of, shown_on_terminal
+    from predict.screen import has_blocks, no_progress, progress_of, shown_on_terminal
 
     request = checked_request(checkpoint, given, config, watcher, literal=listed)
     where.check_apart(request, given)
@@ -220,13 +220,14 @@ def _predict(
             writes.append(page.add)
             request = _with_thumbnails(request, job, page.thumbnails.path)
         count = len(request.pictures)
+        blocks = width is not None and has_blocks()
         progress = progress_of(count, None if width is None else request.top)
         if as_json and columns is not None:  # the object would have the bar in it
             progress = no_progress()
         advance = open_outputs.enter_context(progress)
         show: Add | None = None
         if width is not None:
-            show = shown_on_terminal(width, config.threshold, advance)
+            show = shown_on_terminal(width, config.threshold, advance, blocks=blocks)
         elif as_json or not where.output:
             show = open_outputs.enter_context(stdout_rows(request, as_json=as_json))
 

@@ -79,15 +79,20 @@ def no_progress() -> AbstractContextManager[Advance]:
     return nullcontext(lambda _more, _detail="": None)
 
 
-def shown_on_terminal(width: int, threshold: float, advance: Advance) -> Add:
+def has_blocks() -> bool:
+    """Tell whether stdout takes block characters; while there is a bar, stdout does not know."""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
+
+
+def shown_on_terminal(width: int, threshold: float, advance: Advance, *, blocks: bool) -> Add:
     """Return what prints a prediction on the terminal, above the bar.
 
     Args:
         width: columns of the terminal.
         threshold: below which classes were left out.
         advance: the bar.
+        blocks: see `picture_text`.
     """
-    blocks = (sys.stdout.encoding or "").lower().startswith("utf")
 
     def show(prediction: Prediction) -> None:
         text = picture_text(prediction, width=width, threshold=threshold, blocks=blocks)

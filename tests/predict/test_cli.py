@@ -313,6 +313,7 @@ def test_more_than_a_screen_has_a_bar_below_the_pictures(network: Path) -> None:
     assert "predicting" in text
     pictures = sorted(folder.iterdir())
     assert [str(path) for path in pictures if f"{path}\n" not in text] == []
+    assert "   96.05%  ██████████████▍  3_three\n" in text
     assert "predicting" not in on_terminal([network, THREE], rows=20)
 
 
