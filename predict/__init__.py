@@ -30,7 +30,7 @@ def pictures(
     layer: str | None = None,
     crops: int = 1,
     pipeline: str | None = None,
-    preprocessing: "Preprocessing | str | None" = None,
+    preprocessing: "Preprocessing | Path | str | None" = None,
     scale: int | None = None,
     crop: int | None = None,
     precision: str = "fp32",
@@ -48,7 +48,7 @@ def pictures(
     be read has a prediction too, whose `error` says why.
 
     Args:
-        checkpoint: of `convert.load`, or its file (.safetensors or .t7), or the name of a published
+        checkpoint: of `convert.load`, or a file or folder that it reads, or the name of a published
             network, which is downloaded.
         paths: one or more pictures, folders (walked whole, with their subfolders), tars,
             WebDataset shards, Parquet files, and addresses of them; brace patterns and wildcards.
@@ -84,8 +84,8 @@ def pictures(
     from resnext.preprocessing import named_preprocessing
     from resnext.terminal.watcher import Watcher
 
-    if isinstance(preprocessing, str):
-        preprocessing = named_preprocessing(preprocessing)
+    if isinstance(preprocessing, str | PathLike):
+        preprocessing = named_preprocessing(fspath(preprocessing))
     watcher = watcher or Watcher(note=getLogger("predict").warning)
     config = PredictionConfig(
         top=top,

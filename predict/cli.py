@@ -16,6 +16,7 @@ from resnext.terminal.command import (
     say,
     terminal_width,
 )
+from resnext.terminal.text import number
 
 if TYPE_CHECKING:
     from predict.options import PredictionConfig
@@ -113,9 +114,10 @@ def main(
 ) -> int:
     """Name what pictures show, and write their features.
 
-    CHECKPOINT is a .safetensors or .t7 file, or the name of a published network, which is
-    downloaded. IMAGE is a picture, a folder (walked whole, with its subfolders), a tar, WebDataset
-    shards, a Parquet file, an address of one of these, or - for a list of paths on stdin.
+    CHECKPOINT is a .safetensors, .t7 or PyTorch file, or one of MXNet or Caffe, or the name of a
+    published network, which is downloaded. IMAGE is a picture, a folder (walked whole, with its
+    subfolders), a tar, WebDataset shards, a Parquet file, an address of one of these, or - for a
+    list of paths on stdin.
 
     On a terminal the likeliest classes are printed with bars. Elsewhere, as in a pipe, stdout gets
     a row of CSV a picture. Ctrl-C keeps the rows that are done.
@@ -197,7 +199,7 @@ def _predict(
     """Read, compute and write; return the exit code."""
     from predict.outputs import opened_files, page_of, stdout_rows, write_all
     from predict.request import checked_request
-    from predict.screen import progress_of, shown_on_terminal
+    from predict.screen import has_blocks, no_progress, progress_of, shown_on_terminal
 
     request = checked_request(checkpoint, given, config, watcher, literal=listed)
     where.check_apart(request, given)
@@ -209,7 +211,8 @@ def _predict(
         for _ in predictions(request, job, watcher):
             pass
         return 0
-    width = None if as_json or where.output else terminal_width()
+    columns = terminal_width()
+    width = None if as_json or where.output else columns
     with ExitStack() as open_outputs:
         writes = open_outputs.enter_context(opened_files(where, request))
         if where.html:
@@ -217,11 +220,14 @@ def _predict(
             writes.append(page.add)
             request = _with_thumbnails(request, job, page.thumbnails.path)
         count = len(request.pictures)
+        blocks = width is not None and has_blocks()
         progress = progress_of(count, None if width is None else request.top)
+        if as_json and columns is not None:  # the object would have the bar in it
+            progress = no_progress()
         advance = open_outputs.enter_context(progress)
         show: Add | None = None
         if width is not None:
-            show = shown_on_terminal(width, config.threshold, advance)
+            show = shown_on_terminal(width, config.threshold, advance, blocks=blocks)
         elif as_json or not where.output:
             show = open_outputs.enter_context(stdout_rows(request, as_json=as_json))
 
@@ -231,9 +237,9 @@ def _predict(
         done = write_all(predictions(request, job, watcher), writes, show, advance)
     for option, path in where.all.items():
         if done.stopped is not None:
-            say(PROG, f"{option} {path} has the {done.pictures} pictures that were done")
+            say(PROG, f"{option} {path} has the {done.pictures:,} pictures that were done")
         elif show is None:
-            click.echo(f"{path}: {done.pictures:,} pictures")
+            click.echo(f"{path}: {number(done.pictures, 'picture')}")
     if done.stopped is not None:
         raise done.stopped
     if done.lost is not None:
@@ -241,7 +247,8 @@ def _predict(
     if done.failures:
         say(
             PROG,
-            f"{done.failures} of {len(request.pictures)} pictures could not be read, as listed",
+            f"{done.failures:,} of {number(len(request.pictures), 'picture')} could not be read, "
+            "as listed",
         )
     return BAD_INPUT if done.failures else 0
 

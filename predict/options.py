@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from predict.errors import PredictionError
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Preprocessing, known_preprocessing
 
 TOP: Final = 5
 CHOICES: Final = {
@@ -13,6 +13,8 @@ CHOICES: Final = {
     "pipeline": (None, "torch7", "pil", "opencv"),
     "precision": ("fp32", "tf32", "bf16", "fp16"),
 }
+# Whole numbers, or None.
+LEAST: Final = {"top": 1, "scale": 0, "crop": 1, "batch_size": 1, "workers": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class PredictionConfig:
 
     Raises:
         PredictionError: a value that is none of these.
+        PreprocessingError: a preprocessing that is none.
     """
 
     top: int = TOP
@@ -62,11 +65,15 @@ class PredictionConfig:
             if (found := getattr(self, name)) not in known:
                 choices = ", ".join(map(str, known))
                 raise PredictionError(f"{name}: one of {choices} expected, found {found!r}")
-        for name, least in (("top", 1), ("batch_size", 1), ("workers", 0)):
+        for name, least in LEAST.items():
             found = getattr(self, name)
             if found is not None and (not isinstance(found, int) or found < least):
                 raise PredictionError(
                     f"{name}: a whole number of at least {least} expected, found {found!r}"
                 )
-        if not 0 <= self.threshold <= 1:
+        if not isinstance(self.threshold, int | float) or not 0 <= self.threshold <= 1:
             raise PredictionError(f"threshold: 0 to 1 expected, found {self.threshold!r}")
+        if not isinstance(self.features, bool):  # the name of a file, as the command takes it
+            raise PredictionError(f"features: True or False expected, found {self.features!r}")
+        if self.preprocessing is not None:
+            known_preprocessing(self.preprocessing)

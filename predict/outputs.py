@@ -86,6 +86,11 @@ class Destinations:
                 raise DestinationError(
                     f"{other} and {option}: outputs of two names expected, found {path} for both"
                 )
+            if self.html is not None and _place(self.html) in _place(path).parents:
+                raise DestinationError(
+                    f"{option} {path}: a file outside of the page's folder {self.html} expected, "
+                    "which is replaced as a whole; name another folder"
+                )
 
     def check_apart(self, request: PredictionRequest, given: Iterable[str]) -> None:
         """Check that no output is also read.

@@ -23,6 +23,8 @@ ROWS: Final = "rows.json"  # beside the page while it is made, and then a part o
 
 ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
+# Decimals of a probability: the page rounds once more, to those that it shows.
+DIGITS: Final = 6
 # Answers that the page shows of a picture.
 MOST_ANSWERS: Final = 10
 # Lines that the reason has room for, where no picture could be read.
@@ -117,7 +119,7 @@ class PageWriter:
             found = printable(prediction.error) or "could not be read"
         else:
             top = prediction.top[:MOST_ANSWERS]
-            found = [[answer.label, round(answer.probability, 4)] for answer in top]
+            found = [[answer.label, round(answer.probability, DIGITS)] for answer in top]
             self._names |= {answer.label: answer.name for answer in top}
             self._best |= {answer.label for answer in top[:1]}
             self._answers = max(self._answers, len(top))

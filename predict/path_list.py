@@ -2,6 +2,7 @@
 
 import os
 import sys
+from codecs import BOM_UTF8
 from typing import Final
 
 from predict.errors import PredictionError
@@ -29,7 +30,10 @@ def read_list(*, null: bool) -> list[str]:
                 raise PredictionError(
                     "stdin: a path on each line expected, found NUL; -0 takes a list of -print0"
                 )
-    paths = data.split(b"\0") if null else [line.rstrip(b"\r") for line in data.split(b"\n")]
+    if null:
+        paths = data.split(b"\0")
+    else:  # as Windows writes lines too, with a mark in front of the first
+        paths = [line.rstrip(b"\r") for line in data.removeprefix(BOM_UTF8).split(b"\n")]
     found = [os.fsdecode(bytes(path)) for path in paths if path.strip()]
     if not found:
         raise PredictionError("stdin: a list of paths expected, found none")

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
+import torch
 
 from predict.answers import answers_of
 from predict.prediction import Answer, Prediction
@@ -36,7 +37,7 @@ from resnext.terminal.watcher import Watcher
 def predictions(
     request: PredictionRequest, job: Job, watcher: Watcher
 ) -> Generator[Prediction, None, None]:
-    """Yield, on rank 0, what the network answers for each picture, in the order of the pictures.
+    """Return what yields, on rank 0, the network's answer for each picture, in their order.
 
     A picture that cannot be read has its place, and the reason. On the other ranks nothing comes
     out, and the pictures are shared all the same: all ranks have to go through to the end.
@@ -47,15 +48,21 @@ def predictions(
         watcher: is told about the machine, and at the end of what libraries warned of.
 
     Raises:
+        DeviceError: the device or the precision is not there; at once.
         CheckpointError: logits that are not finite.
         DataError: there is not enough memory.
-        DeviceError: the device or the precision is not there.
         JobError: another process has ended, or was asked something else.
     """
+    device = find_device(job.device_name(request.config.device))
+    check_precision(Precision(request.config.precision), device)
+    return _predictions(request, device, job, watcher)
+
+
+def _predictions(
+    request: PredictionRequest, device: torch.device, job: Job, watcher: Watcher
+) -> Generator[Prediction, None, None]:
     config = request.config
     precision = Precision(config.precision)
-    device = find_device(job.device_name(config.device))
-    check_precision(precision, device)
     if job.size > 1:
         use_processors(processes=job.local_size)
         job.agree(_identity(request), "checkpoint, pictures or options")

@@ -70,19 +70,29 @@ def progress_of(pictures: int, top: int | None) -> AbstractContextManager[Advanc
         top: number of classes that are shown of each; None where the terminal shows none.
     """
     if top is not None and pictures * (top + 1) <= get_terminal_size().lines:
-        return nullcontext(lambda _more, _detail="": None)
+        return no_progress()
     return image_bar("predicting", pictures)
 
 
-def shown_on_terminal(width: int, threshold: float, advance: Advance) -> Add:
+def no_progress() -> AbstractContextManager[Advance]:
+    """Return what shows no progress."""
+    return nullcontext(lambda _more, _detail="": None)
+
+
+def has_blocks() -> bool:
+    """Tell whether stdout takes block characters; while there is a bar, stdout does not know."""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
+
+
+def shown_on_terminal(width: int, threshold: float, advance: Advance, *, blocks: bool) -> Add:
     """Return what prints a prediction on the terminal, above the bar.
 
     Args:
         width: columns of the terminal.
         threshold: below which classes were left out.
         advance: the bar.
+        blocks: see `picture_text`.
     """
-    blocks = (sys.stdout.encoding or "").lower().startswith("utf")
 
     def show(prediction: Prediction) -> None:
         text = picture_text(prediction, width=width, threshold=threshold, blocks=blocks)

@@ -173,6 +173,14 @@ def test_list_on_stdin_is_taken_where_it_stands(network: Path, tmp_path: Path) -
         ([THREE, "--output", "rows.txt"], ["--output rows.txt", ".csv, .jsonl, .parquet expected"]),
         ([THREE, "--output", "x.parquet", "--features", "empty/../x.parquet"], ["two names"]),
         ([THREE, "--output", "folder.csv"], ["folder.csv: a file expected, found a folder"]),
+        (
+            [THREE, "--html", "empty", "--output", "empty/rows.csv"],
+            ["--output empty/rows.csv", "outside of the page's folder empty"],
+        ),
+        (
+            [THREE, "--html", "empty", "--features", "empty/../empty/f.npy"],
+            ["--features empty/../empty/f.npy", "outside of the page's folder empty"],
+        ),
         (["photo.csv", "--output", "photo.csv"], ["--output photo.csv", "it is photo.csv itself"]),
         ([THREE, "--features", "net.safetensors"], ["net.safetensors itself"]),
         (["-", "-"], ["- given twice"]),
@@ -305,7 +313,14 @@ def test_more_than_a_screen_has_a_bar_below_the_pictures(network: Path) -> None:
     assert "predicting" in text
     pictures = sorted(folder.iterdir())
     assert [str(path) for path in pictures if f"{path}\n" not in text] == []
+    assert "   96.05%  ██████████████▍  3_three\n" in text
     assert "predicting" not in on_terminal([network, THREE], rows=20)
+
+
+def test_json_on_a_terminal_has_no_bar_in_it(network: Path) -> None:
+    folder = DIGITS / "val" / "3_three"
+    text = on_terminal([network, folder, "--json", "--top", "1", "--batch-size", "2"], rows=20)
+    assert len(json.loads(text)["predictions"]) == 40
 
 
 def started(network: Path, folder: Path, *words: str) -> subprocess.Popen[bytes]:

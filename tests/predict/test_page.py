@@ -49,7 +49,7 @@ def files(folder: Path) -> list[str]:
 
 
 THREE = (
-    (answered("a/one.JPEG", (3, "cat", 0.91234), (7, "dog", 0.08)), picture("JPEG", 160)),
+    (answered("a/one.JPEG", (3, "cat", 0.9605487654), (7, "dog", 0.08)), picture("JPEG", 160)),
     (Prediction(image="two.png", error="an image expected, found an empty file"), None),
     (answered("three.png", (7, "dog", 1.0)), picture("PNG")),
 )
@@ -58,7 +58,7 @@ THREE = (
 def test_page_holds_every_picture_with_its_answers(tmp_path: Path) -> None:
     html = written(tmp_path / "page", THREE)
     assert data(html, "rows") == [
-        ["a/one.JPEG", "jpg", [[3, 0.9123], [7, 0.08]]],
+        ["a/one.JPEG", "jpg", [[3, 0.960549], [7, 0.08]]],
         ["two.png", "", "an image expected, found an empty file"],
         ["three.png", "png", [[7, 1.0]]],
     ]

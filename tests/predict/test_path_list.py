@@ -21,8 +21,9 @@ def given(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
         (b"a.jpg\nb c.jpg\r\n\n  \nd.jpg", False, ["a.jpg", "b c.jpg", "d.jpg"]),
         (b"a\nb.jpg\0 c.jpg\0", True, ["a\nb.jpg", " c.jpg"]),
         (b"\xff.jpg\n", False, [os.fsdecode(b"\xff.jpg")]),
+        (b"\xef\xbb\xbfa.jpg\r\nb.jpg\r\n", False, ["a.jpg", "b.jpg"]),
     ],
-    ids=["lines", "nul", "no utf-8"],
+    ids=["lines", "nul", "no utf-8", "byte order mark"],
 )
 def test_paths_are_those_of_the_list(
     monkeypatch: pytest.MonkeyPatch, data: bytes, null: bool, paths: list[str]

@@ -196,8 +196,9 @@ def test_preprocessing_of_the_caller_replaces_the_checkpoints(
         assert caplog.text == ""
     assert round(each.top[0].probability, 4) == 0.9605
     text = str(DIGITS / "preprocessing.toml")
-    (again,) = predict.pictures(assumed, path, preprocessing=text)
-    assert again.top == each.top
+    for given in (text, Path(text)):
+        (again,) = predict.pictures(assumed, path, preprocessing=given)
+        assert again.top == each.top
     (other,) = predict.pictures(checkpoint, path, scale=40)
     assert other.top != each.top
 
@@ -215,6 +216,11 @@ def test_preprocessing_of_the_caller_replaces_the_checkpoints(
         ({"preprocessing": "digits"}, "preprocessing digits: imagenet, "),
         ({"scale": 20}, "scale 20 is smaller than crop 32"),
         ({"batch_size": 0}, "batch_size: a whole number of at least 1"),
+        ({"device": "abacus"}, "device 'abacus': cpu, cuda"),
+        ({"threshold": "0.5"}, "threshold: 0 to 1 expected, found '0.5'"),
+        ({"scale": "256"}, "scale: a whole number of at least 0 expected, found '256'"),
+        ({"features": "f.npy"}, "features: True or False expected, found 'f.npy'"),
+        ({"preprocessing": 3}, "a resnext.Preprocessing expected, found int"),
     ],
 )
 def test_option_that_cannot_be_used_is_refused_at_once(

@@ -105,7 +105,7 @@ def test_html_has_every_picture_with_its_thumbnail(run: Run, tmp_path: Path, wor
             continue
         top = [(answer["label"], answer["probability"]) for answer in each["top"]]
         assert [label for label, _ in row[2]] == [label for label, _ in top]
-        np.testing.assert_allclose([x for _, x in row[2]], [x for _, x in top], atol=5.1e-5)
+        np.testing.assert_allclose([x for _, x in row[2]], [x for _, x in top], atol=1.1e-6)
     thumbnails = sorted((tmp_path / "page" / "thumbnails").rglob("*.png"))
     for path, (name, _, _) in zip(thumbnails, [row for row in found if row[1]], strict=True):
         with Image.open(path) as small, Image.open(tmp_path / str(name)) as whole:

@@ -172,7 +172,7 @@ class _Found:
             self.parts.append(_tar_pictures(path, name))
         elif (kind := packing(path)) is not None:
             raise DataError(
-                f"{path}: {FORMS} expected, found a file packed with {kind}, whose pictures cannot "
+                f"{name}: {FORMS} expected, found a file packed with {kind}, whose pictures cannot "
                 "be read one by one; unpack it"
             )
         else:
