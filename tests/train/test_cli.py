@@ -88,6 +88,30 @@ def test_plan_is_printed_before_the_run(trained: Path) -> None:
     )
 
 
+def test_pipeline_of_the_network_validates_and_stays_in_its_checkpoints(root: Path) -> None:
+    (root / "pil.toml").write_text(
+        (root / "tiny.toml").read_text().replace("crop = 8", "scale = 11\ncrop = 8")
+        + 'pipeline = "pil"\ninterpolation = "bicubic"\n'
+    )
+    done = run(root, *tiny("pil", *ONE, "--no-check"), "--preprocessing", "pil.toml")
+    assert done.returncode == 0, done.stderr
+    (line,) = [each for each in done.stdout.splitlines() if each.startswith("pictures")]
+    assert line == (
+        "pictures  RandomCrop with padding 4, mirrored with probability 0.5, scaled by the "
+        "original's bicubic; in validation pil bicubic, scale 11, crop 8, mean 0.5 0.5 0.5, std "
+        "0.25 0.25 0.25 (of pixels 0..1)"
+    )
+    best = root / "pil" / "best.safetensors"
+    preprocessing = convert.load(best).preprocessing
+    assert preprocessing is not None
+    assert (preprocessing.pixels, preprocessing.scale) == ("pil bicubic", 11)
+    words = ("--data", "data/val", "--json", "--no-canary", best)
+    report = warm.run("validate.cli", words, cwd=root, output=root / "pil.json")
+    (result,) = json.loads(report.stdout)["results"]
+    assert result["pipeline"] == "pil"
+    assert result["images"] - result["top1_correct"] == last_row(root / "pil")["val_wrong"]
+
+
 def test_batch_larger_than_the_set_says_what_a_step_takes(root: Path) -> None:
     done = run(root, *tiny("large", *ONE, "--batch-size", "1000"))
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,21 @@ def test_what_is_known_without_the_images_is_refused_before_anything_is_fetched(
     begun = ("--output", "x", "--recipe", "cifar-2017")
     assert_refused(run(root, *fetched, *begun, *words), part)
     assert list((root / "cache").rglob("*")) == []
+
+
+@pytest.mark.skipif(find_spec("cv2") is not None, reason="OpenCV is installed")
+@pytest.mark.parametrize("first", ["before.t7", None], ids=["checkpoint", "new"])
+def test_pipeline_without_its_library_is_refused_before_the_first_step(
+    root: Path, first: str | None
+) -> None:
+    """It is needed in validation only, which comes behind an epoch of steps."""
+    row = (root / "tiny.toml").read_text() + 'pipeline = "opencv"\n'
+    (root / "opencv.toml").write_text(row)
+    begun = ("--init", first) if first else ("--recipe", "cifar-2017", "--depth", "11")
+    words = (*begun, "--data", "data", "--preprocessing", "opencv.toml", "--no-check")
+    done = run(root, *words, "--output", "library")
+    assert_refused(done, "the opencv pipeline takes OpenCV", "extra [opencv]")
+    assert (done.stdout, (root / "library").exists()) == ("", False)
 
 
 def test_empty_class_is_refused(root: Path) -> None:

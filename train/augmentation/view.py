@@ -81,7 +81,10 @@ def augment(
 
 
 def _resized(pixels: Pixels, preprocessing: Preprocessing, unit: np.float32) -> Planes:
-    """Return the whole image, resized as for validation and not normalised."""
+    """Return the whole image, resized to the sides of validation and not normalised.
+
+    By the original's bicubic, as every training picture, whatever the network's pipeline.
+    """
     height, width = size_before_crop(pixels, preprocessing)
     whole = Window(top=0, left=0, height=height, width=width)
     return scaled(pixels, (height, width), whole, unit)

@@ -9,6 +9,7 @@ from resnext.distributed.job import Job
 from resnext.download import Bar
 from resnext.images.alignment import aligned
 from resnext.images.image_set import ImageSet
+from resnext.pixels.pipelines import check_installed
 from train.input.class_weights import balanced_weights, named_weights, read_weights
 from train.input.command_line import CommandLine
 from train.input.first_network import FirstNetwork, from_checkpoint, from_scratch
@@ -116,8 +117,14 @@ def _first_network(
 ) -> FirstNetwork:
     count, names = count_classes(images), images.classes
     if config.init is None:
-        return from_scratch(config, recipe, classes=count, names=names)
-    return from_checkpoint(config, classes=count, names=names, bar=bar)
+        first = from_scratch(config, recipe, classes=count, names=names)
+    else:
+        first = from_checkpoint(config, classes=count, names=names, bar=bar)
+    preprocessing = first.checkpoint.preprocessing
+    assert preprocessing is not None
+    # Validation needs it, which comes after an epoch of steps.
+    check_installed(preprocessing)
+    return first
 
 
 def _aligned(images: Images, first: FirstNetwork) -> Images:

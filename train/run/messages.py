@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from resnext.images.names import class_list
 from resnext.layout import layout
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.terminal.text import duration, number
 from train.recipe.augmentation import COLOR_CHANGES, Augmentation, AutoAugment, Crop
 from train.recipe.batching import left_out, steps_of_epoch
@@ -51,7 +52,7 @@ def plan(task: "Task", *, device: str, processes: int, workers: int, threads: in
         ),
         ("lr", f"{_lr(recipe)}, {_schedule(recipe.schedule)}"),
         ("optimizer", ", ".join(_optimizer(recipe))),
-        ("pictures", f"{_augmentation(recipe.augmentation)}; {preprocessing.describe()}"),
+        ("pictures", _pictures(recipe.augmentation, preprocessing)),
         ("loss", ", ".join(_loss(recipe))),
         ("machine", _machine(recipe, device, processes, workers, threads)),
         ("output", str(task.config.output)),
@@ -170,6 +171,13 @@ def _optimizer(recipe: Recipe) -> Iterator[str]:
         yield f"average of the weights that keeps {recipe.ema:g} a step"
     if recipe.patience:
         yield f"ends after {number(recipe.patience, 'epoch')} without a better validation"
+
+
+def _pictures(augmentation: Augmentation, preprocessing: Preprocessing) -> str:
+    learnt, validated = _augmentation(augmentation), preprocessing.describe()
+    if preprocessing.pipeline is Pipeline.TORCH7:
+        return f"{learnt}; {validated}"
+    return f"{learnt}, scaled by the original's bicubic; in validation {validated}"
 
 
 def _augmentation(augmentation: Augmentation) -> str:
