@@ -118,6 +118,8 @@ OF_ANY: Final = {
     **dict.fromkeys(("name", "type", "bottom", "top", "include", "exclude"), _NAMES),
     **dict.fromkeys(("param", "loss_weight", "propagate_down", "phase"), _TRAINING),
 }
+# Types that a text for training has behind the logits.
+OF_LABELS: Final = frozenset({"SoftmaxWithLoss", "Accuracy"})
 # Fields of `param`; a name shares the weights of two layers.
 OF_PARAM: Final = frozenset({"lr_mult", "decay_mult"})
 
@@ -132,9 +134,11 @@ def check_fields(layers: Iterable[Layer]) -> None:
     layers = tuple(layers)
     foreign = [f"{layer.place} ({cut(layer.type)})" for layer in layers if layer.type not in TYPES]
     if foreign:
+        reason = "and leaving it out would change the answers; not converted"
+        if any(layer.type in OF_LABELS for layer in layers):
+            reason = "which takes labels: a text for training; give the one for prediction (deploy)"
         raise ForeignModuleError(
-            f"{first_of(foreign)}: no layer of the ResNeXt and ResNet family, and leaving it out "
-            "would change the answers; not converted"
+            f"{first_of(foreign)}: no layer of the ResNeXt and ResNet family, {reason}"
         )
     for layer in layers:
         row = TYPES[layer.type]

@@ -10,7 +10,7 @@ from convert.caffe.layers import FLAG, WHOLE, Layer
 from convert.caffe.model import CaffeModel, LayerBlobs
 from convert.caffe.rules import DATA, RULES, read_input
 from convert.caffe.settings import TYPES, check_fields, require
-from convert.graph.operators import Graph, InputNorm, Kind, Operator
+from convert.graph.operators import Graph, InputNorm, Kind, Operator, counted_changes
 from convert.source.errors import StructureError, WeightError, first_of
 from convert.source.source import Array
 from resnext.fields import shown
@@ -131,10 +131,7 @@ class _LayerTranslation:
             reversed_channels=True,
             side=self.side,
             transform=self.transform,
-            conversions=tuple(
-                f"{words} ({count} times)" if count > 1 else words
-                for words, count in self.changes.items()
-            ),
+            conversions=counted_changes(self.changes),
         )
 
     def _bind(self, name: str, at: int) -> None:

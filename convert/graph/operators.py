@@ -106,3 +106,8 @@ class Graph:
         while len(found) < most and len(inputs := self.operators[found[-1]].inputs) == 1:
             found.append(inputs[0])
         return found
+
+
+def counted_changes(changes: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a text for each way in which arrays were changed, with how often where it is more."""
+    return tuple(f"{words} ({n} times)" if n > 1 else words for words, n in changes.items())

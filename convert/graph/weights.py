@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from convert.graph.expected import ExpectedOperator
-from convert.graph.operators import InputNorm, Kind, Operator
+from convert.graph.operators import InputNorm, Kind, Operator, counted_changes
 from convert.source.arrays import matched_arrays
 from convert.source.errors import WeightError
 from convert.source.source import Array
@@ -38,9 +38,7 @@ class Tensors:
 
     def conversions(self) -> tuple[str, ...]:
         """Return a text for each kind of change."""
-        return tuple(
-            f"{text} ({count} times)" if count > 1 else text for text, count in self.changes.items()
-        )
+        return counted_changes(self.changes)
 
 
 def layer_tensors(expected: Sequence[ExpectedOperator], found: Sequence[Operator]) -> Tensors:

@@ -127,6 +127,17 @@ def test_info_of_another_network_says_why_it_is_refused(tmp_path: Path) -> None:
     assert "(Sigmoid) (and 15 more): no layer of the ResNeXt and ResNet family" in last
 
 
+def test_text_for_training_asks_for_the_one_for_prediction(tmp_path: Path) -> None:
+    path = save(resnext(), tmp_path)
+    text = tmp_path / "net.prototxt"
+    loss = 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }'
+    text.write_text(f"{text.read_text()}\n{loss}\n")
+    result = run(path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "layer 'loss' (SoftmaxWithLoss)" in result.stderr
+    assert "a text for training; give the one for prediction (deploy)" in result.stderr
+
+
 @pytest.mark.parametrize("words", [(), ("--info",)], ids=["convert", "info"])
 def test_blobs_without_their_text_ask_for_it(words: tuple[str, ...], tmp_path: Path) -> None:
     shutil.copy(PEERS / "caffe_small.caffemodel", tmp_path / "x.caffemodel")
