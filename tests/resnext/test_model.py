@@ -174,6 +174,23 @@ def test_head_averages_the_map_and_classifies() -> None:
     assert torch.equal(logits, expected)
 
 
+@pytest.mark.parametrize("name", FAMILY)
+def test_what_hooks_keep_of_blocks_and_stages_is_not_overwritten(name: str) -> None:
+    network = ResNeXt(FAMILY[name])
+    kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+    gradients: list[torch.Tensor] = []
+    for stage in map(network.get_submodule, network.stage_names):
+        for module in (stage, *stage.children()):
+            module.register_forward_hook(lambda *call: kept.append((call[2], call[2].clone())))
+            module.register_full_backward_hook(lambda *call: gradients.extend(call[2]))
+    pictures = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    before = pictures.clone()
+    network(pictures).sum().backward()
+    assert len(gradients) == len(kept) == len(network.spec.blocks) + sum(network.spec.blocks)
+    assert all(torch.equal(output, copy) for output, copy in kept)
+    assert torch.equal(pictures, before)
+
+
 def test_stage_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ValueError, match="layer5"):
         ResNeXt(TINY).forward_features(torch.zeros(1, 3, 32, 32), until="layer5")

@@ -90,6 +90,7 @@ class Learner:
         groups = parameter_groups(
             self.network, freeze=recipe.freeze, layer_decay=recipe.layer_decay
         )
+        set_training(self.network, recipe.freeze)  # also where it trains already: some is frozen
         self.precision = Precision(recipe.precision)
         self.optimizer = build_optimizer(
             groups, recipe, fused=takes_fused(machine.device, self.precision)
