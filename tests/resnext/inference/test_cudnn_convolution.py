@@ -16,7 +16,7 @@ from resnext.inference.arithmetic import Precision
 from resnext.inference.cudnn_convolution import LOSES, READS
 from resnext.inference.folding import folded
 from resnext.inference.fusion import FusedBlock, fused
-from resnext.inference.predictor import Predictor
+from resnext.inference.predictor import Predictor, slower_ways
 from resnext.model import ResNeXt
 from resnext.pixels.pipelines import Pipeline
 from resnext.terminal.watcher import Watcher
@@ -228,13 +228,13 @@ def test_report_says_that_bits_may_differ(
     config = MeasurementConfig(
         data="val",
         checkpoints=(),
-        pipelines=(Pipeline.PIL,),
         precision=precision,
         compiled=compiled,
     )
-    said = settings(config, CPU, Job())
+    said = settings((), config, CPU, Job())
     assert (said["cudnn_benchmark"], said["cudnn_deterministic"]) == (not repeats, repeats)
-    notes = [each for each in measurement._slower(config, CPU) if "cuDNN" in each]
+    ways = slower_ways(CPU, Precision(precision), compiled=compiled, scales=False)
+    notes = [each for each in ways if "cuDNN" in each]
     note = (
         f"--precision {precision}: cuDNN's fastest algorithms compute it, perhaps others in the "
         "next run, which changes last digits; fp32 repeats its bits"
