@@ -198,18 +198,19 @@ def _predict(
 ) -> int:
     """Read, compute and write; return the exit code."""
     from predict.outputs import opened_files, page_of, stdout_rows, write_all
-    from predict.request import checked_request
+    from predict.request import checked_request, prediction_begun
     from predict.screen import has_blocks, no_progress, progress_of, shown_on_terminal
 
     request = checked_request(checkpoint, given, config, watcher, literal=listed)
     where.check_apart(request, given)
     if not job.leads:
-        from predict.prediction_pass import predictions
-
         if where.html:
             request = _with_thumbnails(request, job, "")
-        for _ in predictions(request, job, watcher):
-            pass
+        with prediction_begun(request, job) as begun:
+            from predict.prediction_pass import command_predictions
+
+            for _ in command_predictions(request, job, watcher, begun):
+                pass
         return 0
     columns = terminal_width()
     width = None if as_json or where.output else columns
@@ -231,10 +232,13 @@ def _predict(
         elif as_json or not where.output:
             show = open_outputs.enter_context(stdout_rows(request, as_json=as_json))
 
-        # Here, because what cannot be written is refused before torch is waited for.
-        from predict.prediction_pass import predictions
+        begun = open_outputs.enter_context(prediction_begun(request, job))
 
-        done = write_all(predictions(request, job, watcher), writes, show, advance)
+        # Here, because what cannot be written is refused before torch is waited for.
+        from predict.prediction_pass import command_predictions
+
+        found = command_predictions(request, job, watcher, begun)
+        done = write_all(found, writes, show, advance)
     for option, path in where.all.items():
         if done.stopped is not None:
             say(PROG, f"{option} {path} has the {done.pictures:,} pictures that were done")

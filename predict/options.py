@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from predict.errors import PredictionError
+from resnext.machine import DeviceKind, usual_batch_size, usual_workers
 from resnext.preprocessing import Preprocessing, known_preprocessing
 
 TOP: Final = 5
@@ -77,3 +78,12 @@ class PredictionConfig:
             raise PredictionError(f"features: True or False expected, found {self.features!r}")
         if self.preprocessing is not None:
             known_preprocessing(self.preprocessing)
+
+    def batch_size_on(self, device: DeviceKind) -> int:
+        """Return the number of pictures of a batch; with ten crops, of about as many crops."""
+        return self.batch_size or usual_batch_size(device, crops=self.crops)
+
+    def workers_on(self, device: DeviceKind, *, processes: int) -> int:
+        """Return how many processes read ahead for each of the job's processes on this machine."""
+        usual = usual_workers(device, processes=processes)
+        return usual if self.workers is None else self.workers

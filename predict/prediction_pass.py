@@ -15,7 +15,6 @@ import torch
 from predict.answers import answers_of
 from predict.prediction import Answer, Prediction
 from predict.request import PredictionRequest
-from predict.thumbnails import KeepingPreparation
 from resnext.distributed.job import Job
 from resnext.inference.arithmetic import (
     Precision,
@@ -24,14 +23,28 @@ from resnext.inference.arithmetic import (
     use_processors,
 )
 from resnext.inference.evaluation import BatchResult, Way, check_finite, evaluate_rounds
-from resnext.inference.plan import make_plan
 from resnext.inference.predictor import Predictor, slower_ways
 from resnext.inference.scaling import takes_over
-from resnext.loader.batches import memory_explained
+from resnext.loader.batches import Reading, memory_explained
 from resnext.loader.library_warnings import LibraryWarnings
-from resnext.machine import usual_batch_size, usual_workers
-from resnext.preprocessing import Pipeline
 from resnext.terminal.watcher import Watcher
+
+
+def command_predictions(
+    request: PredictionRequest, job: Job, watcher: Watcher, begun: Reading | None
+) -> Generator[Prediction, None, None]:
+    """Return the `predictions` of a command, whose process does nothing else.
+
+    On a CPU that process keeps the memory that it frees, which no library should decide.
+
+    Args:
+        request, job, watcher: see `predictions`.
+        begun: reads the pictures ahead since the request was checked; or None.
+    """
+    device = _checked_device(request, job)
+    if device.type == "cpu":
+        use_processors(processes=job.local_size)
+    return _predictions(request, device, job, watcher, begun)
 
 
 def predictions(
@@ -53,29 +66,32 @@ def predictions(
         DataError: there is not enough memory.
         JobError: another process has ended, or was asked something else.
     """
+    return _predictions(request, _checked_device(request, job), job, watcher, None)
+
+
+def _checked_device(request: PredictionRequest, job: Job) -> torch.device:
     device = find_device(job.device_name(request.config.device))
     check_precision(Precision(request.config.precision), device)
-    return _predictions(request, device, job, watcher)
+    return device
 
 
 def _predictions(
-    request: PredictionRequest, device: torch.device, job: Job, watcher: Watcher
+    request: PredictionRequest,
+    device: torch.device,
+    job: Job,
+    watcher: Watcher,
+    begun: Reading | None,
 ) -> Generator[Prediction, None, None]:
     config = request.config
     precision = Precision(config.precision)
     if job.size > 1:
-        use_processors(processes=job.local_size)
         job.agree(_identity(request), "checkpoint, pictures or options")
-    scales = request.preprocessing.pipeline is Pipeline.TORCH7 and config.crops == 1
-    for text in slower_ways(device, precision, compiled=config.compiled, scales=scales):
+    for text in slower_ways(device, precision, compiled=config.compiled, scales=request.scales):
         watcher.note(text)
-    usual = max(usual_batch_size(device) // config.crops, 1)
-    plan = make_plan(
-        len(request.pictures), limit=None, seed=0, batch_size=config.batch_size or usual
-    )
-    workers = config.workers
-    if workers is None:  # a single batch is read no faster by another process
-        workers = usual_workers(device, processes=job.local_size) if plan.batches > 1 else 0
+    plan = request.plan_on(device)
+    workers = config.workers_on(device, processes=job.local_size)
+    if begun is None and config.workers is None and plan.batches == 1:
+        workers = 0  # another process reads a single batch no faster, unless it has begun before
     with memory_explained():
         predictor = Predictor(
             request.checkpoint.build(),
@@ -85,10 +101,7 @@ def _predictions(
             features=config.features,
             layer=config.layer,
         )
-        on_device = scales and takes_over(device)
-        preparation = KeepingPreparation(
-            request.preprocessing, config.crops, on_device, request.thumbnails
-        )
+        preparation = request.preparation(on_device=request.scales and takes_over(device))
         heard = LibraryWarnings(watcher.note)
         results = evaluate_rounds(
             request.pictures,
@@ -97,6 +110,7 @@ def _predictions(
             job=job,
             workers=workers,
             heard=heard,
+            begun=begun,
         )
         with closing(results):
             for result in results:

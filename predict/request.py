@@ -1,27 +1,30 @@
 """What is asked, checked as far as no torch is needed: importing that takes seconds."""
 
 from collections.abc import Container, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import convert
 from predict.errors import PredictionError
 from predict.options import PredictionConfig
+from predict.thumbnails import KeepingPreparation, ThumbnailFolder
 from resnext.checkpoint import Checkpoint, Origin
+from resnext.distributed.job import Job
 from resnext.errors import PreprocessingError
 from resnext.fields import shown
 from resnext.images.image_set import PictureSet
 from resnext.images.imagenet import titles
 from resnext.images.sources.pictures import open_pictures
+from resnext.inference.plan import Plan, make_plan
 from resnext.layout import layout
+from resnext.loader.batches import Reading
+from resnext.loader.early_reading import reading_begun
+from resnext.machine import DeviceKind, expected_device
 from resnext.pixels.pipelines import check_installed
 from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.spec import Spec
 from resnext.terminal.watcher import Watcher
-
-if TYPE_CHECKING:
-    from predict.thumbnails import ThumbnailFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,12 +51,26 @@ class PredictionRequest:
     classes: tuple[str, ...]
     pictures: PictureSet
     width: int
-    thumbnails: "ThumbnailFolder | None" = None
+    thumbnails: ThumbnailFolder | None = None
 
     @property
     def top(self) -> int:
         """Return how many classes a picture is answered with, at most."""
         return min(self.config.top, len(self.classes))
+
+    @property
+    def scales(self) -> bool:
+        """Tell whether a device that can would scale the pictures."""
+        return self.preprocessing.pipeline is Pipeline.TORCH7 and self.config.crops == 1
+
+    def plan_on(self, device: DeviceKind) -> Plan:
+        """Return the batches of all pictures, in their order."""
+        size = self.config.batch_size_on(device)
+        return make_plan(len(self.pictures), limit=None, seed=0, batch_size=size)
+
+    def preparation(self, *, on_device: bool) -> KeepingPreparation:
+        """Return what pictures go through where they are read."""
+        return KeepingPreparation(self.preprocessing, self.config.crops, on_device, self.thumbnails)
 
 
 def checked_request(
@@ -98,6 +115,28 @@ def checked_request(
         classes=titles(checkpoint.wnids or checkpoint.classes) or labels,
         pictures=found,
         width=width,
+    )
+
+
+def prediction_begun(
+    request: PredictionRequest, job: Job
+) -> AbstractContextManager[Reading | None]:
+    """Return a reading of the pictures that begins before torch is there; see `reading_begun`.
+
+    Args:
+        request: what is asked about which pictures.
+        job: the processes that share them.
+
+    Raises:
+        DataError: there are too many files or processes; raised when the context is entered.
+    """
+    device = expected_device(request.config.device)
+    return reading_begun(
+        request.pictures,
+        request.plan_on(device).dealt(rank=job.rank, size=job.size),
+        [request.preparation(on_device=device.type == "cuda" and request.scales)],
+        device=device,
+        workers=request.config.workers_on(device, processes=job.local_size),
     )
 
 

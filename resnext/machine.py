@@ -88,9 +88,9 @@ def expected_device(name: str | None, *, dev: Path = Path("/dev")) -> ExpectedDe
     return ExpectedDevice("mps" if sys.platform == "darwin" else "cpu")
 
 
-def usual_batch_size(device: DeviceKind) -> int:
-    """Return the default batch size of a device."""
-    return BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"])
+def usual_batch_size(device: DeviceKind, *, crops: int = 1) -> int:
+    """Return the default batch size of a device: in images, of about as many crops."""
+    return max(BATCH_SIZES.get(device.type, BATCH_SIZES["cpu"]) // crops, 1)
 
 
 def usual_workers(device: DeviceKind, *, processes: int) -> int:

@@ -181,7 +181,7 @@ def _measure(
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
     from validate.claims_file import check_claims_file
-    from validate.early_reading import reading_begun
+    from validate.early_reading import measurement_begun
     from validate.request import checked_request
 
     watcher = Watcher()
@@ -197,7 +197,7 @@ def _measure(
         check_claims_file(write_claims, request)
 
     watcher.mark(Step.CHECKED)
-    with reading_begun(request, job) as begun:
+    with measurement_begun(request, job) as begun:
         # Here, because a mistyped path must not wait for torch.
         from validate.measurement import measure
 

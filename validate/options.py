@@ -69,7 +69,7 @@ class MeasurementConfig:
 
     def batch_size_on(self, device: DeviceKind) -> int:
         """Return the number of images of a batch; with ten crops, of about as many crops."""
-        return self.batch_size or max(usual_batch_size(device) // self.crops, 1)
+        return self.batch_size or usual_batch_size(device, crops=self.crops)
 
     def workers_on(self, device: DeviceKind, *, processes: int) -> int:
         """Return how many processes read ahead for each of the job's processes on this machine."""

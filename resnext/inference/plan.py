@@ -50,6 +50,10 @@ class Plan:
         """
         return self.positions[self.first(number) :][: self.batch_size]
 
+    def dealt(self, *, rank: int, size: int) -> list[list[int]]:
+        """Return the batches of one process of a job of so many, as places in the image set."""
+        return [self.batch(each).tolist() for each in range(rank, self.batches, size)]
+
     def after(self, *, images: int, batches: int) -> "Plan":
         """Return the plan of which so many images were measured, in so many batches."""
         return replace(self, done_images=images, done_batches=batches)

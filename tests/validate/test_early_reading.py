@@ -14,7 +14,7 @@ from resnext.inference.predictor import Predictor
 from resnext.pixels.pipelines import Preparation
 from resnext.terminal.watcher import Watcher
 from tests.support.golden import ROOT
-from validate.early_reading import reading_begun
+from validate.early_reading import measurement_begun
 from validate.options import MeasurementConfig
 from validate.request import MeasurementRequest, checked_request
 
@@ -45,7 +45,7 @@ def wanted(request: MeasurementRequest, size: int) -> list[list[int]]:
 def test_what_is_begun_is_what_a_cpu_measures(asking: MeasurementRequest) -> None:
     row = asking.networks[0].preprocessings[0]
     ways = [Preparation(row)]
-    with reading_begun(asking, Job()) as begun:
+    with measurement_begun(asking, Job()) as begun:
         assert begun is not None
         assert begun.reads(wanted(asking, 16), ways, workers=1, pinned=False)
         assert not begun.reads(wanted(asking, 8), ways, workers=1, pinned=False)
@@ -61,7 +61,7 @@ def test_what_is_begun_is_what_a_cpu_measures(asking: MeasurementRequest) -> Non
 def test_each_process_of_a_job_begins_with_its_own_batches(asking: MeasurementRequest) -> None:
     job = Job(rank=1, size=2, local_rank=1, local_size=2)
     row = asking.networks[0].preprocessings[0]
-    with reading_begun(asked(asking, batch_size=10, workers=1), job) as begun:
+    with measurement_begun(asked(asking, batch_size=10, workers=1), job) as begun:
         assert begun is not None
         ways = [Preparation(row)]
         assert begun.reads(wanted(asking, 10)[1::2], ways, workers=1, pinned=False)
@@ -72,7 +72,7 @@ def test_gpu_gets_pinned_raw_crops_in_larger_batches(
 ) -> None:
     monkeypatch.setattr("resnext.machine.cores", lambda: 1)
     ways = [Preparation(asking.networks[0].preprocessings[0], on_device=True)]
-    with reading_begun(asked(asking, device="cuda:0"), Job()) as begun:
+    with measurement_begun(asked(asking, device="cuda:0"), Job()) as begun:
         assert begun is not None
         assert begun.reads(wanted(asking, 128), ways, workers=1, pinned=True)
 
@@ -81,12 +81,12 @@ def test_nothing_begins_where_nothing_is_read_ahead_or_a_ledger_goes_on(
     asking: MeasurementRequest, tmp_path: Path
 ) -> None:
     ledger = tmp_path / "run.jsonl"
-    with reading_begun(asked(asking, workers=0), Job()) as begun:
+    with measurement_begun(asked(asking, workers=0), Job()) as begun:
         assert begun is None
-    with reading_begun(asked(asking, ledger=ledger), Job()) as begun:
+    with measurement_begun(asked(asking, ledger=ledger), Job()) as begun:
         assert begun is not None
     ledger.touch()
-    with reading_begun(asked(asking, ledger=ledger), Job()) as begun:
+    with measurement_begun(asked(asking, ledger=ledger), Job()) as begun:
         assert begun is None
 
 
@@ -103,7 +103,7 @@ def test_evaluation_takes_what_was_begun_or_reads_what_it_needs(
         preparation=Preparation(network.preprocessings[0]),
     )
     plan = make_plan(len(asking.images), limit=40, seed=0, batch_size=size)
-    with reading_begun(asking, Job()) as begun:
+    with measurement_begun(asking, Job()) as begun:
         assert begun is not None
         results = evaluate(
             asking.images,
