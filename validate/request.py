@@ -19,8 +19,8 @@ from resnext.published import Row, read_table
 from resnext.terminal.watcher import Watcher
 from validate.networks import LoadedNetwork, load_networks
 from validate.options import MeasurementConfig
-from validate.protocols import unused
 from validate.trained_images import TrainedImages, choose_part
+from validate.verdicts.protocols import unused
 
 # Rows of claims that are named where they apply to nothing.
 MOST_ROWS: Final = 10
