@@ -49,7 +49,7 @@ def run_validate() -> None:
 
 def run_compare() -> None:
     """Run `resnext-compare`."""
-    from validate.compare_cli import main
+    from validate.comparison.cli import main
 
     main()
 

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, MutableMapping
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import torch
 
 PACKAGES: Final = ("resnext", "torch", "numpy", "Pillow", "simplejpeg", "safetensors")
+
+# Where this project lies: a checkout, or the folder of installed packages.
+ROOT: Final = Path(__file__).resolve().parents[1]
 
 # Images in a batch, by the type of the device.
 BATCH_SIZES: Final = {"cpu": 16, "cuda": 128, "mps": 64}
@@ -246,6 +250,32 @@ def versions(device: "torch.device") -> dict[str, str]:
         found["cuda"] = str(torch.version.cuda)
         found["cudnn"] = str(torch.backends.cudnn.version())  # type: ignore[no-untyped-call]
     return found
+
+
+def commit(root: Path = ROOT) -> str | None:
+    """Return the commit that runs, with "-dirty" where files differ from it.
+
+    Returns:
+        None where the project is no checkout of its own, or there is no git.
+    """
+    if not (root / ".git").exists():
+        return None
+    changes = ("status", "--porcelain", "--untracked-files=no")
+    with suppress(OSError, subprocess.SubprocessError):
+        head, changed = (_git(root, *words) for words in (("rev-parse", "HEAD"), changes))
+        return head + ("-dirty" if changed else "")
+    return None
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(  # noqa: S603 - the words are those above
+        ["git", "--no-optional-locks", "-C", str(root), *words],  # noqa: S607 - the user's git
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    )
+    return done.stdout.strip()
 
 
 def _processor() -> str:

@@ -29,7 +29,7 @@ ARGUMENTS: dict[str, tuple[str, tuple[str | Path, ...], tuple[str | Path, ...]]]
     "predict": ("predict.cli", (), ("picture.jpg",)),
     "predict IMAGE": ("predict.cli", (NETWORK,), ()),
     "predict --preprocessing": ("predict.cli", (NETWORK, "x.jpg", "--preprocessing"), ()),
-    "compare": ("validate.compare_cli", (), ("ledger",)),
+    "compare": ("validate.comparison.cli", (), ("ledger",)),
     "train --data": ("train.cli", ("--output", "run", "--init", NETWORK, "--data"), ()),
     "train --val-data": ("train.cli", (*TRAIN, "--init", NETWORK, "--val-data"), ()),
     "train --init": ("train.cli", (*TRAIN, "--init"), ()),

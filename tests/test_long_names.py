@@ -80,7 +80,7 @@ def test_comparison_prints_long_names_in_part(tmp_path: Path) -> None:
         head = {"ledger": "resnext ledger 1", "runs": [{**described, "pipeline": name}]}
         (tmp_path / name).write_text(f"{json.dumps(head)}\n{json.dumps(fields)}\n")
     done = warm.run(
-        "validate.compare_cli", ["torch7", "pil"], cwd=tmp_path, output=tmp_path / "out"
+        "validate.comparison.cli", ["torch7", "pil"], cwd=tmp_path, output=tmp_path / "out"
     )
     assert done.returncode == 0, done.stderr[:500]
     assert max(map(len, done.stdout.splitlines())) < 300

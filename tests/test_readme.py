@@ -15,7 +15,7 @@ import convert.cli
 import predict.cli
 import train.cli
 import validate.cli
-import validate.compare_cli
+import validate.comparison.cli
 from benchmarks.network_tables import complexity_table
 from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.peers import import_timm
@@ -102,7 +102,7 @@ def anchors(path: Path) -> set[str]:
 )
 def test_options_that_pages_name_exist(page):
     commands = (
-        *(convert.cli.main, validate.cli.main, validate.compare_cli.main),
+        *(convert.cli.main, validate.cli.main, validate.comparison.cli.main),
         *(predict.cli.main, train.cli.main),
     )
     known = {

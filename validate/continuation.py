@@ -1,19 +1,26 @@
-"""A measurement that goes on from a ledger: which one it may be, and what is said about it."""
+"""The ledger of a measurement: what its first line says, and how a run goes on from it."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from resnext.distributed.job import Job
+from resnext.images.imagenet import SET, WNIDS
 from resnext.inference.plan import Plan
-from resnext.machine import PACKAGES
+from resnext.machine import PACKAGES, commit, cores
 from validate.ledger.ledger import Ledger
+from validate.ledger.packing import written_plainly
+from validate.networks import LoadedNetwork
 from validate.options import MeasurementConfig
 from validate.verdicts.results import MeasuredRun
+
+# What `versions` says of the machine.
+MACHINE: Final = ("python", "system", "processor", "device", "cuda", "cudnn")
 
 
 def identity(
@@ -55,13 +62,66 @@ def identity(
     }
 
 
+def made_from(
+    networks: Sequence[LoadedNetwork],
+    *,
+    classes: tuple[str, ...] | None,
+    versions: Mapping[str, str],
+) -> dict[str, object]:
+    """Return who makes a ledger, when, where and from which files, as JSON holds it.
+
+    Who judges it later has no checkpoint at hand. A run that goes on may differ in all of this.
+
+    Args:
+        networks: in the order of their runs.
+        classes: of the images or networks, by label; None if they have no names.
+        versions: package -> version, and the machine's names.
+    """
+    code = commit()
+    return {
+        "by": f"resnext {versions['resnext']}",
+        **({"commit": code} if code else {}),
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": {
+            **{name: versions[name] for name in MACHINE if name in versions},
+            "cores": cores(),
+        },
+        "classes": networks[0].checkpoint.spec.classes,
+        "class_names": SET if classes == WNIDS else classes,
+        "checkpoints": [_origin(each) for each in networks for _ in each.preprocessings],
+    }
+
+
+def _origin(network: LoadedNetwork) -> dict[str, object]:
+    """Return the file that a network was converted from, and what its claims preprocess with."""
+    source = network.checkpoint.provenance
+    found = {
+        "file": source.source_file,
+        "sha256": source.source_sha256,
+        "bytes": source.source_bytes,
+    }
+    known = {name: value for name, value in found.items() if value is not None}
+    return {**known, "preprocessing": network.protocol.preprocessing.to_fields()}
+
+
+@contextmanager
 def opened_ledger(
-    path: Path | None, job: Job, described: Mapping[str, Any], plan: Plan
-) -> AbstractContextManager[Ledger | None]:
-    """Open the ledger on rank 0, where there is to be one; see `Ledger.open`."""
+    path: Path | None,
+    job: Job,
+    described: Mapping[str, Any],
+    plan: Plan,
+    *,
+    made: Mapping[str, Any],
+) -> Iterator[Ledger | None]:
+    """Open the ledger on rank 0, where there is to be one; see `Ledger.open`.
+
+    One that is to be compressed is so when the block ends without an error; see `written_plainly`.
+    """
     if path is None or not job.leads:
-        return nullcontext()
-    return Ledger.open(path, described, plan)
+        yield None
+        return
+    with written_plainly(path) as plain, Ledger.open(plain, described, plan, made=made) as ledger:
+        yield ledger
 
 
 def images_by_batch_size(ledger: Ledger | None, plan: Plan) -> dict[str, int] | None:

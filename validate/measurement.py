@@ -31,6 +31,7 @@ from validate.continuation import (
     continuation_notes,
     identity,
     images_by_batch_size,
+    made_from,
     opened_ledger,
 )
 from validate.ledger.entries import Collection
@@ -110,12 +111,18 @@ def measure(
             versions=made_with,
         )
         job.agree(described, "checkpoints, images, options or versions")
-        with opened_ledger(config.ledger, job, described, plan) as ledger:
+        names = networks[0].classes or images.classes or checkpoint.wnids
+        made = {}
+        if config.ledger is not None and job.leads:
+            made = made_from(networks, classes=names, versions=made_with)
+        with opened_ledger(config.ledger, job, described, plan, made=made) as ledger:
             if sizes := images_by_batch_size(ledger, plan):
                 options["images_by_batch_size"] = sizes
             for text in continuation_notes(ledger, plan) if ledger and ledger.batches else ():
                 note(text)
             outcome = run_pass(measurement, job, ledger, replace(watcher, note=note))
+            if ledger is not None:
+                ledger.finish()
     if outcome is None:
         return None
     for text in dict.fromkeys(text for each in runs for text in each.predictor.refusals):
@@ -125,7 +132,7 @@ def measure(
         results=tuple(_results(measurement, networks, collected)),
         images=images,
         images_sha256=sha256,
-        classes=titles(networks[0].classes or images.classes or checkpoint.wnids),
+        classes=titles(names),
         decisions=collected.decisions(),
         forms=dict(collected.forms),
         timing=timing,

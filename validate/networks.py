@@ -14,7 +14,7 @@ from resnext.pixels.pipelines import check_installed
 from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import UNKNOWN, Claim, Row, published
 from validate.checkpoints import find
-from validate.protocols import Protocol, choose
+from validate.verdicts.protocols import Protocol, choose
 
 if TYPE_CHECKING:
     from resnext.download import Bar

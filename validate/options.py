@@ -34,7 +34,8 @@ class MeasurementConfig:
         device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is.
         limit: size of a random sample of the images; None takes all.
         seed: of that sample.
-        ledger: file that keeps every decision, and from which a run goes on; or None.
+        ledger: file that keeps every decision, and from which a run goes on; compressed at the
+            end if its name says so; or None.
         canary: stop where nearly every decision on the first images is wrong.
         strict: a claim without a verdict does not pass.
         checkpoints: files, folders and names of published networks; none stands for the current

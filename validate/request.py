@@ -17,10 +17,11 @@ from resnext.images.image_set import ImageSet
 from resnext.images.sources.opening import open_images
 from resnext.published import Row, read_table
 from resnext.terminal.watcher import Watcher
+from validate.ledger.packing import check_packing
 from validate.networks import LoadedNetwork, load_networks
 from validate.options import MeasurementConfig
-from validate.protocols import unused
 from validate.trained_images import TrainedImages, choose_part
+from validate.verdicts.protocols import unused
 
 # Rows of claims that are named where they apply to nothing.
 MOST_ROWS: Final = 10
@@ -60,6 +61,8 @@ def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementR
         ResnextError: input that cannot be measured.
         OSError: a file that cannot be opened.
     """
+    if config.ledger is not None:
+        check_packing(config.ledger)
     own = read_table(config.claims) if config.claims else ()
     networks = load_networks(config, own, bar=watcher.bar)
     checkpoint = networks[0].checkpoint

@@ -27,7 +27,8 @@ from resnext.terminal.text import number
 WNIDS: tuple[str, ...]
 NAMES: tuple[str, ...]
 
-PREFIX: Final = "ILSVRC2012_val_"
+SET: Final = "ILSVRC2012"  # stands for its thousand wnids where these would be listed
+PREFIX: Final = f"{SET}_val_"
 VALIDATION_FILE: Final = re.compile(PREFIX + r"(\d{8})(?:\.[^.]+)?", re.ASCII | re.DOTALL)
 
 # Images in other classes' folders that are a slip; more are another order of the classes.

@@ -619,7 +619,7 @@ def test_two_ledgers_are_compared_image_by_image(run: Run, tmp_path: Path) -> No
     for pipeline in ("torch7", "pil"):
         words = ["--pipeline", pipeline, "--ledger", tmp_path / pipeline, CHECKPOINT]
         run("--data", "val", "--claims", CLAIMS, *words)
-    done = run(tmp_path / "torch7", tmp_path / "pil", command="validate.compare_cli")
+    done = run(tmp_path / "torch7", tmp_path / "pil", command="validate.comparison.cli")
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert lines[:3] == [
@@ -629,7 +629,7 @@ def test_two_ledgers_are_compared_image_by_image(run: Run, tmp_path: Path) -> No
     ]
     assert "  right in both           344" in lines
     assert "  exact McNemar test: p = 1" in lines
-    same = run(tmp_path / "pil", tmp_path / "pil", command="validate.compare_cli")
+    same = run(tmp_path / "pil", tmp_path / "pil", command="validate.comparison.cli")
     assert_is_compare_error(same, "it has one run only; name a second ledger")
 
 
@@ -641,13 +641,13 @@ def test_names_in_ledgers_colour_no_terminal(run: Run, tmp_path: Path) -> None:
         fields = {"batch": 0, "image": "\x1b[31mi", "label": 1, "top5": [[best]]}
         lines = [{"ledger": FORMAT, "runs": runs}, {**fields, "confidence": [0.5]}]
         (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    done = run(tmp_path / "torch7", tmp_path / "pil", command="validate.compare_cli")
+    done = run(tmp_path / "torch7", tmp_path / "pil", command="validate.comparison.cli")
     assert done.stdout.splitlines()[0] == r"A: \x1b[31mn, torch7, fp32"
     assert done.stdout.splitlines()[-1] == r"  \x1b[31mi: label 1, A 1, B 2"
 
 
 def test_what_is_no_ledger_cannot_be_compared(run: Run) -> None:
-    done = run(CLAIMS, CLAIMS, command="validate.compare_cli")
+    done = run(CLAIMS, CLAIMS, command="validate.comparison.cli")
     assert_is_compare_error(done, f"{CLAIMS}: a ledger of resnext-validate expected")
 
 

@@ -201,6 +201,6 @@ def test_line_of_other_types_is_refused_before_anything_is_measured(
     assert text.startswith(f"resnext-validate: {ledger}: line 4: an image's decisions expected, ")
     assert found in text
     assert ledger.read_bytes() == before
-    done = warm.run("validate.compare_cli", [ledger, ledger], cwd=DIGITS, output=tmp_path / "c")
+    done = warm.run("validate.comparison.cli", [ledger, ledger], cwd=DIGITS, output=tmp_path / "c")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith(f"resnext-compare: {ledger}: line 4: an image's decisions")

@@ -1,1 +1,1 @@
-"""Ledger: every decision of a measurement on disk, and two measurements compared."""
+"""Ledger: every decision of a measurement on disk."""

@@ -1,6 +1,7 @@
 """A ledger: every decision of a measurement on disk, image by image, so that a run can go on.
 
-JSON lines. The first describes the measurement; each other one is an image. A batch is appended in
+JSON lines. The first describes the measurement; each other one is an image. When all are there, the
+first takes their checksum. A batch is appended in
 one write and reaches the disk before the next one starts, so however the run ends, the file holds
 whole batches, perhaps followed by part of one.
 """
@@ -22,6 +23,7 @@ from validate.ledger.entries import Entry
 from validate.ledger.stored import (
     CHUNK,
     FORMAT,
+    UNFINISHED,
     Kept,
     LedgerError,
     naming_file,
@@ -66,9 +68,36 @@ class Ledger:
         with naming_file(self.path):
             _write(self._file, lines.encode())
 
+    def finish(self) -> None:
+        """Put the checksum of all lines into the first; one that is there already is checked.
+
+        Nothing is done to a ledger that an earlier version began, without room for a checksum.
+
+        Raises:
+            LedgerError: the file was changed since it was finished.
+            OSError: it cannot be written.
+        """
+        with naming_file(self.path):
+            data = _read(self._file)
+            stored = parse(data, self.path)
+            if stored is None or stored.seal is None:
+                return
+            stored.check_seal()
+            if not stored.seal.finished:
+                place = data.index(UNFINISHED.encode())
+                os.pwrite(self._file, stored.seal.found.encode(), place)
+                os.fsync(self._file)
+
     @classmethod
     @contextmanager
-    def open(cls, path: Path, identity: Mapping[str, Any], plan: Plan) -> Iterator[Self]:
+    def open(
+        cls,
+        path: Path,
+        identity: Mapping[str, Any],
+        plan: Plan,
+        *,
+        made: Mapping[str, Any] | None = None,
+    ) -> Iterator[Self]:
         """Open a new ledger, or one of the same measurement to go on with, until the block ends.
 
         What stands behind its last whole batch is cut off, to be measured again. Batches may have
@@ -80,6 +109,7 @@ class Ledger:
             identity: describes the measurement, as JSON holds it; its settings may hold a
                 `batch_size`.
             plan: of the images, none of them measured yet.
+            made: by whom, when and from which files; a new ledger states it.
 
         Raises:
             LedgerError: no ledger, one of another measurement, one that is being written, no
@@ -99,19 +129,27 @@ class Ledger:
                 )
             _lock(file, path)
             with naming_file(path):
-                kept, size = _continue(file, path, identity, plan)
+                kept, size = _continue(file, path, identity, plan, made or {})
             other_size = None if size == plan.batch_size else plan.batch_size
             yield cls(path, file, kept, other_size=other_size)
         finally:
             os.close(file)
 
 
-def _continue(file: int, path: Path, identity: Mapping[str, Any], plan: Plan) -> tuple[Kept, int]:
+def _continue(
+    file: int, path: Path, identity: Mapping[str, Any], plan: Plan, made: Mapping[str, Any]
+) -> tuple[Kept, int]:
     """Cut the file off after its last whole batch; return these and the size that it began with."""
     stored = parse(_read(file), path)
     if stored is None:
         os.ftruncate(file, 0)
-        _write(file, json.dumps({"ledger": FORMAT, **identity}).encode() + b"\n")
+        head = {
+            "ledger": FORMAT,
+            "sha256": UNFINISHED,
+            **identity,
+            **({"made": made} if made else {}),
+        }
+        _write(file, json.dumps(head).encode() + b"\n")
         _sync_folder(path.parent)
         return Kept(), plan.batch_size
     here, _ = _without_batch_size(json.loads(json.dumps(identity)))  # tuples become lists
@@ -132,6 +170,9 @@ def _continue(file: int, path: Path, identity: Mapping[str, Any], plan: Plan) ->
     kept = whole_batches(stored.entries, int(size), len(plan), path)
     os.ftruncate(file, stored.ends[len(kept.entries)])
     os.lseek(file, 0, os.SEEK_END)
+    if stored.seal and stored.seal.finished and len(kept.entries) < len(plan):
+        line = os.pread(file, stored.ends[0], 0)  # which states a checksum of more lines
+        os.pwrite(file, UNFINISHED.encode(), line.index(stored.seal.stated.encode()))
     return kept, int(size)
 
 

@@ -1,5 +1,11 @@
-"""What a ledger holds: its first line, and an entry for each image."""
+"""What a ledger holds: its first line, and an entry for each image.
 
+The first line of a finished ledger has a checksum: the sha256 of the whole file with zeros in place
+of its own 64 digits, which stand there while it is not finished. It tells what was damaged or
+changed by mistake; who wants to deceive can compute it anew.
+"""
+
+import hashlib
 import json
 import os
 from collections import Counter
@@ -13,15 +19,39 @@ from typing import Any, Final
 from resnext.errors import ResnextError
 from resnext.files import read_once
 from validate.ledger.entries import Entry, EntryError
+from validate.ledger.packing import LARGEST, unpacked
 
 FORMAT: Final = "resnext ledger 1"
 CHUNK: Final = 1 << 24  # bytes that are read at once
-LARGEST: Final = 1 << 36  # bytes of a ledger, of a hundred million images or so
 START: Final = b'{"ledger": '
+UNFINISHED: Final = "0" * 64  # in place of a checksum
 
 
 class LedgerError(ResnextError):
     """A file that is no ledger, or one of another measurement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """The checksum of a ledger, in hexadecimal.
+
+    Attributes:
+        stated: in its first line; `UNFINISHED` where the measurement has not come to its end.
+        found: of the file as it is.
+    """
+
+    stated: str
+    found: str
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the measurement came to its end."""
+        return self.stated != UNFINISHED
+
+    @property
+    def broken(self) -> bool:
+        """Tell whether the file was changed since."""
+        return self.finished and self.stated != self.found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +63,30 @@ class Stored:
         identity: what was measured, as the first line describes it.
         entries: of the images, in the order in which they were measured.
         ends: the byte behind the first line, and behind that of each entry.
+        made: by whom, when and from which files, as the first line says; a run that goes on may
+            differ in these. Empty in ledgers of earlier versions.
+        seal: the checksum; None in ledgers of earlier versions.
     """
 
     path: Path
     identity: Mapping[str, Any]
     entries: tuple[Entry, ...]
     ends: tuple[int, ...]
+    made: Mapping[str, Any] = field(default_factory=dict)
+    seal: Seal | None = None
+
+    def check_seal(self) -> None:
+        """Check that a finished ledger is as it was.
+
+        Raises:
+            LedgerError: it was changed since.
+        """
+        if self.seal and self.seal.broken:
+            raise LedgerError(
+                f"{self.path}: the sha256 {self.seal.stated[:12]}... expected, as its first line "
+                f"says, found {self.seal.found[:12]}...: the file was cut short or changed since "
+                "it was finished; take the original, or measure anew"
+            )
 
 
 def read_ledger(path: Path) -> Stored | None:
@@ -46,11 +94,12 @@ def read_ledger(path: Path) -> Stored | None:
 
     Raises:
         LedgerError: it is no ledger, has no end, or is damaged elsewhere than at its end.
+        PackingError: it is compressed, and cannot be unpacked.
         OSError: it cannot be read.
     """
     with naming_file(path):
         data = read_once(path, LedgerError, most=LARGEST)
-    return parse(data, path)
+    return parse(unpacked(data, path), path)
 
 
 def parse(data: bytes, path: Path) -> Stored | None:
@@ -67,12 +116,38 @@ def parse(data: bytes, path: Path) -> Stored | None:
     identity = _object(lines[0])
     if identity is None or identity.pop("ledger", None) != FORMAT:
         raise LedgerError(_no_ledger(path))
+    stated, made = identity.pop("sha256", None), identity.pop("made", {})
+    if not isinstance(made, dict) or not (stated is None or _is_checksum(stated)):
+        raise LedgerError(
+            f"{path}: line 1: a sha256, and a table of who made it, expected, found something "
+            "else; the file was damaged"
+        )
     return Stored(
         path=path,
         identity=identity,
+        made=made,
+        seal=None if stated is None else Seal(stated=stated, found=checksum(data, stated)),
         entries=tuple(_entry(line, path, number) for number, line in enumerate(lines[1:], 2)),
         ends=tuple(accumulate(len(line) + 1 for line in lines)),
     )
+
+
+def checksum(data: bytes, stated: str) -> str:
+    """Return the sha256 of a ledger with zeros in place of the digits that its first line states.
+
+    Args:
+        data: of the whole file.
+        stated: these digits.
+    """
+    first, end, others = data.partition(b"\n")
+    total = hashlib.sha256(first.replace(stated.encode(), UNFINISHED.encode(), 1))
+    total.update(end)
+    total.update(others)
+    return total.hexdigest()
+
+
+def _is_checksum(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
 def _entry(line: bytes, path: Path, number: int) -> Entry:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import subprocess
@@ -368,3 +369,94 @@ def test_full_disk_keeps_the_batches_that_were_written(tmp_path: Path) -> None:
             assert ledger.batches >= 1
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_first_line_of_a_finished_ledger_has_the_checksum_of_the_file(tmp_path: Path) -> None:
+    path, zeros = tmp_path / "l", "0" * 64
+    with Ledger.open(path, IDENTITY, PLAN, made={"by": "me"}) as ledger:
+        ledger.append([*batch(0), *batch(1), *batch(2)])
+        assert json.loads(path.read_text().splitlines()[0])["sha256"] == zeros
+        ledger.finish()
+    text = path.read_text()
+    stated = json.loads(text.splitlines()[0])["sha256"]
+    assert stated == hashlib.sha256(text.replace(stated, zeros).encode()).hexdigest()
+    stored = read_ledger(path)
+    assert stored is not None
+    assert (stored.identity, stored.made) == (IDENTITY, {"by": "me"})
+    assert stored.seal is not None
+    assert (stored.seal.finished, stored.seal.broken) == (True, False)
+
+
+def finished(path: Path) -> bytes:
+    with Ledger.open(path, IDENTITY, PLAN) as ledger:
+        for number in range(3):
+            ledger.append(batch(number))
+        ledger.finish()
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b'"label": 3', b'"label": 2'), (b'"crops": 1', b'"crops": 2'), (b"[[1, 9]]", b"[[1, 8]]")],
+    ids=["label", "first line", "decision"],
+)
+def test_finished_ledger_that_was_edited_is_known_by_its_checksum(
+    tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    whole = finished(tmp_path / "l")
+    assert whole.count(old) == 1
+    (tmp_path / "l").write_bytes(whole.replace(old, new))
+    stored = read_ledger(tmp_path / "l")
+    assert stored is not None
+    with pytest.raises(LedgerError, match=r"l: the sha256 \w{12}\.\.\. expected, as its"):
+        stored.check_seal()
+
+
+def test_finished_ledger_that_was_cut_short_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    whole = finished(path)
+    for lines in (1, 2, 3, 4, 5):
+        path.write_bytes(b"".join(whole.splitlines(keepends=True)[:lines]))
+        with Ledger.open(path, IDENTITY, PLAN) as ledger:
+            begun = read_ledger(path)
+            assert begun is not None
+            assert begun.seal is not None
+            assert not begun.seal.finished
+            for number in range(ledger.batches, 3):
+                ledger.append(batch(number))
+            ledger.finish()
+        assert path.read_bytes() == whole
+
+
+def test_finished_ledger_that_was_edited_is_not_finished_again(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    path.write_bytes(finished(path).replace(b"[[1, 9]]", b"[[1, 8]]"))
+    before = path.read_bytes()
+    with Ledger.open(path, IDENTITY, PLAN) as ledger:
+        assert ledger.batches == 3
+        with pytest.raises(LedgerError, match="was cut short or changed since it was finished"):
+            ledger.finish()
+    assert path.read_bytes() == before
+
+
+def test_ledger_of_an_earlier_version_stays_without_a_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    lines = [{"ledger": "resnext ledger 1", **IDENTITY}]
+    lines += [entry.to_fields() for entry in batch(0)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with Ledger.open(path, IDENTITY, PLAN) as ledger:
+        assert ledger.batches == 1
+        ledger.append([*batch(1), *batch(2)])
+        ledger.finish()
+    stored = read_ledger(path)
+    assert stored is not None
+    assert (stored.seal, len(stored.entries)) == (None, 5)
+
+
+@pytest.mark.parametrize("field", [{"sha256": 5}, {"sha256": "ab"}, {"made": 3}])
+def test_first_line_with_another_checksum_than_a_checksum_is_refused(
+    tmp_path: Path, field: dict[str, object]
+) -> None:
+    (tmp_path / "l").write_text(json.dumps({"ledger": "resnext ledger 1", **field}) + "\n")
+    with pytest.raises(LedgerError, match="line 1: a sha256, and a table of who made it, expected"):
+        read_ledger(tmp_path / "l")

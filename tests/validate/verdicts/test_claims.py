@@ -11,8 +11,8 @@ from resnext.inference.metrics import Counts
 from resnext.preprocessing import CIFAR10, IMAGENET, Pipeline, Preprocessing
 from resnext.published import Claim, Metric, Row, published
 from tests.support.golden import ROOT
-from validate.protocols import choose, unused
 from validate.verdicts.claims import Conditions, Verdict, assess, judge, tolerance, wilson_interval
+from validate.verdicts.protocols import choose, unused
 
 DIGITS = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 SMALL = Preprocessing(scale=36, crop=32, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))

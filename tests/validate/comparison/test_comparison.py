@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from validate.ledger.comparison import compare, difference, pairs, read_decided, run_name
+from validate.comparison.comparison import compare, difference, pairs, read_decided, run_name
 from validate.ledger.entries import Entry
 from validate.ledger.stored import FORMAT, LedgerError, Stored, read_ledger
 

@@ -12,7 +12,7 @@ from resnext.terminal.command import Command, NamedPath
 from resnext.terminal.text import printable
 
 if TYPE_CHECKING:
-    from validate.ledger.comparison import Comparison
+    from validate.comparison.comparison import Comparison
     from validate.ledger.stored import Stored
 
 PROG: Final = "resnext-compare"
@@ -46,7 +46,7 @@ def main(
 
     The exit code is 0 if they could be compared, and 2 if not.
     """
-    from validate.ledger.comparison import compare, pairs, read_decided
+    from validate.comparison.comparison import compare, pairs, read_decided
 
     one = read_decided(first)
     two = read_decided(second) if second else one
@@ -62,7 +62,7 @@ def main(
 
 
 def _place(stored: "Stored", number: int | None) -> int:
-    from validate.ledger.comparison import run_name
+    from validate.comparison.comparison import run_name
 
     runs = stored.identity["runs"]
     if number is not None and number <= len(runs):
@@ -74,7 +74,7 @@ def _place(stored: "Stored", number: int | None) -> int:
 
 
 def _lines(found: "Comparison", listed: int | None) -> Iterator[str]:
-    from validate.ledger.comparison import difference, run_name
+    from validate.comparison.comparison import difference, run_name
 
     flips = found.flips
     yield f"A: {run_name(found.first)}"

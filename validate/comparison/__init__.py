@@ -1,0 +1,1 @@
+"""Comparison: the decisions of measurements compared, image by image."""
