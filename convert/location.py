@@ -150,6 +150,10 @@ def _letters(name: str) -> str:
 def fetch_file(location: Location, bar: "Bar") -> Path:
     """Return the path of a checkpoint's file, downloaded first if need be; see `convert.fetch`."""
     row = location.row
+    if row and row.graph_url:
+        graph = location.path.with_name(row.graph_url.rpartition("/")[2])
+        with bar(graph.name) as progress:
+            download(row.graph_url, graph, size=None, progress=progress)
     if row and row.url:
         with bar(location.path.name) as progress:
             download(row.url, location.path, size=row.bytes, sha256=row.sha256, progress=progress)

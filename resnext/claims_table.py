@@ -66,7 +66,7 @@ def read_rows(path: Path) -> tuple[Row, ...]:
 
 # Letters of a text, which reports and messages show whole.
 MOST_LETTERS: Final = 1000
-_ROW_TEXTS: Final = ("file", "url", "licence", "multiply_adds")
+_ROW_TEXTS: Final = ("file", "url", "graph_url", "licence", "multiply_adds")
 _ROW_FIELDS: Final = (
     *("name", "preprocessing", "claim", "classes", "spec", "bytes", "sha256", "weights_sha256"),
     "protocol",

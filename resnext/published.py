@@ -97,6 +97,7 @@ class Row:
         weights_sha256: of the only weights that the claims are about, as reports state it; None
             if the claims are about any weights of that name.
         file, url, bytes: the published file's name, address and size.
+        graph_url: the address of the file that belongs beside it, MXNet's graph say, if one does.
         sha256: the digits with which the sha256 of that file begins, as its name or its source
             prints them ("7cdf4587"), eight or more; None where none are printed.
         licence: of the weights.
@@ -111,6 +112,7 @@ class Row:
     weights_sha256: str | None = None
     file: str | None = None
     url: str | None = None
+    graph_url: str | None = None
     bytes: int | None = None
     sha256: str | None = None
     licence: str | None = None

@@ -1,28 +1,25 @@
 """The tables of what was measured on a GPU, made from results/gpu_*.json."""
 
-from benchmarks.markdown import measured_table
+from benchmarks.markdown import Measured, measured_table
 from benchmarks.runs import read_result
 
-NETWORKS = {
-    "timm_last": "timm, channels last, algorithms tried",
-    "timm_amp": "timm, autocast",
-    "folded": "batch norms folded",
-    "predictor": "`Predictor` of then: and bias, shortcut and ReLU in one kernel of Triton",
-    "cudnn_tried": "cuDNN's fused calls, as a way of the benchmark: `Predictor` since then",
-}
-
-
-def network_table() -> str:
-    """Return what the network alone takes, as `benchmarks.gpu.network` measured it."""
-    columns = {
+NETWORK = Measured(
+    name="ResNeXt-50, bf16, batches of 256",
+    result="gpu_network_resnext_50_32x4d_bf16",
+    columns={
         "images a second": "{images_per_second:,.0f}",
         "times timm's best": "{times_timm:.2f}",
         "decisions changed of 1,000": "{changed}",
         "furthest logit": "{furthest:.2f}",
-    }
-    rows = read_result("gpu_network_resnext_50_32x4d_bf16")["rows"]
-    return measured_table("ResNeXt-50, bf16, batches of 256", columns, rows, NETWORKS)
-
+    },
+    texts={
+        "timm_last": "timm, channels last, algorithms tried",
+        "timm_amp": "timm, autocast",
+        "folded": "batch norms folded",
+        "predictor": "`Predictor` of then: and bias, shortcut and ReLU in one kernel of Triton",
+        "cudnn_tried": "cuDNN's fused calls, as a way of the benchmark: `Predictor` since then",
+    },
+)
 
 VALIDATIONS = {"timm_half": "timm, the steps of its `validate.py`", "resnext": "`resnext-validate`"}
 
@@ -51,33 +48,28 @@ def validation_table() -> str:
     return measured_table("bf16", columns, rows, texts)
 
 
-PIXELS = {
-    "Triton": "scaled by the kernel of Triton",
-    "PyTorch": "scaled by PyTorch's operations",
-    "copied_bytes": "bytes copied to the GPU",
-    "copied_float32": "float32 copied to the GPU",
-    "copied_and_scaled": "bytes copied and scaled",
-}
+PIXELS = Measured(
+    name="a batch of 128 photographs",
+    result="gpu_pixels",
+    columns={"ms": "{milliseconds:.2f}"},
+    texts={
+        "Triton": "scaled by the kernel of Triton",
+        "PyTorch": "scaled by PyTorch's operations",
+        "copied_bytes": "bytes copied to the GPU",
+        "copied_float32": "float32 copied to the GPU",
+        "copied_and_scaled": "bytes copied and scaled",
+    },
+)
 
-
-def pixels_table() -> str:
-    """Return what a batch of pictures takes on the device, as `benchmarks.gpu.pixels` did."""
-    rows = read_result("gpu_pixels")["rows"]
-    columns = {"ms": "{milliseconds:.2f}"}
-    return measured_table("a batch of 128 photographs", columns, rows, PIXELS)
-
-
-TRAININGS = {"timm": "timm, the steps of its `train.py`", "resnext": "`resnext-train`"}
-
-
-def training_table() -> str:
-    """Return what training steps take, as `benchmarks.gpu.training` measured them."""
-    columns = {
+TRAINING = Measured(
+    name="ResNeXt-50, bf16, batches of 256",
+    result="gpu_training_resnext_50_32x4d_bf16",
+    columns={
         "images a second": "{images_per_second:,.0f}",
         "times timm": "{times_timm:.2f}",
         "first step after, s": "{first_step_seconds:.1f}",
         "GPU busy, %": "{gpu_busy_percent:.0f}",
         "memory, MiB": "{gpu_mib:,.0f}",
-    }
-    rows = read_result("gpu_training_resnext_50_32x4d_bf16")["rows"]
-    return measured_table("ResNeXt-50, bf16, batches of 256", columns, rows, TRAININGS)
+    },
+    texts={"timm": "timm, the steps of its `train.py`", "resnext": "`resnext-train`"},
+)

@@ -2,9 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from functools import cached_property
-from hashlib import sha256
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,11 +10,10 @@ from convert.caffe.layers import Layer, read_layers
 from convert.caffe.model import read_caffemodel
 from convert.caffe.text_format import LARGEST, Message, read_text_format
 from convert.caffe.translation import translate
-from convert.graph.mapping import read_graph
+from convert.graph.operators import Graph
+from convert.graph.source import GraphSource
 from convert.source.cursor import map_file
 from convert.source.errors import ExcessError, MissingPartError
-from convert.source.outline import Part
-from convert.source.source import Network, Source
 from resnext.errors import ConvertError
 from resnext.fields import cut
 from resnext.files import read_once
@@ -73,7 +70,7 @@ def text_file(path: Path) -> Path:
     return text
 
 
-class CaffeSource(Source):
+class CaffeSource(GraphSource):
     """A caffemodel and the text beside it."""
 
     def __init__(self, path: Path) -> None:
@@ -91,17 +88,11 @@ class CaffeSource(Source):
         self.model = read_caffemodel(map_file(path))
         raw = read_once(text, ExcessError, most=LARGEST)
         self.layers = read_layers(read_text_format(raw, text.name), text.name)
-        self.path, self._companion = path, (text.name, sha256(raw).hexdigest())
-        self.format = "Caffe"
-        self.bytes = path.stat().st_size
+        super().__init__(path, graph=text, text=raw, form="Caffe")
 
-    @cached_property
-    def _network(self) -> Network:
-        return read_graph(translate(self.layers, self.model))
-
-    def network(self) -> Network:
-        """Return the network that the layers are, or refuse it; see `read_graph`."""
-        return self._network
+    def graph(self) -> Graph:
+        """Return the layers in the terms of all formats, or refuse them; see `translate`."""
+        return translate(self.layers, self.model)
 
     def run(self, inputs: "Tensor") -> "Tensor":
         """Compute the logits with the file's own layers, as Caffe defines them.
@@ -109,44 +100,28 @@ class CaffeSource(Source):
         They take blue, green, red, and bytes where mean and std are the file's.
         """
         from convert.caffe.oracle import run
-        from convert.graph.pictures import as_bytes
 
-        preprocessing, _ = self._network.preprocessing or (None, None)
-        picture = as_bytes(inputs, preprocessing).flip(1)
-        return run(self.layers, {each.name: each.blobs for each in self.model.layers}, picture)
+        blobs = {each.name: each.blobs for each in self.model.layers}
+        return run(self.layers, blobs, self.pictures(inputs).flip(1))
 
     @property
     def note(self) -> str | None:
         """Say what another library would make of the network, where that is another one."""
         try:
-            is_other = self._network.spec.stem_pool is StemPool.CEIL
+            is_other = self.network().spec.stem_pool is StemPool.CEIL
         except ConvertError:  # a description goes on, and says why
             return None
         return POOL_NOTE if is_other else None
-
-    @property
-    def companion(self) -> tuple[str, str]:
-        """Return name and sha256 of the prototxt."""
-        return self._companion
 
     def tensor_types(self) -> dict[str, int]:
         """Return how many blobs of each type the caffemodel holds."""
         blobs = (array for layer in self.model.layers for array in layer.blobs)
         return dict(Counter(array.dtype.name for array in blobs))
 
-    def contents(self) -> Part | None:
-        """Return None: the layers say it all."""
-        return None
-
-    def beside(self) -> tuple[Part, ...]:
+    def facts(self) -> Mapping[str, object]:
         """Return the network's name in the caffemodel, and how many gradients it holds."""
         gradients = sum(layer.gradients for layer in self.model.layers)
-        facts: dict[str, object] = {"name": cut(self.model.name), "gradients": gradients}
-        return tuple(
-            Part(name=name, words=str(value), facts={"value": value})
-            for name, value in facts.items()
-            if value
-        )
+        return {"name": cut(self.model.name) or None, "gradients": gradients or None}
 
     def module_classes(self) -> dict[str, int]:
         """Return how many layers of each type the network has, the most frequent first."""

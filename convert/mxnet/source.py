@@ -2,20 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from functools import cached_property
-from hashlib import sha256
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from convert.graph.mapping import read_graph
+from convert.graph.operators import Graph
+from convert.graph.source import GraphSource
 from convert.mxnet.params import read_params
 from convert.mxnet.symbol import LARGEST, VARIABLE, Node, read_symbol
 from convert.mxnet.translation import translate
 from convert.source.cursor import map_file
 from convert.source.errors import ExcessError, MissingPartError
-from convert.source.outline import Part
-from convert.source.source import Network, Source, counted_types
+from convert.source.source import counted_types
 from resnext.fields import cut
 from resnext.files import read_once
 
@@ -64,7 +62,7 @@ def refuse_symbol(path: Path, head: bytes) -> None:
     )
 
 
-class MxnetSource(Source):
+class MxnetSource(GraphSource):
     """A file of arrays and the graph beside it."""
 
     def __init__(self, path: Path) -> None:
@@ -82,54 +80,32 @@ class MxnetSource(Source):
         self.params = read_params(map_file(path))
         text = read_once(graph, ExcessError, most=LARGEST)
         self.symbol = read_symbol(text, graph.name)
-        self.path, self._companion = path, (graph.name, sha256(text).hexdigest())
-        self.format = f"MXNet, {self.params.form}"
-        self.bytes = path.stat().st_size
+        super().__init__(path, graph=graph, text=text, form=f"MXNet, {self.params.form}")
 
-    @cached_property
-    def _network(self) -> Network:
-        return read_graph(translate(self.symbol, self.params.arrays))
-
-    def network(self) -> Network:
-        """Return the network that the graph is, or refuse it; see `read_graph`."""
-        return self._network
+    def graph(self) -> Graph:
+        """Return the graph in the terms of all formats, or refuse it; see `translate`."""
+        return translate(self.symbol, self.params.arrays)
 
     def run(self, inputs: "Tensor") -> "Tensor":
         """Compute the logits with the file's own operators, as MXNet defines them.
 
         The graph takes bytes where it begins with a batch norm, so the preprocessing is undone.
         """
-        from convert.graph.pictures import as_bytes
         from convert.mxnet.oracle import run
 
-        preprocessing, _ = self._network.preprocessing or (None, None)
-        return run(self.symbol, self.params.arrays, as_bytes(inputs, preprocessing))
-
-    @property
-    def companion(self) -> tuple[str, str]:
-        """Return name and sha256 of the file of the graph."""
-        return self._companion
+        return run(self.symbol, self.params.arrays, self.pictures(inputs))
 
     def tensor_types(self) -> dict[str, int]:
         """Return how many arrays of each type the file holds."""
         return counted_types(self.params.arrays)
 
-    def contents(self) -> Part | None:
-        """Return None: the arrays and the operators say it all."""
-        return None
-
-    def beside(self) -> tuple[Part, ...]:
+    def facts(self) -> Mapping[str, object]:
         """Return the epoch that the file's name states, and the version that wrote the graph."""
         match = NAME.fullmatch(self.path.name)
-        facts: dict[str, object] = {
+        return {
             "epoch": int(match[2]) if match and match[2] else None,
             "mxnet_version": self.symbol.version,
         }
-        return tuple(
-            Part(name=name, words=str(value), facts={"value": value})
-            for name, value in facts.items()
-            if value is not None
-        )
 
     def module_classes(self) -> dict[str, int]:
         """Return how many operators of each name the graph has, the most frequent first."""

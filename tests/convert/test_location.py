@@ -1,6 +1,7 @@
 """Files whose names state the beginning of their sha256, local and downloaded."""
 
 import hashlib
+import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -17,6 +18,7 @@ from convert.location import Location, named_row
 from resnext.download import no_bar
 from resnext.errors import DownloadError
 from resnext.published import Row
+from tests.support.golden import DATA
 from tests.support.torch_nets import TorchvisionNet, randomised
 
 
@@ -82,6 +84,24 @@ def test_download_of_another_file_is_refused_and_nothing_stays(
         f"{address}/net.pth: sha256 7cdf4587... expected, found {digits};"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["served"]
+
+
+def test_download_brings_the_graph_that_lies_beside_the_arrays(
+    tmp_path: Path, address: str
+) -> None:
+    peers = DATA / "peers" / "mxnet"
+    for name in ("mx191_small-0000.params", "mx191_small-symbol.json"):
+        shutil.copy(peers / name, tmp_path / "served" / name)
+    target = tmp_path / "mx191_small-0000.params"
+    row = Row(
+        name="net",
+        file=target.name,
+        url=f"{address}/{target.name}",
+        graph_url=f"{address}/mx191_small-symbol.json",
+    )
+    found = convert.fetch(Location(path=target, output=target, row=row), no_bar)
+    expected = convert.load(peers / "mx191_small-0000.params")
+    assert convert.load(found).spec == expected.spec
 
 
 @pytest.mark.parametrize(

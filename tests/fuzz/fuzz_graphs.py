@@ -13,10 +13,7 @@ minute: libFuzzer ends the process without a word to Python.
 """
 
 import json
-import os
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import atheris
@@ -35,16 +32,12 @@ with atheris.instrument_imports(include=["convert", "resnext"]):
     from convert.mxnet.params import read_params
     from convert.mxnet.symbol import read_symbol
     from convert.source.source import Network
-    from resnext.errors import ResnextError
 
-from benchmarks.runs import write_result  # noqa: E402
+from tests.fuzz.harness import Harness  # noqa: E402
 from tests.support import caffe_writer, graph_nets, mxnet_writer  # noqa: E402
 
 TARGETS = ("params", "symbol", "caffemodel", "prototxt")
 TARGET = next((word for word in sys.argv[1:] if word in TARGETS), "params")
-RECORD = "--record" in sys.argv
-EVERY = 30  # seconds
-LONGEST = 4000  # characters of a message
 
 NET = graph_nets.resnext(filters=(2, 4, 4, 4, 4), units=(1, 1, 1, 1), groups=1, classes=2)
 PARAMS = mxnet_writer.params(mxnet_writer.arrays(NET))
@@ -56,9 +49,6 @@ ARRAYS = read_params(PARAMS).arrays
 GRAPH = read_symbol(SYMBOL, "net-symbol.json")
 BLOBS = read_caffemodel(MODEL)
 LAYERS = read_layers(read_text_format(TEXT, "net.prototxt"), "net.prototxt")
-
-STARTED = time.monotonic()
-COUNTS = {"executions": 0, "checkpoints": 0, "refusals": 0}
 
 
 def convert(data: bytes) -> Network:
@@ -76,23 +66,6 @@ def convert(data: bytes) -> Network:
             return read_graph(caffe.translate(layers, BLOBS))
 
 
-def test_one_input(data: bytes) -> None:
-    """Load one file; whatever is not an error of the project is a finding."""
-    COUNTS["executions"] += 1
-    try:
-        network = convert(data)
-    except ResnextError as error:
-        COUNTS["refusals"] += 1
-        if len(str(error)) > LONGEST:
-            raise ValueError("a value of the file went whole into a message") from error
-    else:
-        COUNTS["checkpoints"] += 1
-        assert network.spec.classes >= 1
-    if RECORD and time.monotonic() > STATE["recorded"] + EVERY:
-        STATE["recorded"] = time.monotonic()
-        record()
-
-
 def seeds(folder: Path) -> None:
     """Write the inputs to start from: whole networks, and files of a few bytes."""
     small = {"arg:a": np.ones(3, np.float32), "aux:b": np.zeros((2, 1), np.float16)}
@@ -107,40 +80,7 @@ def seeds(folder: Path) -> None:
         (folder / str(number)).write_bytes(content)
 
 
-def memory() -> int:
-    """Return the bytes that this process holds now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def record() -> None:
-    """Write the figures of the run."""
-    fields = {
-        **COUNTS,
-        "seconds": round(time.monotonic() - STARTED),
-        "memory_start_mb": round(STATE["memory"] / 1e6, 1),
-        "memory_now_mb": round(memory() / 1e6, 1),
-        "command": " ".join(["python", "tests/fuzz/fuzz_graphs.py", *sys.argv[1:]]),
-    }
-    write_result(f"fuzz_{TARGET}", fields, ("atheris", "numpy", "resnext"))
-
-
-STATE = {"recorded": STARTED, "memory": memory()}
-
-
-def main() -> None:
-    """Run until libFuzzer ends it."""
-    arguments = [word for word in sys.argv if word != "--record" and word not in TARGETS]
-    if all(argument.startswith("-") for argument in arguments[1:]):
-        corpus = Path(tempfile.mkdtemp()) / "corpus"
-        corpus.mkdir()
-        seeds(corpus)
-        arguments.append(str(corpus))
-    if RECORD:
-        record()  # imports torch to name the machine: within an input that might look like a hang
-        STATE["memory"] = memory()
-    atheris.Setup(arguments, test_one_input)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    Harness(convert, words=TARGETS, libraries=("atheris", "numpy", "resnext")).run(
+        f"fuzz_{TARGET}", seeds
+    )

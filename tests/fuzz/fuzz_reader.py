@@ -13,10 +13,7 @@ minute: libFuzzer ends the process without a word to Python.
 """
 
 import json
-import os
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import atheris
@@ -25,40 +22,26 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["convert", "resnext"]):
+    from convert.source.source import Network
     from convert.torch7.contents import outline
     from convert.torch7.cursor import Limits
     from convert.torch7.file import loads
     from convert.torch7.mapping import read_network
     from convert.torch7.tree import find_network
-    from resnext.errors import ResnextError
 
-from benchmarks.runs import write_result  # noqa: E402
+from tests.fuzz.harness import Harness  # noqa: E402
 from tests.support import lua_nets, t7_writer  # noqa: E402
 
-FOLDER = Path(tempfile.mkdtemp())  # of the seeds
 LIMITS = Limits()
-STARTED = time.monotonic()
-COUNTS = {"executions": 0, "checkpoints": 0, "refusals": 0}
-RECORD, NETWORKS = "--record" in sys.argv, "--networks" in sys.argv
+NETWORKS = "--networks" in sys.argv
 MOST_BYTES = 600  # of a golden file that is a seed
-EVERY = 30  # seconds
 
 
-def test_one_input(data: bytes) -> None:
-    """Load one file; whatever is not an error of the project is a finding."""
-    COUNTS["executions"] += 1
-    try:
-        root = loads(data, limits=LIMITS).root
-        json.dumps(outline("file", root).to_fields(), allow_nan=False)  # as `--info` describes it
-        network = read_network(find_network(root))
-    except ResnextError:
-        COUNTS["refusals"] += 1
-    else:
-        COUNTS["checkpoints"] += 1
-        assert network.spec.classes >= 1
-    if RECORD and time.monotonic() > STATE["recorded"] + EVERY:
-        STATE["recorded"] = time.monotonic()
-        record()
+def convert(data: bytes) -> Network:
+    """Read one file, describe it, and map the network in it."""
+    root = loads(data, limits=LIMITS).root
+    json.dumps(outline("file", root).to_fields(), allow_nan=False)  # as `--info` describes it
+    return read_network(find_network(root))
 
 
 def seeds(folder: Path) -> None:
@@ -75,41 +58,8 @@ def seeds(folder: Path) -> None:
             (folder / f"{block}.{encoding}").write_bytes(t7_writer.dumps(network, encoding))
 
 
-def memory() -> int:
-    """Return the bytes that this process holds now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def record() -> None:
-    """Write the figures of the run."""
-    fields = {
-        **COUNTS,
-        "seconds": round(time.monotonic() - STARTED),
-        "memory_start_mb": round(STATE["memory"] / 1e6, 1),
-        "memory_now_mb": round(memory() / 1e6, 1),
-        "command": " ".join(["python", "tests/fuzz/fuzz_reader.py", *sys.argv[1:]]),
-    }
-    name = "fuzz_networks" if NETWORKS else "fuzz"
-    write_result(name, fields, ("atheris", "numpy", "torchfile", "resnext"))
-
-
-STATE = {"recorded": STARTED, "memory": memory()}
-
-
-def main() -> None:
-    """Run until libFuzzer ends it."""
-    arguments = [argument for argument in sys.argv if argument not in ("--record", "--networks")]
-    if all(argument.startswith("-") for argument in arguments[1:]):
-        corpus = FOLDER / "corpus"
-        corpus.mkdir()
-        seeds(corpus)
-        arguments.append(str(corpus))
-    if RECORD:
-        record()  # imports torch to name the machine: within an input that might look like a hang
-        STATE["memory"] = memory()
-    atheris.Setup(arguments, test_one_input)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    libraries = ("atheris", "numpy", "torchfile", "resnext")
+    Harness(convert, words=("--networks",), libraries=libraries).run(
+        "fuzz_networks" if NETWORKS else "fuzz", seeds
+    )

@@ -11,9 +11,9 @@ import pytest
 
 from resnext.errors import PublishedError
 from resnext.layout import layout
-from resnext.preprocessing import Preprocessing, read_preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing, read_preprocessing
 from resnext.published import Claim, Metric, by_source, published, published_row, read_table
-from resnext.spec import Block, Norm, Spec
+from resnext.spec import Block, Norm, Spec, StemPool
 from tests.support.golden import ROOT
 
 ROWS = {row.name: row for row in by_source()["original"]}
@@ -125,6 +125,7 @@ def test_all_networks_see_the_pictures_of_the_original_pipeline() -> None:
 
 TORCHVISION, TIMM = "torchvision resnet.py", "timm results-imagenet.csv"
 V1, V2 = ("pil", "bilinear", 256, 224), ("pil", "bilinear", 232, 224)
+CATALOGUE = "model-zoo README of KeyKy, of cypw's model"
 OTHERS = [
     ("resnext50_32x4d.tv_in1k", TORCHVISION, "77.618", "93.698", V1),
     ("resnext50_32x4d.tv_in1k", TIMM, "77.618", "93.696", V1),
@@ -151,6 +152,9 @@ OTHERS = [
     ("imagenet1k-resnext-50", "MXNet image-classification README", "76.89", "93.32", None),
     ("imagenet1k-resnext-101", "MXNet image-classification README", "78.28", "94.08", None),
     ("imagenet1k-resnext-101-64x4d", "MXNet image-classification README", "79.11", "94.30", None),
+    ("resnext-50.cypw", CATALOGUE, "78.1", "94.1", None),
+    ("resnext-101.cypw", CATALOGUE, "79.8", "95.1", None),
+    ("resnext-152.cypw", CATALOGUE, "80.1", "95.2", None),
 ]
 EVERY = {row.name: row for row in published()}
 
@@ -179,6 +183,40 @@ def test_number_of_another_source_is_as_it_was_printed_under_its_protocol(
 
 
 @pytest.mark.parametrize(
+    ("name", "printed"),
+    [  # top-1 and top-5 accuracy of crops of 224, and of crops of 320
+        ("resnext50_32x4d.soeaver", ("77.63", "93.69", "78.90", "94.47")),
+        ("resnext101_32x4d.soeaver", ("78.70", "94.21", "80.09", "95.03")),
+        ("resnext101_64x4d.soeaver", ("79.40", "94.59", "80.74", "95.37")),
+    ],
+)
+def test_numbers_of_the_ports_to_caffe_are_of_two_crops(
+    name: str, printed: tuple[str, ...]
+) -> None:
+    row = EVERY[name]
+    assert row.preprocessing == Preprocessing(
+        scale=256,
+        crop=224,
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        pipeline=Pipeline.OPENCV,
+    )
+    assert tuple(claim.accuracy for claim in row.claims) == printed
+    sides = [(claim.scale, claim.crop, claim.protocol) for claim in row.claims]
+    assert sides == [(None, None, None)] * 2 + [(320, 320, None)] * 2
+
+
+def test_models_of_cypw_have_the_max_pool_of_caffe_and_the_sizes_of_the_catalogue() -> None:
+    sizes = {"resnext-50.cypw": 95.76, "resnext-101.cypw": 169.10, "resnext-152.cypw": 229.53}
+    for name, megabytes in sizes.items():
+        spec = EVERY[name].spec
+        assert spec is not None
+        assert spec.stem_pool is StemPool.CEIL
+        rows = layout(spec)
+        assert rows.parameters() * 4 / 2**20 == pytest.approx(megabytes, rel=0.01)
+
+
+@pytest.mark.parametrize(
     ("name", "error"),
     [
         ("resnext_29_8x64d_cifar10", "3.65"),
@@ -196,7 +234,7 @@ def test_number_of_cifar_is_reported_and_not_judged(name: str, error: str) -> No
 
 def test_every_network_has_a_name_of_its_own_that_is_a_files_stem() -> None:
     names = [row.name for row in published()]
-    assert len(set(names)) == len(names) == 47
+    assert len(set(names)) == len(names) == 53
     assert all(re.fullmatch(r"[a-z0-9][A-Za-z0-9._-]*", name) for name in names)
     assert [row.name for row in published()][: len(ROWS)] == list(ROWS)
 
@@ -206,6 +244,18 @@ def test_digits_of_a_sha256_are_those_of_the_files_name() -> None:
     assert len(found) == 28
     assert all(Path(str(file)).stem.endswith(f"-{digits}") for file, digits in found.items())
     assert all(row.url is None or row.url.endswith(f"/{row.file}") for row in published())
+
+
+def test_graph_of_a_file_of_mxnet_lies_beside_it() -> None:
+    graphs = {row.name: (row.url, row.graph_url) for row in published() if row.graph_url}
+    folder = "http://data.mxnet.io/models/imagenet/resnext"
+    assert graphs == {
+        f"imagenet1k-{name}": (
+            f"{folder}/{layers}-layers/{name}-0000.params",
+            f"{folder}/{layers}-layers/{name}-symbol.json",
+        )
+        for name, layers in (("resnext-50", 50), ("resnext-101", 101), ("resnext-101-64x4d", 101))
+    }
 
 
 @pytest.mark.parametrize(

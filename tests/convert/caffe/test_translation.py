@@ -3,25 +3,18 @@
 import numpy as np
 import pytest
 
-from convert.caffe.layers import read_layers
-from convert.caffe.model import read_caffemodel
-from convert.caffe.text_format import read_text_format
-from convert.caffe.translation import translate
-from convert.graph.mapping import read_graph
 from convert.source.errors import ConvertError, RefusedError, WeightError
 from convert.source.source import Network
 from resnext.spec import StemPool
 from tests.support.caffe_writer import blob, caffemodel, layer, prototxt
 from tests.support.graph_nets import Net, resnext
+from tests.support.graph_reading import read_caffe
 
 NET = resnext(pool_pad=0)
 
 
 def read(text: str, blobs: bytes | None = None) -> Network:
-    layers = read_layers(read_text_format(text.encode(), "net.prototxt"), "net.prototxt")
-    return read_graph(
-        translate(layers, read_caffemodel(caffemodel(NET) if blobs is None else blobs))
-    )
+    return read_caffe(text, caffemodel(NET) if blobs is None else blobs)
 
 
 def changed(name: str, old: str, new: str) -> str:

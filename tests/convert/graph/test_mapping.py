@@ -3,7 +3,6 @@
 The graphs are MXNet's, written by hand; `convert.mxnet.oracle` runs them without the mapping.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,20 @@ import numpy as np
 import pytest
 
 import convert
-from convert.graph.mapping import read_graph
 from convert.loading import open_source
-from convert.mxnet.symbol import read_symbol
-from convert.mxnet.translation import translate
 from convert.proof import prove
 from convert.source.errors import StructureError, WeightError
 from convert.source.source import Network
 from resnext.spec import Block, Shortcut, Spec, StemPool
 from tests.support.graph_nets import Net, resnext
+from tests.support.graph_reading import read_mxnet
 from tests.support.mxnet_writer import arrays, save, symbol
 
 TINY = Spec(blocks=(1, 2, 1, 1), cardinality=2, base_width=2, planes=2, stem_width=4, classes=3)
 
 
 def read(net: Net) -> Network:
-    graph = read_symbol(json.dumps(symbol(net)).encode(), "net-symbol.json")
-    return read_graph(translate(graph, arrays(net)))
+    return read_mxnet(symbol(net), arrays(net))
 
 
 NETS: dict[str, tuple[dict[str, Any], Spec]] = {

@@ -7,9 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convert.graph.mapping import read_graph
-from convert.mxnet.symbol import read_symbol
-from convert.mxnet.translation import translate
 from convert.source.errors import (
     ForeignModuleError,
     RefusedError,
@@ -18,14 +15,14 @@ from convert.source.errors import (
 )
 from convert.source.source import Network
 from tests.support.graph_nets import resnext
+from tests.support.graph_reading import read_mxnet
 from tests.support.mxnet_writer import arrays, symbol
 
 Document = dict[str, Any]
 
 
 def read(document: Document, values: dict[str, np.ndarray] | None = None) -> Network:
-    found = read_symbol(json.dumps(document).encode(), "net-symbol.json")
-    return read_graph(translate(found, arrays(resnext()) if values is None else values))
+    return read_mxnet(document, arrays(resnext()) if values is None else values)
 
 
 def node(document: Document, name: str) -> Document:
