@@ -1,7 +1,8 @@
 """The command `resnext-validate`."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,13 +14,60 @@ from resnext.terminal.timeline import Step
 from validate.output import PROG, Output, ReportingCommand, command_line, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from resnext.distributed.job import Job
     from validate.options import MeasurementConfig
+    from validate.request import MeasurementRequest
     from validate.verdicts.results import Report
 
 PATH: Final = NamedPath()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Files that are written besides the reports.
+
+    Attributes:
+        claims: of `--write-claims`; or None.
+        card: folder of `--card`; or None.
+        ledger: whose checksum the card states; or None.
+    """
+
+    claims: Path | None
+    card: Path | None
+    ledger: Path | None
+
+    def check(self, request: "MeasurementRequest") -> None:
+        """Check, before anything is measured, that they can be written.
+
+        Raises:
+            ResnextError, OSError: one cannot.
+        """
+        if self.claims is not None:
+            from validate.claims_file import check_claims_file
+
+            check_claims_file(self.claims, request)
+        if self.card is not None:
+            from validate.reports.card import check_card_folder
+
+            networks = request.networks
+            check_card_folder(self.card, {each.file: each.checkpoint for each in networks})
+
+    def actions(self, report: "Report") -> "Iterator[Callable[[], None]]":
+        """Yield what writes them, and says so."""
+        if self.claims is not None:
+            from validate.claims_file import write_claims
+
+            yield partial(_say, write_claims, report, self.claims)
+        if self.card is not None:
+            from validate.reports.card import write_card
+
+            yield partial(_say, write_card, report, self.card, self.ledger)
+
+
+def _say(write: "Callable[..., str]", *arguments: object) -> None:
+    say(PROG, write(*arguments))
 
 
 @click.command(PROG, cls=ReportingCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,6 +107,13 @@ PATH: Final = NamedPath()
     type=PATH,
     metavar="FILE.toml",
     help="Write what is measured as claims, with comments; the file must not be there yet.",
+)
+@click.option(
+    "--card",
+    type=PATH,
+    metavar="FOLDER",
+    help="Write what is measured into FOLDER/README.md, the model card of the weights in FOLDER; "
+    "without a CHECKPOINT these are measured.",
 )
 @click.option(
     "--strict",
@@ -117,7 +172,15 @@ PATH: Final = NamedPath()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.version_option(package_name="resnext", prog_name=PROG)
 @click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...")
-def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **options: Any) -> int:
+def main(
+    *,
+    output: Path | None,
+    write_claims: Path | None,
+    card: Path | None,
+    as_json: bool,
+    checkpoints: tuple[str, ...],
+    **options: Any,
+) -> int:
     """Measure the error of checkpoints and judge the claims made about them.
 
     CHECKPOINT is a .safetensors, .t7 or PyTorch file, a folder of them, or the name of a published
@@ -130,17 +193,20 @@ def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **opt
     """
     out = Output.prepared(output, {**options, "write_claims": write_claims})
     with out.failure_reported():
-        config = _config(**options)
+        if card is not None and not checkpoints:
+            checkpoints = (str(card),)
+        config = _config(checkpoints=checkpoints, **options)
+        written = Written(claims=write_claims, card=card, ledger=config.ledger)
 
         # Here, because `--help` must not wait for torch.
         from resnext.distributed.job import join
 
         with join() as job:
-            report = _measure(config, job, out, write_claims)
+            report = _measure(config, job, out, written)
     code = 0
     if report is not None:
         report = replace(report, timeline=out.timeline)
-        code = _tell(report, out, write_claims, as_json=as_json)
+        code = _tell(report, out, written, as_json=as_json)
     end_job(PROG, job, code)
     return code
 
@@ -175,12 +241,11 @@ def _config(
 
 
 def _measure(
-    config: "MeasurementConfig", job: "Job", out: Output, write_claims: Path | None
+    config: "MeasurementConfig", job: "Job", out: Output, written: Written
 ) -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
-    from validate.claims_file import check_claims_file
     from validate.early_reading import reading_begun
     from validate.request import checked_request
 
@@ -193,8 +258,8 @@ def _measure(
 
         watcher = Watcher(note=note, progress=image_bar, bar=download_bar, mark=out.timeline.mark)
     request = checked_request(config, watcher)
-    if write_claims is not None and job.leads:
-        check_claims_file(write_claims, request)
+    if job.leads:
+        written.check(request)
 
     watcher.mark(Step.CHECKED)
     with reading_begun(request, job) as begun:
@@ -205,9 +270,8 @@ def _measure(
         return measure(request, job, watcher, begun)
 
 
-def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: bool) -> int:
+def _tell(report: "Report", out: Output, written: Written, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
-    from validate import claims_file
     from validate.reports import to_json, write_reports
     from validate.reports.sentences import exit_code
     from validate.reports.table import print_table
@@ -222,12 +286,8 @@ def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: 
         except OSError as error:
             raise OSError(error.errno, error.strerror, "stdout") from error
 
-    def claim() -> None:
-        if write_claims is not None:
-            say(PROG, claims_file.write_claims(report, write_claims))
-
     # A stdout that went away must not take the reports along, nor a full disk the table.
-    error = _first_error(show, claim)
+    error = _first_error(show, *written.actions(report))
     if error is not None:
         report = replace(report, lost=reason(error))
     if out.folder is not None:

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from resnext.errors import CardError, ResnextError
 from resnext.fields import WrittenFloat
+from resnext.model_card.hub_names import ACCURACIES, TASK
 from resnext.model_card.readme import LINE_BREAK, Readme
 from resnext.pages.markdown import literal, table
 from resnext.preprocessing import Preprocessing
+from resnext.published import Metric
 from resnext.terminal.text import number
 
 # The lines between which the text is ours.
@@ -18,10 +20,8 @@ BEGIN: Final = "<!-- resnext-validate --card writes from here -->"
 END: Final = "<!-- resnext-validate --card writes to here -->"
 MARK: Final = re.compile(r"<!-- *resnext-validate +--card +writes +(from|to) +here *-->")
 
-TASK: Final = {"type": "image-classification", "name": "Image Classification"}
 TOOL: Final = "resnext-validate"
-# The Hub's name of a metric -> ours in words.
-METRICS: Final = {"accuracy": "top-1 error", "top_5_accuracy": "top-5 error"}
+FIRST: Final = ACCURACIES[Metric.TOP1_ERROR][0]  # whose entry holds all facts
 COLUMNS: Final = ("images", "pixels", "top-1 error %", "top-5 error %", "claims", "measured")
 NOTHING: Final = "Nothing has been measured yet: `resnext-validate --data IMAGES --card .` does."
 
@@ -35,7 +35,7 @@ class MeasuredRow:
             they are known.
         images: that were measured.
         of: that the set has.
-        correct: the Hub's name of a metric -> images that were right.
+        correct: the Hub's name of an accuracy -> images that were right; `FIRST` at least.
         protocol: what the images went through, and with which arithmetic, as plain values.
         verdicts: on the claims that were judged, a sentence each.
         made: `date`, `resnext` (its version), `versions` (of the libraries), `device`, and
@@ -73,18 +73,19 @@ class MeasuredRow:
             "protocol": dict(self.protocol),
             "verdicts": list(self.verdicts),
         }
-        metrics: list[dict[str, object]] = []
-        for place, (name, correct) in enumerate(self.correct.items()):
-            own = {"correct": correct} | (facts if not place else {"measured_by": TOOL})
-            accuracy = name.replace("_", " ").replace("top 5", "top-5")
-            metrics.append(
-                {
-                    "type": name,
-                    "name": accuracy if place else f"top-1 {accuracy}",
-                    "value": WrittenFloat(percent(correct, self.images)),
-                    "args": own,
-                }
-            )
+        metrics = [
+            {
+                "type": kind,
+                "name": f"{best} accuracy",
+                "value": WrittenFloat(percent(self.correct[kind], self.images)),
+                "args": {
+                    "correct": self.correct[kind],
+                    **(facts if kind == FIRST else {"measured_by": TOOL}),
+                },
+            }
+            for kind, best in ACCURACIES.values()
+            if kind in self.correct
+        ]
         return {"task": dict(TASK), "dataset": dict(self.dataset), "metrics": metrics}
 
 
@@ -141,8 +142,8 @@ def check_marks(readme: Readme) -> None:
     found = [mark[1] for mark in MARK.finditer(readme.rest)]
     if found and found != ["from", "to"]:
         raise CardError(
-            f"{readme.where}: the two lines {BEGIN} and {END} expected once each and in this order, "
-            f"or not at all, found {number(len(found), 'such line')}; restore or remove them"
+            f"{readme.where}: {BEGIN} and {END} expected once each and in this order, or not at "
+            f"all, found {number(len(found), 'such line')}; restore or remove them"
         )
 
 
@@ -177,7 +178,7 @@ def _table_row(row: MeasuredRow) -> tuple[str, ...]:
         f"({row.images - row.correct[name]:,})"
         if name in row.correct
         else ""
-        for name in METRICS
+        for name, _ in ACCURACIES.values()
     ]
     part = "" if row.images == row.of else f", a sample of {row.of:,}"
     return (
@@ -208,4 +209,5 @@ def _details(row: MeasuredRow) -> Iterator[str]:
     yield f"- {literal(what)}; {literal(made_with)}"
     for name, value in row.made.items():
         if name.endswith("_sha256"):
-            yield f"  - sha256 of the {literal(name.removesuffix('_sha256'))}: {literal(str(value))}"
+            what = literal(name.removesuffix("_sha256"))
+            yield f"  - sha256 of the {what}: {literal(str(value))}"
