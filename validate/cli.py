@@ -1,8 +1,7 @@
 """The command `resnext-validate`."""
 
 import json
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,63 +10,16 @@ import click
 from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
 from resnext.terminal.timeline import Step
-from validate.output import PROG, Output, ReportingCommand, command_line, reason
+from validate.output import PROG, Output, ReportingCommand, Written, command_line, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from resnext.distributed.job import Job
     from validate.options import MeasurementConfig
-    from validate.request import MeasurementRequest
     from validate.verdicts.results import Report
 
 PATH: Final = NamedPath()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """Files that are written besides the reports.
-
-    Attributes:
-        claims: of `--write-claims`; or None.
-        card: folder of `--card`; or None.
-        ledger: whose checksum the card states; or None.
-    """
-
-    claims: Path | None
-    card: Path | None
-    ledger: Path | None
-
-    def check(self, request: "MeasurementRequest") -> None:
-        """Check, before anything is measured, that they can be written.
-
-        Raises:
-            ResnextError, OSError: one cannot.
-        """
-        if self.claims is not None:
-            from validate.claims_file import check_claims_file
-
-            check_claims_file(self.claims, request)
-        if self.card is not None:
-            from validate.reports.card import check_card_folder
-
-            networks = request.networks
-            check_card_folder(self.card, {each.file: each.checkpoint for each in networks})
-
-    def actions(self, report: "Report") -> "Iterator[Callable[[], None]]":
-        """Yield what writes them, and says so."""
-        if self.claims is not None:
-            from validate.claims_file import write_claims
-
-            yield partial(_say, write_claims, report, self.claims)
-        if self.card is not None:
-            from validate.reports.card import write_card
-
-            yield partial(_say, write_card, report, self.card, self.ledger)
-
-
-def _say(write: "Callable[..., str]", *arguments: object) -> None:
-    say(PROG, write(*arguments))
 
 
 @click.command(PROG, cls=ReportingCommand, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,4 +1,4 @@
-"""What was measured, in the README.md of the folder that the weights are published in (`--card`)."""
+"""What was measured, in the README.md of the folder that the weights lie in (`--card`)."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -49,9 +49,10 @@ def check_card_folder(folder: Path, checkpoints: Mapping[str, Checkpoint]) -> No
         )
     own = _checkpoint(folder)
     check_card(path, own.name)
-    wanted, found = own.digest(), {file: each.digest() for file, each in checkpoints.items()}
-    if wanted not in found.values():
-        others = ", ".join(f"{digest[:12]}... of {file}" for file, digest in found.items())
+    wanted = own.digest()
+    digests = {file: each.digest() for file, each in checkpoints.items()}
+    if wanted not in digests.values():
+        others = ", ".join(f"{digest[:12]}... of {file}" for file, digest in digests.items())
         raise CardError(
             f"--card {folder}: weights of sha256 {wanted[:12]}... among the checkpoints expected, "
             f"as its card is about these, found {printable(others)}; measure {folder} itself"
