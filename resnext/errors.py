@@ -91,3 +91,7 @@ class DeviceError(ResnextError):
 
 class JobError(ResnextError):
     """A job of several processes that cannot go on."""
+
+
+class CardError(ResnextError):
+    """A model card that cannot be read, or into which nothing can be written."""

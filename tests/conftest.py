@@ -3,7 +3,7 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from resnext.pixels import resample
 from tests.support.golden import DATA, Golden, unpack
+from tests.support.hub_server import Hub, running
 
 # The same examples in every run: what one run of the tests finds, the next one finds again.
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -68,3 +69,23 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     elif resample.engine() != "compiled":
         pytest.skip("the installation built no kernel: it found no C compiler")
     return str(request.param)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """Start a server that answers as the Hugging Face Hub does; nothing else is ever asked."""
+    home = tmp_path_factory.mktemp("hub_home")
+    with running(Hub()) as server:
+        for name, value in {
+            "HF_ENDPOINT": server.url,
+            "HF_HOME": str(home),
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+            "NO_PROXY": "127.0.0.1,localhost",
+        }.items():
+            monkeypatch.setenv(name, value)
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE"):
+            monkeypatch.delenv(name, raising=False)
+        yield server

@@ -20,6 +20,7 @@ ALLOWED = {
     "resnext/terminal": {"resnext/distributed"},
     "resnext/download": {"resnext/terminal"},
     "resnext/pages": {"resnext/terminal"},
+    "resnext/model_card": {"resnext/pages", "resnext/terminal"},
     "resnext/images": {"resnext/pixels", "resnext/download", "resnext/terminal"},
     "resnext/images/sources": {
         *("resnext/images", "resnext/pixels", "resnext/download", "resnext/terminal"),
@@ -37,7 +38,7 @@ ALLOWED = {
     "convert/graph": {"convert/source"},
     "convert/mxnet": {"convert/source", "convert/graph"},
     "convert/caffe": {"convert/source", "convert/graph"},
-    "convert/export": set(),
+    "convert/export": {"resnext/pages", "resnext/terminal", "resnext/model_card"},
     "convert": {"resnext/*", "convert/*"},
     "validate/verdicts": {"resnext/*"},
     "validate/ledger": {"resnext/*", "validate/verdicts"},

@@ -10,7 +10,7 @@ import click
 from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
 from resnext.terminal.timeline import Step
-from validate.output import PROG, Output, ReportingCommand, command_line, reason
+from validate.output import PROG, FilesBesideReports, Output, ReportingCommand, command_line, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +61,13 @@ PATH: Final = NamedPath()
     help="Write what is measured as claims, with comments; the file must not be there yet.",
 )
 @click.option(
+    "--card",
+    type=PATH,
+    metavar="FOLDER",
+    help="Write what is measured into FOLDER/README.md, the model card of the weights in FOLDER; "
+    "without a CHECKPOINT these are measured.",
+)
+@click.option(
     "--strict",
     is_flag=True,
     help="End with 1 too where a network, or a claim of --claims, got no verdict: for CI.",
@@ -96,8 +103,8 @@ PATH: Final = NamedPath()
     "--ledger",
     type=PATH,
     metavar="FILE",
-    help="Keep every decision there; a run that was cut off goes on from it. One called .gz or .zst "
-    "is compressed when all images are measured.",
+    help="Keep every decision there; a run that was cut off goes on from it. One named .gz or "
+    ".zst is compressed when all images are measured.",
 )
 @click.option(
     "--canary/--no-canary",
@@ -118,7 +125,15 @@ PATH: Final = NamedPath()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.version_option(package_name="resnext", prog_name=PROG)
 @click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...")
-def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **options: Any) -> int:
+def main(
+    *,
+    output: Path | None,
+    write_claims: Path | None,
+    card: Path | None,
+    as_json: bool,
+    checkpoints: tuple[str, ...],
+    **options: Any,
+) -> int:
     """Measure the error of checkpoints and judge the claims made about them.
 
     CHECKPOINT is a .safetensors, .t7 or PyTorch file, a folder of them, or the name of a published
@@ -131,17 +146,20 @@ def main(*, output: Path | None, write_claims: Path | None, as_json: bool, **opt
     """
     out = Output.prepared(output, {**options, "write_claims": write_claims})
     with out.failure_reported():
-        config = _config(**options)
+        if card is not None and not checkpoints:
+            checkpoints = (str(card),)
+        config = _config(checkpoints=checkpoints, **options)
+        written = FilesBesideReports(claims=write_claims, card=card, ledger=config.ledger)
 
         # Here, because `--help` must not wait for torch.
         from resnext.distributed.job import join
 
         with join() as job:
-            report = _measure(config, job, out, write_claims)
+            report = _measure(config, job, out, written)
     code = 0
     if report is not None:
         report = replace(report, timeline=out.timeline)
-        code = _tell(report, out, write_claims, as_json=as_json)
+        code = _tell(report, out, written, as_json=as_json)
     end_job(PROG, job, code)
     return code
 
@@ -176,12 +194,11 @@ def _config(
 
 
 def _measure(
-    config: "MeasurementConfig", job: "Job", out: Output, write_claims: Path | None
+    config: "MeasurementConfig", job: "Job", out: Output, written: FilesBesideReports
 ) -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
     from resnext.terminal.watcher import Watcher
-    from validate.claims_file import check_claims_file
     from validate.early_reading import measurement_begun
     from validate.request import checked_request
 
@@ -194,8 +211,8 @@ def _measure(
 
         watcher = Watcher(note=note, progress=image_bar, bar=download_bar, mark=out.timeline.mark)
     request = checked_request(config, watcher)
-    if write_claims is not None and job.leads:
-        check_claims_file(write_claims, request)
+    if job.leads:
+        written.check(request)
 
     watcher.mark(Step.CHECKED)
     with measurement_begun(request, job) as begun:
@@ -206,9 +223,8 @@ def _measure(
         return measure(request, job, watcher, begun)
 
 
-def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: bool) -> int:
+def _tell(report: "Report", out: Output, written: FilesBesideReports, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
-    from validate import claims_file
     from validate.reports import to_json, write_reports
     from validate.reports.sentences import exit_code
     from validate.reports.table import print_table
@@ -223,12 +239,8 @@ def _tell(report: "Report", out: Output, write_claims: Path | None, *, as_json: 
         except OSError as error:
             raise OSError(error.errno, error.strerror, "stdout") from error
 
-    def claim() -> None:
-        if write_claims is not None:
-            say(PROG, claims_file.write_claims(report, write_claims))
-
     # A stdout that went away must not take the reports along, nor a full disk the table.
-    error = _first_error(show, claim)
+    error = _first_error(show, *written.actions(report))
     if error is not None:
         report = replace(report, lost=reason(error))
     if out.folder is not None:

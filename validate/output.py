@@ -1,13 +1,14 @@
-"""What a run leaves in the folder of `--output`: the reports of its results, or of its failure."""
+"""What a run leaves: reports of its results or of its failure, claims, rows of a model card."""
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +17,10 @@ from resnext.errors import ResnextError
 from resnext.machine import process_clock
 from resnext.terminal.command import Command, error_line, say
 from resnext.terminal.timeline import Step, Timeline
+
+if TYPE_CHECKING:
+    from validate.request import MeasurementRequest
+    from validate.verdicts.results import Report
 
 PROG: Final = "resnext-validate"
 # Options that name a file, which must not be one of the reports.
@@ -88,6 +93,52 @@ class Output:
             write_failed_run(run, self.folder)
         except (OSError, ResnextError) as second:  # the first error is what is raised on
             say(PROG, f"no report of this: {error_line(second)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesBesideReports:
+    """Files that are written besides the reports.
+
+    Attributes:
+        claims: of `--write-claims`; or None.
+        card: folder of `--card`; or None.
+        ledger: whose checksum the card states; or None.
+    """
+
+    claims: Path | None
+    card: Path | None
+    ledger: Path | None
+
+    def check(self, request: "MeasurementRequest") -> None:
+        """Check, before anything is measured, that they can be written.
+
+        Raises:
+            ResnextError, OSError: one cannot.
+        """
+        if self.claims is not None:
+            from validate.claims_file import check_claims_file
+
+            check_claims_file(self.claims, request)
+        if self.card is not None:
+            from validate.reports.card import check_card_folder
+
+            networks = request.networks
+            check_card_folder(self.card, {each.file: each.checkpoint for each in networks})
+
+    def actions(self, report: "Report") -> Iterator[Callable[[], None]]:
+        """Yield what writes them, and says so."""
+        if self.claims is not None:
+            from validate.claims_file import write_claims
+
+            yield partial(_say, write_claims, report, self.claims)
+        if self.card is not None:
+            from validate.reports.card import write_card
+
+            yield partial(_say, write_card, report, self.card, self.ledger)
+
+
+def _say(write: Callable[..., str], *arguments: object) -> None:
+    say(PROG, write(*arguments))
 
 
 class ReportingCommand(Command):

@@ -10,7 +10,9 @@ from convert.export.errors import MissingExtraError, OutputError
 from convert.export.onnx import write_onnx
 from convert.export.pth import write_pth
 from convert.export.timm import FILES, WEIGHTS, write_timm
+from convert.export.timm_card import reason_to_keep
 from resnext.checkpoint import SUFFIX, Checkpoint
+from resnext.model_card.readme import README
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,9 @@ class Exporter:
         name: as `--to` takes it.
         suffix: of the file or folder, with its dot.
         write: writes a checkpoint to a path, whole or not at all, replacing what is there.
-        files: names of the files in the folder; empty if the format is a single file.
+        files: names of the files that the folder must have; empty if the format is a single file.
+        beside: names of the other files that are written into the folder.
+        keeps: returns why a folder that is there is not replaced, or None.
         usage: lines of code that load it, with "{0}" for its path; none where that is well known.
         packages: needed beyond the project's dependencies; each has one name for pip and import.
     """
@@ -30,6 +34,8 @@ class Exporter:
     suffix: str
     write: Callable[[Checkpoint, Path], None]
     files: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    keeps: Callable[[Path], str | None] = lambda _folder: None
     usage: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
 
@@ -78,11 +84,13 @@ class Exporter:
             kinds = ("a file", "a folder") if self.files else ("a folder", "a file")
             raise OutputError(f"{path} is {kinds[0]}, --to {self.name} writes {kinds[1]}")
         held = {item.name for item in path.iterdir()} if self.files else set()
-        others = sorted(held.difference(self.files))
+        others = sorted(held.difference(self.files, self.beside))
         if others:
             raise OutputError(
                 f"{path} also holds {others[0]}, so it is not replaced; --output names another"
             )
+        if held and (reason := self.keeps(path)):
+            raise OutputError(f"{reason}, so {path} is not replaced; --output names another")
 
 
 _ROWS: Final = (
@@ -93,6 +101,8 @@ _ROWS: Final = (
         suffix=".timm",
         write=write_timm,
         files=FILES,
+        beside=(README,),
+        keeps=reason_to_keep,
         usage=(
             # timm's own transform would feed it other pixels than it was trained with.
             f'resnext.Transform(resnext.Checkpoint.load("{{0}}/{WEIGHTS}").preprocessing)',

@@ -1,4 +1,4 @@
-"""A checkpoint as timm's folder: config.json beside model.safetensors."""
+"""A checkpoint as timm's folder: config.json and a README.md beside model.safetensors."""
 
 import json
 import math
@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from convert.export.errors import TopologyError
+from convert.export.timm_card import timm_card
 from resnext.checkpoint import Checkpoint
 from resnext.errors import PreprocessingError
 from resnext.files import whole_file, whole_folder
 from resnext.layout import layout
+from resnext.model_card.readme import README
 from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import published
 from resnext.spec import Block, Norm, Shortcut, Spec, Stem, StemPool
@@ -173,11 +175,15 @@ def write_timm(checkpoint: Checkpoint, path: Path) -> None:
         PreprocessingError: the preprocessing is not known.
         OSError: the parent is missing or read-only, or the disk is full.
     """
-    config = json.dumps(timm_config(checkpoint), indent=2) + "\n"
+    texts = {
+        CONFIG: json.dumps(timm_config(checkpoint), indent=2) + "\n",
+        README: timm_card(checkpoint),
+    }
     with whole_folder(path) as folder:
         checkpoint.save(folder / WEIGHTS)
-        with whole_file(folder / CONFIG) as file:
-            file.write(config.encode())
+        for name, text in texts.items():
+            with whole_file(folder / name) as file:
+                file.write(text.encode())
 
 
 def _pretrained_config(checkpoint: Checkpoint, row: Preprocessing) -> dict[str, object]:

@@ -64,6 +64,11 @@ def csv_cell(text: str) -> str:
     return text
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters; an ellipsis stands for the rest."""
+    return text if len(text) <= most else f"{text[: most - 1]}\u2026"
+
+
 def number(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural unless the count is 1."""
     return f"{count:,} {noun if count == 1 else f'{noun}s'}"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from resnext.pages.markdown import fenced, literal
 from resnext.terminal.text import printable
 from validate.reports.json_report import FORMAT
 from validate.reports.junit import add_properties, to_document
-from validate.reports.markdown import MARKS, fenced, literal
+from validate.reports.markdown import MARKS
 from validate.reports.sentences import Outcome
 
 EXIT_CODE: Final = 2

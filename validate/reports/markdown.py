@@ -1,10 +1,10 @@
 """report.md: the verdicts first, in GitHub's tables, small enough for a job's summary."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from resnext.terminal.text import number, printable
+from resnext.pages.markdown import fenced, literal, table
+from resnext.terminal.text import number, printable, shortened
 from validate.reports.forest import signed
 from validate.reports.sentences import (
     LABELS,
@@ -15,7 +15,6 @@ from validate.reports.sentences import (
     outcome,
     percent,
     remarks,
-    shortened,
     shown,
 )
 from validate.reports.statistics import Answers, answers
@@ -57,10 +56,6 @@ VERDICTS: Final = {
     Verdict.NO_VERDICT: "\u2754 no verdict",
 }
 
-# What Markdown, GitHub's additions to it or HTML would read as more than a character. An
-# underscore inside a word is harmless, and so is a colon at its end.
-SPECIAL: Final = re.compile(r"[\\`*\[\]<>|~&#@!$]|:(?!\s|$)|(?<![^\W_])_|_(?![^\W_])")
-
 
 def to_markdown(report: Report) -> str:
     """Return the report as GitHub's Markdown, of at most `MOST_BYTES` bytes in UTF-8."""
@@ -75,13 +70,6 @@ def to_markdown(report: Report) -> str:
         _details(report),
     ]
     return _bounded(["\n".join(part) for part in parts if part])
-
-
-def literal(text: str) -> str:
-    """Return a text so that Markdown shows it as it is, on one line, cut where it is too long."""
-    return SPECIAL.sub(
-        lambda found: f"&#{ord(found[0])};", shortened(printable(text), 10 * LONGEST)
-    )
 
 
 def _name(text: str) -> str:
@@ -107,7 +95,7 @@ def _claims(report: Report) -> list[str]:
         for block in group.blocks()
         for line in block.lines
     ]
-    return _table(COLUMNS, rows, right=(3, 4, 5, 6, 7))
+    return table(COLUMNS, rows, right=(3, 4, 5, 6, 7))
 
 
 def _row(group: NetworkGroup, block: ClaimBlock, line: ClaimLine) -> tuple[str, ...]:
@@ -154,7 +142,7 @@ def _hardest(report: Report) -> list[str]:
     if not rows:
         return []
     headers = ("network", "class", "wrong", "most often taken for")
-    return ["## Hardest classes", "", *_table(headers, rows, right=(2,))]
+    return ["## Hardest classes", "", *table(headers, rows, right=(2,))]
 
 
 def _hardest_of(report: Report, found: Answers, group: NetworkGroup) -> Iterator[tuple[str, ...]]:
@@ -193,9 +181,9 @@ def _details(report: Report) -> list[str]:
         "",
         *fenced(printable(report.command)),
         "",
-        *_table(("checkpoint", "pipeline", "sha256 of the weights", "preprocessing"), weights),
+        *table(("checkpoint", "pipeline", "sha256 of the weights", "preprocessing"), weights),
         "",
-        *_table(("", ""), [(_name(key), _name(shown(value))) for key, value in facts]),
+        *table(("", ""), [(_name(key), _name(shown(value))) for key, value in facts]),
         "",
         *_timeline(report),
         *notes,
@@ -210,22 +198,8 @@ def _timeline(report: Report) -> list[str]:
     return [f"Seconds from the start of the process: {', '.join(times)}.", ""] if reached else []
 
 
-def fenced(text: str) -> list[str]:
-    """Return the lines of a block that shows a text as it is."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return [fence, text, fence]
-
-
 def _list(texts: Iterable[str]) -> list[str]:
     return [f"- {text}" for text in texts]
-
-
-def _table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
-) -> list[str]:
-    rules = ["---:" if place in right else "---" for place in range(len(headers))]
-    return [f"| {' | '.join(cells)} |" for cells in (headers, rules, *rows)]
 
 
 def _bounded(parts: Sequence[str]) -> str:

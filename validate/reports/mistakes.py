@@ -6,9 +6,8 @@ from typing import Final
 
 from resnext.images.image_set import ImageSet
 from resnext.pages.thumbnails import Thumbnail
-from resnext.terminal.text import printable
+from resnext.terminal.text import printable, shortened
 from validate.reports.classes import class_names
-from validate.reports.sentences import shortened
 from validate.reports.statistics import Answers, confident_mistakes
 from validate.reports.thumbnails import thumbnail
 from validate.verdicts.claim_groups import NetworkGroup

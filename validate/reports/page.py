@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from resnext.pages.frame import render_page
-from resnext.terminal.text import number, printable
+from resnext.terminal.text import number, printable, shortened
 from validate.reports.classes import all_classes, network_classes
 from validate.reports.forest import VERDICT_MARKS, forest
 from validate.reports.mistakes import galleries
@@ -13,7 +13,6 @@ from validate.reports.sentences import (
     exit_meaning,
     outcome,
     sentences,
-    shortened,
     shown,
 )
 from validate.reports.statistics import answers

@@ -203,11 +203,6 @@ def shown(value: object) -> str:
     return printable(str(value).lower() if isinstance(value, bool | None) else str(value))
 
 
-def shortened(text: str, most: int) -> str:
-    """Return a text of at most so many characters; an ellipsis stands for the rest."""
-    return text if len(text) <= most else f"{text[: most - 1]}\u2026"
-
-
 def _claims_text(judgements: Sequence[Judgement], *, others: Sequence[Unjudged]) -> str:
     """Return the first sentence: how many of the judged claims hold."""
     verdicts = [each.verdict for each in judgements]

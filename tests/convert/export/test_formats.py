@@ -328,7 +328,7 @@ def test_timm_folder_holds_weights_and_config(tmp_path: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
 
     assert names(tmp_path) == ["some"]
-    assert names(folder) == ["config.json", "model.safetensors"]
+    assert names(folder) == ["README.md", "config.json", "model.safetensors"]
     assert Checkpoint.load(folder / "model.safetensors").spec == NARROW
     assert (config["architecture"], config["num_classes"]) == ("resnet50", 5)
     assert config["resnext"]["source_sha256"] == "5a"

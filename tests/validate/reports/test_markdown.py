@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-import pytest
-
 from tests.support.sample_report import CLASSES, sample_report
-from validate.reports.markdown import MOST_BYTES, literal, to_markdown
+from validate.reports.markdown import MOST_BYTES, to_markdown
 
 
 def test_markdown_begins_with_the_verdict_and_the_claims() -> None:
@@ -46,23 +44,6 @@ def test_markdown_has_the_hardest_classes_with_what_they_were_taken_for() -> Non
 def test_markdown_fences_a_command_that_holds_a_fence() -> None:
     text = to_markdown(sample_report())
     assert "\n````\nresnext-validate --data pets/val '```' nets/x.t7\n````\n" in text
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("a|b", "a&#124;b"),
-        ("<img src=x>", "&#60;img src=x&#62;"),
-        ("*bold* `code` [link](x)", "&#42;bold&#42; &#96;code&#96; &#91;link&#93;(x)"),
-        ("resnext_50_32x4d", "resnext_50_32x4d"),
-        ("_hidden_", "&#95;hidden&#95;"),
-        ("@user #12 :tada: $x$", "&#64;user &#35;12 &#58;tada: &#36;x&#36;"),
-        ("https://x", "https&#58;//x"),
-        ("two\nlines", r"two&#92;nlines"),
-    ],
-)
-def test_markdown_text_is_shown_as_it_is(text: str, shown: str) -> None:
-    assert literal(text) == shown
 
 
 def test_markdown_of_a_flood_of_text_stays_small() -> None:
