@@ -19,10 +19,12 @@ ALLOWED = {
     "resnext/distributed": set(),
     "resnext/terminal": {"resnext/distributed"},
     "resnext/download": {"resnext/terminal"},
+    "resnext/stores": {"resnext/download", "resnext/terminal"},
     "resnext/pages": {"resnext/terminal"},
     "resnext/images": {"resnext/pixels", "resnext/download", "resnext/terminal"},
     "resnext/images/sources": {
-        *("resnext/images", "resnext/pixels", "resnext/download", "resnext/terminal"),
+        *("resnext/images", "resnext/pixels", "resnext/download", "resnext/stores"),
+        "resnext/terminal",
     },
     "resnext/loader": {"resnext/pixels", "resnext/images", "resnext/terminal"},
     "resnext/inference": {

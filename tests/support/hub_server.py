@@ -135,7 +135,7 @@ class Answering(BaseHTTPRequestHandler):
                 return
         self.say(404, {"error": "Not found"})
 
-    do_GET = do_HEAD = do_POST = do_PUT = handle_any
+    do_GET = do_HEAD = do_POST = do_PUT = handle_any  # noqa: N815 - the library names them so
 
     def read_chunks(self) -> bytes:
         body = b""
