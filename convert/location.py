@@ -10,6 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 from convert.errors import DigitsError, SourceError
+from convert.mxnet.names import graph_name
 from convert.pytorch.hub import weights_in
 from resnext.download import cache_folder, download
 from resnext.fields import shown
@@ -173,11 +174,12 @@ def fetch_file(location: Location, bar: "Bar") -> Path:
 
         return fetch_stored(location.stored, bar)
     row = location.row
-    if row and row.graph_url:
-        graph = location.path.with_name(row.graph_url.rpartition("/")[2])
-        with bar(graph.name) as progress:
-            download(row.graph_url, graph, size=None, progress=progress)
     if row and row.url:
+        folder, _, name = row.url.rpartition("/")
+        if beside := graph_name(name):
+            with bar(beside) as progress:
+                graph = location.path.with_name(beside)
+                download(f"{folder}/{beside}", graph, size=None, progress=progress)
         with bar(location.path.name) as progress:
             download(row.url, location.path, size=row.bytes, sha256=row.sha256, progress=progress)
     return location.path

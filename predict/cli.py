@@ -84,11 +84,11 @@ STDIN: Final = "-"
 )
 @click.option(
     "--pipeline",
-    type=click.Choice(["torch7", "pil", "opencv"]),
+    type=shared.PIPELINES,
     help="Whose pixels, for comparison: the original's, those of torchvision and timm (Pillow), or "
     "of MXNet and Caffe (OpenCV).  [default: the preprocessing's own]",
 )
-@shared.CROPS
+@shared.crops("logits and features are averaged")
 @shared.PREPROCESSING
 @shared.SCALE
 @shared.CROP

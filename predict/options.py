@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Final
 
 from predict.errors import PredictionError
-from resnext.machine import DeviceKind, usual_batch_size, usual_workers
-from resnext.preprocessing import Preprocessing, known_preprocessing
+from resnext.machine import DeviceKind, Precision, usual_batch_size, usual_workers
+from resnext.preprocessing import Pipeline, Preprocessing, known_preprocessing
 
 TOP: Final = 5
 CHOICES: Final = {
     "crops": (1, 10),
-    "pipeline": (None, "torch7", "pil", "opencv"),
-    "precision": ("fp32", "tf32", "bf16", "fp16"),
+    "pipeline": (None, *Pipeline),
+    "precision": tuple(Precision),
 }
 # Whole numbers, or None.
 LEAST: Final = {"top": 1, "scale": 0, "crop": 1, "batch_size": 1, "workers": 0}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -56,6 +57,19 @@ def process_clock(*, proc: Path = Path("/proc")) -> Callable[[], float]:
         if ticks and age >= 0:
             started -= age
     return lambda: time.monotonic() - started
+
+
+class Precision(StrEnum):
+    """The arithmetic of a network.
+
+    FP32 is the published one. TF32 rounds the factors of fp32 products to 10 bits on NVIDIA's
+    tensor cores; BF16 and FP16 compute in that type, batch norm folded in beforehand.
+    """
+
+    FP32 = "fp32"
+    TF32 = "tf32"
+    BF16 = "bf16"
+    FP16 = "fp16"
 
 
 class DeviceKind(Protocol):

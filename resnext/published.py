@@ -1,122 +1,32 @@
-"""Published networks and their claims: the built-in tables, and what a row of a table holds."""
+"""Published networks and their claims: the built-in tables, and how a table is read."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from fractions import Fraction
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from resnext.preprocessing import Interpolation, Pipeline, Preprocessing
+from resnext import claims
+from resnext.claims import ACCURACIES, UNKNOWN, Claim, Metric, Row
+from resnext.errors import PublishedError
+from resnext.fields import Faults, GatheredFields, read_toml, shown
+from resnext.preprocessing import INTERPOLATIONS, Pipeline, Preprocessing
 from resnext.spec import Spec
 
-# The protocol of a claim that no measurement here can follow.
-UNKNOWN: Final = "unknown"
+__all__ = [
+    "UNKNOWN",
+    "Claim",
+    "Metric",
+    "Row",
+    "by_source",
+    "published",
+    "published_row",
+    "read_table",
+]
 
-
-class Metric(StrEnum):
-    """The quantity of a claim, in percent of the images."""
-
-    TOP1_ERROR = "top1_error"
-    TOP5_ERROR = "top5_error"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """One published number.
-
-    Attributes:
-        metric: what was measured.
-        value: the error in percent, with the digits that were printed: "22.2" and "22.20" are
-            different claims.
-        images: size of the whole set it was measured on.
-        source: where it was published.
-        accuracy: the accuracy in percent that was printed in place of the error, 100 minus it.
-        protocol: `UNKNOWN` if the claim's protocol is not known well enough, or none that can be
-            followed here: it is reported, and never judged.
-        tolerance: percentage points that a measurement may lie beyond what is printed; None for
-            the usual ones.
-        crops: 1 (centre) or 10; the logits of the ten are summed.
-        pipeline, interpolation, scale, crop: where they differ from the network's preprocessing.
-    """
-
-    metric: Metric
-    value: str
-    images: int
-    source: str
-    accuracy: str | None = None
-    protocol: str | None = None
-    tolerance: Fraction | None = None
-    crops: int = 1
-    pipeline: Pipeline | None = None
-    interpolation: Interpolation | None = None
-    scale: int | None = None
-    crop: int | None = None
-
-    @property
-    def printed(self) -> str:
-        """Return the source, with the accuracy if that is what it printed."""
-        return self.source + (f", as accuracy {self.accuracy}" if self.accuracy else "")
-
-    @property
-    def title(self) -> str:
-        """Return the source with all that is unusual about the claim's protocol."""
-        parts = [self.printed]
-        parts += [f"{self.crops} crops"] if self.crops != 1 else []
-        parts += [self.pipeline] if self.pipeline not in (None, Pipeline.TORCH7) else []
-        parts += [self.interpolation] if self.interpolation else []
-        parts += [f"scale {self.scale}"] if self.scale else []
-        parts += [f"crop {self.crop}"] if self.crop else []
-        return ", ".join(map(str, parts))
-
-    def under(self, usual: Preprocessing) -> Preprocessing:
-        """Return a preprocessing with the pipeline and interpolation of the claim's protocol.
-
-        Args:
-            usual: the preprocessing that goes with the network's claims.
-
-        Raises:
-            PreprocessingError: an interpolation that the pipeline does not have.
-        """
-        row = usual if self.pipeline is None else usual.with_pipeline(self.pipeline)
-        return row if self.interpolation is None else replace(row, interpolation=self.interpolation)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One network of a table.
-
-    Attributes:
-        name: checkpoints of this name are judged by these claims.
-        preprocessing: the protocol of its claims; None for the checkpoint's own.
-        claims: what was published of it.
-        classes: names of the classes in the order of the outputs, if the claims are about images
-            of classes that are called so.
-        spec: the architecture, where the table knows it.
-        weights_sha256: of the only weights that the claims are about, as reports state it; None
-            if the claims are about any weights of that name.
-        file, url, bytes: the published file's name, address and size.
-        graph_url: the address of the file that belongs beside it, MXNet's graph say, if one does.
-        sha256: the digits with which the sha256 of that file begins, as its name or its source
-            prints them ("7cdf4587"), eight or more; None where none are printed.
-        licence: of the weights.
-        multiply_adds: in G, as printed.
-    """
-
-    name: str
-    preprocessing: Preprocessing | None = None
-    claims: tuple[Claim, ...] = ()
-    classes: tuple[str, ...] | None = None
-    spec: Spec | None = None
-    weights_sha256: str | None = None
-    file: str | None = None
-    url: str | None = None
-    graph_url: str | None = None
-    bytes: int | None = None
-    sha256: str | None = None
-    licence: str | None = None
-    multiply_adds: str | None = None
+# Faults of a table that are reported in full.
+MOST_FAULTS: Final = 20
 
 
 @cache
@@ -137,20 +47,6 @@ def published() -> tuple[Row, ...]:
     return tuple(row for rows in by_source().values() for row in rows)
 
 
-def read_table(path: Path) -> tuple[Row, ...]:
-    """Read a TOML table of networks and claims, as users write them too.
-
-    All of its faults are reported at once, the first ones in full.
-
-    Raises:
-        PublishedError: not TOML, or a field is missing, unknown or of another type.
-        OSError: the file cannot be opened.
-    """
-    from resnext.claims_table import read_rows  # which builds the rows of this module
-
-    return read_rows(path)
-
-
 def published_row(spec: Spec, *, file: str, size: int, sha256: Callable[[], str]) -> Row | None:
     """Return the published network that a file is, or None.
 
@@ -169,3 +65,117 @@ def published_row(spec: Spec, *, file: str, size: int, sha256: Callable[[], str]
         if same and (row.sha256 is None or sha256().startswith(row.sha256)):
             return row
     return None
+
+
+def read_table(path: Path) -> tuple[Row, ...]:
+    """Read a TOML table of networks and claims, as users write them too.
+
+    All of its faults are reported at once, the first `MOST_FAULTS` in full.
+
+    Raises:
+        PublishedError: not TOML, or a field is missing, unknown or of another type.
+        OSError: the file cannot be opened.
+    """
+    document = read_toml(path, PublishedError)
+    networks = document.get("network")
+    if set(document) != {"network"} or not isinstance(networks, list):
+        raise PublishedError(
+            f"{path}: [[network]] tables expected, found {shown(sorted(document))}"
+        )
+    faults = Faults()
+    rows = [_row(fields, f"network {n}", faults) for n, fields in enumerate(networks, 1)]
+    counts = Counter(row.name for row in rows if row)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    faults.texts += [f"two networks of the name {shown(name)}" for name in twice]
+    if more := len(faults.texts) - MOST_FAULTS:
+        faults.texts[MOST_FAULTS:] = [f"and {more} more faults"] if more > 0 else []
+    if faults.texts:
+        raise PublishedError(*(f"{path}: {text}" for text in faults.texts))
+    return tuple(row for row in rows if row)
+
+
+_ROW_TEXTS: Final = ("file", "url", "licence", "multiply_adds")
+_ROW_FIELDS: Final = (
+    *("name", "preprocessing", "claim", "classes", "spec", "bytes", "sha256", "weights_sha256"),
+    "protocol",
+    *_ROW_TEXTS,
+)
+_CLAIM_FIELDS: Final = (
+    *("metric", "value", "images", "source", "tolerance"),
+    *("protocol", "pipeline", "interpolation", "crops", "scale", "crop"),
+)
+
+
+def _row(value: object, where: str, faults: Faults) -> Row | None:
+    table = GatheredFields(value, _ROW_FIELDS, where, faults, PublishedError)
+    if not isinstance(value, dict):
+        return None
+    name = table.take("name", claims.read_text)
+    if name is not None:
+        table.where = f"network {shown(name)}"
+    preprocessing = table.take("preprocessing", claims.read_preprocessing, None)
+    protocol = table.take("protocol", claims.read_protocol, None)
+    own = table.fields.get("claim", [])
+    if not isinstance(own, list):
+        faults.texts.append(f"{table.where}: [[network.claim]] tables expected")
+        own = []
+    read = [
+        _claim(each, f"{table.where}, claim {n}", faults, row=preprocessing, protocol=protocol)
+        for n, each in enumerate(own, 1)
+    ]
+    there = [claim for claim in read if claim]
+    if len(set(there)) < len(there):
+        faults.texts.append(
+            f"{table.where}: the same claim stands there twice; leave one of them out"
+        )
+    fields = {
+        "preprocessing": preprocessing,
+        "classes": table.take("classes", claims.read_classes, None),
+        "spec": table.take("spec", claims.read_spec, None),
+        "weights_sha256": table.take("weights_sha256", claims.read_sha256, None),
+        "bytes": table.take("bytes", claims.read_whole, None),
+        "sha256": table.take("sha256", claims.read_digits, None),
+        **{text: table.take(text, claims.read_text, None) for text in _ROW_TEXTS},
+    }
+    return Row(name=name, claims=tuple(there), **fields) if table.are_fine else None
+
+
+def _claim(
+    value: object,
+    where: str,
+    faults: Faults,
+    *,
+    row: Preprocessing | None,
+    protocol: str | None,
+) -> Claim | None:
+    table = GatheredFields(value, _CLAIM_FIELDS, where, faults, PublishedError)
+    if not isinstance(value, dict):
+        return None
+    metric = table.take("metric", claims.read_metric)
+    printed = table.take("value", claims.read_percentage)
+    pipeline = table.take("pipeline", claims.read_pipeline, None)
+    interpolation = table.take("interpolation", claims.read_interpolation, None)
+    usual = pipeline or (row.pipeline if row else Pipeline.TORCH7)
+    if table.are_fine and interpolation not in (None, *INTERPOLATIONS[usual]):
+        faults.texts.append(
+            f"{table.where}: the {usual} pipeline is {' or '.join(INTERPOLATIONS[usual])}, "
+            f"interpolation {interpolation} found; state the pipeline that has it"
+        )
+        return None
+    claim = {
+        "images": table.take("images", claims.read_images),
+        "source": table.take("source", claims.read_text),
+        "tolerance": table.take("tolerance", claims.read_points, None),
+        "protocol": table.take("protocol", claims.read_protocol, protocol),
+        "pipeline": pipeline,
+        "interpolation": interpolation,
+        "crops": table.take("crops", claims.read_crops, 1),
+        "scale": table.take("scale", claims.read_pixels, None),
+        "crop": table.take("crop", claims.read_pixels, None),
+    }
+    if not table.are_fine:
+        return None
+    if metric in ACCURACIES:
+        error = f"{100 - Decimal(printed):f}"
+        return Claim(metric=ACCURACIES[metric], value=error, accuracy=printed, **claim)
+    return Claim(metric=Metric(metric), value=printed, **claim)

@@ -131,6 +131,19 @@ def test_no_circle_of_folders() -> None:
         pytest.fail(f"folders import each other in a circle: {error.args[1]}")
 
 
+def test_no_circle_of_modules() -> None:
+    """Not even by a late import; what a package hands out it imports from its own modules."""
+    graph = {
+        name: {each for each in imports(name) if not f"{name}.".startswith(f"{each}.")}
+        for name in MODULES
+        if name != "resnext"
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"modules import each other in a circle: {error.args[1]}")
+
+
 def test_verbs_meet_convert_only_at_its_door() -> None:
     behind = {
         (name, other)

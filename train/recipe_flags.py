@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from resnext.machine import Precision
 from train.option_types import (
     COUNT,
     COUNT_OR_NONE,
@@ -137,7 +138,7 @@ RECIPE: Final = (
     click.option(
         "--precision",
         type=NamedChoice(
-            ("fp32", "tf32", "bf16", "fp16"),
+            tuple(each.value for each in Precision),
             {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "amp": "fp16 or bf16"},
         ),
         help="Arithmetic of the training; validation is fp32.",

@@ -76,11 +76,11 @@ PATH: Final = NamedPath()
     "--pipeline",
     "pipelines",
     multiple=True,
-    type=click.Choice(["torch7", "pil", "opencv"]),
+    type=shared.PIPELINES,
     help="Whose pixels, for comparison: the original's, those of torchvision and timm (Pillow), or "
     "of MXNet and Caffe (OpenCV); given twice, both.  [default: those of the network's claims]",
 )
-@shared.CROPS
+@shared.crops("logits are summed")
 @shared.PREPROCESSING
 @shared.SCALE
 @shared.CROP

@@ -4,10 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from convert.graph.operators import Graph
 from convert.graph.source import GraphSource
+from convert.mxnet.names import epoch, graph_name
 from convert.mxnet.params import read_params
 from convert.mxnet.symbol import LARGEST, VARIABLE, Node, read_symbol
 from convert.mxnet.translation import translate
@@ -20,9 +21,6 @@ from resnext.files import read_once
 if TYPE_CHECKING:
     from torch import Tensor
 
-# As `mx.model.save_checkpoint` names them: X-0042.params is of epoch 42.
-NAME: Final = re.compile(r"(.+?)(?:-(\d{4,}))?\.params")
-
 
 def graph_file(path: Path) -> Path:
     """Return the file of the graph that belongs to a file of arrays.
@@ -30,8 +28,7 @@ def graph_file(path: Path) -> Path:
     Raises:
         MissingPartError: there is none.
     """
-    match = NAME.fullmatch(path.name)
-    graph = path.with_name(f"{match[1] if match else path.stem}-symbol.json")
+    graph = path.with_name(graph_name(path.name) or f"{path.stem}-symbol.json")
     if not graph.is_file():
         raise MissingPartError(
             f"the arrays of an MXNet network; its graph is expected beside it, in {graph.name}, "
@@ -101,11 +98,7 @@ class MxnetSource(GraphSource):
 
     def facts(self) -> Mapping[str, object]:
         """Return the epoch that the file's name states, and the version that wrote the graph."""
-        match = NAME.fullmatch(self.path.name)
-        return {
-            "epoch": int(match[2]) if match and match[2] else None,
-            "mxnet_version": self.symbol.version,
-        }
+        return {"epoch": epoch(self.path.name), "mxnet_version": self.symbol.version}
 
     def module_classes(self) -> dict[str, int]:
         """Return how many operators of each name the graph has, the most frequent first."""

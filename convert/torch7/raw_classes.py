@@ -3,22 +3,40 @@
 from collections.abc import Callable
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from convert.torch7.cursor import Array
+from convert.torch7.cursor import Array, Cursor, Limits
 from convert.torch7.errors import BoundsError
 from convert.torch7.objects import Object, Storage, Table, Tensor
 
-if TYPE_CHECKING:
-    from convert.torch7.reader import ObjectReader
 
-Handler = Callable[["ObjectReader", bytes], object]
+class RecordReader(Protocol):
+    """What reads the record of such a class, in the walk over its file.
+
+    Attributes:
+        cursor: at the first byte behind the class's name.
+        limits: of the whole file.
+        caps: those of what is still to come.
+    """
+
+    cursor: Cursor
+    limits: Limits
+    caps: Limits
+
+    def read_int(self) -> int:
+        """Read a whole number of 4 bytes."""
+
+    def read_part(self) -> object:
+        """Read a value inside this one, with its whole content."""
+
+
+Handler = Callable[[RecordReader, bytes], object]
 
 
 def _read_storage(
-    reader: "ObjectReader", _version: bytes, *, name: str, dtype: np.dtype[np.generic]
+    reader: RecordReader, _version: bytes, *, name: str, dtype: np.dtype[np.generic]
 ) -> Storage:
     array = reader.cursor.read_array(dtype, reader.cursor.read_long())
     reader.caps = reader.limits.beside(reader.cursor.unread)
@@ -26,7 +44,7 @@ def _read_storage(
 
 
 def _read_tensor(
-    reader: "ObjectReader", _version: bytes, *, name: str, dtype: np.dtype[np.generic]
+    reader: RecordReader, _version: bytes, *, name: str, dtype: np.dtype[np.generic]
 ) -> Tensor:
     cursor, start = reader.cursor, reader.cursor.offset
     axes = reader.read_int()
@@ -49,7 +67,7 @@ def _read_tensor(
     return Tensor(name, view, storage)
 
 
-def _read_elements(reader: "ObjectReader", version: bytes, *, name: str, pairs: bool) -> Object:
+def _read_elements(reader: RecordReader, version: bytes, *, name: str, pairs: bool) -> Object:
     """Read a vector or hash of the package tds: how many, then the values, or keys and values."""
     value = Object(name.encode(), int(version[2:]) if version.startswith(b"V ") else 0)
     if version != b"V 0":  # not written by tds itself
@@ -67,7 +85,7 @@ def _read_elements(reader: "ObjectReader", version: bytes, *, name: str, pairs: 
     return value
 
 
-def _read_generator(reader: "ObjectReader", _version: bytes) -> Storage:
+def _read_generator(reader: RecordReader, _version: bytes) -> Storage:
     """Read the state of random numbers, which Torch7 writes as it lies in memory."""
     count = GENERATOR_BYTES[reader.cursor.long_bytes]
     return Storage("torch.Generator", reader.cursor.read_array(ELEMENTS["Byte"], count))

@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from textwrap import shorten
 from typing import Final
 
@@ -12,21 +11,8 @@ import torch
 from torch import nn
 
 from resnext.errors import DeviceError
+from resnext.machine import Precision as Precision  # where it is looked for
 from resnext.machine import keep_freed_memory, usual_threads
-
-
-class Precision(StrEnum):
-    """The arithmetic of a network.
-
-    FP32 is the published one. TF32 rounds the factors of fp32 products to 10 bits on NVIDIA's
-    tensor cores; BF16 and FP16 compute in that type, batch norm folded in beforehand.
-    """
-
-    FP32 = "fp32"
-    TF32 = "tf32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-
 
 SLOWER: Final = 1.2  # times as long as in fp32 is worth a note: less may be chance
 REASON: Final = 120  # characters of a PyTorch message that are quoted, at most

@@ -1,19 +1,15 @@
 """Options that several commands share: how pictures are prepared, and what computes."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import click
 
-from resnext.preprocessing import LONGEST
+from resnext.machine import Precision
+from resnext.preprocessing import LONGEST, Pipeline
 from resnext.terminal.command import NamedPath
 
-CROPS: Final = click.option(
-    "--crops",
-    type=click.Choice(["1", "10"]),
-    default="1",
-    show_default=True,
-    help="The centre crop, or ten whose logits are summed.",
-)
+PIPELINES: Final = click.Choice([each.value for each in Pipeline])
 PREPROCESSING: Final = click.option(
     "--preprocessing",
     metavar="NAME|FILE",
@@ -30,7 +26,7 @@ CROP: Final = click.option(
 )
 PRECISION: Final = click.option(
     "--precision",
-    type=click.Choice(["fp32", "tf32", "bf16", "fp16"]),
+    type=click.Choice([each.value for each in Precision]),
     default="fp32",
     show_default=True,
     help="Arithmetic; fp32 is the published one.",
@@ -57,3 +53,18 @@ DEVICE: Final = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:1 or mps.  [default: the best there is]"
 )
 CACHE: Final = click.option("--cache", type=NamedPath(), metavar="DIR", help="Folder of downloads.")
+
+
+def crops(ten: str) -> Callable[[Any], Any]:
+    """Return the option of the crops.
+
+    Args:
+        ten: what is made of ten.
+    """
+    return click.option(
+        "--crops",
+        type=click.Choice(["1", "10"]),
+        default="1",
+        show_default=True,
+        help=f"The centre crop, or ten whose {ten}.",
+    )

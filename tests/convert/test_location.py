@@ -93,12 +93,7 @@ def test_download_brings_the_graph_that_lies_beside_the_arrays(
     for name in ("mx191_small-0000.params", "mx191_small-symbol.json"):
         shutil.copy(peers / name, tmp_path / "served" / name)
     target = tmp_path / "mx191_small-0000.params"
-    row = Row(
-        name="net",
-        file=target.name,
-        url=f"{address}/{target.name}",
-        graph_url=f"{address}/mx191_small-symbol.json",
-    )
+    row = Row(name="net", file=target.name, url=f"{address}/{target.name}")
     found = convert.fetch(Location(path=target, output=target, row=row), no_bar)
     expected = convert.load(peers / "mx191_small-0000.params")
     assert convert.load(found).spec == expected.spec

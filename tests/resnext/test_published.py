@@ -246,14 +246,10 @@ def test_digits_of_a_sha256_are_those_of_the_files_name() -> None:
     assert all(row.url is None or row.url.endswith(f"/{row.file}") for row in published())
 
 
-def test_graph_of_a_file_of_mxnet_lies_beside_it() -> None:
-    graphs = {row.name: (row.url, row.graph_url) for row in published() if row.graph_url}
+def test_files_of_mxnet_have_the_addresses_of_its_model_zoo() -> None:
     folder = "http://data.mxnet.io/models/imagenet/resnext"
-    assert graphs == {
-        f"imagenet1k-{name}": (
-            f"{folder}/{layers}-layers/{name}-0000.params",
-            f"{folder}/{layers}-layers/{name}-symbol.json",
-        )
+    assert {row.name: row.url for row in by_source()["mxnet"]} == {
+        f"imagenet1k-{name}": f"{folder}/{layers}-layers/{name}-0000.params"
         for name, layers in (("resnext-50", 50), ("resnext-101", 101), ("resnext-101-64x4d", 101))
     }
 
