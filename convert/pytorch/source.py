@@ -15,7 +15,7 @@ from convert.pytorch.reader import Values, read_values
 from convert.pytorch.state_dicts import StateDict, entries, find_state_dict, to_arrays
 from convert.source.errors import NoNetworkError, RefusedError, StructureError
 from convert.source.outline import Part
-from convert.source.source import Array, Network, Source
+from convert.source.source import NO_COUNTER, Array, Network, Source
 from resnext.errors import CheckpointError, PreprocessingError, SpecError
 from resnext.fields import cut
 from resnext.header import Origin, from_metadata
@@ -69,6 +69,7 @@ class PyTorchSource(Source):
             spec=mapped.spec,
             tensors=mapped.tensors,
             conversions=conversions,
+            computed=dict(self._computed()),
             preprocessing=self._preprocessing(config),
             classes=classes,
         )
@@ -120,6 +121,18 @@ class PyTorchSource(Source):
     def tensors(self) -> Mapping[str, Array]:
         """Return no tensors here: `module_lines` has them."""
         return {}
+
+    def _computed(self) -> Iterator[tuple[str, str]]:
+        """Yield the name of each tensor that the file does not hold bit for bit, and the rule."""
+        mapped, types = self._mapped, self._state.tensors
+        for name, array in mapped.tensors.items():
+            theirs = mapped.naming.name(name)
+            if theirs not in types:
+                yield name, NO_COUNTER
+            elif str(getattr(types[theirs], "dtype", "")) == "torch.bfloat16":
+                yield name, "bfloat16 widened to float32"
+            elif (found := self._arrays[0][theirs]).dtype != array.dtype:
+                yield name, f"{found.dtype.name} stored as {array.dtype.name}"
 
     def _preprocessing(self, config: StatedFacts) -> tuple[Preprocessing, Origin] | None:
         """Return what the configuration states, or what a layout's training script applies."""
