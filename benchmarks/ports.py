@@ -244,10 +244,10 @@ def compared(own: Floats, other: Floats, labels: NDArray[np.int64]) -> dict[str,
         labels: (N,).
 
     Returns:
-        Counts over all repeats; `wrong_each` of each of them. `points`: the difference of the errors in points and its 95 %
-        interval, by resampling the pictures, each with its answers of all repeats. `mcnemar`: the
-        exact test of each repeat, in which each picture is once. `logits`: root mean square of the
-        change, over the deviation of the logits.
+        Counts over all repeats, and `wrong_each` of each. `points`: the difference of the errors in
+        points and its 95 % interval, by resampling the pictures, each with its answers of all
+        repeats. `mcnemar`: the exact test of each repeat, in which each picture is once. `logits`:
+        root mean square of the change, over the deviation of the logits.
     """
     before, after = own.argmax(-1), other.argmax(-1)
     right, still = before == labels, after == labels

@@ -18,7 +18,7 @@ from convert.source.outline import Part
 from convert.source.source import NO_COUNTER, Array, Network, Source
 from resnext.errors import CheckpointError, PreprocessingError, SpecError
 from resnext.fields import cut
-from resnext.header import Origin, from_metadata
+from resnext.header import Origin, Provenance, from_metadata
 from resnext.preprocessing import CIFAR10, Preprocessing
 from resnext.spec import Norm, StemPool
 
@@ -81,6 +81,11 @@ class PyTorchSource(Source):
         spec = self._mapped.spec
         unnamed = Unnamed(ceil_pool=spec.stem_pool is StemPool.CEIL, shared=spec.norm is Norm.PRE)
         return run(self._mapped.naming.family, self._arrays[0], inputs, unnamed=unnamed)
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Return what a state dict that this project wrote states of its origin."""
+        return self._own.provenance if self._own else None
 
     @property
     def place(self) -> str | None:
@@ -180,7 +185,10 @@ class PyTorchSource(Source):
         except (CheckpointError, SpecError, PreprocessingError) as error:
             raise StructureError(f"the facts beside the state dict: {error}") from error
         return StatedFacts(
-            spec=found["spec"], preprocessing=found["preprocessing"], classes=found["classes"]
+            spec=found["spec"],
+            preprocessing=found["preprocessing"],
+            classes=found["classes"],
+            provenance=found["provenance"],
         )
 
     @cached_property

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.source.outline import Part
-from resnext.header import Origin
+from resnext.header import Origin, Provenance
 from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
 
@@ -91,6 +91,11 @@ class Source(ABC):
     @property
     def note(self) -> str | None:
         """Return what else a person should know of the file, or None."""
+        return None
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Return where the weights come from, of a file that `--to` wrote; None of others."""
         return None
 
     @property
