@@ -14,6 +14,7 @@ NAMES = (
     "layers",
     "network",
     "pixels",
+    "ports",
     "prediction",
     "scaling",
     "start",

@@ -62,6 +62,12 @@ class OutputPath(NamedPath):
     show_default=True,
     help="Prove that the converted network answers what the original's modules answer.",
 )
+@click.option(
+    "--against",
+    metavar="ORIGINAL",
+    help="With --verify: convert nothing, but compare each SOURCE, converted before, with the "
+    "original that it was made from: checksum, every tensor in every bit, logits.",
+)
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 @click.option(
     "--preprocessing",
@@ -96,6 +102,7 @@ def main(
     output: tuple[Path, bool] | None,
     format_: str,
     verify: bool,
+    against: str | None,
     force: bool,
     preprocessing: str | None,
     as_name: str | None,
@@ -115,12 +122,15 @@ def main(
     preprocessing and the provenance in its header.
 
     The exit code is 0 if every source was converted, and 2 if one was not; the others are
-    converted all the same.
+    converted all the same. With --against it is 1 if a file is not what the original gives.
     """
+    context = click.get_current_context()
     if info:
-        _check_info(click.get_current_context())
+        _refuse_writing(context, "--info")
     elif modules:
         raise click.UsageError("--modules without --info, which prints them; give both")
+    if against is not None:
+        _check_against(context, info=info, verify=verify)
     path, is_folder = output or (None, False)
     config = ConversionConfig(
         output=path,
@@ -132,21 +142,25 @@ def main(
         at=at,
         stated=_stated(as_name, sources),
     )
-    if not info:
+    if not info and against is None:
         check_output(config, sources)
 
     def work(text: str) -> tuple[dict[str, object], list[str]]:
         if info:
             return _describe(text, cache, at=at, modules=modules)
+        if against is not None:
+            return _verify(text, against, cache, at=at)
         return _convert(text, cache, config)
 
     results, failures = _each(sources, work, as_json=as_json)
     if as_json:
         click.echo(json.dumps({"results": results}, indent=2))
     elif len(sources) > 1:
-        done = "described" if info else "converted"
+        done = "described" if info else "converted" if against is None else "compared"
         click.echo(f"{len(sources) - failures} of {len(sources)} {done}")
-    return BAD_INPUT if failures else 0
+    if failures:
+        return BAD_INPUT
+    return int(any(fields.get("verified") is False for fields in results))
 
 
 def _describe(
@@ -156,6 +170,27 @@ def _describe(
     from convert.location import find_location
 
     return describe_source(find_location(text, cache=cache), at=at, modules=modules)
+
+
+def _verify(
+    text: str, against: str, cache: Path | None, *, at: str | None
+) -> tuple[dict[str, object], list[str]]:
+    from convert.errors import SourceError
+    from convert.location import fetch_file, find_location
+
+    file, original = (find_location(each, cache=cache) for each in (text, against))
+    if file.row:
+        raise SourceError(
+            f"{text}: a converted file expected with --against, found the name of a published "
+            "network; --against takes that"
+        )
+
+    from convert.verification import verify_file
+    from convert.verification_summary import verification_fields, verification_lines
+    from resnext.download.bar import download_bar
+
+    found = verify_file(file.path, fetch_file(original, download_bar), at=at)
+    return verification_fields(found), list(verification_lines(found))
 
 
 def _convert(
@@ -197,11 +232,21 @@ def _each(
     return results, failures
 
 
-def _check_info(context: click.Context) -> None:
-    """Refuse options that `--info` would ignore silently."""
+def _refuse_writing(context: click.Context, reading: str) -> None:
+    """Refuse options that another one, which only reads, would ignore silently."""
     for name, option in WRITING.items():
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise click.UsageError(f"{option} with --info, which writes nothing; give one of both")
+            raise click.UsageError(
+                f"{option} with {reading}, which writes nothing; give one of both"
+            )
+
+
+def _check_against(context: click.Context, *, info: bool, verify: bool) -> None:
+    """Refuse options beside `--against` that contradict it."""
+    _refuse_writing(context, "--against")
+    if info or not verify:
+        other = "--info" if info else "--no-verify"
+        raise click.UsageError(f"{other} with --against, which verifies; give one of both")
 
 
 def _stated(name: str | None, sources: tuple[str, ...]) -> "Row | None":

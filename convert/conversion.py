@@ -33,6 +33,7 @@ from convert.summary import (
 )
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.download.bar import download_bar
+from resnext.header import ProofFacts
 from resnext.published import Row
 from resnext.spec import Spec
 
@@ -115,7 +116,15 @@ def _convert(
 
     def stored(sha256: str | None = None) -> Checkpoint:
         checkpoint = _stored(original.checkpoint(sha256=sha256), config)
-        provenance = replace(checkpoint.provenance, proof=proof.difference if proof else None)
+        if proof is None:
+            return checkpoint
+        facts = ProofFacts(
+            tensors=len(checkpoint.tensors),
+            computed=len(original.network.computed),
+            pictures=proof.pictures,
+            limit=proof.tolerance,
+        )
+        provenance = replace(checkpoint.provenance, proof=proof.difference, proof_facts=facts)
         return replace(checkpoint, provenance=provenance)
 
     exporter.require_room(target, replace=config.force)  # again: the proof took its time

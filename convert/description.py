@@ -15,6 +15,7 @@ from convert.location import check_digits, start_sha256
 from convert.source.errors import NoNetworkError, RefusedError
 from convert.source.source import Array, Source, counted_types
 from resnext.checkpoint import Origin
+from resnext.header import ProofFacts
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
 from resnext.published import published_row
@@ -34,7 +35,7 @@ class NetworkFacts:
         form: of the blocks in a .t7, "B" or "C"; "" without groups.
         licence: of the weights, where it is known.
         sha256: of the original file, where it was stored.
-        proof: of a converted checkpoint, as in its provenance.
+        proof, proof_facts: of a converted checkpoint, as in its provenance.
         classes: their names; None where these are not stored.
         training: how it was trained by this project, as its checkpoint states; None if it was not.
         stated: that it is the published network was stated at the conversion, not shown.
@@ -52,6 +53,7 @@ class NetworkFacts:
     licence: str | None = None
     sha256: str | None = None
     proof: float | None = None
+    proof_facts: ProofFacts | None = None
     classes: tuple[str, ...] | None = None
     training: Mapping[str, object] | None = None
     stated: bool = False
@@ -115,6 +117,7 @@ def _describe_checkpoint(path: Path, at: str | None) -> Description:
             licence=source.licence,
             sha256=source.source_sha256,
             proof=source.proof,
+            proof_facts=source.proof_facts,
             classes=checkpoint.classes,
             training=checkpoint.training,
             stated=source.stated,
@@ -170,6 +173,7 @@ def _facts(
     licence: str | None = None,
     sha256: str | None = None,
     proof: float | None = None,
+    proof_facts: ProofFacts | None = None,
     classes: tuple[str, ...] | None = None,
     training: Mapping[str, object] | None = None,
     stated: bool = False,
@@ -188,6 +192,7 @@ def _facts(
         licence=licence,
         sha256=sha256,
         proof=proof,
+        proof_facts=proof_facts,
         classes=classes,
         training=training,
         stated=stated,

@@ -34,6 +34,11 @@ class Proof:
     tolerance: float
     pictures: int
 
+    @property
+    def holds(self) -> bool:
+        """Tell whether the difference is allowed; one that is not a number is not."""
+        return self.difference <= self.tolerance
+
     def describe(self) -> str:
         """Return the proof in words."""
         limit = f"limit {self.tolerance:.0e}"
@@ -55,6 +60,22 @@ def prove(run: Run, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0)
         UnprovableError: the logits of two inputs differ by no more than that, so that a network
             with other weights might pass too.
     """
+    proof, tells = compare_logits(run, checkpoint, pictures=pictures, seed=seed)
+    if not proof.holds:
+        raise ProofError(proof.difference, proof.tolerance)
+    if not tells:
+        raise UnprovableError
+    return proof
+
+
+def compare_logits(
+    run: Run, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0
+) -> tuple[Proof, bool]:
+    """Return how far the logits of both networks are apart, as `prove` measures it.
+
+    The second value tells whether that says anything: the logits of two inputs differ by more than
+    is allowed.
+    """
     size = checkpoint.spec.input_size
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(pictures, 3, size, size, generator=generator, dtype=torch.float64)
@@ -71,8 +92,5 @@ def prove(run: Run, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0)
     if difference > 0:
         difference /= float(expected.abs().max())
     tolerance = CONVERTED if checkpoint.provenance.conversions else EXACT
-    if not difference <= tolerance:
-        raise ProofError(difference, tolerance)
-    if float((first - second).abs().max()) <= tolerance * float(first.abs().max()):
-        raise UnprovableError
-    return Proof(difference, tolerance, pictures)
+    tells = float((first - second).abs().max()) > tolerance * float(first.abs().max())
+    return Proof(difference, tolerance, pictures), tells

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from convert.description import Description, NetworkFacts
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.fields import cut
+from resnext.header import ProofFacts
 from resnext.images.names import class_list
 from resnext.layout import layout
 from resnext.preprocessing import Preprocessing
@@ -149,6 +150,20 @@ def _network_lines(network: NetworkFacts) -> Iterator[str]:
         if network.proof is not None:
             proof = f"proven to {network.proof:.1e} when it was converted"
         yield f"conversion: {proof}"
+        if network.proof is not None:
+            yield f"  {_proof_words(network.proof_facts)}"
+
+
+def _proof_words(facts: ProofFacts | None) -> str:
+    """Return how a conversion was proven, as its header holds it."""
+    if facts is None:
+        return "limit, inputs and tensors: not recorded, by a version that did not store them"
+    inputs = "1 input" if facts.pictures == 1 else f"{facts.pictures:,} inputs"
+    return (
+        f"float64 logits of {inputs}, limit {facts.limit:.0e}; {facts.tensors:,} tensors, "
+        f"{facts.tensors - facts.computed:,} as in the original bit for bit, {facts.computed:,} "
+        "by a rule"
+    )
 
 
 def description_fields(description: Description, *, modules: bool) -> dict[str, object]:
@@ -186,6 +201,7 @@ def description_fields(description: Description, *, modules: bool) -> dict[str, 
             "licence": network.licence,
             "sha256": network.sha256,
             "proof": network.proof,
+            "proof_facts": asdict(network.proof_facts) if network.proof_facts else None,
             "classes": network.classes,
             "training": network.training,
         }

@@ -36,6 +36,24 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProofFacts:
+    """How a conversion was proven.
+
+    Attributes:
+        tensors: how many the checkpoint has.
+        computed: how many of them are not in the original bit for bit, but follow from it by a
+            rule.
+        pictures: how many inputs both networks computed the logits of.
+        limit: the largest difference of the logits, over the largest logit, that was allowed.
+    """
+
+    tensors: int
+    computed: int
+    pictures: int
+    limit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """Where the weights come from.
 
@@ -55,6 +73,7 @@ class Provenance:
         graph_sha256: of that file.
         proof: largest difference of the logits from the original's own modules in float64, over
             the largest logit; None without a proof.
+        proof_facts: of this proof; None without one, and in files of versions up to 0.1.0.
     """
 
     source_file: str | None
@@ -67,6 +86,7 @@ class Provenance:
     graph_file: str | None = None
     graph_sha256: str | None = None
     proof: float | None = None
+    proof_facts: ProofFacts | None = None
     stated: bool = False
 
 
@@ -142,6 +162,7 @@ def _provenance(metadata: Mapping[str, str], spec: Spec) -> Provenance:
         graph_file=_optional(metadata, "graph_file"),
         graph_sha256=_optional(metadata, "graph_sha256"),
         proof=_entry(metadata, "proof", _DIFFERENCE) if "proof" in metadata else None,
+        proof_facts=_entry(metadata, "proof_facts", _PROOF) if "proof_facts" in metadata else None,
         stated="stated" in metadata and _entry(metadata, "stated", _TRUE),
     )
 
@@ -225,10 +246,19 @@ def _difference(text: str) -> float:
     return value
 
 
+def _proof_facts(text: str) -> ProofFacts:
+    facts = _object(text)
+    counts = {name: _count(str(facts.get(name))) for name in ("tensors", "computed", "pictures")}
+    if counts["computed"] > counts["tensors"]:
+        raise ValueError
+    return ProofFacts(**counts, limit=_difference(str(facts.get("limit"))))
+
+
 _TEXT = (f"a text of at most {MOST_LETTERS} letters", _short)
 _TEXTS = ("a list of texts in JSON", _texts)
 _OBJECT = ("an object in JSON", _object)
 _COUNT = ("a whole number below 2**63", _count)
 _DIFFERENCE = ("a number from 0", _difference)
+_PROOF = ("an object of tensors, computed, pictures and limit in JSON", _proof_facts)
 _TRUE = ("true", _true)
 _ORIGIN = (f"one of {', '.join(Origin)}", Origin)

@@ -17,6 +17,7 @@ from resnext.fields import shown
 
 DIVIDED: Final = "mean and variance of a batch norm divided by the factor beside them"
 UNSCALED: Final = "batch norm without a Scale layer behind it: gamma 1, beta 0"
+NO_BETA: Final = "beta of a Scale layer without one: 0"
 
 
 def translate(layers: Sequence[Layer], model: CaffeModel) -> Graph:
@@ -110,8 +111,9 @@ class _LayerTranslation:
         if layer.type in DATA:
             self._input(layer)
         operator = RULES[layer.type](layer)
-        if operator.kind is Kind.NORM:
-            arrays = self._divided(layer, arrays)
+        if operator.kind is Kind.NORM and (divisor := self._divisor(layer, arrays)) != 1:
+            arrays = _divided(arrays, divisor)
+            operator = replace(operator, computed=dict.fromkeys(arrays, DIVIDED))
         self.used.update(inputs)
         self._bind(layer.tops[0], len(self.operators))
         self.operators.append(replace(operator, inputs=inputs, arrays=arrays))
@@ -121,8 +123,12 @@ class _LayerTranslation:
         for at, operator in enumerate(self.operators):
             if operator.kind is Kind.NORM and at not in self.scaled:
                 ones = np.ones(operator.arrays["mean"].shape, np.float32)
-                arrays = {**operator.arrays, "gamma": ones, "beta": np.zeros_like(ones)}
-                self.operators[at] = replace(operator, arrays=arrays)
+                made = {"gamma": ones, "beta": np.zeros_like(ones)}
+                self.operators[at] = replace(
+                    operator,
+                    arrays={**operator.arrays, **made},
+                    computed={**operator.computed, **dict.fromkeys(made, UNSCALED)},
+                )
                 self._count(UNSCALED)
         ends = [at for at, each in enumerate(self.operators) if each.kind is Kind.SOFTMAX]
         return Graph(
@@ -181,7 +187,11 @@ class _LayerTranslation:
             )
         gamma = arrays["gamma"]
         beta = arrays.get("beta", np.zeros_like(gamma))
-        self.operators[at] = replace(norm, arrays={**norm.arrays, "gamma": gamma, "beta": beta})
+        self.operators[at] = replace(
+            norm,
+            arrays={**norm.arrays, "gamma": gamma, "beta": beta},
+            computed={**norm.computed, **({} if "beta" in arrays else {"beta": NO_BETA})},
+        )
         self.scaled.add(at)
         # Its output without the scale has no other use.
         for name in self.names.pop(at):
@@ -189,31 +199,34 @@ class _LayerTranslation:
                 del self.values[name]
         self._bind(layer.tops[0], at)
 
-    def _divided(self, layer: Layer, arrays: dict[str, Array]) -> dict[str, Array]:
-        """Return mean and variance, divided by the factor; a factor of 0 makes them 0."""
+    def _divisor(self, layer: Layer, arrays: dict[str, Array]) -> float:
+        """Take the factor of mean and variance out of the blobs, count and return it."""
         factor = arrays.pop("factor")
         if factor.size != 1 or not np.isfinite(factor).all():
             raise WeightError(
                 f"{layer.place}: one finite number expected as the factor of a batch norm"
             )
-        value = float(factor[0])
-        if value == 1:
-            return arrays
-        self._count(DIVIDED)
-        with np.errstate(over="ignore"):
-            scale = 1 / value if value else 0.0
-            return {
-                name: np.multiply(array, scale, dtype=np.float64).astype(
-                    np.promote_types(array.dtype, np.float32)
-                )
-                for name, array in arrays.items()
-            }
+        if factor[0] != 1:
+            self._count(DIVIDED)
+        return float(factor[0])
 
     def _input(self, layer: Layer) -> None:
         """Read the size of the input, and what is done to it."""
         if self.operators:
             raise StructureError(f"{layer.place}: one picture as the only input expected")
         self.side, self.transform = read_input(layer)
+
+
+def _divided(arrays: dict[str, Array], factor: float) -> dict[str, Array]:
+    """Return mean and variance, divided by the factor; a factor of 0 makes them 0."""
+    with np.errstate(over="ignore"):
+        scale = 1 / factor if factor else 0.0
+        return {
+            name: np.multiply(array, scale, dtype=np.float64).astype(
+                np.promote_types(array.dtype, np.float32)
+            )
+            for name, array in arrays.items()
+        }
 
 
 def _with_axes(array: Array, axes: int) -> Array:

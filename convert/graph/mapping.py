@@ -10,13 +10,14 @@ from convert.graph.operators import Graph, InputNorm, Kind
 from convert.graph.recognition import recognise
 from convert.graph.weights import Tensors, input_norm, layer_tensors
 from convert.source.errors import WeightError
-from convert.source.source import Array, Network
+from convert.source.source import Network
 from resnext.errors import PreprocessingError
 from resnext.header import Origin
 from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.spec import Spec
 
 STEM: Final = "conv1.weight"
+SIGN: Final = "sign of a channel of the input moved into the first convolution"
 
 # ImageNet's usual shorter side for its usual crop.
 SCALE: Final = 256
@@ -54,14 +55,16 @@ def read_graph(graph: Graph) -> Network:
             raise WeightError(f"{norm.place}: {error}") from error
         _move_signs(tensors, transform)
     if graph.reversed_channels:
-        _change_stem(tensors, tensors.arrays[STEM][:, ::-1])
-        tensors.changes[
-            "input channels of the first convolution reversed: it takes BGR, and ours RGB"
-        ] += 1
+        tensors.change(
+            STEM,
+            np.ascontiguousarray(tensors.arrays[STEM][:, ::-1]),
+            "input channels of the first convolution reversed: it takes BGR, and ours RGB",
+        )
     return Network(
         spec=spec,
         tensors=tensors.arrays,
         conversions=(*graph.conversions, *tensors.conversions()),
+        computed=tensors.computed,
         preprocessing=(preprocessing, Origin.GRAPH) if preprocessing else None,
         assumable=False,
     )
@@ -72,14 +75,9 @@ def _move_signs(tensors: Tensors, transform: InputNorm) -> None:
     stem, negative = tensors.arrays[STEM], np.less(transform.std, 0)
     if negative.any():
         signs = np.where(negative, -1, 1).astype(stem.dtype)
-        _change_stem(tensors, np.multiply(stem, signs[:, None, None]))
-        tensors.changes["sign of a channel of the input moved into the first convolution"] += int(
-            negative.sum()
-        )
-
-
-def _change_stem(tensors: Tensors, weight: Array) -> None:
-    tensors.arrays[STEM] = np.ascontiguousarray(weight)
+        tensors.arrays[STEM] = np.ascontiguousarray(np.multiply(stem, signs[:, None, None]))
+        tensors.changes[SIGN] += int(negative.sum())
+        tensors.follow(STEM, SIGN)
 
 
 def _preprocessing(graph: Graph, spec: Spec, transform: InputNorm) -> Preprocessing:

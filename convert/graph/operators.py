@@ -40,6 +40,7 @@ class Operator:
             inputs. LINEAR: `outputs`.
         arrays: CONVOLUTION: `weight` and, if it has one, `bias`. NORM: `gamma`, `beta`, `mean`,
             `variance`. LINEAR: `weight`, `bias`.
+        computed: the names of arrays that are not in the file bit for bit -> the rule, in words.
     """
 
     place: str
@@ -47,6 +48,7 @@ class Operator:
     inputs: tuple[int, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    computed: Mapping[str, str] = field(default_factory=dict)
 
     def pair(self, name: str) -> Pair:
         """Return a setting that is a pair."""

@@ -11,7 +11,7 @@ from convert.graph.expected import ExpectedOperator
 from convert.graph.operators import InputNorm, Kind, Operator, counted_changes
 from convert.source.arrays import matched_arrays
 from convert.source.errors import WeightError
-from convert.source.source import Array
+from convert.source.source import NO_COUNTER, Array
 from resnext.layout import BatchNorm, Convolution, Linear, Shape
 
 EPS: Final = 1e-5  # of our batch norms, as of Torch7's
@@ -31,10 +31,23 @@ class Tensors:
 
     Attributes:
         changes: words -> how many times.
+        computed: the names of those that are not in the file bit for bit -> the rules, in words.
     """
 
     arrays: dict[str, Array]
     changes: Counter[str] = field(default_factory=Counter)
+    computed: dict[str, str] = field(default_factory=dict)
+
+    def change(self, name: str, array: Array, rule: str) -> None:
+        """Replace a tensor by what a rule gives, and count that."""
+        self.arrays[name] = array
+        self.changes[rule] += 1
+        self.follow(name, rule)
+
+    def follow(self, name: str, rule: str) -> None:
+        """Note that a tensor was computed by a rule, behind those that it followed before."""
+        before = self.computed.get(name)
+        self.computed[name] = f"{before}; {rule}" if before else rule
 
     def conversions(self) -> tuple[str, ...]:
         """Return a text for each kind of change."""
@@ -53,6 +66,7 @@ def layer_tensors(expected: Sequence[ExpectedOperator], found: Sequence[Operator
     """
     wanted: dict[str, tuple[str, Shape]] = {}
     arrays: dict[str, Array] = {}
+    rules: dict[str, str] = {}
     for row, operator in zip(expected, found, strict=True):
         if row.layer is None:
             continue
@@ -64,7 +78,9 @@ def layer_tensors(expected: Sequence[ExpectedOperator], found: Sequence[Operator
         if isinstance(row.layer, Convolution) and "bias" in operator.arrays:
             wanted[f"{row.layer.name}.bias"] = (f"{operator.place}: bias", (row.layer.outputs,))
         arrays |= {f"{operator.place}: {key}": array for key, array in operator.arrays.items()}
+        rules |= {f"{operator.place}: {key}": rule for key, rule in operator.computed.items()}
     tensors = Tensors(matched_arrays(wanted, arrays))
+    tensors.computed |= {n: rules[theirs] for n, (theirs, _) in wanted.items() if theirs in rules}
     for at, (row, operator) in enumerate(zip(expected, found, strict=True)):
         if isinstance(row.layer, BatchNorm):
             _convert_norm(tensors, row.layer, operator)
@@ -78,9 +94,13 @@ def _convert_norm(tensors: Tensors, layer: BatchNorm, operator: Operator) -> Non
     """Fix gamma, if the file says so, and express the variance by our eps."""
     arrays = tensors.arrays
     arrays[f"{layer.name}.num_batches_tracked"] = np.zeros((), np.int64)
+    tensors.follow(f"{layer.name}.num_batches_tracked", NO_COUNTER)
     if operator.settings["fixed_gamma"]:
-        arrays[f"{layer.name}.weight"] = np.ones(layer.width, np.float32)
-        tensors.changes["gamma of a batch norm counts as 1, as fix_gamma says"] += 1
+        tensors.change(
+            f"{layer.name}.weight",
+            np.ones(layer.width, np.float32),
+            "gamma of a batch norm counts as 1, as fix_gamma says",
+        )
     eps = operator.settings["eps"]
     assert isinstance(eps, float)
     if eps == EPS:
@@ -93,11 +113,12 @@ def _convert_norm(tensors: Tensors, layer: BatchNorm, operator: Operator) -> Non
             f"{operator.place}: a variance that is not below {EPS - eps:.3g} expected, as its eps "
             f"{eps:.3g} is below {EPS:g}, found {variance.min() - (eps - EPS):.3g}"
         )
-    arrays[name] = _as_at_least_float32(variance, arrays[name], operator)
-    tensors.changes[
+    tensors.change(
+        name,
+        _as_at_least_float32(variance, arrays[name], operator),
         f"variance of a batch norm, whose eps is {eps:g} and not {EPS:g}, changed by "
-        f"{eps - EPS:g}: the sum is the same"
-    ] += 1
+        f"{eps - EPS:g}: the sum is the same",
+    )
 
 
 def _fold_bias(
@@ -109,8 +130,11 @@ def _fold_bias(
         return
     name = f"{norm.name}.running_mean"
     folded = np.subtract(tensors.arrays[name], bias, dtype=np.float64)
-    tensors.arrays[name] = _as_at_least_float32(folded, tensors.arrays[name], operator)
-    tensors.changes["bias of a convolution folded into the batch norm behind it"] += 1
+    tensors.change(
+        name,
+        _as_at_least_float32(folded, tensors.arrays[name], operator),
+        "bias of a convolution folded into the batch norm behind it",
+    )
 
 
 def _as_at_least_float32(values: Array, before: Array, operator: Operator) -> Array:

@@ -16,6 +16,7 @@ from convert.source.errors import ForeignModuleError, StructureError
 from resnext.errors import PreprocessingError
 from resnext.fields import is_number, is_whole, shown
 from resnext.files import read_once
+from resnext.header import Provenance
 from resnext.preprocessing import Interpolation, Pipeline, Preprocessing
 from resnext.spec import Spec
 
@@ -49,12 +50,14 @@ class StatedFacts:
         preprocessing: of pictures; None where it states none, or one that is not known here.
         classes: the names of the classes; None where it has none.
         note: what of it was not taken.
+        provenance: where a state dict that this project wrote states that its weights come from.
     """
 
     spec: Spec | None = None
     preprocessing: Preprocessing | None = None
     classes: tuple[str, ...] | None = None
     note: str | None = None
+    provenance: Provenance | None = None
 
 
 def weights_in(folder: Path) -> Path | None:

@@ -15,10 +15,10 @@ from convert.pytorch.reader import Values, read_values
 from convert.pytorch.state_dicts import StateDict, entries, find_state_dict, to_arrays
 from convert.source.errors import NoNetworkError, RefusedError, StructureError
 from convert.source.outline import Part
-from convert.source.source import Array, Network, Source
+from convert.source.source import NO_COUNTER, Array, Network, Source
 from resnext.errors import CheckpointError, PreprocessingError, SpecError
 from resnext.fields import cut
-from resnext.header import Origin, from_metadata
+from resnext.header import Origin, Provenance, from_metadata
 from resnext.preprocessing import CIFAR10, Preprocessing
 from resnext.spec import Norm, StemPool
 
@@ -69,6 +69,7 @@ class PyTorchSource(Source):
             spec=mapped.spec,
             tensors=mapped.tensors,
             conversions=conversions,
+            computed=dict(self._computed()),
             preprocessing=self._preprocessing(config),
             classes=classes,
         )
@@ -80,6 +81,11 @@ class PyTorchSource(Source):
         spec = self._mapped.spec
         unnamed = Unnamed(ceil_pool=spec.stem_pool is StemPool.CEIL, shared=spec.norm is Norm.PRE)
         return run(self._mapped.naming.family, self._arrays[0], inputs, unnamed=unnamed)
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Return what a state dict that this project wrote states of its origin."""
+        return self._own.provenance if self._own else None
 
     @property
     def place(self) -> str | None:
@@ -120,6 +126,18 @@ class PyTorchSource(Source):
     def tensors(self) -> Mapping[str, Array]:
         """Return no tensors here: `module_lines` has them."""
         return {}
+
+    def _computed(self) -> Iterator[tuple[str, str]]:
+        """Yield the name of each tensor that the file does not hold bit for bit, and the rule."""
+        mapped, types = self._mapped, self._state.tensors
+        for name, array in mapped.tensors.items():
+            theirs = mapped.naming.name(name)
+            if theirs not in types:
+                yield name, NO_COUNTER
+            elif str(getattr(types[theirs], "dtype", "")) == "torch.bfloat16":
+                yield name, "bfloat16 widened to float32"
+            elif (found := self._arrays[0][theirs]).dtype != array.dtype:
+                yield name, f"{found.dtype.name} stored as {array.dtype.name}"
 
     def _preprocessing(self, config: StatedFacts) -> tuple[Preprocessing, Origin] | None:
         """Return what the configuration states, or what a layout's training script applies."""
@@ -167,7 +185,10 @@ class PyTorchSource(Source):
         except (CheckpointError, SpecError, PreprocessingError) as error:
             raise StructureError(f"the facts beside the state dict: {error}") from error
         return StatedFacts(
-            spec=found["spec"], preprocessing=found["preprocessing"], classes=found["classes"]
+            spec=found["spec"],
+            preprocessing=found["preprocessing"],
+            classes=found["classes"],
+            provenance=found["provenance"],
         )
 
     @cached_property

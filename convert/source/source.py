@@ -3,15 +3,15 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convert.source.outline import Part
-from resnext.header import Origin
+from resnext.header import Origin, Provenance
 from resnext.preprocessing import Preprocessing
 from resnext.spec import Spec
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Array = NDArray[np.generic]
+
+# The rule of a tensor that many files lack, and no answer depends on.
+NO_COUNTER: Final = "a counter of batches, 0, as the file has none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,8 @@ class Network:
         spec: its architecture.
         tensors: by torchvision's names; views of the file where nothing was converted.
         conversions: how tensors were changed; empty if every bit was kept.
+        computed: the name of each tensor that is not in the file bit for bit -> the rule that gives
+            it, in words.
         form: a word for how the file writes the architecture, if there are several ways: "B" or
             "C" of a .t7 with groups; "" otherwise.
         preprocessing: what the file or its layout states, and which of both; None for neither.
@@ -39,6 +44,7 @@ class Network:
     spec: Spec
     tensors: Mapping[str, Array]
     conversions: tuple[str, ...] = ()
+    computed: Mapping[str, str] = field(default_factory=dict)
     form: str = ""
     preprocessing: tuple[Preprocessing, Origin] | None = None
     assumable: bool = True
@@ -85,6 +91,11 @@ class Source(ABC):
     @property
     def note(self) -> str | None:
         """Return what else a person should know of the file, or None."""
+        return None
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Return where the weights come from, of a file that `--to` wrote; None of others."""
         return None
 
     @property

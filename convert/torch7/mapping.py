@@ -44,9 +44,15 @@ def read_network(network: Module) -> Network:
         )
     if comparison.strays:
         raise WeightError(first_of(comparison.strays))
-    tensors, conversions = layer_tensors(layout(recognised.spec), recognised.spec, comparison.parts)
+    mapped = layer_tensors(layout(recognised.spec), recognised.spec, comparison.parts)
     form = "" if recognised.spec.cardinality == 1 else "B" if recognised.form.branches else "C"
-    return Network(spec=recognised.spec, tensors=tensors, conversions=conversions, form=form)
+    return Network(
+        spec=recognised.spec,
+        tensors=mapped.tensors,
+        conversions=mapped.conversions,
+        computed=mapped.computed,
+        form=form,
+    )
 
 
 @dataclass(slots=True)

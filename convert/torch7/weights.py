@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
 from convert.source.errors import WeightError, first_of
+from convert.source.source import NO_COUNTER
 from convert.torch7.cursor import Array
 from convert.torch7.objects import Tensor
 from resnext.layout import BatchNorm, Convolution, Layout, Linear, Shape
@@ -14,6 +16,11 @@ from resnext.spec import Spec
 
 Tensors = dict[str, Array]
 WeightsByLayer = Mapping[str, list["ModuleWeights"]]
+
+# The rules by which values are computed.
+FOLDED: Final = "bias of a convolution folded into the batch norm behind it"
+IDENTITY: Final = "batch norm that changes nothing put behind a projection without one"
+CONVERTED: Final = "running_std of a batch norm of version 1 converted to a variance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +36,23 @@ class ModuleWeights:
     tensors: Mapping[str, Tensor]
 
 
-def layer_tensors(
-    rows: Layout, spec: Spec, parts: WeightsByLayer
-) -> tuple[Tensors, tuple[str, ...]]:
-    """Return the network's tensors by name, and a text for each kind of change to their values.
+@dataclass(frozen=True, slots=True)
+class MappedTensors:
+    """The tensors of a network, by name.
+
+    Attributes:
+        tensors: of the network.
+        conversions: a text for each kind of change to their values.
+        computed: the names of those that are not in the file bit for bit -> the rule.
+    """
+
+    tensors: Tensors
+    conversions: tuple[str, ...]
+    computed: dict[str, str]
+
+
+def layer_tensors(rows: Layout, spec: Spec, parts: WeightsByLayer) -> MappedTensors:
+    """Return the network's tensors by name, and how their values were changed.
 
     Args:
         rows: the layers of the network.
@@ -46,7 +66,7 @@ def layer_tensors(
     # Overlaps are checked before values: tensors that share memory could make a small file's output
     # large.
     _refuse(list(_overlaps(parts)))
-    collector = _Collector(parts, [], {})
+    collector = _Collector(parts, [], {}, {})
     for layer in rows.layers():
         match layer:
             case Convolution():
@@ -64,12 +84,12 @@ def layer_tensors(
     _refuse(collector.faults)
     converted = sum("running_std" in part.tensors for row in parts.values() for part in row)
     conversions = (
-        (folded, "bias of a convolution folded into the batch norm behind it"),
-        (len(missing), "batch norm that changes nothing put behind a projection without one"),
-        (converted, "running_std of a batch norm of version 1 converted to a variance"),
+        (folded, FOLDED),
+        (len(missing), IDENTITY),
+        (converted, CONVERTED),
     )
     texts = tuple(f"{text} ({count} times)" for count, text in conversions if count)
-    return collector.tensors, texts
+    return MappedTensors(collector.tensors, texts, collector.computed)
 
 
 def _refuse(faults: Sequence[str]) -> None:
@@ -96,6 +116,7 @@ class _Collector:
     parts: WeightsByLayer
     faults: list[str]
     tensors: Tensors
+    computed: dict[str, str]
 
     def convolution(self, layer: Convolution) -> None:
         [(name, shape)] = layer.tensors().items()
@@ -123,18 +144,25 @@ class _Collector:
                 self.faults.append(
                     f"{part.place}: running_var and running_std, one of the two expected"
                 )
-        self.tensors[f"{layer.name}.num_batches_tracked"] = np.zeros((), np.int64)
+        self._count_no_batches(layer)
+
+    def _count_no_batches(self, layer: BatchNorm) -> None:
+        name = f"{layer.name}.num_batches_tracked"
+        self.tensors[name] = np.zeros((), np.int64)
+        self.computed[name] = NO_COUNTER
 
     def identity(self, layer: BatchNorm) -> None:
         """Store a batch norm without effect in place of one that the file does not have."""
         zeros, ones = np.zeros(layer.width, np.float32), np.ones(layer.width, np.float32)
-        self.tensors |= {
+        made = {
             f"{layer.name}.weight": ones,
             f"{layer.name}.bias": zeros,
             f"{layer.name}.running_mean": zeros,
             f"{layer.name}.running_var": ones - np.float32(EPS),
-            f"{layer.name}.num_batches_tracked": np.zeros((), np.int64),
         }
+        self.tensors |= made
+        self.computed |= dict.fromkeys(made, IDENTITY)
+        self._count_no_batches(layer)
 
     def _convert(self, variance: str, place: str) -> None:
         """Replace version 1's running_std, stored as the variance, by the variance."""
@@ -143,6 +171,7 @@ class _Collector:
             self.faults.append(f"{place}: a running_std that is not above zero")
             return
         self.tensors[variance] = _variance(running_std)
+        self.computed[variance] = CONVERTED
         if not np.isfinite(self.tensors[variance]).all():
             self.faults.append(f"{place}: a running_std too small, its variance is infinite")
 
@@ -214,6 +243,7 @@ class _Collector:
         if not np.isfinite(folded).all():
             self.faults.append(f"{place}: a bias too large for the batch norm behind it")
         self.tensors[name] = folded
+        self.computed[name] = FOLDED
 
 
 def _flat(shape: Shape) -> Shape:
