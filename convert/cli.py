@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from convert.options import ConversionConfig, check_output
+from convert.pushing import Pushing
 from resnext.errors import ResnextError
 from resnext.terminal.command import BAD_INPUT, Command, NamedPath, error_line, say
 from resnext.terminal.text import printable
@@ -28,6 +29,7 @@ WRITING: Final = {
     "force": "--force",
     "preprocessing": "--preprocessing",
     "as_name": "--as",
+    "push": "--push",
 }
 
 
@@ -92,6 +94,14 @@ class OutputPath(NamedPath):
     metavar="DIR",
     help="Folder of downloads. Default: the user's cache folder.",
 )
+@click.option(
+    "--push",
+    metavar="OWNER/NAME",
+    help="Upload the folder of --to timm to the Hugging Face Hub, after a question; or SOURCE, if "
+    "it is such a folder.",
+)
+@click.option("--public", is_flag=True, help="With --push: everybody sees it.  [default: private]")
+@click.option("--yes", is_flag=True, help="With --push: do not ask.")
 @click.option("--info", is_flag=True, help="Describe the sources and convert nothing.")
 @click.option("--modules", is_flag=True, help="With --info: the tree of modules, or the tensors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
@@ -108,6 +118,9 @@ def main(
     as_name: str | None,
     at: str | None,
     cache: Path | None,
+    push: str | None,
+    public: bool,
+    yes: bool,
     info: bool,
     modules: bool,
     as_json: bool,
@@ -142,7 +155,12 @@ def main(
         at=at,
         stated=_stated(as_name, sources),
     )
-    if not info and against is None:
+    pushing = None
+    if push is not None:
+        pushing = Pushing.begun(push, sources, config, public=public, yes=yes)
+    elif public or yes:
+        raise click.UsageError(f"{'--public' if public else '--yes'} without --push; give both")
+    if not info and against is None and not (pushing and pushing.folder):
         check_output(config, sources)
 
     def work(text: str) -> tuple[dict[str, object], list[str]]:
@@ -150,9 +168,14 @@ def main(
             return _describe(text, cache, at=at, modules=modules)
         if against is not None:
             return _verify(text, against, cache, at=at)
+        if pushing and pushing.folder:
+            return {"source": text, "output": text}, []
         return _convert(text, cache, config)
 
     results, failures = _each(sources, work, as_json=as_json)
+    if pushing and not failures:
+        (pushed,), failures = _each((str(results[0]["output"]),), pushing.finished, as_json=as_json)
+        results = [{**results[0], **pushed, "source": results[0]["source"]}]
     if as_json:
         click.echo(json.dumps({"results": results}, indent=2))
     elif len(sources) > 1:

@@ -47,3 +47,7 @@ class ProofError(ConvertError):
             f"of the largest logit, at most {tolerance:.0e} allowed; nothing was written"
         )
         self.difference = difference
+
+
+class PushError(ConvertError):
+    """A folder that is not uploaded."""
