@@ -96,8 +96,8 @@ PATH: Final = NamedPath()
     "--ledger",
     type=PATH,
     metavar="FILE",
-    help="Keep every decision there; a run that was cut off goes on from it. One called .gz or .zst "
-    "is compressed when all images are measured.",
+    help="Keep every decision there; a run that was cut off goes on from it. One called .gz or "
+    ".zst is compressed when all images are measured.",
 )
 @click.option(
     "--canary/--no-canary",
