@@ -18,13 +18,10 @@ from resnext.inference.arithmetic import (
     find_device,
     use_processors,
 )
-from resnext.inference.metrics import FIVE, Counts
 from resnext.inference.plan import make_plan
 from resnext.inference.predictor import slower_ways
 from resnext.loader.batches import Reading, memory_explained
 from resnext.machine import versions
-from resnext.preprocessing import Preprocessing
-from resnext.published import Metric
 from resnext.terminal.timeline import Step
 from resnext.terminal.watcher import Watcher
 from validate.continuation import (
@@ -39,9 +36,8 @@ from validate.measured_pass import Measurement, run_pass
 from validate.networks import LoadedNetwork, wants_to_scale
 from validate.request import MeasurementRequest
 from validate.runs import prepare_runs, settings
-from validate.verdicts.claims import Conditions, Judgement, Verdict, assess
-from validate.verdicts.diagnosis import diagnose
-from validate.verdicts.results import Changed, MeasuredRun, Report, Result
+from validate.verdicts.judged_run import Answered, judged_run
+from validate.verdicts.results import Report, Result
 
 
 def measure(
@@ -164,64 +160,17 @@ def _results(
         strict=True,
     )
     for prepared, counts, changed, top in columns:
-        network = by_file[prepared.run.checkpoint]
         read = top[:, 0] >= 0
-        result, concerned = _judge(prepared.run, network, counts, changed, complete=complete)
-        yield result.with_diagnoses(
-            diagnose(
-                prepared.run,
-                top[read, 0],
-                labels[read],
+        yield judged_run(
+            Answered(
+                run=prepared.run,
+                counts=counts,
+                answers=top[read, 0],
+                labels=labels[read],
                 classes=measurement.classes,
-                failed=concerned,
-                usual=network.protocol.preprocessing,
                 names=titles(measurement.images.classes),
-            )
+                complete=complete,
+                changed=changed,
+            ),
+            by_file[prepared.run.checkpoint].protocol,
         )
-
-
-def _judge(
-    run: MeasuredRun,
-    network: LoadedNetwork,
-    counts: Counts,
-    changed: Changed | None,
-    *,
-    complete: bool,
-) -> tuple[Result, list[Judgement]]:
-    """Return the result, and the claims that do not hold if judged as under their pipeline."""
-    result = Result(
-        run=run,
-        counts=counts,
-        replaced=network.protocol.replaced,
-        told=tuple(Metric) if network.checkpoint.spec.classes > FIVE else (Metric.TOP1_ERROR,),
-    )
-    if not counts.images:
-        return result, []
-
-    usual = network.protocol.preprocessing
-
-    def conditions(preprocessing: Preprocessing) -> Conditions:
-        return Conditions(
-            preprocessing=preprocessing, usual=usual, crops=run.crops, complete=complete
-        )
-
-    claims = network.protocol.claims
-    judgements, unjudged = assess(claims, counts, conditions(run.preprocessing))
-    result = replace(result, judgements=judgements, unjudged=unjudged, changed=changed)
-    as_if = judgements
-    if run.pipeline is not usual.pipeline:
-        own = {each.claim.metric for each in judgements}
-        others = (claim for claim in claims if claim.metric not in own)
-        own_pixels = replace(
-            run.preprocessing, pipeline=usual.pipeline, interpolation=usual.interpolation
-        )
-        as_if += assess(others, counts, conditions(own_pixels))[0]
-    concerned = [each for each in as_if if _is_off(each)]
-    return result, concerned
-
-
-def _is_off(judged: Judgement) -> bool:
-    """Tell whether the measured images contradict a claim."""
-    if judged.verdict is Verdict.NO_VERDICT:
-        return not judged.holds
-    return judged.verdict is Verdict.NOT_REPRODUCED

@@ -29,7 +29,13 @@ NAMES: tuple[str, ...]
 
 SET: Final = "ILSVRC2012"  # stands for its thousand wnids where these would be listed
 PREFIX: Final = f"{SET}_val_"
+VALIDATION_IMAGES: Final = 50_000
 VALIDATION_FILE: Final = re.compile(PREFIX + r"(\d{8})(?:\.[^.]+)?", re.ASCII | re.DOTALL)
+
+# The same with the class behind it, as some distributions name the files.
+PUBLISHED_FILE: Final = re.compile(
+    PREFIX + r"(\d{8})(?:_n\d{8})?(?:\.[^.]+)?", re.ASCII | re.DOTALL
+)
 
 # Images in other classes' folders that are a slip; more are another order of the classes.
 MOST_MISPLACED: Final = 5
@@ -67,6 +73,17 @@ def validation_labels() -> Labels:
         numbers={f"{PREFIX}{place:08d}": label for place, label in labels},
         classes=_columns()["wnid"],
     )
+
+
+def published_name(image: str) -> str | None:
+    """Return the published name of a validation image, without its suffix; None for all others.
+
+    Args:
+        image: its name in a set, perhaps with folders before it and its class behind it.
+    """
+    file = image.rpartition("/")[2]
+    found = PUBLISHED_FILE.fullmatch(file) if file.startswith(PREFIX) else None
+    return f"{PREFIX}{found[1]}" if found and 0 < int(found[1]) <= VALIDATION_IMAGES else None
 
 
 def titles(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:

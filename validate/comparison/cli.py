@@ -46,7 +46,8 @@ def main(
 
     The exit code is 0 if they could be compared, and 2 if not.
     """
-    from validate.comparison.comparison import compare, pairs, read_decided
+    from validate.comparison.comparison import compare, pairs
+    from validate.ledger.reading import read_decided
 
     one = read_decided(first)
     two = read_decided(second) if second else one

@@ -3,22 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from resnext.fields import cut, shown
-from validate.ledger.stored import LedgerError, Stored, read_ledger
+from validate.ledger.entries import Entry
+from validate.ledger.reading import picture
+from validate.ledger.stored import LedgerError, Stored
 from validate.verdicts.significance import exact_mcnemar
-
-# Fields of a run's description that distinguish runs, and their types.
-RUN_FIELDS: Final[Mapping[str, type]] = {
-    "network": str,
-    "weights_sha256": str,
-    "preprocessing": dict,
-    "pipeline": str,
-    "crops": int,
-    "precision": str,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,39 +71,6 @@ class Comparison:
         return exact_mcnemar(self.lost, self.gained)
 
 
-def read_decided(path: Path) -> Stored:
-    """Return a ledger that can be compared: with decisions, and of every run on every image.
-
-    Raises:
-        LedgerError: it is none, holds nothing yet, or was changed by hand.
-        OSError: it cannot be read.
-    """
-    stored = read_ledger(path)
-    if stored is None or not stored.entries:
-        raise LedgerError(f"{path}: a ledger with decisions expected, found none in it yet")
-    runs = stored.identity.get("runs")
-    if not isinstance(runs, list) or not all(map(_describes_run, runs)):
-        raise LedgerError(f"{path}: line 1: a description of each run expected, found another")
-    seen: set[str] = set()
-    for number, entry in enumerate(stored.entries, 2):
-        decided = entry.failure is not None or (
-            len(entry.top_five) == len(runs) and all(entry.top_five)
-        )
-        if not decided or entry.image in seen:
-            raise LedgerError(
-                f"{path}: line {number}: the classes of {len(runs)} runs for an image, once, "
-                "expected, found something else; the file was damaged"
-            )
-        seen.add(entry.image)
-    return stored
-
-
-def _describes_run(run: object) -> bool:
-    return isinstance(run, dict) and all(
-        type(run.get(name)) is kind for name, kind in RUN_FIELDS.items()
-    )
-
-
 def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparison:
     """Compare a run of one ledger with a run of another, or of the same one.
 
@@ -123,8 +81,8 @@ def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparis
     Raises:
         LedgerError: no image in common, or labels that differ.
     """
-    one = {entry.image: entry for entry in first.entries if entry.failure is None}
-    two = {entry.image: entry for entry in second.entries if entry.failure is None}
+    one = _decided(first)
+    two = _decided(second)
     common = [image for image in one if image in two]
     if not common:
         raise LedgerError(f"{second.path}: images of {first.path} expected, found none in common")
@@ -136,7 +94,7 @@ def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparis
             )
     rows = [
         Flip(
-            image=image,
+            image=one[image].image,
             label=one[image].label,
             first=one[image].top_five[runs[0]][0],
             second=two[image].top_five[runs[1]][0],
@@ -218,3 +176,8 @@ def _numbered(stored: Stored) -> Sequence[tuple[str, int]]:
 
 def _listed(runs: Sequence[tuple[str, int]]) -> str:
     return cut("; ".join(name for name, _ in runs))
+
+
+def _decided(stored: Stored) -> dict[str, Entry]:
+    """Return the entries with decisions by what their pictures are known by."""
+    return {picture(each.image): each for each in stored.entries if each.failure is None}

@@ -89,6 +89,7 @@ def _claim(judged: Judgement) -> dict[str, object]:
         **_printed(judged.claim),
         "measured": _percent(judged.measured),
         "verdict": judged.verdict,
+        **({"reason": judged.reason} if judged.reason else {}),
         "difference_points": _percent(judged.points),
         "difference_images": judged.excess,
         "interval": [_percent(bound) for bound in judged.interval],

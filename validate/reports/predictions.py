@@ -6,28 +6,10 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from resnext.terminal.text import csv_cell
+from validate.ledger.predictions import HEADER
 from validate.reports.statistics import Answers, answers
 from validate.verdicts.results import Report
 
-HEADER: Final = (
-    "image",
-    "label",
-    "label_name",
-    "checkpoint",
-    "pipeline",
-    "crops",
-    "precision",
-    "top1",
-    "top2",
-    "top3",
-    "top4",
-    "top5",
-    "top1_name",
-    "confidence",
-    "top1_correct",
-    "top5_correct",
-    "failure",
-)
 FIVE: Final = 5
 
 

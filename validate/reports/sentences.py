@@ -154,6 +154,11 @@ def remark(judged: Judgement) -> str:
         return f"{measured} is {distance} the {claim.value} of {printable(claim.printed)}"
     if judged.verdict is Verdict.NO_VERDICT:
         low, high = judged.interval
+        if judged.reason:
+            return (
+                f"{measured} beside the {claim.value} of {printable(claim.printed)}; no verdict: "
+                f"{printable(judged.reason)}"
+            )
         why = (
             f"{number(judged.images, 'image')} {_were(judged.images)} measured and "
             f"{claim.images:,} claimed"
@@ -213,6 +218,11 @@ def _claims_text(judgements: Sequence[Judgement], *, others: Sequence[Unjudged])
         return f"Nothing judged: {_made_otherwise(others)}."
     if not verdicts:
         return "Measured; there is no claim to judge."
+    reasons = dict.fromkeys(each.reason for each in judgements if each.reason)
+    if not judged and reasons:
+        first, *others = map(printable, reasons)
+        more = f", and {number(len(others), 'other reason')}" if others else ""
+        return f"No verdict on {number(undecided, 'claim')}: {first}{more}."
     if not judged:
         part = all(each.images < each.claim.images for each in judgements)
         of = "a part of the images" if part else "other images than its own"

@@ -1,7 +1,7 @@
 """Counts to verdicts: does a printed number still hold? In exact arithmetic throughout."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
@@ -37,12 +37,18 @@ class Judgement:
         images: how many were measured.
         wrong: of them, those decided wrongly by the claim's metric.
         verdict: none unless the images are the claim's own.
+        reason: why there is none, where that is not the number of images or classes; else "".
     """
 
     claim: Claim
     images: int
     wrong: int
     verdict: Verdict
+    reason: str = ""
+
+    def doubted(self, reason: str) -> "Judgement":
+        """Return the same without a verdict, for a reason."""
+        return replace(self, verdict=Verdict.NO_VERDICT, reason=reason)
 
     @property
     def measured(self) -> Fraction:

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from validate.comparison.comparison import compare, difference, pairs, read_decided, run_name
+from validate.comparison.comparison import compare, difference, pairs, run_name
 from validate.ledger.entries import Entry
+from validate.ledger.reading import read_decided
 from validate.ledger.stored import FORMAT, LedgerError, Stored, read_ledger
 
 RUN = {
