@@ -67,9 +67,15 @@ def find_location(text: str, *, cache: Path | None) -> Location:
         raise SourceError("a file or the name of a published network expected, found an empty word")
     text = local_path(text) or text
     if is_address(text) and not Path(text).exists():
-        from convert.stored import stored_location  # which builds a `Location`
+        from convert.stored import find_checkpoint  # because few sources lie in a store
 
-        return stored_location(text, cache=cache_folder(cache))
+        found = find_checkpoint(text, cache=cache_folder(cache))
+        return Location(
+            path=found.arrivals.paths[0],
+            output=found.output,
+            stored=found.arrivals,
+            address=found.address,
+        )
     path = weights_of(Path(text))
     names = {row.name: row for row in published()}
     if path.is_file() or text not in names:

@@ -1,11 +1,11 @@
 """The checkpoint that an address of a store names, such as `hf://OWNER/MODEL`, and its fetching."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from convert.errors import SourceError
-from convert.location import Location
 from convert.pytorch.hub import CONFIG, WEIGHTS
 from resnext.stores.arrivals import Arrivals
 from resnext.stores.fetching import fetch_file
@@ -25,8 +25,23 @@ MOST_BESIDE: Final = 1 << 26  # bytes of such a file
 MOST_NAMES: Final = 8
 
 
-def stored_location(text: str, *, cache: Path) -> Location:
-    """Return where the checkpoint at an address will lie; its store is asked for a list of files.
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A checkpoint in a store.
+
+    Attributes:
+        arrivals: its file, then what belongs beside it.
+        output: the default output is this path with another suffix.
+        address: of the file, with the revision that was found.
+    """
+
+    arrivals: Arrivals
+    output: Path
+    address: str
+
+
+def find_checkpoint(text: str, *, cache: Path) -> StoredCheckpoint:
+    """Return the checkpoint at an address; its store is asked for a list of files.
 
     Args:
         text: the address of a file, or of a repository or folder with one checkpoint.
@@ -47,11 +62,9 @@ def stored_location(text: str, *, cache: Path) -> Location:
         and (PurePosixPath(each.name).name == CONFIG or each.name.endswith(BESIDE))
         and each.size <= MOST_BESIDE
     ]
-    arrivals = Arrivals(found.store, [file, *beside], cache)
-    return Location(
-        path=arrivals.paths[0],
+    return StoredCheckpoint(
+        arrivals=Arrivals(found.store, [file, *beside], cache),
         output=Path(_output_name(text, found, file)),
-        stored=arrivals,
         address=f"{found.store.address.rstrip('/')}/{file.name}",
     )
 
