@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -58,26 +58,50 @@ def choose(found: Found, split: str) -> Chosen:
     Raises:
         DataError: none, or files of several sets.
     """
-    shown = [each for each in found.files if not _is_hidden(each.name)]
-    by_form = {
-        form: tuple(each for each in shown if each.name.lower().endswith(form))
-        for form in (Form.PARQUET, Form.TAR)
-    }
-    filled = [form for form, files in by_form.items() if files]
-    if len(filled) > 1:
+    forms = dict(by_form(found.files))
+    if Form.PARQUET in forms and Form.TAR in forms:
         raise DataError(
             f"{found.address}: Parquet files or tars, not both, expected, found "
-            f"{few([files[0].name for files in by_form.values()])}; a pattern names those that are "
-            f"meant: {_example(found, by_form[Form.PARQUET])}"
+            f"{few([forms[form][0].name for form in (Form.PARQUET, Form.TAR)])}; a pattern names "
+            f"those that are meant: {_example(found, forms[Form.PARQUET])}"
         )
-    if not filled:
-        return Chosen(Form.FILES, tuple(shown))
-    (form,) = filled
-    files = by_form[form]
+    form = next((form for form in (Form.PARQUET, Form.TAR) if form in forms), None)
+    if form is None:
+        shown = tuple(each for each in found.files if not _is_hidden(each.name))
+        return Chosen(Form.FILES, shown)
+    files = forms[form]
     if found.is_exact:
         return Chosen(form, files)
-    listed = _listed(found, files, split) if form is Form.TAR else None
-    return Chosen(form, listed or _of_split(found, files, split))
+    if form is Form.TAR:
+        if listed := _listed(found, files, split):
+            return Chosen(form, listed)
+        if Form.FILES in forms and not _holds(found, files, split):  # a tar of another split
+            return Chosen(Form.FILES, forms[Form.FILES])
+    return Chosen(form, _of_split(found, files, split))
+
+
+def _holds(found: Found, files: Sequence[StoredFile], split: str) -> bool:
+    """Tell whether some files may be of a split: one says it, or none says anything."""
+    held = {_split_in(_below(found, each)) for each in files}
+    return split in held or held == {None}
+
+
+def by_form(files: Sequence[StoredFile]) -> Iterator[tuple[Form, tuple[StoredFile, ...]]]:
+    """Yield the files that hold images, in groups of one form; others are left out."""
+    shown = [each for each in files if not _is_hidden(each.name)]
+    for form in Form:
+        found = tuple(each for each in shown if _has_form(PurePosixPath(each.name).name, form))
+        if found:
+            yield form, found
+
+
+def _has_form(name: str, form: Form) -> bool:
+    return is_image(name) if form is Form.FILES else name.lower().endswith(form)
+
+
+def whole_files(arrivals: Arrivals) -> ByteRanges:
+    """Return a reader of images each of which is a whole file of a store."""
+    return _whole([str(path) for path in arrivals.paths], arrivals.files, arrivals)
 
 
 def stored_files(
@@ -123,8 +147,7 @@ def stored_files(
     arrivals = arrive(chosen)
     note = arrivals.note(found.address)
     arrivals.start()
-    whole = _whole([str(path) for path in arrivals.paths], chosen, arrivals)
-    return replace(images, reader=whole, notes=(*images.notes, *note))
+    return replace(images, reader=whole_files(arrivals), notes=(*images.notes, *note))
 
 
 def _whole(paths: Sequence[str], files: Sequence[StoredFile], held: FileSet | None) -> ByteRanges:
