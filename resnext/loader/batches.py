@@ -62,6 +62,8 @@ class Reading(Iterator[Batch]):
         self._pinned = pinned
         self._coming: Future[Batch] | None = None
         self._readers: list[Reader] = []
+        if batches:
+            self._passed(batches[0])
         self._here = None if workers else Pictures(images, self._prepares, Listener())
         try:
             for number in range(workers):
@@ -126,10 +128,14 @@ class Reading(Iterator[Batch]):
             later = number + AHEAD * len(self._readers)
             if later < len(self._batches):
                 reader.ask(self._batches[later])
-        if isinstance(self._images.reader, ReadOnce) and number + 1 < len(self._batches):
-            # Batches of what is read once are in the order of the images.
-            self._images.reader.passed(min(self._batches[number + 1]))
+        if number + 1 < len(self._batches):
+            self._passed(self._batches[number + 1])
         return batch
+
+    def _passed(self, coming: list[int]) -> None:
+        """Let files be dropped that lie before a batch: those of what is read once are in order."""
+        if isinstance(self._images.reader, ReadOnce):
+            self._images.reader.passed(min(coming))
 
     def _pinned_batch(self) -> Batch:
         """Return the next batch, in pinned memory, and let a thread copy the one behind it."""

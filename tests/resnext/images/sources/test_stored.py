@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -37,6 +38,20 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     parts["data/train-00000-of-00001.parquet"] = rows[:3]
     for name, part in parts.items():
         found[name] = write_parquet(folder / name, part, names=list(CLASSES)).read_bytes()
+    return found
+
+
+def split(size: int) -> list[bytes]:
+    """Return the digits in Parquet files of so many."""
+    rows = [
+        {"image": {"bytes": data, "path": name}, "label": label} for name, label, data in expected()
+    ]
+    found = []
+    with TemporaryDirectory() as folder:
+        for first in range(0, len(rows), size):
+            path = Path(folder) / "x.parquet"
+            write_parquet(path, rows[first : first + size], names=list(CLASSES))
+            found.append(path.read_bytes())
     return found
 
 
@@ -182,3 +197,22 @@ def test_address_of_a_model_is_told_what_a_set_is_called(hub: Hub, tmp_path: Pat
     with pytest.raises(DataError, match="hf://datasets/me/digits is one of a data set"):
         open_images("hf://me/digits", cache=tmp_path)
     assert hub.requests == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_stream_reads_each_file_once_and_keeps_nothing(
+    hub: Hub, tmp_path: Path, workers: int
+) -> None:
+    many = {f"data/validation-{at}.parquet": data for at, data in enumerate(split(36))}
+    hub.add("me/digits", many, kind="dataset")
+    process = validate(
+        "hf://datasets/me/digits", tmp_path, "--stream", "--ledger=ledger", f"--workers={workers}"
+    )
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert lines(tmp_path / "ledger") == 1 + 360
+    kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert {path.name for path in kept} == {".files.json", "main"}
+    for name, data in many.items():
+        ranges = [each.range or "" for each in hub.asked(name) if each.path.startswith("/cdn/")]
+        assert ranges.count(f"bytes=0-{len(data) - 1}") == 1, ranges
