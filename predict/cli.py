@@ -98,6 +98,7 @@ STDIN: Final = "-"
 @shared.WORKERS
 @shared.DEVICE
 @shared.CACHE
+@shared.STREAM
 @click.version_option(package_name="resnext", prog_name=PROG)
 @click.argument("checkpoint", metavar="CHECKPOINT")
 @click.argument("images", nargs=-1, metavar="IMAGE...")
@@ -114,10 +115,11 @@ def main(
 ) -> int:
     """Name what pictures show, and write their features.
 
-    CHECKPOINT is a .safetensors, .t7 or PyTorch file, or one of MXNet or Caffe, or the name of a
-    published network, which is downloaded. IMAGE is a picture, a folder (walked whole, with its
-    subfolders), a tar, WebDataset shards, a Parquet file, an address of one of these, or - for a
-    list of paths on stdin.
+    CHECKPOINT is a .safetensors, .t7 or PyTorch file, or one of MXNet or Caffe, an address on the
+    Hub (hf://OWNER/MODEL), or the name of a published network, which is downloaded. IMAGE is a
+    picture, a folder (walked whole, with its subfolders), a tar, WebDataset shards, a Parquet file,
+    an address of one of these (https://, hf://datasets/OWNER/NAME, s3:// ...), or - for a list of
+    paths on stdin.
 
     On a terminal the likeliest classes are printed with bars. Elsewhere, as in a pipe, stdout gets
     a row of CSV a picture. Ctrl-C keeps the rows that are done.

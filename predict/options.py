@@ -39,6 +39,7 @@ class PredictionConfig:
         workers: processes that read ahead, 0 reads in this one; None takes the device's usual.
         device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is.
         cache: folder of downloads; None is the user's own.
+        stream: read files of a store once, and keep none.
 
     Raises:
         PredictionError: a value that is none of these.
@@ -60,6 +61,7 @@ class PredictionConfig:
     workers: int | None = None
     device: str | None = None
     cache: Path | None = None
+    stream: bool = False
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():

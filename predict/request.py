@@ -102,7 +102,13 @@ def checked_request(
         checkpoint = convert.load(file)
     width = _width(checkpoint.spec, config.layer) if config.features else 0
     preprocessing = _preprocessing(name, checkpoint, config, watcher)
-    found = open_pictures(pictures, literal=literal, cache=config.cache, progress=watcher.bar)
+    found = open_pictures(
+        pictures,
+        literal=literal,
+        cache=config.cache,
+        progress=watcher.bar,
+        stream=config.stream,
+    )
     for text in found.notes:
         watcher.note(text)
     labels = tuple(map(str, range(checkpoint.spec.classes)))

@@ -13,6 +13,7 @@ from hypothesis import settings
 from resnext.pixels import resample
 from tests.support.golden import DATA, Golden, unpack
 from tests.support.hub_server import Hub, running
+from tests.support.s3_server import S3, serving
 
 # The same examples in every run: what one run of the tests finds, the next one finds again.
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -89,3 +90,18 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactor
         for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE"):
             monkeypatch.delenv(name, raising=False)
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """Start a store of S3 on loopback, a process of its own, for all tests."""
+    with serving(tmp_path_factory.mktemp("s3_home")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_process: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """Let a test, and what it starts, find the store of S3 on loopback, and no other."""
+    for name, value in s3_process.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_process

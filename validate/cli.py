@@ -28,7 +28,8 @@ PATH: Final = NamedPath()
     required=True,
     metavar="IMAGES",
     help="Class folders or a folder above them, a flat folder (with --labels), a tar of either, "
-    "WebDataset shards (folder, pattern or URL), Hugging Face parquet files, cifar10, cifar100.",
+    "WebDataset shards (folder, pattern or URL), Hugging Face parquet files, cifar10, cifar100, or "
+    "an address: hf://datasets/OWNER/NAME[@REVISION][/PATH], s3://, gs://, az:// ...",
 )
 @click.option(
     "--labels",
@@ -116,6 +117,7 @@ PATH: Final = NamedPath()
 @shared.WORKERS
 @shared.DEVICE
 @shared.CACHE
+@shared.STREAM
 @click.option(
     "--output",
     type=PATH,
@@ -136,9 +138,10 @@ def main(
 ) -> int:
     """Measure the error of checkpoints and judge the claims made about them.
 
-    CHECKPOINT is a .safetensors, .t7 or PyTorch file, a folder of them, or the name of a published
-    network, which is downloaded; without one, every checkpoint in the current folder is measured
-    (an original beside its own conversion is left out), all in one pass over the images.
+    CHECKPOINT is a .safetensors, .t7 or PyTorch file, a folder of them, an address on the Hub
+    (hf://OWNER/MODEL) or the name of a published network, which is downloaded; without one, every
+    checkpoint in the current folder is measured (an original beside its own conversion is left
+    out), all in one pass over the images.
 
     The exit code is 0 if every claim that could be judged was reproduced, 1 if one was not, and 2
     if something was wrong with the input; unreadable images are reported, with 2, at the end. A

@@ -102,7 +102,7 @@ def measure(
             config,
             plan,
             [each.run for each in runs],
-            images={"images": len(images), "sha256": sha256},
+            images={"images": len(images), "sha256": sha256, **_address(images.root)},
             device=device,
             versions=made_with,
         )
@@ -141,6 +141,11 @@ def measure(
         strict=config.strict,
         trained_on=tuple(each.among(plan.positions) for each in request.trained),
     )
+
+
+def _address(root: str) -> dict[str, str]:
+    """Return the address of images in a store, as a ledger keeps it."""
+    return {"address": root} if "://" in root else {}
 
 
 def _results(

@@ -20,6 +20,7 @@ class MeasurementConfig:
         split: file that divides the images into those of a training and its validation; or None.
         part: "train" or "val", the part of such a file that is measured.
         cache: folder of downloads; None is the user's own.
+        stream: read files of a store once, and keep none.
         claims: table of the user's own, or None.
         pipelines: whose arithmetic scales and crops, for comparison; each is measured. None stands
             for that of each network's claims.
@@ -50,6 +51,7 @@ class MeasurementConfig:
     split: Path | None = None
     part: str = "val"
     cache: Path | None = None
+    stream: bool = False
     claims: Path | None = None
     crops: int = 1
     preprocessing: "Preprocessing | None" = None

@@ -72,6 +72,7 @@ def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementR
         split="val" if config.split is None else "train",  # which is what a training divides
         cache=config.cache,
         progress=watcher.bar,
+        stream=config.stream,
     )
     found, trained = choose_part(config, networks, found)
     images = aligned(found, classes=checkpoint.spec.classes, names=networks[0].classes)

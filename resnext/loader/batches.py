@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from resnext.errors import DataError
+from resnext.images.file_set import ReadOnce
 from resnext.images.image_set import PictureSet
 from resnext.images.names import brief
 from resnext.loader.batch import Batch, batch_of
@@ -61,6 +62,8 @@ class Reading(Iterator[Batch]):
         self._pinned = pinned
         self._coming: Future[Batch] | None = None
         self._readers: list[Reader] = []
+        if batches:
+            self._passed(batches[0])
         self._here = None if workers else Pictures(images, self._prepares, Listener())
         try:
             for number in range(workers):
@@ -118,13 +121,21 @@ class Reading(Iterator[Batch]):
 
     def _read(self, number: int) -> Batch:
         if self._here is not None:
-            return batch_of([self._here.read(position) for position in self._batches[number]])
-        reader = self._readers[number % len(self._readers)]
-        batch = reader.answer()
-        later = number + AHEAD * len(self._readers)
-        if later < len(self._batches):
-            reader.ask(self._batches[later])
+            batch = batch_of([self._here.read(position) for position in self._batches[number]])
+        else:
+            reader = self._readers[number % len(self._readers)]
+            batch = reader.answer()
+            later = number + AHEAD * len(self._readers)
+            if later < len(self._batches):
+                reader.ask(self._batches[later])
+        if number + 1 < len(self._batches):
+            self._passed(self._batches[number + 1])
         return batch
+
+    def _passed(self, coming: list[int]) -> None:
+        """Let files be dropped that lie before a batch: those of what is read once are in order."""
+        if isinstance(self._images.reader, ReadOnce):
+            self._images.reader.passed(min(coming))
 
     def _pinned_batch(self) -> Batch:
         """Return the next batch, in pinned memory, and let a thread copy the one behind it."""

@@ -17,14 +17,25 @@ from resnext.stores.fetching import fetch_file, has_arrived
 from resnext.stores.ranged import RangedFile
 from resnext.stores.store import Store, StoredFile, named
 from resnext.terminal.command import error_line
+from resnext.terminal.text import number as counted
 
 THREADS: Final = 8
 # Files of a stream that lie on the disk at a time, the one that is read included.
 KEPT: Final = 4
+ROOM: Final = 1 << 27  # bytes of more files than these, where they are small
 POLL: Final = 0.02  # seconds
 LONGEST: Final = 4096  # bytes of the text of an error
 
 COMING, HERE, GONE = 0, 1, 2
+UNITS: Final = ("bytes", "KB", "MB", "GB", "TB")
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes for people: "6.7 GB"."""
+    unit = 0
+    while size >= 1000 and unit < len(UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.{min(unit, 1)}f} {UNITS[unit]}"
 
 
 class Arrivals:
@@ -76,6 +87,18 @@ class Arrivals:
         """Count the files that have not come."""
         return sum(state == COMING for state in self._state) if self.files else 0
 
+    def note(self, address: str) -> tuple[str, ...]:
+        """Return a sentence on what has to be fetched; nothing where all is here."""
+        files = [
+            file for file, state in zip(self.files, self._state, strict=False) if state == COMING
+        ]
+        if not files:
+            return ()
+        size = size_text(sum(file.size for file in files))
+        kept = "in the cache" if self.keeps else "read once and not kept"
+        files_text = counted(len(files), "file")
+        return (f"{address}: {files_text} of {size} fetched while they are used, {kept}",)
+
     def start(self) -> None:
         """Let threads fetch what is missing."""
         for _ in range(min(THREADS, self.missing)):
@@ -87,29 +110,24 @@ class Arrivals:
         Raises:
             DownloadError: it cannot be fetched, or an earlier one could not.
         """
-        while self._state[number] != HERE:
+        while self._state[number] == COMING:
             if self._error.value:
                 raise DownloadError(self._error.value.decode("utf-8", "replace"))
-            if self._state[number] == GONE:
-                name = named(self.store, self.files[number])
-                raise DownloadError(f"{name}: read once and not kept (--stream)")
             time.sleep(POLL)
         return self.paths[number]
 
-    def open(self, number: int) -> BinaryIO:
-        """Open a file, or what is read of it in the store as long as it is not here.
+    def at(self, number: int) -> Path | BinaryIO:
+        """Return the path of a file when it has come; of one that was passed, the file afar.
 
         Raises:
-            DownloadError: it cannot be read in the store.
-            OSError: it cannot be read here.
+            DownloadError: it cannot be fetched, or an earlier one could not.
         """
-        if self._state[number] == HERE:
-            try:
-                return self.paths[number].open("rb")
-            except FileNotFoundError:  # passed meanwhile
-                if self.keeps:
-                    raise
-        return cast("BinaryIO", RangedFile(self.store, self.files[number]))
+        path = self.wait(number)
+        return path if self._state[number] == HERE else self._afar(number)
+
+    def early(self, number: int) -> Path | BinaryIO:
+        """Return the path of a file, or as long as it is not here what is read of it afar."""
+        return self.paths[number] if self._state[number] == HERE else self._afar(number)
 
     def passed(self, number: int) -> None:
         """Take note that no file before this one is needed any more."""
@@ -126,6 +144,9 @@ class Arrivals:
         """Leave out what belongs to this process."""
         others = ("_passed", "_end")
         return {name: value for name, value in self.__dict__.items() if name not in others}
+
+    def _afar(self, number: int) -> BinaryIO:
+        return cast("BinaryIO", RangedFile(self.store, self.files[number]))
 
     def _fetch_all(self) -> None:
         """Fetch the next file, again and again, until there is none."""
@@ -153,10 +174,15 @@ class Arrivals:
                     self._next += 1
                 if self._next == len(self.files):
                     return None
-                if self.keeps or self._next < self._first + KEPT:
+                if self.keeps or self._has_room():
                     self._next += 1
                     return self._next - 1
                 self._passed.wait()
+
+    def _has_room(self) -> bool:
+        """Tell whether one more file may lie on the disk: a few, or many small ones."""
+        there = self.files[self._first : self._next]
+        return len(there) < KEPT or sum(file.size for file in there) < ROOM
 
 
 def _inside(store: Store, file: StoredFile) -> str:

@@ -1,6 +1,7 @@
 """Fetch a file of a store whole: it is resumed, and is there when it is complete and right."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Final
 from resnext.download.partial import Partial, Version, partial_of
 from resnext.download.transfer import PATIENCE, Patience, Progress, TryAgainError
 from resnext.errors import DownloadError
-from resnext.stores.store import Store, StoredFile, named, pause_or_give_up
+from resnext.files import MOST_LETTERS, unfinished
+from resnext.stores.store import Store, StoredFile, named, pause_or_give_up, read_range
 
 POLL: Final = 0.2  # seconds
+SMALL: Final = 1 << 20  # bytes of a file that is fetched at once, and not resumed
 
 
 def has_arrived(file: StoredFile, target: Path) -> bool:
@@ -48,6 +51,9 @@ def fetch_file(
     if has_arrived(file, target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
+    if file.size <= SMALL:
+        _fetch_small(store, file, target)
+        return
 
     def wait(done: int) -> None:
         progress(done, file.size)
@@ -60,8 +66,24 @@ def fetch_file(
         if file.version is None or part.version != version or part.done > file.size:
             part.begin(version)
         if _complete(store, file, part, progress, patience, goes_on):
-            _check(store, file, part)
+            try:
+                _check(store, file, part.path)
+            except DownloadError:
+                part.drop()
+                raise
             part.finish(target)
+
+
+def _fetch_small(store: Store, file: StoredFile, target: Path) -> None:
+    data = read_range(store, file, 0, file.size)
+    part = target.with_name(f".{target.name[:MOST_LETTERS]}.{os.urandom(4).hex()}.part")
+    try:
+        with unfinished(str(part)):
+            part.write_bytes(data)
+            _check(store, file, part)
+            part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _complete(
@@ -117,16 +139,15 @@ def _append(
     return True
 
 
-def _check(store: Store, file: StoredFile, part: Partial) -> None:
+def _check(store: Store, file: StoredFile, path: Path) -> None:
     """Compare a complete file with the checksum that its store states."""
     for kind, expected in (("sha256", file.sha256), ("md5", file.md5)):
         if expected is None:
             continue
-        with part.path.open("rb") as data:
+        with path.open("rb") as data:
             new = partial(hashlib.new, kind, usedforsecurity=False)
             found = hashlib.file_digest(data, new).hexdigest()
         if found != expected and (kind != "md5" or store.states_md5(file)):
-            part.drop()
             raise DownloadError(
                 f"{named(store, file)}: {kind} {expected} expected, found {found}; it was damaged "
                 "on the way, or replaced; run the same command again"

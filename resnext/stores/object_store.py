@@ -123,10 +123,14 @@ def open_store(address: str) -> ObjectStore:
             "the extra [hub] brings it: pip install 'resnext[hub]'"
         ) from error
     try:
-        with answers(shown):
-            fs, root = url_to_fs(address)
+        fs, root = url_to_fs(address)
     except ImportError as error:
         raise DownloadError(f"{shown}: {_package_for(address, error)}") from error
+    except ValueError as error:  # no such scheme
+        raise DownloadError(
+            f"{shown}: an address of the Hub (hf://) or of a store that fsspec knows (s3://, gs://,"
+            f" az:// ...) expected: {_reason(error)}"
+        ) from error
     root = root.rstrip("/")
     with answers(shown):
         kind = _kind(fs, root)

@@ -52,6 +52,12 @@ WORKERS: Final = click.option(
 DEVICE: Final = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:1 or mps.  [default: the best there is]"
 )
+STREAM: Final = click.option(
+    "--stream",
+    is_flag=True,
+    help="Read each file of a store (hf://, s3:// ...) once, and keep none; a few at a time lie in "
+    "the folder of --cache.",
+)
 CACHE: Final = click.option("--cache", type=NamedPath(), metavar="DIR", help="Folder of downloads.")
 
 

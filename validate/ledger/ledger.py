@@ -152,8 +152,8 @@ def _continue(
         _write(file, json.dumps(head).encode() + b"\n")
         _sync_folder(path.parent)
         return Kept(), plan.batch_size
-    here, _ = _without_batch_size(json.loads(json.dumps(identity)))  # tuples become lists
-    there, size = _without_batch_size(stored.identity)
+    here, _ = _compared(json.loads(json.dumps(identity)))  # tuples become lists
+    there, size = _compared(stored.identity)
     if differs := first_difference(here, there):
         name = cut(differs.name)
         same = "versions" if name.startswith("versions") else "arguments"
@@ -176,8 +176,14 @@ def _continue(
     return kept, int(size)
 
 
-def _without_batch_size(identity: Mapping[str, Any]) -> tuple[Mapping[str, Any], object]:
-    """Return an identity without the one setting that may change, and that setting."""
+def _compared(identity: Mapping[str, Any]) -> tuple[Mapping[str, Any], object]:
+    """Return an identity without what may change: where the images came from, and a batch's size.
+
+    The size is returned too. The images themselves are told by their checksum.
+    """
+    if isinstance(data := identity.get("data"), dict):
+        others = {name: value for name, value in data.items() if name != "address"}
+        identity = {**identity, "data": others}
     settings = identity.get("settings")
     if not isinstance(settings, dict):
         return identity, None

@@ -11,20 +11,24 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from resnext.download import Bar, download_all, no_bar, without_password
+from resnext.download import Bar, cache_folder, download_all, no_bar, without_password
 from resnext.errors import DataError, DownloadError
 from resnext.files import open_plain
+from resnext.images.file_set import LocalFiles, come
 from resnext.images.image_set import ChainedReader, PictureSet
 from resnext.images.listing import START, has_suffix, ignored_note, is_image, is_picture, reading
 from resnext.images.names import Names, brief, few
 from resnext.images.packing import is_tar, packing
 from resnext.images.patterns import expand, matching_files
 from resnext.images.sources.folders import Files
-from resnext.images.sources.opening import PARQUET, SCHEME
+from resnext.images.sources.opening import PARQUET, SCHEME, WEB
 from resnext.images.sources.parquet import parquet_pictures
 from resnext.images.sources.shards import is_sharded, shard_pictures
+from resnext.images.sources.stored import Form, by_form, whole_files
 from resnext.images.sources.tar import removed_if_damaged, scan
 from resnext.images.sources.walk import ARCHIVES, walk
+from resnext.stores.arrivals import Arrivals
+from resnext.stores.opening import find_stored, is_address, local_path
 
 FORMS: Final = "pictures, folders, tars, WebDataset shards, Parquet files or addresses of them"
 
@@ -35,6 +39,7 @@ def open_pictures(
     literal: Container[int] = (),
     cache: Path | None = None,
     progress: Bar = no_bar,
+    stream: bool = False,
 ) -> PictureSet:
     """Return the pictures that a command line or a list names, in its order.
 
@@ -49,13 +54,15 @@ def open_pictures(
         literal: places in `given` of paths that are no patterns.
         cache: folder of downloads; None for the user's own.
         progress: shows the progress of a download.
+        stream: whether files of a store are read once, and not kept in the cache.
 
     Raises:
         DataError: there is no picture at all, a pattern without a match, a folder that cannot be
             read, or an archive that is damaged or packed.
-        DownloadError: a tar or a Parquet file that cannot be downloaded.
+        DownloadError: a tar or a Parquet file that cannot be downloaded, or a store that cannot be
+            listed.
     """
-    found = _Found(cache=cache, progress=progress)
+    found = _Found(cache=cache, progress=progress, stream=stream)
     with reading():
         for place, text in enumerate(given):
             found.add(text, literal=place in literal)
@@ -106,6 +113,7 @@ class _Found:
 
     cache: Path | None
     progress: Bar
+    stream: bool
     parts: list[_PictureFile | _ParquetFile | PictureSet] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -118,7 +126,11 @@ class _Found:
                 "set?)"
             )
         is_path = os.path.exists(text)  # noqa: PTH110 - of each path of a long list
-        if not is_path and SCHEME.match(text):
+        if not is_path and (local := local_path(text)) is not None:
+            self.add(local, literal=literal)
+        elif not is_path and is_address(text) and not WEB.match(text):
+            self._store(text, literal=literal)
+        elif not is_path and SCHEME.match(text):
             for url in [text] if literal or "{" not in text else expand(text):
                 self._address(url)
         elif not is_path and not literal and (glob.has_magic(text) or "{" in text):
@@ -196,6 +208,26 @@ class _Found:
         if not found.archives:
             self.notes.append(f"{root}: no picture in this folder")
 
+    def _store(self, text: str, *, literal: bool) -> None:
+        """Add the pictures at an address of a store, which are fetched while they are used."""
+        cache = cache_folder(self.cache)
+        found = find_stored(text, cache, **({} if literal else {"expand": expand}))
+        base = found.store.address.rstrip("/")
+        for suffix, files in by_form(found.files):
+            arrivals = Arrivals(found.store, files, cache, keeps=not self.stream)
+            self.notes += arrivals.note(found.address)
+            arrivals.start()
+            names = [f"{base}/{file.name}" for file in files]
+            if suffix == Form.PARQUET:
+                self.parts.append(parquet_pictures(arrivals, names=names))
+            elif suffix == Form.TAR:
+                for number, name in enumerate(names):
+                    self.parts.append(_tar_pictures(come(arrivals, number), name))
+            else:
+                self.parts.append(
+                    PictureSet(root="", ids=Names(names), reader=whole_files(arrivals))
+                )
+
     def _address(self, url: str) -> None:
         shown = without_password(url)
         if not url.startswith(("http://", "https://")) or not url.isprintable():
@@ -250,9 +282,8 @@ def _together(parts: Sequence[_PictureFile | _ParquetFile | PictureSet]) -> Iter
             yield PictureSet(root="", ids=ids, reader=Files(root="", names=paths))
         elif kind is _ParquetFile:
             tables = [each for each in neighbours if isinstance(each, _ParquetFile)]
-            yield parquet_pictures(
-                [each.path for each in tables], names=[each.name for each in tables]
-            )
+            paths_of_tables = LocalFiles.of([each.path for each in tables])
+            yield parquet_pictures(paths_of_tables, names=[each.name for each in tables])
         else:
             yield from (each for each in neighbours if isinstance(each, PictureSet))
 

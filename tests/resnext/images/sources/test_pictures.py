@@ -119,7 +119,7 @@ def test_what_does_not_exist_keeps_its_place(folder: Path) -> None:
         (["a.jpg", ""], "the name of a picture is empty"),
         (["*.png"], "files that match the pattern expected, found none"),
         (["x{0..1}.jpg"], r"2 files expected, missing x0.jpg, x1.jpg"),
-        (["ftp://host/a.jpg"], "an address of http or https expected"),
+        (["pipe:cat a.jpg"], "an address of http or https expected"),
         (["packed.tgz"], "found a file packed with gzip, .*; unpack it"),
         (["/dev/zero"], "/dev/zero: a file on disk expected, found a device"),
     ],
