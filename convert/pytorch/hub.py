@@ -48,12 +48,18 @@ class StatedFacts:
         spec: its architecture; None where only the shapes tell.
         preprocessing: of pictures; None where it states none, or one that is not known here.
         classes: the names of the classes; None where it has none.
+        wnids: their WordNet ids, likewise.
+        published_name: of the published network that it says it is.
+        licence: of the weights.
         note: what of it was not taken.
     """
 
     spec: Spec | None = None
     preprocessing: Preprocessing | None = None
     classes: tuple[str, ...] | None = None
+    wnids: tuple[str, ...] | None = None
+    published_name: str | None = None
+    licence: str | None = None
     note: str | None = None
 
 

@@ -65,12 +65,16 @@ class PyTorchSource(Source):
         classes = config.classes
         if classes is not None and len(classes) != mapped.spec.classes:
             classes = None
+        wnids = config.wnids if classes and len(config.wnids or ()) == len(classes) else None
         return Network(
             spec=mapped.spec,
             tensors=mapped.tensors,
             conversions=conversions,
             preprocessing=self._preprocessing(config),
             classes=classes,
+            wnids=wnids,
+            published_name=config.published_name,
+            licence=config.licence,
         )
 
     def run(self, inputs: "Tensor") -> "Tensor":
@@ -167,7 +171,12 @@ class PyTorchSource(Source):
         except (CheckpointError, SpecError, PreprocessingError) as error:
             raise StructureError(f"the facts beside the state dict: {error}") from error
         return StatedFacts(
-            spec=found["spec"], preprocessing=found["preprocessing"], classes=found["classes"]
+            spec=found["spec"],
+            preprocessing=found["preprocessing"],
+            classes=found["classes"],
+            wnids=found["wnids"],
+            published_name=found["provenance"].published_name,
+            licence=found["provenance"].licence,
         )
 
     @cached_property
