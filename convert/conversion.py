@@ -140,6 +140,7 @@ def _convert(
         usage=exporter.usage_of(target),
         place=original.source.place,
         note=original.source.note,
+        stated="with --as" if config.stated else "in the file",
     )
 
 

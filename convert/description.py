@@ -7,6 +7,7 @@ from pathlib import Path
 from convert.loading import (
     chosen_preprocessing,
     is_converted,
+    known_as,
     load_converted,
     naming,
     open_source,
@@ -142,13 +143,15 @@ def _describe_source(path: Path, at: str | None) -> Description:
         refusal = error.message
     else:
         row = published_row(found.spec, file=path.name, size=source.bytes, sha256=sha256.result)
+        name, licence, stated = known_as(found, row)
         network = _facts(
             found.spec,
-            name=row.name if row else None,
+            name=name,
+            stated=stated,
             preprocessing=chosen_preprocessing(found, row),
             conversions=found.conversions,
             form=found.form,
-            licence=row.licence if row else None,
+            licence=licence,
             classes=found.classes,
         )
     return Description(

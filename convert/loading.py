@@ -61,6 +61,7 @@ class Original:
         row = published_row(spec, file=path.name, size=self.source.bytes, sha256=self.sha256.result)
         preprocessing, origin = chosen_preprocessing(self.network, row)
         graph_file, graph_sha256 = self.source.companion or (None, None)
+        name, licence, stated = known_as(self.network, row)
         checkpoint = Checkpoint(
             spec=spec,
             tensors=self.network.tensors,
@@ -70,16 +71,30 @@ class Original:
                 source_file=_source_name(path),
                 source_sha256=sha256 or self.sha256.result(),
                 source_bytes=self.source.bytes,
-                published_name=row.name if row else None,
-                licence=row.licence if row else None,
+                published_name=name,
+                stated=stated,
+                licence=licence,
                 converted_by=f"resnext {version('resnext')}",
                 conversions=self.network.conversions,
                 graph_file=as_utf8(graph_file) if graph_file else None,
                 graph_sha256=graph_sha256,
             ),
             classes=self.network.classes,
+            wnids=self.network.wnids,
         )
         return with_imagenet(checkpoint)
+
+
+def known_as(network: Network, row: Row | None) -> tuple[str | None, str | None, bool]:
+    """Return the published name, the licence, and whether only the file says that it is that.
+
+    Args:
+        network: as mapped.
+        row: of the published network that the file's name, size and architecture show, or None.
+    """
+    if row:
+        return row.name, row.licence, False
+    return network.published_name, network.licence, network.published_name is not None
 
 
 def _source_name(path: Path) -> str:

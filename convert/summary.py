@@ -29,6 +29,7 @@ class Conversion:
         usage: lines of code that load the output; none where that is well known.
         place: of the network in the source, where that is not the file's only value.
         note: what else a person should know of the source.
+        stated: who says that it is the published network, where nothing shows it.
     """
 
     source: Path
@@ -39,6 +40,7 @@ class Conversion:
     usage: tuple[str, ...] = ()
     place: str | None = None
     note: str | None = None
+    stated: str = "with --as"
 
     @property
     def network(self) -> str:
@@ -53,7 +55,7 @@ def conversion_lines(conversion: Conversion) -> Iterator[str]:
     parameters = layout(checkpoint.spec).parameters()
     yield f"{conversion.source}: {cut(conversion.network)}, {parameters:,} parameters"
     if provenance.stated:
-        yield f"  as stated with --as, not as the file shows: {cut(conversion.network)}"
+        yield f"  as stated {conversion.stated}, not as the file shows: {cut(conversion.network)}"
     if conversion.place:
         yield f"  found at {conversion.place}"
     if conversion.note:

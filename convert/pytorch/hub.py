@@ -49,6 +49,7 @@ class StatedFacts:
         spec: its architecture; None where only the shapes tell.
         preprocessing: of pictures; None where it states none, or one that is not known here.
         classes: the names of the classes; None where it has none.
+        wnids: their WordNet ids, likewise.
         note: what of it was not taken.
         provenance: where a state dict that this project wrote states that its weights come from.
     """
@@ -56,6 +57,7 @@ class StatedFacts:
     spec: Spec | None = None
     preprocessing: Preprocessing | None = None
     classes: tuple[str, ...] | None = None
+    wnids: tuple[str, ...] | None = None
     note: str | None = None
     provenance: Provenance | None = None
 

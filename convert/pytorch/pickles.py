@@ -20,6 +20,9 @@ from convert.pytorch.errors import InflatedFileError
 
 # In the old format: a number, the version, the machine, the values, the names of the storages.
 OLD_PICKLES: Final = 5
+# Keys that are no texts, of all dicts together; an optimiser has one for each parameter. Python
+# hashes texts with a secret, but all else as anyone can: such keys may be made to collide.
+MOST_KEYS: Final = 10_000
 # What looking through a damaged pickle raises; PyTorch's reader meets the same fault there.
 _FAULTS: Final = (ValueError, EOFError, LookupError)
 # The names that a pickle of plain tensors has.
@@ -79,7 +82,7 @@ class BoundedReader:
 
 
 def check_pickles(path: Path, kind: FileKind) -> None:
-    """Check that tuples in the pickles are not much larger than what is written of them.
+    """Check that what the pickles hash takes no more than what is written of it.
 
     Forty tuples of two, each of them twice the one before, take a line to write, and years to be
     hashed as the key of a dict.
@@ -91,7 +94,7 @@ def check_pickles(path: Path, kind: FileKind) -> None:
     """
     with suppress(*_FAULTS):
         for reader in _pickles(path, kind):
-            _check_tuples(reader)
+            _check_hashed(reader)
 
 
 def foreign_names(path: Path, kind: FileKind) -> list[str]:
@@ -119,12 +122,17 @@ def _pickles(path: Path, kind: FileKind) -> Iterator[BoundedReader]:
                 yield reader
 
 
-def _check_tuples(file: BoundedReader) -> None:
-    """Follow the stack of a pickle by sizes: of a tuple, the values in it and in those within."""
+def _check_hashed(file: BoundedReader) -> None:
+    """Follow the stack of a pickle by sizes: of a tuple, the values in it and in those within.
+
+    A text has the size 0, so that keys of dicts, and values of lists where sets are made of them,
+    are told from texts.
+    """
     stack: list[int] = []
     marks: list[int] = []
     memo: dict[int, int] = {}
-    repeated = 0
+    repeated = keys = 0
+    has_sets = False
     for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", file)):
         name = opcode.name
         if name == "MARK":
@@ -142,21 +150,36 @@ def _check_tuples(file: BoundedReader) -> None:
                     "save the network's state_dict() alone"
                 )
         else:
-            _apply(opcode, stack, marks)
+            has_sets |= name == "GLOBAL" and str(argument).endswith(" set")
+            taken = _apply(opcode, stack, marks)
+            if name in ("SETITEM", "SETITEMS"):
+                keys += sum(size > 0 for size in taken[1::2])
+            elif has_sets and name in ("APPEND", "APPENDS"):
+                keys += sum(size > 0 for size in taken[1:])
+            if keys > MOST_KEYS:
+                raise InflatedFileError(
+                    f"more than {MOST_KEYS} keys of dicts that are no texts; save the network's "
+                    "state_dict() alone"
+                )
 
 
-def _apply(opcode: pickletools.OpcodeInfo, stack: list[int], marks: list[int]) -> None:
-    """Take from the stack what an opcode takes, and put back the sizes of what it makes."""
-    taken = len(opcode.stack_before)
-    start = len(stack) - taken
+def _apply(opcode: pickletools.OpcodeInfo, stack: list[int], marks: list[int]) -> list[int]:
+    """Take from the stack what an opcode takes, and put back the sizes of what it makes.
+
+    Returns:
+        the sizes of what it took.
+    """
+    start = len(stack) - len(opcode.stack_before)
     if pickletools.markobject in opcode.stack_before:
         start = marks.pop() - opcode.stack_before.index(pickletools.markobject)
     if start < 0:
         raise IndexError
-    size = 1
+    size = 0 if "UNICODE" in opcode.name else 1
+    taken = stack[start:]
     if "TUPLE" in opcode.name or opcode.name in ("REDUCE", "NEWOBJ"):
-        size += sum(stack[start:])
+        size += sum(taken)
     stack[start:] = [size] * len(opcode.stack_after)
+    return taken
 
 
 def _globals(file: BoundedReader) -> set[str]:

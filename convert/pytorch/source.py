@@ -61,10 +61,11 @@ class PyTorchSource(Source):
             RefusedError: not exactly one network, or not one of the family.
         """
         mapped, (_, conversions) = self._mapped, self._arrays
-        config = self._own or self._config
+        config, origin = self._own or self._config, self.provenance
         classes = config.classes
         if classes is not None and len(classes) != mapped.spec.classes:
             classes = None
+        wnids = config.wnids if classes and len(config.wnids or ()) == len(classes) else None
         return Network(
             spec=mapped.spec,
             tensors=mapped.tensors,
@@ -72,6 +73,9 @@ class PyTorchSource(Source):
             computed=dict(self._computed()),
             preprocessing=self._preprocessing(config),
             classes=classes,
+            wnids=wnids,
+            published_name=origin.published_name if origin else None,
+            licence=origin.licence if origin else None,
         )
 
     def run(self, inputs: "Tensor") -> "Tensor":
@@ -188,6 +192,7 @@ class PyTorchSource(Source):
             spec=found["spec"],
             preprocessing=found["preprocessing"],
             classes=found["classes"],
+            wnids=found["wnids"],
             provenance=found["provenance"],
         )
 

@@ -39,6 +39,9 @@ class Network:
         preprocessing: what the file or its layout states, and which of both; None for neither.
         assumable: whether a preprocessing that is not stated may be assumed from the topology.
         classes: the names of the classes, where the file has them.
+        wnids: the WordNet ids of the classes, likewise.
+        published_name: of the published network that the file says it is; nothing shows it.
+        licence: of the weights, as the file states it.
     """
 
     spec: Spec
@@ -49,6 +52,9 @@ class Network:
     preprocessing: tuple[Preprocessing, Origin] | None = None
     assumable: bool = True
     classes: tuple[str, ...] | None = None
+    wnids: tuple[str, ...] | None = None
+    published_name: str | None = None
+    licence: str | None = None
 
 
 class Source(ABC):

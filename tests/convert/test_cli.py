@@ -29,6 +29,7 @@ from resnext.layout import layout
 from resnext.preprocessing import CIFAR10, CIFAR100
 from resnext.published import Row, published
 from resnext.spec import Block, Spec
+from tests.support import warm
 from tests.support.golden import ROOT, Golden
 from tests.support.t7_writer import Object, Pairs, Storage, dumps
 
@@ -41,6 +42,8 @@ def run(tmp_path: Path) -> Run:
     """Run the command in an empty folder."""
 
     def command(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        if not options:
+            return warm.run("convert.cli", [*map(str, arguments)], cwd=tmp_path)
         return subprocess.run(
             [sys.executable, "-m", "convert.cli", *map(str, arguments)],
             cwd=tmp_path,

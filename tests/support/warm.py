@@ -13,8 +13,15 @@ from multiprocessing import get_context, set_start_method
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess
+from tempfile import TemporaryDirectory
 
-SLOW = ["torch", "torch.utils.data", "torch.distributed", "numpy", "validate.measurement"]
+# What the commands import, and what PyTorch imports when an optimiser is made (two seconds).
+SLOW = [
+    *("torch", "torch.utils.data", "torch.distributed", "torch._dynamo", "numpy"),
+    *("convert.cli", "convert.conversion", "convert.proof", "convert.summary"),
+    *("predict.cli", "predict.outputs", "predict.prediction_pass"),
+    *("train.cli", "train.training", "validate.cli", "validate.measurement", "validate.output"),
+]
 
 
 def start(
@@ -45,9 +52,17 @@ def start(
 
 
 def run(
-    command: str, words: Sequence[str | Path], *, cwd: Path, output: Path
+    command: str, words: Sequence[str | Path], *, cwd: Path, output: Path | None = None
 ) -> CompletedProcess[str]:
-    """Run a command to its end, 80 columns wide and with warnings as errors."""
+    """Run a command to its end, 80 columns wide and with warnings as errors.
+
+    Args:
+        command, words, cwd: as for `start`.
+        output: likewise; None is a file elsewhere that goes away.
+    """
+    if output is None:
+        with TemporaryDirectory() as folder:
+            return run(command, words, cwd=cwd, output=Path(folder) / "out")
     quiet = {"COLUMNS": "80", "PYTHONWARNINGS": "error"}
     process = start(command, words, cwd=cwd, output=output, environment=quiet)
     process.join()

@@ -2,9 +2,8 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from convert.loading import open_source
 from convert.proof import prove
 from convert.source.errors import MissingPartError
 from resnext.checkpoint import Checkpoint
+from tests.support import warm
 from tests.support.caffe_writer import save
-from tests.support.golden import DATA
+from tests.support.golden import DATA, ROOT
 from tests.support.graph_nets import resnext
 
 PEERS = DATA / "peers" / "caffe"
@@ -85,10 +85,8 @@ def test_channel_of_the_input_that_does_not_count_is_refused(tmp_path: Path) -> 
         convert.load(save(net, tmp_path))
 
 
-def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convert.cli", *words], capture_output=True, text=True, check=False
-    )
+def run(*words: str | Path) -> CompletedProcess[str]:
+    return warm.run("convert.cli", words, cwd=ROOT)
 
 
 def test_conversion_says_that_the_pool_is_another(tmp_path: Path) -> None:

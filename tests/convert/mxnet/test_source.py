@@ -2,10 +2,9 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -20,7 +19,8 @@ from convert.source.errors import MissingPartError
 from resnext.checkpoint import Checkpoint
 from resnext.preprocessing import IMAGENET, Pipeline
 from resnext.published import Row
-from tests.support.golden import DATA
+from tests.support import warm
+from tests.support.golden import DATA, ROOT
 from tests.support.graph_nets import resnext
 from tests.support.mxnet_writer import FORMS, save
 
@@ -135,10 +135,8 @@ def test_checkpoint_states_the_graph_that_it_was_read_from(tmp_path: Path) -> No
     )
 
 
-def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "convert.cli", *words], capture_output=True, text=True, check=False
-    )
+def run(*words: str | Path) -> CompletedProcess[str]:
+    return warm.run("convert.cli", words, cwd=ROOT)
 
 
 def test_info_describes_arrays_operators_and_epoch(tmp_path: Path) -> None:

@@ -53,6 +53,39 @@ def test_a_key_that_takes_years_to_be_hashed_is_refused(tmp_path: Path, place: s
         convert.load(path)
 
 
+# Python's hash of a whole number is its rest by this prime: these keys are all in one place.
+PRIME = 2**61 - 1
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {n * PRIME: 1 for n in range(20_001)},
+        [{n * PRIME: 1 for n in range(k, k + 10)} for k in range(0, 10_010, 10)],
+        {complex(n, 0): 1 for n in range(10_001)},
+        {(n, 1): 1 for n in range(10_001)},
+        set(range(10_001)),
+    ],
+    ids=["numbers", "in several dicts", "complex numbers", "tuples", "a set"],
+)
+def test_more_keys_than_a_training_has_are_refused(
+    tmp_path: Path, value: object, old: bool
+) -> None:
+    pickled, nothing = pickle.dumps(value, 2), pickle.dumps([], 2)
+    path = tmp_path / "x.pth"
+    as_old(path, pickled, nothing) if old else as_archive(path, pickled)
+    with pytest.raises(InflatedFileError, match="more than 10000 keys of dicts that are no texts"):
+        convert.load(path)
+
+
+def test_texts_and_the_parameters_of_an_optimiser_may_be_keys(tmp_path: Path) -> None:
+    texts = {f"name {n}": n for n in range(20_000)}
+    state = {n: {"step": 1} for n in range(9_000)}
+    values = {"texts": texts, "again": dict(texts), "state": state, "losses": list(range(50_000))}
+    check_pickles(as_archive(tmp_path / "x.pth", pickle.dumps(values, 2)), FileKind.ZIP)
+
+
 def test_pickle_without_a_checksum_that_is_not_where_the_archive_says_is_damage(
     tmp_path: Path,
 ) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import convert
+from convert.cli import main
+from convert.export.pth import write_pth
 from convert.loading import open_source
 from convert.proof import prove
 from resnext.checkpoint import Origin
@@ -219,6 +222,26 @@ def test_type_of_the_values_is_kept_or_widened(
     assert checkpoint.provenance.conversions == tuple(
         text.replace("41", str(floats)) for text in conversions
     )
+
+
+def test_file_of_ours_keeps_name_licence_and_classes_on_its_way_back(
+    tmp_path: Path,
+) -> None:
+    state = randomised(TorchvisionNet()).state_dict()
+    plain = convert.load(saved(tmp_path / "x.pth", state))
+    names, wnids = tuple("abcdefg"), tuple(f"n0000000{n}" for n in range(7))
+    provenance = replace(plain.provenance, published_name="some_net", licence="CC BY-NC 4.0")
+    write_pth(
+        replace(plain, provenance=provenance, classes=names, wnids=wnids), tmp_path / "ours.pth"
+    )
+    back = convert.load(tmp_path / "ours.pth")
+    assert (back.provenance.published_name, back.provenance.stated) == ("some_net", True)
+    assert (back.provenance.licence, back.classes, back.wnids) == ("CC BY-NC 4.0", names, wnids)
+    out = CliRunner().invoke(main, [str(tmp_path / "ours.pth"), "--no-verify"]).stdout
+    assert "as stated in the file, not as the file shows: some_net" in out
+    assert "licence of the weights: CC BY-NC 4.0" in out
+    out = CliRunner().invoke(main, [str(tmp_path / "ours.pth"), "--info"]).stdout
+    assert "network: some_net, as stated at the conversion" in out
 
 
 def test_content_decides_and_not_the_suffix(tmp_path: Path) -> None:
