@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks import ports_tables as ports
 from benchmarks.gpu import tables as gpu
 from benchmarks.markdown import measured_table, table
 from benchmarks.network_tables import (
@@ -320,6 +321,11 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "gpu_validation": gpu.validation_table,
         "gpu_pixels": gpu.pixels_table,
         "gpu_training": gpu.training_table,
+    },
+    "docs/why-ports-lost-accuracy.md": {
+        "ports_pixels": ports.pixels_table,
+        "ports_moved": ports.moved_table,
+        "ports_own": ports.own_table,
     },
     "docs/scale.md": {
         "images": images_table,

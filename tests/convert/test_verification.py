@@ -10,6 +10,7 @@ import torch
 
 import convert
 from convert.errors import SourceError, UnprovableError
+from convert.pytorch.naming import namings
 from convert.verification import verify_file
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import ConvertError
@@ -253,3 +254,24 @@ def test_preprocessing_of_a_plain_original_is_the_users(digits: Checkpoint, tmp_
     path = saved(tmp_path, replace(digits, preprocessing=CIFAR10, origin=Origin.GIVEN))
     found = verify_file(path, DIGITS)
     assert (found.preprocessing, found.replaced, found.holds) == (None, None, True)
+
+
+def test_port_by_cadenes_names_is_compared_with_a_t7(
+    golden: Callable[[str], Golden], tmp_path: Path
+) -> None:
+    original = golden("imagenet_c50").path
+    network = convert.load(original)
+    naming = next(each for each in namings() if each.words.startswith("Cadene"))
+    state = {
+        naming.name(name): torch.from_numpy(np.array(array))
+        for name, array in network.tensors.items()
+        if not name.endswith("num_batches_tracked")  # as of its time
+    }
+    torch.save(state, tmp_path / "resnext.pth")
+    found = verify_file(tmp_path / "resnext.pth", original)
+    assert (found.holds, found.differences) == (True, ())
+    assert len(found.uncounted) == 53
+    state["features.1.running_var"][2] *= 2
+    torch.save(state, tmp_path / "resnext.pth")
+    (difference,) = verify_file(tmp_path / "resnext.pth", original).differences
+    assert (difference.name, difference.values) == ("bn1.running_var", 1)
