@@ -16,6 +16,8 @@ from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import ConvertError
 from resnext.preprocessing import CIFAR10
 from tests.support.golden import DATA, ROOT, Golden
+from tests.support.lua_nets import net
+from tests.support.t7_writer import dumps
 
 DIGITS = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 CAFFE = DATA / "peers" / "caffe" / "caffe_small.caffemodel"
@@ -84,6 +86,26 @@ def test_kept_tensors_of_graphs_lie_in_the_file_byte_for_byte(
     counts = {end: sum(n.endswith(end) for n in found.computed) for end in computed}
     assert counts == computed
     assert sum(counts.values()) == len(found.computed)
+
+
+def test_batch_norm_that_a_file_lacks_is_computed(tmp_path: Path) -> None:
+    original = tmp_path / "old.t7"
+    original.write_bytes(
+        dumps(net(stem_kind="imagenet", counts=(1, 1, 1, 1), projection_norm=False))
+    )
+    checkpoint = convert.load(original)
+    found = verify_file(saved(tmp_path, checkpoint), original)
+    assert found.holds
+    made = [n for n in found.computed if not n.endswith("num_batches_tracked")]
+    assert {name.rsplit(".", 2)[-2] for name in made} == {"1"}  # of layerN.0.downsample.1
+    assert len(made) == 4 * sum(n.endswith("downsample.0.weight") for n in checkpoint.tensors)
+    data = original.read_bytes()
+    assert [n for n in found.kept if checkpoint.tensors[n].tobytes() not in data] == []
+    name = made[0]
+    other = with_tensor(checkpoint, name, checkpoint.tensors[name] * np.float32(2))
+    assert [each.name for each in verify_file(saved(tmp_path, other), original).differences] == [
+        name
+    ]
 
 
 def test_widened_tensors_of_pytorch_are_computed(digits: Checkpoint, tmp_path: Path) -> None:
