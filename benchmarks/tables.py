@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import performance_tables as performance
+from benchmarks import ports_tables as ports
 from benchmarks import scale_tables as scale
 from benchmarks import training_tables as training
 from benchmarks.gpu import tables as gpu
@@ -51,6 +52,11 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "gpu_validation": gpu.validation_table,
         "gpu_pixels": gpu.PIXELS,
         "gpu_training": gpu.TRAINING,
+    },
+    "docs/why-ports-lost-accuracy.md": {
+        "ports_pixels": ports.pixels_table,
+        "ports_moved": ports.moved_table,
+        "ports_own": ports.own_table,
     },
     "docs/scale.md": {
         "images": scale.images_table,

@@ -50,14 +50,15 @@ def _tensor_lines(found: Verification) -> Iterator[str]:
         yield f"    {rule}"
     if found.uncounted:
         yield (
-            f"  {len(found.uncounted):,} counters of batches not compared: the original has none, "
-            "and no answer depends on them"
+            f"  {len(found.uncounted):,} counters of batches, which change no answer, not "
+            "compared: the original has none"
         )
     if found.differences:
-        yield f"different: {len(found.differences):,} tensors"
+        count = len(found.differences)
+        yield f"different: {count:,} {'tensor' if count == 1 else 'tensors'}"
         yield from (f"  {_difference_words(each)}" for each in found.differences[:MOST_NAMES])
-        if len(found.differences) > MOST_NAMES:
-            yield f"  and {len(found.differences) - MOST_NAMES:,} more"
+        if count > MOST_NAMES:
+            yield f"  and {count - MOST_NAMES:,} more"
 
 
 def _by_rule(computed: Mapping[str, str]) -> dict[str, list[str]]:

@@ -48,6 +48,7 @@ docs/train
 docs/fine-tune
 docs/python
 docs/weights-elsewhere
+docs/why-ports-lost-accuracy
 ```
 
 ```{toctree}

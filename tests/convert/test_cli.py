@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -26,6 +28,7 @@ from convert.cli import main
 from convert.errors import SourceError
 from convert.location import find_location
 from resnext.layout import layout
+from resnext.model import ResNeXt
 from resnext.preprocessing import CIFAR10, CIFAR100
 from resnext.published import Row, published
 from resnext.spec import Block, Spec
@@ -648,3 +651,101 @@ def test_published_name_is_downloaded_once_and_converted(
     assert files(tmp_path / "cache") == {"resnet-18.t7"}
     with safe_open(tmp_path / "work" / "resnet_18.safetensors", framework="numpy") as file:
         assert file.metadata()["published_name"] == "resnet_18"
+
+
+def test_info_tells_how_a_file_was_proven(run: Run, place, tmp_path: Path) -> None:
+    place("conv_bias")
+    run("conv_bias.t7")
+    lines = run("conv_bias.safetensors", "--info").stdout.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("conversion: proven to "))
+    with safe_open(tmp_path / "conv_bias.safetensors", framework="numpy") as file:
+        facts = json.loads(file.metadata()["proof_facts"])
+        names = list(file.keys())
+    norms = sum(name.endswith("running_mean") for name in names)
+    # The mean behind each convolution, and the counter of each batch norm.
+    assert facts == {"tensors": len(names), "computed": 2 * norms, "pictures": 1, "limit": 1e-05}
+    assert lines[at + 1] == (
+        f"  float64 logits of 1 input, limit 1e-05; {len(names)} tensors, "
+        f"{len(names) - 2 * norms} as in the original bit for bit, {2 * norms} by a rule"
+    )
+    (result,) = json.loads(run("conv_bias.safetensors", "--info", "--json").stdout)["results"]
+    assert result["proof_facts"] == facts
+
+
+def test_info_of_an_older_file_says_what_is_not_recorded(run: Run, tmp_path: Path) -> None:
+    checkpoint = convert.load(DIGITS)
+    proven = replace(checkpoint.provenance, proof=3.2e-16)
+    replace(checkpoint, provenance=proven).save(tmp_path / "x.safetensors")
+    lines = run("x.safetensors", "--info").stdout.splitlines()
+    at = lines.index("conversion: proven to 3.2e-16 when it was converted")
+    assert lines[at + 1].startswith("  limit, inputs and tensors: not recorded")
+
+
+@pytest.mark.parametrize("format_", ["safetensors", "pth", "timm"])
+def test_against_repeats_the_proof_of_every_format(run: Run, tmp_path: Path, format_: str) -> None:
+    (tmp_path / "x.toml").write_text("crop = 32\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n")
+    original: Path = DIGITS
+    if format_ == "timm":  # which has networks of four stages only, with 64 channels
+        state = ResNeXt(Spec(blocks=(1, 1, 1, 1), planes=8, base_width=8, classes=5)).state_dict()
+        original = tmp_path / "four.pth"
+        torch.save(state, original)
+    target = f"out.{format_}"
+    made = run(original, "--to", format_, "-o", target, "--preprocessing", "x.toml")
+    assert made.returncode == 0, made.stderr
+    before = files(tmp_path)
+    done = run("--verify", target, "--against", original)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(target)
+    assert f" against {original}: resnext" in lines[0] or "resnet_14" in lines[0]
+    assert lines[1].endswith(f" {sha256(original.read_bytes()).hexdigest()}, as stated")
+    assert lines[-1] == "verified"
+    assert files(tmp_path) == before
+
+
+def test_against_ends_with_1_where_a_file_is_not_what_the_original_gives(
+    run: Run, tmp_path: Path
+) -> None:
+    checkpoint = convert.load(DIGITS)
+    checkpoint.save(tmp_path / "good.safetensors")
+    bias = checkpoint.tensors["fc.bias"] * np.float32(2)
+    changed = replace(checkpoint, tensors={**checkpoint.tensors, "fc.bias": bias})
+    changed.save(tmp_path / "bad.safetensors")
+    done = run("good.safetensors", "bad.safetensors", "--against", DIGITS)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "  different: 1 tensor" in done.stdout.splitlines()
+    assert "not verified: the file is not what the original gives" in done.stdout
+    assert done.stdout.splitlines()[-1] == "2 of 2 compared"
+    done = run("good.safetensors", "bad.safetensors", "--against", DIGITS, "--json")
+    good, bad = json.loads(done.stdout)["results"]
+    assert (done.returncode, good["verified"], bad["verified"]) == (1, True, False)
+    assert [(each["name"], each["values"]) for each in bad["differences"]] == [("fc.bias", 10)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["good.safetensors", "--against", "none.t7"], "none.t7: "),
+        (["none.safetensors", "--against", DIGITS], "none.safetensors: "),
+        (["good.safetensors", "--against", "good.safetensors"], "good.safetensors: --against: the"),
+        (["resnext_50_32x4d", "--against", DIGITS], "resnext_50_32x4d: a converted file expected"),
+        (["good.safetensors", "--against", "cut.t7"], "cut.t7: "),
+        (["cut.safetensors", "--against", DIGITS], "cut.safetensors: not a whole safetensors file"),
+        (["good.safetensors", "--against", DIGITS, "--no-verify"], "--no-verify with --against"),
+        (["good.safetensors", "--against", DIGITS, "--info"], "--info with --against"),
+        (["good.safetensors", "--against", DIGITS, "--to", "pth"], "--to with --against, which wr"),
+        (["good.safetensors", "--against", DIGITS, "-o", "y"], "--output with --against, which wr"),
+    ],
+    ids=["original", "file", "swapped", "name", "cut", "damaged", "no-verify", "info", "to", "out"],
+)
+def test_against_refuses_what_cannot_be_compared(
+    run: Run, tmp_path: Path, arguments: list[object], message: str
+) -> None:
+    convert.load(DIGITS).save(tmp_path / "good.safetensors")
+    (tmp_path / "cut.t7").write_bytes(DIGITS.read_bytes()[:100_000])
+    whole = (tmp_path / "good.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[:100_000])
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr.splitlines()[-1]
+    assert len(done.stderr.splitlines()) == 1

@@ -243,6 +243,9 @@ def test_factor_divides_mean_and_variance() -> None:
     expected = NET.op("bn0").arrays["mean"]
     np.testing.assert_allclose(found.tensors["bn1.running_mean"], expected, rtol=2e-7)
     assert "divided by the factor beside them (21 times)" in found.conversions[0]
+    rules = [found.computed[f"bn1.running_{kind}"] for kind in ("mean", "var")]
+    assert rules[0] == "mean and variance of a batch norm divided by the factor beside them"
+    assert rules[1].startswith(f"{rules[0]}; variance of a batch norm, whose eps is 2e-05")
 
 
 def test_batch_norm_without_scale_multiplies_by_one() -> None:
@@ -251,7 +254,9 @@ def test_batch_norm_without_scale_multiplies_by_one() -> None:
     found = read(prototxt(net), caffemodel(net))
     assert found.tensors["bn1.weight"].tolist() == [1, 1, 1, 1]
     assert found.tensors["bn1.bias"].tolist() == [0, 0, 0, 0]
-    assert "batch norm without a Scale layer behind it: gamma 1, beta 0" in found.conversions
+    rule = "batch norm without a Scale layer behind it: gamma 1, beta 0"
+    assert rule in found.conversions
+    assert [n for n, words in found.computed.items() if words == rule] == ["bn1.weight", "bn1.bias"]
 
 
 def test_scale_in_another_place_is_refused() -> None:

@@ -106,6 +106,7 @@ def test_eps_of_ours_keeps_every_bit() -> None:
             op.settings["eps"] = "1e-05"
     found = read(net)
     assert found.conversions == ()
+    assert {name.rsplit(".", 1)[1] for name in found.computed} == {"num_batches_tracked"}
     np.testing.assert_array_equal(
         found.tensors["bn1.running_var"], net.op("bn0").arrays["variance"]
     )
@@ -142,9 +143,9 @@ def test_gamma_that_is_fixed_counts_as_one(tmp_path: Path) -> None:
     path = save(net, tmp_path)
     checkpoint = convert.load(path)
     assert checkpoint.tensors["bn1.weight"].tolist() == [1, 1, 1, 1]
-    assert "gamma of a batch norm counts as 1, as fix_gamma says" in (
-        checkpoint.provenance.conversions
-    )
+    rule = "gamma of a batch norm counts as 1, as fix_gamma says"
+    assert rule in checkpoint.provenance.conversions
+    assert open_source(path).network().computed["bn1.weight"] == rule
     assert prove(open_source(path).run, checkpoint).difference < 1e-6
 
 
