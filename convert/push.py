@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from convert.errors import PushError
 from convert.export.timm import CONFIG, WEIGHTS
-from convert.hub_access import library, refusals
+from convert.hub_access import hub_api, library, refusals
 from resnext.checkpoint import Checkpoint
 from resnext.errors import CardError
 from resnext.fields import shown
@@ -99,7 +99,7 @@ def find_repository(name: str, *, public: bool) -> Repository:
             f"--push {name}: a token of the Hub that may write expected, found none; "
             "`hf auth login` stores one, or set HF_TOKEN"
         )
-    api = hub.HfApi()
+    api = hub_api()
     page = f"{api.endpoint}/{name}"
     with refusals(name):
         api.whoami()
@@ -165,7 +165,7 @@ def upload(uploads: tuple[Upload, ...], repository: Repository) -> str:
         OSError: a file cannot be read.
     """
     hub = library()
-    api = hub.HfApi()
+    api = hub_api()
     operations = [
         hub.CommitOperationAdd(path_in_repo=each.name, path_or_fileobj=str(each.path))
         for each in uploads
@@ -232,11 +232,11 @@ def _ours(repository: Repository, replaced: set[str]) -> set[str]:
     """
     if not replaced:
         return set()
-    hub = library()
+    api = hub_api()
     with TemporaryDirectory() as folder, refusals(repository.name):
         there = {
             name: Path(
-                hub.hf_hub_download(
+                api.hf_hub_download(
                     repository.name, name, revision=repository.commit, local_dir=folder
                 )
             )
