@@ -10,7 +10,7 @@ import click
 from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
 from resnext.terminal.timeline import Step
-from validate.output import PROG, Output, ReportingCommand, Written, command_line, reason
+from validate.output import PROG, BesideReports, Output, ReportingCommand, command_line, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,7 +148,7 @@ def main(
         if card is not None and not checkpoints:
             checkpoints = (str(card),)
         config = _config(checkpoints=checkpoints, **options)
-        written = Written(claims=write_claims, card=card, ledger=config.ledger)
+        written = BesideReports(claims=write_claims, card=card, ledger=config.ledger)
 
         # Here, because `--help` must not wait for torch.
         from resnext.distributed.job import join
@@ -193,7 +193,7 @@ def _config(
 
 
 def _measure(
-    config: "MeasurementConfig", job: "Job", out: Output, written: Written
+    config: "MeasurementConfig", job: "Job", out: Output, written: BesideReports
 ) -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
@@ -222,7 +222,7 @@ def _measure(
         return measure(request, job, watcher, begun)
 
 
-def _tell(report: "Report", out: Output, written: Written, *, as_json: bool) -> int:
+def _tell(report: "Report", out: Output, written: BesideReports, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
     from validate.reports import to_json, write_reports
     from validate.reports.sentences import exit_code
