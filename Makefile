@@ -24,7 +24,7 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt resnext/pixels/_bicubic.c
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,onnx,opencv,parquet,tensorboard]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,hub,onnx,opencv,parquet,s3-tests,tensorboard]'
 	touch $(STAMP)
 
 lint: setup

@@ -39,14 +39,16 @@ def load(path: Path | str, *, at: str | None = None) -> "Checkpoint":
 def find(text: str, *, cache: Path | None = None) -> "Location":
     """Return where the checkpoint that a user names lies, without downloading anything.
 
-    An existing file comes first, then the name of a published network.
+    An existing file comes first, then the address of a store, such as `hf://OWNER/MODEL`, whose
+    files are listed, then the name of a published network.
 
     Args:
-        text: a path or a published name, as it was given.
+        text: a path, an address or a published name, as it was given.
         cache: folder of downloads; None is the user's own.
 
     Raises:
-        ConvertError: neither, or a network of which no weights were published.
+        ConvertError: none of them, or a network of which no weights were published.
+        DownloadError: an address at which nothing is, or to which there is no access.
         OSError: the folder of downloads cannot be created.
     """
     from convert.location import find_location
@@ -55,7 +57,7 @@ def find(text: str, *, cache: Path | None = None) -> "Location":
 
 
 def fetch(location: "Location", bar: "Bar") -> Path:
-    """Return the path of a checkpoint's file, downloaded once if it is a published network's.
+    """Return the path of a checkpoint's file, fetched once if it does not lie on this machine.
 
     Any number of processes may ask for the same one: the first downloads it, the others wait.
 

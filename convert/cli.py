@@ -122,9 +122,10 @@ def main(
 
     SOURCE is a file of Lua Torch7 (.t7), PyTorch (.pth, .pt, .bin, .safetensors ...), MXNet
     (X-0000.params beside X-symbol.json) or Caffe (X.caffemodel beside X.prototxt), a folder of the
-    Hugging Face hub, or the name of a published network, which is downloaded: resnext_50_32x4d,
-    resnet_101 ... Each becomes a .safetensors file that torchvision and timm load by name, with
-    the architecture, the preprocessing and the provenance in its header.
+    Hugging Face hub, an address there (hf://OWNER/MODEL) or in a store (s3://...), or the name of a
+    published network, which is downloaded: resnext_50_32x4d, resnet_101 ... Each becomes a
+    .safetensors file that torchvision and timm load by name, with the architecture, the
+    preprocessing and the provenance in its header.
 
     The exit code is 0 if every source was converted, and 2 if one was not; the others are
     converted all the same.
@@ -187,7 +188,7 @@ def _convert(
 
     source = find_location(text, cache=cache)
     # Computed while NumPy and all else are imported: of a large file it takes the longest.
-    sha256 = None if source.row else start_sha256(source.path)
+    sha256 = None if source.is_remote else start_sha256(source.path)
 
     from convert.conversion import convert_source
 

@@ -62,7 +62,7 @@ def convert_source(
     exporter = EXPORTERS[config.format]
     exporter.require()
     target = _target(source, exporter, config.output)
-    if source.row:
+    if source.is_remote:
         exporter.require_room(target, replace=config.force)  # not only after the download
     path = fetch_file(source, download_bar)
     with naming(path):

@@ -14,9 +14,11 @@ from convert.pytorch.hub import weights_in
 from resnext.download import cache_folder, download
 from resnext.fields import shown
 from resnext.published import Row, published
+from resnext.stores.opening import is_address, local_path
 
 if TYPE_CHECKING:
     from resnext.download import Bar
+    from resnext.stores.arrivals import Arrivals
 
 # Published networks that a message names: those of the original release, which come first.
 MOST_NAMES: Final = 9
@@ -30,15 +32,26 @@ class Location:
         path: of the file, which may not be there yet.
         output: the default output is this path with another suffix.
         row: the published network to download to `path`; None for a file of the user.
+        stored: the files of a store to fetch, the checkpoint first and what belongs beside it.
+        address: of the checkpoint in the store, with the revision that was found.
     """
 
     path: Path
     output: Path
     row: Row | None = None
+    stored: "Arrivals | None" = None
+    address: str | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Tell whether the file has to be fetched before it can be read."""
+        return self.row is not None or self.stored is not None
 
 
 def find_location(text: str, *, cache: Path | None) -> Location:
     """Return what a user means: an existing path first, else a published network's name.
+
+    Of an address of a store, `hf://OWNER/MODEL` say, the files are listed.
 
     Args:
         text: as it was given.
@@ -46,10 +59,16 @@ def find_location(text: str, *, cache: Path | None) -> Location:
 
     Raises:
         SourceError: neither, or a network of which no weights were published.
+        DownloadError: an address with no such file, or with several that may be meant.
         OSError: the folder of downloads cannot be created.
     """
     if not text:
         raise SourceError("a file or the name of a published network expected, found an empty word")
+    text = local_path(text) or text
+    if is_address(text) and not Path(text).exists():
+        from convert.stored import stored_location  # which builds a `Location`
+
+        return stored_location(text, cache=cache_folder(cache))
     path = weights_of(Path(text))
     names = {row.name: row for row in published()}
     if path.is_file() or text not in names:
@@ -149,6 +168,10 @@ def _letters(name: str) -> str:
 
 def fetch_file(location: Location, bar: "Bar") -> Path:
     """Return the path of a checkpoint's file, downloaded first if need be; see `convert.fetch`."""
+    if location.stored is not None:
+        from convert.stored import fetch_stored
+
+        return fetch_stored(location.stored, bar)
     row = location.row
     if row and row.url:
         with bar(location.path.name) as progress:

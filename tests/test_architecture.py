@@ -19,11 +19,13 @@ ALLOWED = {
     "resnext/distributed": set(),
     "resnext/terminal": {"resnext/distributed"},
     "resnext/download": {"resnext/terminal"},
+    "resnext/stores": {"resnext/download", "resnext/terminal"},
     "resnext/pages": {"resnext/terminal"},
     "resnext/model_card": {"resnext/pages", "resnext/terminal"},
     "resnext/images": {"resnext/pixels", "resnext/download", "resnext/terminal"},
     "resnext/images/sources": {
-        *("resnext/images", "resnext/pixels", "resnext/download", "resnext/terminal"),
+        *("resnext/images", "resnext/pixels", "resnext/download", "resnext/stores"),
+        "resnext/terminal",
     },
     "resnext/loader": {"resnext/pixels", "resnext/images", "resnext/terminal"},
     "resnext/inference": {

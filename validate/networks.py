@@ -61,7 +61,13 @@ def load_networks(
     names = find(config.checkpoints or (".",))
     locations = [convert.find(name, cache=config.cache) for name in names]  # before any download
     networks = tuple(
-        _load(name, convert.fetch(location, bar), config=config, own=own)
+        _load(
+            location.address or name,  # of a store: with the revision that was found
+            convert.fetch(location, bar),
+            named=location.output if location.address else Path(name),
+            config=config,
+            own=own,
+        )
         for name, location in zip(names, locations, strict=True)
     )
     first = networks[0]
@@ -77,11 +83,11 @@ def load_networks(
 
 
 def _load(
-    name: str, path: Path, *, config: "MeasurementConfig", own: Sequence[Row]
+    name: str, path: Path, *, named: Path, config: "MeasurementConfig", own: Sequence[Row]
 ) -> LoadedNetwork:
     checkpoint = convert.load(path)
     protocol = choose(
-        checkpoint, Path(name), own=own, published=published(), stated=config.preprocessing
+        checkpoint, named, own=own, published=published(), stated=config.preprocessing
     )
     wanted = protocol.weights_sha256
     if wanted is not None and (found := checkpoint.digest()) != wanted:

@@ -7,7 +7,12 @@ from typing import Final
 Headers = Mapping[str, str]
 
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
-_PASSWORD: Final = re.compile(r"(https?://[^/?#:@]*):[^/?#]*@", re.IGNORECASE)
+_PASSWORD: Final = re.compile(r"([a-z][a-z0-9+.-]*://[^/?#:@]*):[^/?#]*@", re.IGNORECASE)
+# Of a signed address, which opens the file to anyone: the values of such fields in its query.
+_SIGNED: Final = re.compile(
+    r"([?&][^=&#\s]*(?:sig|token|key|secret|password|credential|policy|auth)[^=&#\s]*=)[^&#\s]+",
+    re.IGNORECASE,
+)
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
@@ -68,8 +73,11 @@ def is_page(head: bytes) -> bool:
 
 
 def without_password(text: str) -> str:
-    """Return a text without the passwords of the addresses in it: `http://user@host/x.tar`."""
-    return _PASSWORD.sub(r"\1@", text)
+    """Return a text without the secrets of the addresses in it: `http://user@host/x.tar?sig=...`.
+
+    These are passwords, and what signs an address that opens a file to anyone.
+    """
+    return _SIGNED.sub(r"\1...", _PASSWORD.sub(r"\1@", text))
 
 
 def _number(text: str | None) -> int | None:

@@ -4,11 +4,13 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.images.file_set import FileSet
 from resnext.images.listing import check_stored, reading
 
 
@@ -25,6 +27,7 @@ class ByteRanges:
         files: (N,) int32, index of the file that holds each image.
         offsets: (N,) int64, position of its first byte in the file.
         sizes: (N,) int64, its size in bytes.
+        held: the files, where some of them have not come yet; None for files on this machine.
     """
 
     paths: tuple[str, ...]
@@ -32,6 +35,7 @@ class ByteRanges:
     files: NDArray[np.int32]
     offsets: NDArray[np.int64]
     sizes: NDArray[np.int64]
+    held: FileSet | None = None
 
     def read(self, position: int) -> bytes:
         """Return the bytes of an image.
@@ -43,6 +47,12 @@ class ByteRanges:
         number = self.files[position]
         path, size = self.paths[number], int(self.sizes[position])
         check_stored(size, path)
+        if self.held is not None:
+            source = self.held.at(int(number))
+            if not isinstance(source, Path):
+                with source:
+                    source.seek(int(self.offsets[position]))
+                    return source.read(size)
         with reading(), open(path, "rb", buffering=0) as file:  # noqa: PTH123 - for each image
             total = os.fstat(file.fileno()).st_size
             data = os.pread(file.fileno(), size, int(self.offsets[position]))
@@ -64,6 +74,11 @@ class ByteRanges:
         with reading(), open(path, "rb", buffering=0) as file:  # noqa: PTH123
             return os.pread(file.fileno(), size, int(self.offsets[position]))
 
+    def passed(self, position: int) -> None:
+        """Take note that no image before this position is read any more."""
+        if self.held is not None and position < len(self.files):
+            self.held.passed(int(self.files[position]))
+
     def stamp(self) -> str:
         """Return a checksum of the offsets and sizes, which change if images do."""
         total = hashlib.sha256(np.array(self.totals, "<i8").data)
@@ -84,4 +99,5 @@ class ByteRanges:
             files=self.files[places],
             offsets=self.offsets[places],
             sizes=self.sizes[places],
+            held=self.held,
         )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
+from resnext.images.file_set import ReadOnce
 from resnext.images.names import Names, difference, few, normal
 from resnext.pixels.decoding import Picture, decode_picture
 
@@ -42,6 +43,11 @@ class SubsetReader:
         """Return the bytes of the image at a position in the subset."""
         return self.reader.read(int(self.positions[position]))
 
+    def passed(self, position: int) -> None:
+        """Take note that no image before this position of the subset is read any more."""
+        if isinstance(self.reader, ReadOnce) and position < len(self.positions):
+            self.reader.passed(int(self.positions[position:].min()))
+
     def stamp(self) -> str:
         """Return the stamp of all images; the ids of the subset tell which of them it has."""
         return self.reader.stamp()
@@ -62,8 +68,16 @@ class ChainedReader:
     def read(self, position: int) -> bytes:
         """Return the bytes of the image at a position among all."""
         which = int(np.searchsorted(self.ends, position, side="right"))
-        before = int(self.ends[which - 1]) if which else 0
-        return self.readers[which].read(position - before)
+        return self.readers[which].read(position - self._before(which))
+
+    def passed(self, position: int) -> None:
+        """Take note that no image before this position among all is read any more."""
+        which = int(np.searchsorted(self.ends, position, side="right"))
+        if which < len(self.readers) and isinstance(reader := self.readers[which], ReadOnce):
+            reader.passed(position - self._before(which))
+
+    def _before(self, which: int) -> int:
+        return int(self.ends[which - 1]) if which else 0
 
     def stamp(self) -> str:
         """Return a checksum of the readers' stamps."""

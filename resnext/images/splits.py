@@ -101,7 +101,7 @@ def of_split(paths: Sequence[Path], split: str, root: str) -> list[Path]:
     Raises:
         DataError: by their names, the files hold other splits only.
     """
-    held = [_split_of(path.name) for path in paths]
+    held = [split_of(path.name) for path in paths]
     if not any(held):
         return list(paths)
     chosen = [path for path, name in zip(paths, held, strict=True) if name == split]
@@ -114,6 +114,7 @@ def of_split(paths: Sequence[Path], split: str, root: str) -> list[Path]:
     return chosen
 
 
-def _split_of(name: str) -> str | None:
+def split_of(name: str) -> str | None:
+    """Return the split that the name of a file says it holds; None where it says none."""
     words = re.split(r"[^a-z]+", PurePath(name).name.lower())
     return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), None)

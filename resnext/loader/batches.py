@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from resnext.errors import DataError
+from resnext.images.file_set import ReadOnce
 from resnext.images.image_set import PictureSet
 from resnext.images.names import brief
 from resnext.loader.batch import Batch, batch_of
@@ -118,12 +119,16 @@ class Reading(Iterator[Batch]):
 
     def _read(self, number: int) -> Batch:
         if self._here is not None:
-            return batch_of([self._here.read(position) for position in self._batches[number]])
-        reader = self._readers[number % len(self._readers)]
-        batch = reader.answer()
-        later = number + AHEAD * len(self._readers)
-        if later < len(self._batches):
-            reader.ask(self._batches[later])
+            batch = batch_of([self._here.read(position) for position in self._batches[number]])
+        else:
+            reader = self._readers[number % len(self._readers)]
+            batch = reader.answer()
+            later = number + AHEAD * len(self._readers)
+            if later < len(self._batches):
+                reader.ask(self._batches[later])
+        if isinstance(self._images.reader, ReadOnce) and number + 1 < len(self._batches):
+            # Batches of what is read once are in the order of the images.
+            self._images.reader.passed(min(self._batches[number + 1]))
         return batch
 
     def _pinned_batch(self) -> Batch:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.errors import ResnextError
+from resnext.errors import DownloadError, ResnextError
 from resnext.images.image_set import PictureSet
 from resnext.images.names import brief
 from resnext.loader.batch import Failure, Sample, Seconds
@@ -41,7 +41,11 @@ class Pictures:
     listener: Listener
 
     def read(self, position: int) -> Sample | Failure:
-        """Return what the preparations make of an image, or why that cannot be done."""
+        """Return what the preparations make of an image, or why that cannot be done.
+
+        Raises:
+            DownloadError: the file in which it lies cannot be fetched.
+        """
         printed = Printed()
         try:
             begin = time.perf_counter()
@@ -52,6 +56,8 @@ class Pictures:
             decoded = time.perf_counter()
             inputs = tuple(prepare(picture.pixels, position) for prepare in self.prepares)
             prepared = time.perf_counter()
+        except DownloadError:
+            raise  # no fault of this picture: no other one of its file will come either
         except ResnextError as error:
             text, name = str(error), self.images.ids[position]
             reason = text if name in text else f"{brief(name)}: {text}"

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from resnext.errors import DataError
+from resnext.errors import DataError, DownloadError
 from resnext.images.names import brief
 from resnext.loader.batch import Batch, collated, columns
 from resnext.loader.buffers import Buffer, BufferPool
@@ -134,7 +134,7 @@ class Reader:
 
         Raises:
             LostReaderError: the process has ended.
-            DataError, OSError, MemoryError: what it raised.
+            DataError, DownloadError, OSError, MemoryError: what it raised.
         """
         try:
             answer = self._connection.recv()
@@ -230,7 +230,7 @@ def _serve(
                 os.close(file)
             try:
                 answer, files = _read(positions, pictures, pools)
-            except (OSError, MemoryError, DataError) as error:
+            except (OSError, MemoryError, DataError, DownloadError) as error:
                 connection.send(error)
                 return
             connection.send(answer)

@@ -8,6 +8,7 @@ starts, with a home folder of its own and no token:
     hub.tokens["hf_abc"] = {"OWNER/NAME"}                  # a token, and what it may read and write
     hub.plan("data/val.parquet", Fault(status=429, headers={"Retry-After": "1"}), Fault(cut=1000))
     hub.hold("data/val.parquet"); hub.release("data/val.parquet")
+    hub.hold_body("data/val.parquet")                      # ranges of it are sent meanwhile
     hub.requests                                           # all that was asked, in order
     hub.files("OWNER/NAME", kind="model")                  # of the newest commit, after an upload
 
@@ -135,7 +136,7 @@ class Answering(BaseHTTPRequestHandler):
                 return
         self.say(404, {"error": "Not found"})
 
-    do_GET = do_HEAD = do_POST = do_PUT = handle_any
+    do_GET = do_HEAD = do_POST = do_PUT = handle_any  # noqa: N815 - the library names them so
 
     def read_chunks(self) -> bytes:
         body = b""
@@ -245,11 +246,14 @@ class Answering(BaseHTTPRequestHandler):
     def file(self, path: str, data: bytes, headers: Mapping[str, str]) -> None:
         """Send a file or a range of it, with what goes wrong."""
         server = self.server
+        whole = self.asks_for_most(len(data))
         with server.lock:
             fault = Fault()
-            if self.command == "GET" and server.plans[path]:
-                fault = server.plans[path].pop(0)
-        if self.command == "GET" and (gate := server.gates.get(path)):
+            for plans in (server.plans, server.plans_of_bodies if whole else {}):
+                if self.command == "GET" and plans.get(path):
+                    fault = plans[path].pop(0)
+        gate = server.gates.get(path) or (server.gates_of_bodies.get(path) if whole else None)
+        if self.command == "GET" and gate:
             gate.wait(60)
         if fault.status is not None:
             self.say(fault.status, {"error": "as planned"}, fault.headers)
@@ -276,6 +280,12 @@ class Answering(BaseHTTPRequestHandler):
             self.close_connection = True
             body = body[: fault.cut]
         self.write(body)
+
+    def asks_for_most(self, size: int) -> bool:
+        """Tell whether more than half of a file is asked for, not only some bytes of it."""
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.asked.range or "bytes=0-")
+        assert found
+        return (int(found[2]) + 1 if found[2] else size) - int(found[1]) > size // 2
 
     # What is taken
 
@@ -458,6 +468,7 @@ class Hub(ThreadingHTTPServer):
         blobs: large files by their sha256.
         plans: what goes wrong with the next requests for a path, one after the other.
         gates: what is waited for before a path is sent.
+        plans_of_bodies, gates_of_bodies: the same for requests for more than half of a file.
         requests: all that was asked.
         page: entries of a page of a tree.
     """
@@ -490,6 +501,8 @@ class Hub(ThreadingHTTPServer):
         self.blobs: dict[str, bytes] = {}
         self.plans: dict[str, list[Fault]] = defaultdict(list)
         self.gates: dict[str, threading.Event] = {}
+        self.plans_of_bodies: dict[str, list[Fault]] = defaultdict(list)
+        self.gates_of_bodies: dict[str, threading.Event] = {}
         self.requests: list[Asked] = []
         self.lock = threading.Lock()
         self.page = 1000
@@ -519,9 +532,19 @@ class Hub(ThreadingHTTPServer):
         """Send nothing of a file until it is released."""
         self.gates[path] = threading.Event()
 
+    def plan_body(self, path: str, *faults: Fault) -> None:
+        """Let something go wrong with requests for most of a file, not for ranges of it."""
+        self.plans_of_bodies[path] += faults
+
+    def hold_body(self, path: str) -> None:
+        """Send ranges of a file only, until it is released."""
+        self.gates_of_bodies[path] = threading.Event()
+
     def release(self, path: str) -> None:
         """Send a file that was held back."""
-        self.gates.pop(path).set()
+        for gates in (self.gates, self.gates_of_bodies):
+            if path in gates:
+                gates.pop(path).set()
 
     def asked(self, path: str) -> list[Asked]:
         """Return the requests whose path ends so."""
@@ -537,7 +560,7 @@ def running(hub: Hub) -> Iterator[Hub]:
     try:
         yield hub
     finally:
-        for gate in hub.gates.values():
+        for gate in (*hub.gates.values(), *hub.gates_of_bodies.values()):
             gate.set()
         hub.shutdown()
         thread.join()

@@ -60,7 +60,7 @@ def check_options(config: TrainingConfig) -> None:
 
 
 def check_network(config: TrainingConfig, recipe: Recipe) -> None:
-    """Check, without fetching anything, that the network exists and has the parts to freeze.
+    """Check that the network exists and has the parts to freeze.
 
     Raises:
         ResnextError: the network is unknown, or has no such part.
@@ -72,7 +72,9 @@ def check_network(config: TrainingConfig, recipe: Recipe) -> None:
         if not recipe.freeze:
             return
         known = location.row.spec if location.row else None
-        spec = known or convert.load(location.path).spec
+        from resnext.download.bar import download_bar
+
+        spec = known or convert.load(convert.fetch(location, download_bar)).spec
     frozen_parts(spec, recipe.freeze)
 
 

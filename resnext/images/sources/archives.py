@@ -39,7 +39,7 @@ class Tree:
         unnamed: those of them that are pictures, and whose names have no suffix.
     """
 
-    def __init__(self, path: Path, index: Index) -> None:
+    def __init__(self, path: Path | str, index: Index) -> None:
         self.path = path
         self.index = index
         self.ignored = list(index.ignored)
@@ -93,11 +93,13 @@ class Tree:
         return way
 
 
-def archive_images(path: Path, index: Index, labels: Labels | None, *, split: str) -> ImageSet:
+def archive_images(
+    path: Path | str, index: Index, labels: Labels | None, *, split: str
+) -> ImageSet:
     """Return the images of a tar.
 
     Args:
-        path: of the tar.
+        path: of the tar, or the address of a folder in a store.
         index: what it holds.
         labels: by the names of the files; None if there are class folders.
         split: "val" or "train", used if the tar has folders of splits.

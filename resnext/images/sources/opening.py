@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from resnext.download import Bar, download_all, no_bar, without_password
+from resnext.download import Bar, cache_folder, download_all, no_bar, without_password
 from resnext.errors import DataError, UnlabelledError
 from resnext.files import open_plain
 from resnext.images import imagenet
+from resnext.images.file_set import FileSet, LocalFiles, come
 from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels, read_labels
 from resnext.images.listing import is_image, reading
@@ -25,8 +26,13 @@ from resnext.images.sources.entries import is_folder
 from resnext.images.sources.folders import folder_images
 from resnext.images.sources.parquet import parquet_images
 from resnext.images.sources.shards import is_sharded, shard_images
+from resnext.images.sources.stored import Form, choose, stored_files
 from resnext.images.sources.tar import removed_if_damaged, scan
 from resnext.images.splits import SPLITS, of_split
+from resnext.stores.arrivals import Arrivals
+from resnext.stores.hub_address import HubAddress, is_hub_address
+from resnext.stores.opening import find_stored, is_address, local_path
+from resnext.stores.store import StoredFile
 
 FORMS: Final = (
     "class folders, a flat folder of images with --labels, a tar of either, WebDataset shards, "
@@ -34,6 +40,7 @@ FORMS: Final = (
 )
 
 SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+WEB: Final = re.compile(r"https?://", re.IGNORECASE)
 PARQUET: Final = b"PAR1"
 
 
@@ -44,6 +51,7 @@ def open_images(
     split: str = "val",
     cache: Path | None = None,
     progress: Bar = no_bar,
+    stream: bool = False,
 ) -> ImageSet:
     """Return the labelled images that --data and --labels name.
 
@@ -51,18 +59,22 @@ def open_images(
     unpickled.
 
     Args:
-        data: a path, a pattern of paths or addresses, or the name of a known set.
+        data: a path, a pattern of paths or addresses, or the name of a known set. Of a store, the
+            Hugging Face Hub say, the files are listed, and fetched by threads while they are used.
         labels: file of labels for images without class folders; see `read_labels`.
         split: "val" or "train", used if the data has both.
         cache: folder of downloads; None for the user's own.
         progress: shows the progress of a download.
+        stream: whether files of a store are read once, and not kept in the cache.
 
     Raises:
         DataError: the data does not exist, has no supported form, or is inconsistent.
-        DownloadError: a file cannot be downloaded.
+        DownloadError: a file cannot be downloaded, or a store not be listed.
     """
     assert split in SPLITS
-    wanted = _Wanted(data=data, labels=labels, split=split, cache=cache, progress=progress)
+    wanted = _Wanted(
+        data=data, labels=labels, split=split, cache=cache, progress=progress, stream=stream
+    )
     images = _find(wanted)
     return images if labels is not None else imagenet.check_class_folders(images)
 
@@ -76,6 +88,7 @@ class _Wanted:
     split: str
     cache: Path | None
     progress: Bar
+    stream: bool
 
     def take_no_labels(self) -> None:
         """Refuse --labels for a form that brings its own labels."""
@@ -98,6 +111,10 @@ def _find(wanted: _Wanted) -> ImageSet:
         leads_to_folder, is_there = path.is_dir(), path.exists()
     if is_there:
         return _folder(wanted, path) if leads_to_folder else _file(wanted, path)
+    if (local := local_path(data)) is not None:
+        return _find(replace(wanted, data=local))
+    if is_address(data) and not WEB.match(data):
+        return _stored(wanted)
     if SCHEME.match(data):
         return _remote(wanted)
     if cifar := next((cifar for cifar in CIFARS if cifar.name == data), None):
@@ -123,10 +140,11 @@ def _folder(wanted: _Wanted, path: Path) -> ImageSet:
         return cifar_images(*cifar, split=wanted.split)
     if tables and folders <= {"data"}:
         wanted.take_no_labels()
-        return parquet_images(of_split(tables, wanted.split, wanted.data), wanted.data)
+        tables = of_split(tables, wanted.split, wanted.data)
+        return parquet_images(LocalFiles.of(tables), wanted.data)
     tars = sorted(path / name for name in files if name.endswith(".tar"))
     if tars and not folders and not any(map(is_image, files)):
-        return _tars(wanted, of_split(tars, wanted.split, wanted.data))
+        return _tars(wanted, LocalFiles.of(of_split(tars, wanted.split, wanted.data)))
     return _labelled(wanted, lambda labels: folder_images(path, labels, split=wanted.split))
 
 
@@ -136,7 +154,7 @@ def _file(wanted: _Wanted, path: Path) -> ImageSet:
     if start == PARQUET:
         return _several(wanted, [path])
     if is_tar(path):
-        return _tars(wanted, [path])
+        return _tars(wanted, LocalFiles.of([path]))
     kind = packing(path)
     if kind is None:
         raise DataError(f"{path}: {FORMS} expected, found a file of another form")
@@ -152,22 +170,23 @@ def _file(wanted: _Wanted, path: Path) -> ImageSet:
 def _several(wanted: _Wanted, paths: Sequence[Path]) -> ImageSet:
     suffixes = {path.suffix for path in paths}
     if suffixes == {".tar"}:
-        return _tars(wanted, paths)
+        return _tars(wanted, LocalFiles.of(paths))
     if suffixes == {".parquet"} or len(paths) == 1:
         wanted.take_no_labels()
-        return parquet_images(paths, wanted.data)
+        return parquet_images(LocalFiles.of(paths), wanted.data)
     raise DataError(
         f"{wanted.data}: tars of shards or Parquet files, not both, expected, found "
         f"{few([str(path) for path in paths])}"
     )
 
 
-def _tars(wanted: _Wanted, paths: Sequence[Path]) -> ImageSet:
-    if len(paths) > 1:
+def _tars(wanted: _Wanted, files: FileSet) -> ImageSet:
+    if len(files.paths) > 1:
         wanted.take_no_labels()
-        return shard_images(((path, scan(path)) for path in paths), wanted.data)
-    (path,) = paths
-    index = scan(path)
+        indexes = ((path, scan(come(files, n))) for n, path in enumerate(files.paths))
+        return shard_images(indexes, wanted.data)
+    (path,) = files.paths
+    index = scan(come(files, 0))
     if is_sharded(index):
         wanted.take_no_labels()
         return shard_images([(path, index)], wanted.data)
@@ -213,7 +232,40 @@ def _remote(wanted: _Wanted) -> ImageSet:
             )
     paths = download_all(urls, wanted.cache, wanted.progress)
     with removed_if_damaged():
-        return _tars(replace(wanted, data=without_password(wanted.data)), paths)
+        return _tars(replace(wanted, data=without_password(wanted.data)), LocalFiles.of(paths))
+
+
+def _stored(wanted: _Wanted) -> ImageSet:
+    """Return the images at an address of a store; those in Parquet files while these come."""
+    if is_hub_address(wanted.data) and HubAddress.parse(wanted.data).kind != "dataset":
+        raise DataError(
+            f"{wanted.data}: images of a data set expected, found the address of a model; "
+            f"hf://datasets/{wanted.data.removeprefix('hf:').lstrip('/')} is one of a data set"
+        )
+    cache = cache_folder(wanted.cache)
+    found = find_stored(wanted.data, cache, expand=expand)
+    wanted = replace(wanted, data=found.address)
+    chosen = choose(found, wanted.split)
+    if chosen.form is Form.FILES:
+
+        def arrive(files: Sequence[StoredFile]) -> Arrivals:
+            return Arrivals(found.store, files, cache, keeps=not wanted.stream)
+
+        return _labelled(
+            wanted,
+            lambda labels: stored_files(
+                found, chosen.files, labels, split=wanted.split, arrive=arrive
+            ),
+        )
+    arrivals = Arrivals(found.store, chosen.files, cache, keeps=not wanted.stream)
+    note = arrivals.note(found.address)
+    arrivals.start()
+    if chosen.form is Form.PARQUET:
+        wanted.take_no_labels()
+        images = parquet_images(arrivals, wanted.data)
+    else:
+        images = _tars(wanted, arrivals)
+    return replace(images, notes=(*images.notes, *note))
 
 
 def _names_shard(url: str) -> bool:

@@ -3,19 +3,21 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
-from resnext.fields import cut
 from resnext.files import open_plain
+from resnext.images.file_set import FileSet, LocalFiles
 from resnext.images.image_set import ImageSet, PictureSet
 from resnext.images.listing import reading
 from resnext.images.names import LONGEST_NAME, Names, few
+from resnext.images.sources.parquet_columns import image_column, is_struct, label_column
 from resnext.images.sources.parquet_labels import stored_classes, stored_labels
 from resnext.images.sources.parquet_rows import (
     MOST_BYTES,
@@ -26,64 +28,64 @@ from resnext.images.sources.parquet_rows import (
 )
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-IMAGE: Final = ("image", "img")
 # Every row takes some dozens of bytes in memory, and next to none in a file. The largest sets of
 # labelled pictures have fourteen million.
 MOST_ROWS: Final = 20_000_000
+THREADS: Final = 8  # that read the labels of files afar
 NAMES: Final = 256  # rows whose names are read at a time
 LONGEST_STORED: Final = 4 * LONGEST_NAME + 64  # bytes of a name, with what a page adds
 PAGES: Final = 1 << 16  # bytes that the pages of a column add
-LABEL: Final = ("label", "labels", "fine_label")
-BOTH: Final = f"columns {IMAGE[0]} and {LABEL[0]}"
 
 
-def parquet_images(paths: Sequence[Path], root: str) -> ImageSet:
+def parquet_images(files: FileSet, root: str) -> ImageSet:
     """Return the images of one or more files, in the order of the files and their rows.
 
+    Of files that have not come yet the labels and names are read afar, and the images when they
+    have.
+
     Args:
-        paths: of the files.
-        root: the path or pattern that was given.
+        files: one or more.
+        root: the path, pattern or address that was given.
 
     Raises:
         DataError: pyarrow is not installed, or a file is no Parquet file, is damaged, or lacks a
             column of images or of labels.
     """
-    tables = _read(paths, root, labelled=True)
+    tables = _read(files, root, labelled=True)
     return ImageSet(
         root=root,
         ids=_ids(tables),
         labels=np.concatenate([table.labels for table in tables]),
         classes=tables[0].classes,
-        reader=_reader(tables),
+        reader=_reader(files, tables),
     )
 
 
-def parquet_pictures(paths: Sequence[Path], *, names: Sequence[str]) -> PictureSet:
+def parquet_pictures(files: FileSet, *, names: Sequence[str]) -> PictureSet:
     """Return the images of one or more files, whether or not they have labels.
 
     Each is called by its file, a slash and its own name, or else the number of its row.
 
     Args:
-        paths: of the files.
+        files: one or more.
         names: what the files are called.
 
     Raises:
         DataError: as of `parquet_images`; a column of labels is not read.
     """
     root = few(names)
-    tables = _read(paths, root, labelled=False)
+    tables = _read(files, root, labelled=False)
     ids = Names(
         f"{file}/{name or f'{row:06d}'}"
         for file, table in zip(names, tables, strict=True)
         for row, name in enumerate(table.names or [None] * table.count)
     )
-    return PictureSet(root=root, ids=ids, reader=_reader(tables))
+    return PictureSet(root=root, ids=ids, reader=_reader(files, tables))
 
 
-def _read(paths: Sequence[Path], root: str, *, labelled: bool) -> "list[_Table]":
+def _read(files: FileSet, root: str, *, labelled: bool) -> "list[_Table]":
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
@@ -91,11 +93,16 @@ def _read(paths: Sequence[Path], root: str, *, labelled: bool) -> "list[_Table]"
             f"{root}: reading Parquet takes pyarrow, which cannot be imported ({error}); "
             "`pip install pyarrow` brings it"
         ) from error
-    tables: list[_Table] = []
-    before = 0
-    for path in paths:
-        tables.append(_Table.read(path, before=before, labelled=labelled))
-        before += tables[-1].count
+
+    def read(number: int) -> _Table:
+        return _Table.read(files.paths[number], files.early(number), labelled=labelled)
+
+    # Of files afar each small read waits for an answer.
+    with ThreadPoolExecutor(1 if isinstance(files, LocalFiles) else THREADS) as pool:
+        tables, total = [], 0
+        for each in pool.map(read, range(len(files.paths))):
+            tables.append(each)
+            total = _checked(each.path, total + each.count)
     first = tables[0]
     for table in tables[1:]:
         if (table.column, table.classes) != (first.column, first.classes):
@@ -103,17 +110,25 @@ def _read(paths: Sequence[Path], root: str, *, labelled: bool) -> "list[_Table]"
                 f"{table.path}: the columns and classes of {first.path} expected, found others; "
                 "a pattern names the files that belong together"
             )
-    if not before:
+    if not total:
         raise DataError(f"{root}: rows with images expected, found none")
     return tables
 
 
-def _reader(tables: "Sequence[_Table]") -> Rows:
+def _checked(path: Path, rows: int) -> int:
+    if rows > MOST_ROWS:
+        raise DataError(
+            f"{path}: at most {MOST_ROWS:,} rows expected, found "
+            f"{rows:,}; take a part of them, in files of their own"
+        )
+    return rows
+
+
+def _reader(files: FileSet, tables: "Sequence[_Table]") -> Rows:
     total = hashlib.sha256()
     for table in tables:
         total.update(table.footer)
-    paths = [str(table.path) for table in tables]
-    return Rows(paths, tables[0].column, _groups(tables), total.hexdigest())
+    return Rows(files, tables[0].column, _groups(tables), total.hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,20 +159,17 @@ class _Table:
         return sum(self.rows)
 
     @classmethod
-    def read(cls, path: Path, *, before: int, labelled: bool) -> "_Table":
-        """Read a file that follows others, which have so many rows."""
+    def read(cls, path: Path, source: Path | BinaryIO, *, labelled: bool) -> "_Table":
+        """Read a file, which lies at a path or is read afar."""
         from pyarrow.parquet import ParquetFile
 
-        with reading(), open_plain(path, DataError):
-            pass
-        with explained(str(path)), ParquetFile(path, pre_buffer=False) as file:
-            image, named = _image(path, file.schema_arrow, labelled=labelled)
-            label = _label(path, file.schema_arrow) if labelled else None
-            if (total := before + file.metadata.num_rows) > MOST_ROWS:
-                raise DataError(
-                    f"{path}: at most {MOST_ROWS:,} rows expected, found "
-                    f"{total:,}; take a part of them, in files of their own"
-                )
+        if isinstance(source, Path):
+            with reading(), open_plain(source, DataError):
+                pass
+        with explained(str(path)), ParquetFile(source, pre_buffer=False) as file:
+            image, named = image_column(path, file.schema_arrow, labelled=labelled)
+            label = label_column(path, file.schema_arrow) if labelled else None
+            _checked(path, file.metadata.num_rows)
             names = _paths(path, file, image) if named else []
             labels, classes = np.empty(0, np.int64), None
             if label is not None:
@@ -166,7 +178,7 @@ class _Table:
                 labels = stored_labels(path, table.column(label), classes)
             metadata = file.metadata
             rows = [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
-            column = f"{image}.bytes" if _is_struct(file.schema_arrow, image) else image
+            column = f"{image}.bytes" if is_struct(file.schema_arrow, image) else image
         return cls(
             path=path,
             column=column,
@@ -174,53 +186,8 @@ class _Table:
             labels=labels,
             names=names,
             rows=rows,
-            footer=_footer(path),
+            footer=_footer(source),
         )
-
-
-def _column(path: Path, schema: "pa.Schema", choices: Sequence[str], expected: str) -> str:
-    """Return the first of some columns that a file has."""
-    found = next((name for name in choices if name in schema.names), None)
-    if found is None:
-        raise DataError(f"{path}: {expected} expected, found {few(schema.names)}")
-    if (times := schema.names.count(found)) > 1:
-        raise DataError(
-            f"{path}: one column {found} expected, found {times}; write the file anew with the "
-            "one that is meant"
-        )
-    return found
-
-
-def _label(path: Path, schema: "pa.Schema") -> str:
-    """Return the name of the column of labels."""
-    from pyarrow import types
-
-    label = _column(path, schema, LABEL, BOTH)
-    numeric = schema.field(label).type
-    if not (types.is_integer(numeric) or types.is_floating(numeric)):
-        raise DataError(
-            f"{path}: column {label}: whole numbers expected, found {cut(str(numeric))}"
-        )
-    return label
-
-
-def _image(path: Path, schema: "pa.Schema", *, labelled: bool) -> tuple[str, bool]:
-    """Return the name of the column of images, and whether images have names."""
-    import pyarrow as pa
-    from pyarrow import types
-
-    image = _column(path, schema, IMAGE, BOTH if labelled else f"a column {IMAGE[0]}")
-    kind = schema.field(image).type
-    parts = {kind.field(n).name: kind.field(n).type for n in range(kind.num_fields)}
-    stored = parts.get("bytes") if types.is_struct(kind) else kind
-    if stored is None or not (types.is_binary(stored) or types.is_large_binary(stored)):
-        raise DataError(
-            f"{path}: column {image}: bytes of image files, alone or as `bytes` beside `path`, "
-            f"expected, found {cut(str(kind))}"
-        )
-    path_type = parts.get("path", pa.null())
-    named = types.is_string(path_type) or types.is_large_string(path_type)
-    return image, named
 
 
 def _paths(path: Path, file: "ParquetFile", image: str) -> list[str | None]:
@@ -285,15 +252,9 @@ def _groups(tables: Sequence[_Table]) -> NDArray[np.int64]:
     return np.array(groups, np.int64)
 
 
-def _is_struct(schema: "pa.Schema", column: str) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_struct(schema.field(column).type))
-
-
-def _footer(path: Path) -> bytes:
+def _footer(source: Path | BinaryIO) -> bytes:
     """Return a file's size and its metadata, which has the position and size of every column."""
-    with path.open("rb") as file:
+    with source.open("rb") if isinstance(source, Path) else source as file:
         size = file.seek(-8, os.SEEK_END) + 8
         length = int.from_bytes(file.read(4), "little")
         file.seek(-8 - length, os.SEEK_END)

@@ -1,15 +1,17 @@
 """Read images from rows of Parquet files, a few rows at a time; needs the extra [parquet]."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
 from resnext.fields import cut
+from resnext.images.file_set import FileSet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,19 +32,17 @@ class Rows:
     belong to one process: a copy in a forked process, or an unpickled one, opens the files again.
     """
 
-    def __init__(
-        self, paths: Sequence[str], column: str, groups: NDArray[np.int64], stamp: str
-    ) -> None:
+    def __init__(self, files: FileSet, column: str, groups: NDArray[np.int64], stamp: str) -> None:
         """Open nothing yet.
 
         Args:
-            paths: of the files.
+            files: that hold the rows; one that has not come yet is waited for.
             column: name of the column of bytes, such as "image.bytes".
             groups: (G, 3) int64, for each row group the position of its first row among all rows,
                 the index of its file, and its number in that file.
             stamp: checksum of the files.
         """
-        self.paths = tuple(paths)
+        self.files = files
         self.column = column
         self.groups = groups
         self._stamp = stamp
@@ -57,14 +57,14 @@ class Rows:
         """
         group = int(np.searchsorted(self.groups[:, 0], position, side="right")) - 1
         first, number, place = (int(value) for value in self.groups[group])
-        path = self.paths[number]
+        path = str(self.files.paths[number])
         if self._process != os.getpid():
             self._window, self._process = None, os.getpid()
         # Kept only after a successful read: after an error its position is not known.
         window, self._window = self._window, None
         with explained(path):
             if window is None or not window.reaches(group, position - first):
-                window = _Window(path, self.column, group, place)
+                window = _Window(self.files.at(number), self.column, group, place)
             data = window.read(position - first)
         self._window = window
         if not isinstance(data, bytes):
@@ -78,6 +78,11 @@ class Rows:
         """Return a checksum of the files' sizes and metadata."""
         return self._stamp
 
+    def passed(self, position: int) -> None:
+        """Take note that no image before this position is read any more."""
+        group = int(np.searchsorted(self.groups[:, 0], position, side="right")) - 1
+        self.files.passed(int(self.groups[group, 1]))
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_window": None}
 
@@ -85,11 +90,11 @@ class Rows:
 class _Window:
     """A position in a row group, and the last few rows that were read."""
 
-    def __init__(self, path: str, column: str, group: int, place: int) -> None:
+    def __init__(self, source: Path | BinaryIO, column: str, group: int, place: int) -> None:
         from pyarrow.parquet import ParquetFile
 
         self.group = group
-        self.file = ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
+        self.file = ParquetFile(source, pre_buffer=False, buffer_size=BUFFER)
         stored = stored_bytes(self.file, place)
         self.batches: Iterator[pa.RecordBatch] = self.file.iter_batches(
             rows_at_a_time(stored, most=ROWS, limit=MOST_BYTES),

@@ -14,6 +14,7 @@ import numpy as np
 from resnext.download import Bar, download_all, no_bar, without_password
 from resnext.errors import DataError, DownloadError
 from resnext.files import open_plain
+from resnext.images.file_set import LocalFiles
 from resnext.images.image_set import ChainedReader, PictureSet
 from resnext.images.listing import START, has_suffix, ignored_note, is_image, is_picture, reading
 from resnext.images.names import Names, brief, few
@@ -250,9 +251,8 @@ def _together(parts: Sequence[_PictureFile | _ParquetFile | PictureSet]) -> Iter
             yield PictureSet(root="", ids=ids, reader=Files(root="", names=paths))
         elif kind is _ParquetFile:
             tables = [each for each in neighbours if isinstance(each, _ParquetFile)]
-            yield parquet_pictures(
-                [each.path for each in tables], names=[each.name for each in tables]
-            )
+            paths_of_tables = LocalFiles.of([each.path for each in tables])
+            yield parquet_pictures(paths_of_tables, names=[each.name for each in tables])
         else:
             yield from (each for each in neighbours if isinstance(each, PictureSet))
 

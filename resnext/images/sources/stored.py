@@ -1,0 +1,214 @@
+"""Images in a store: which of its files hold those of a split, and in which form."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Final
+
+import numpy as np
+
+from resnext.errors import DataError
+from resnext.images.byte_ranges import ByteRanges
+from resnext.images.file_set import FileSet
+from resnext.images.image_set import ImageSet
+from resnext.images.labels import Labels
+from resnext.images.listing import is_image
+from resnext.images.names import few
+from resnext.images.sources.archives import archive_images
+from resnext.images.sources.tar import Index
+from resnext.images.splits import SPLIT_WORDS, split_of
+from resnext.stores.arrivals import Arrivals
+from resnext.stores.opening import Found
+from resnext.stores.store import StoredFile, read_range
+
+INFO: Final = "_info.json"  # in which timm says what its shards hold
+MOST_INFO: Final = 1 << 22  # bytes
+
+
+class Form(StrEnum):
+    """How images are stored."""
+
+    PARQUET = ".parquet"
+    TAR = ".tar"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The files of a store that hold the images that are meant.
+
+    Attributes:
+        form: how they hold them.
+        files: in order.
+    """
+
+    form: Form
+    files: tuple[StoredFile, ...]
+
+
+def choose(found: Found, split: str) -> Chosen:
+    """Return the files that hold the images of a split.
+
+    A pattern or the name of a file says it. Of a folder or a repository these are the Parquet files
+    or tars whose names, or folders, have the split's name in them, or all where none has one.
+
+    Raises:
+        DataError: none, or files of several sets.
+    """
+    shown = [each for each in found.files if not _is_hidden(each.name)]
+    by_form = {
+        form: tuple(each for each in shown if each.name.lower().endswith(form))
+        for form in (Form.PARQUET, Form.TAR)
+    }
+    filled = [form for form, files in by_form.items() if files]
+    if len(filled) > 1:
+        raise DataError(
+            f"{found.address}: Parquet files or tars, not both, expected, found "
+            f"{few([files[0].name for files in by_form.values()])}; a pattern names those that are "
+            f"meant: {_example(found, by_form[Form.PARQUET])}"
+        )
+    if not filled:
+        return Chosen(Form.FILES, tuple(shown))
+    (form,) = filled
+    files = by_form[form]
+    if found.is_exact:
+        return Chosen(form, files)
+    listed = _listed(found, files, split) if form is Form.TAR else None
+    return Chosen(form, listed or _of_split(found, files, split))
+
+
+def stored_files(
+    found: Found,
+    files: Sequence[StoredFile],
+    labels: Labels | None,
+    *,
+    split: str,
+    arrive: Callable[[Sequence[StoredFile]], Arrivals],
+) -> ImageSet:
+    """Return images that are files of their own in a store, in class folders or with labels.
+
+    Only those of the set are fetched, in its order, once the set is known to be one.
+
+    Args:
+        found: where they lie.
+        files: all that is there.
+        labels: by the names of the files; None if there are class folders.
+        split: "val" or "train", used if there are folders of splits.
+        arrive: returns what fetches some files.
+
+    Raises:
+        DataError: there are no images, or none as they are expected.
+    """
+    pictures = [each for each in files if is_image(PurePosixPath(each.name).name)]
+    if not pictures:
+        raise DataError(
+            f"{found.address}: Parquet files, tars or images expected, found "
+            f"{few([_below(found, each) for each in files] or ['nothing'])}"
+        )
+    names = [_below(found, each) for each in pictures]
+    taken = {each.name for each in pictures}
+    index = Index(
+        names=names,
+        byte_ranges=_whole([each.name for each in pictures], pictures, None),
+        folders=[],
+        ignored=[_below(found, each) for each in files if each.name not in taken],
+    )
+    images = archive_images(found.address, index, labels, split=split)
+    reader = images.reader
+    assert isinstance(reader, ByteRanges)
+    chosen = [pictures[place] for place in reader.files]
+    arrivals = arrive(chosen)
+    note = arrivals.note(found.address)
+    arrivals.start()
+    whole = _whole([str(path) for path in arrivals.paths], chosen, arrivals)
+    return replace(images, reader=whole, notes=(*images.notes, *note))
+
+
+def _whole(paths: Sequence[str], files: Sequence[StoredFile], held: FileSet | None) -> ByteRanges:
+    """Return a reader of images each of which is a whole file."""
+    sizes = np.array([each.size for each in files], np.int64)
+    return ByteRanges(
+        paths=tuple(paths),
+        totals=tuple(each.size for each in files),
+        files=np.arange(len(files), dtype=np.int32),
+        offsets=np.zeros(len(files), np.int64),
+        sizes=sizes,
+        held=held,
+    )
+
+
+def _of_split(found: Found, files: tuple[StoredFile, ...], split: str) -> tuple[StoredFile, ...]:
+    """Return the files whose names, or else folders, have the word of a split in them."""
+    held = {each.name: _split_in(_below(found, each)) for each in files}
+    if not any(held.values()):
+        return files
+    chosen = tuple(each for each in files if held[each.name] == split)
+    if not chosen:
+        others = sorted({name or "no split" for name in held.values()})
+        raise DataError(
+            f"{found.address}: files of the split {split!r} expected, found those of "
+            f"{few(others)}; a pattern names those that are meant: {_example(found, files)}"
+        )
+    kinds: dict[str, StoredFile] = {}
+    for each in chosen:
+        kinds.setdefault(re.sub(r"\d+", "#", _without_split(_below(found, each))), each)
+    if len(kinds) > 1:
+        raise DataError(
+            f"{found.address}: the files of one set expected, found those of several: "
+            f"{few([each.name for each in kinds.values()])}; name the folder, or a pattern: "
+            f"{_example(found, chosen)}"
+        )
+    return chosen
+
+
+def _listed(found: Found, files: Sequence[StoredFile], split: str) -> tuple[StoredFile, ...] | None:
+    """Return the shards that `_info.json` lists for a split; None where there is no such list."""
+    infos = [each for each in found.files if PurePosixPath(each.name).name == INFO]
+    if len(infos) != 1 or infos[0].size > MOST_INFO:
+        return None
+    try:
+        splits = json.loads(read_range(found.store, infos[0], 0, infos[0].size))["splits"]
+        names = {
+            name
+            for key, fields in splits.items()
+            if SPLIT_WORDS.get(key.lower()) == split
+            for name in fields["filenames"]
+        }
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    chosen = tuple(each for each in files if PurePosixPath(each.name).name in names)
+    if names and len(chosen) != len(names):
+        missing = names - {PurePosixPath(each.name).name for each in chosen}
+        raise DataError(
+            f"{found.address}: the {len(names)} shards that {infos[0].name} lists for {split!r} "
+            f"expected, missing {few(sorted(missing))}"
+        )
+    return chosen or None
+
+
+def _below(found: Found, file: StoredFile) -> str:
+    return file.name.removeprefix(f"{found.below}/" if found.below else "")
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def _split_in(name: str) -> str | None:
+    """Return the split that a file's name, or the innermost of its folders, has in it."""
+    parts = reversed(name.split("/"))
+    return next((found for part in parts if (found := split_of(part))), None)
+
+
+def _without_split(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part.lower() not in SPLIT_WORDS)
+
+
+def _example(found: Found, files: Sequence[StoredFile]) -> str:
+    """Return an address with a pattern, for a message."""
+    path = PurePosixPath(files[0].name)
+    pattern = re.sub(r"\d+(-of-\d+)?", "*", path.name, count=1)
+    return f"{found.store.address.rstrip('/')}/{path.with_name(pattern)}"

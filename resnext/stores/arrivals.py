@@ -1,0 +1,201 @@
+"""Files of a store that are fetched ahead by threads, while the first of them are used."""
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from ctypes import c_byte, c_char
+from multiprocessing.sharedctypes import RawArray
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Final, cast
+
+from resnext.errors import DownloadError, ResnextError
+from resnext.stores.fetching import fetch_file, has_arrived
+from resnext.stores.ranged import RangedFile
+from resnext.stores.store import Store, StoredFile, named
+from resnext.terminal.command import error_line
+from resnext.terminal.text import number as counted
+
+THREADS: Final = 8
+# Files of a stream that lie on the disk at a time, the one that is read included.
+KEPT: Final = 4
+ROOM: Final = 1 << 27  # bytes of more files than these, where they are small
+POLL: Final = 0.02  # seconds
+LONGEST: Final = 4096  # bytes of the text of an error
+
+COMING, HERE, GONE = 0, 1, 2
+UNITS: Final = ("bytes", "KB", "MB", "GB", "TB")
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes for people: "6.7 GB"."""
+    unit = 0
+    while size >= 1000 and unit < len(UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.{min(unit, 1)}f} {UNITS[unit]}"
+
+
+class Arrivals:
+    """Files of a store, each at a path that it takes when it has come whole.
+
+    The threads fetch the files in their order. Processes that are forked or spawned later see what
+    has come, and may wait too. With `keeps` false the files lie in a folder of their own, a few at
+    a time: the next is fetched when one was passed, and at the end of the program all are gone.
+
+    Attributes:
+        store: holds the files.
+        files: of the store, in the order in which they are wanted.
+        paths: where they will lie.
+    """
+
+    def __init__(
+        self, store: Store, files: Sequence[StoredFile], cache: Path, *, keeps: bool = True
+    ) -> None:
+        """Find out what is there already; nothing is fetched yet.
+
+        Args:
+            store: holds the files.
+            files: that are wanted.
+            cache: the folder of downloads.
+            keeps: whether the files stay there for the next run.
+
+        Raises:
+            DownloadError: the store has a file whose name leads out of its folder.
+            OSError: the cache cannot be written.
+        """
+        self.store, self.files, self.keeps = store, tuple(files), keeps
+        if not keeps:
+            cache = Path(tempfile.mkdtemp(prefix=".stream.", dir=cache))
+            self._end = weakref.finalize(self, _remove, cache, os.getpid())
+        self.paths = tuple(cache / _inside(store, file) for file in self.files)
+        self._state: Any = RawArray(c_byte, max(1, len(self.files)))
+        self._error: Any = RawArray(c_char, LONGEST)
+        self._passed = threading.Condition()
+        self._first = self._next = 0  # the first file that is still needed; the next to fetch
+        for number, (file, path) in enumerate(zip(self.files, self.paths, strict=True)):
+            if has_arrived(file, path):
+                self._state[number] = HERE
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def missing(self) -> int:
+        """Count the files that have not come."""
+        return sum(state == COMING for state in self._state) if self.files else 0
+
+    def note(self, address: str) -> tuple[str, ...]:
+        """Return a sentence on what has to be fetched; nothing where all is here."""
+        files = [
+            file for file, state in zip(self.files, self._state, strict=False) if state == COMING
+        ]
+        if not files:
+            return ()
+        size = size_text(sum(file.size for file in files))
+        kept = "in the cache" if self.keeps else "read once and not kept"
+        files_text = counted(len(files), "file")
+        return (f"{address}: {files_text} of {size} fetched while they are used, {kept}",)
+
+    def start(self) -> None:
+        """Let threads fetch what is missing."""
+        for _ in range(min(THREADS, self.missing)):
+            threading.Thread(target=self._fetch_all, daemon=True).start()
+
+    def wait(self, number: int) -> Path:
+        """Return the path of a file when it has come.
+
+        Raises:
+            DownloadError: it cannot be fetched, or an earlier one could not.
+        """
+        while self._state[number] == COMING:
+            if self._error.value:
+                raise DownloadError(self._error.value.decode("utf-8", "replace"))
+            time.sleep(POLL)
+        return self.paths[number]
+
+    def at(self, number: int) -> Path | BinaryIO:
+        """Return the path of a file when it has come; of one that was passed, the file afar.
+
+        Raises:
+            DownloadError: it cannot be fetched, or an earlier one could not.
+        """
+        path = self.wait(number)
+        return path if self._state[number] == HERE else self._afar(number)
+
+    def early(self, number: int) -> Path | BinaryIO:
+        """Return the path of a file, or as long as it is not here what is read of it afar."""
+        return self.paths[number] if self._state[number] == HERE else self._afar(number)
+
+    def passed(self, number: int) -> None:
+        """Take note that no file before this one is needed any more."""
+        if self.keeps or number <= self._first:
+            return
+        with self._passed:
+            for gone in range(self._first, number):
+                self._state[gone] = GONE
+                self.paths[gone].unlink(missing_ok=True)
+            self._first = number
+            self._passed.notify_all()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to this process."""
+        others = ("_passed", "_end")
+        return {name: value for name, value in self.__dict__.items() if name not in others}
+
+    def _afar(self, number: int) -> BinaryIO:
+        return cast("BinaryIO", RangedFile(self.store, self.files[number]))
+
+    def _fetch_all(self) -> None:
+        """Fetch the next file, again and again, until there is none."""
+        while not self._error.value and (number := self._take()) is not None:
+            try:
+                fetch_file(
+                    self.store,
+                    self.files[number],
+                    self.paths[number],
+                    goes_on=lambda: not self._error.value,
+                )
+            except (ResnextError, OSError, MemoryError) as error:
+                with self._passed:
+                    if not self._error.value:
+                        text = error_line(error).encode("utf-8", "replace")
+                        self._error.value = text[: LONGEST - 1]
+            else:
+                if has_arrived(self.files[number], self.paths[number]):
+                    self._state[number] = HERE
+
+    def _take(self) -> int | None:
+        with self._passed:
+            while True:
+                while self._next < len(self.files) and self._state[self._next] != COMING:
+                    self._next += 1
+                if self._next == len(self.files):
+                    return None
+                if self.keeps or self._has_room():
+                    self._next += 1
+                    return self._next - 1
+                self._passed.wait()
+
+    def _has_room(self) -> bool:
+        """Tell whether one more file may lie on the disk: a few, or many small ones."""
+        there = self.files[self._first : self._next]
+        return len(there) < KEPT or sum(file.size for file in there) < ROOM
+
+
+def _inside(store: Store, file: StoredFile) -> str:
+    """Return the place of a file in the cache, which is below it."""
+    place = PurePosixPath(store.place(file))
+    if place.is_absolute() or ".." in place.parts or "\0" in str(place):
+        raise DownloadError(
+            f"{named(store, file)}: the name of a file inside the store expected, found one that "
+            "leads out of it"
+        )
+    return str(place)
+
+
+def _remove(folder: Path, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)

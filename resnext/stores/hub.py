@@ -1,0 +1,214 @@
+"""Repositories of the Hugging Face Hub, at one commit; needs the extra [hub]."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+from urllib.parse import quote
+
+import resnext
+from resnext.download import web
+from resnext.errors import DownloadError
+from resnext.fields import cut
+from resnext.files import whole_file
+from resnext.stores.hub_address import HubAddress
+from resnext.stores.hub_answers import answers
+from resnext.stores.store import StoredFile, patiently
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+TIMEOUT: Final = 30.0  # seconds
+TRUE: Final = ("1", "ON", "YES", "TRUE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubStore:
+    """A repository at one commit; a `Store`.
+
+    Attributes:
+        repository: its address; a path in it does not matter.
+        commit: 40 hexadecimal digits.
+        listing: where the list of its files is kept.
+        endpoint: of the Hub; None for the usual one.
+    """
+
+    repository: HubAddress
+    commit: str
+    listing: Path
+    endpoint: str | None
+
+    @property
+    def address(self) -> str:
+        """Return the address with the commit."""
+        return f"{self.repository.name}@{self.commit}"
+
+    def place(self, file: StoredFile) -> str:
+        """Return where a file lies in the cache, in a folder of the repository's name."""
+        name = self.repository.repo.rpartition("/")[2]
+        return f"{_folder(self.repository)}/{self.commit}/{name}/{file.name}"
+
+    def states_md5(self, file: StoredFile) -> bool:  # noqa: ARG002 - of no file
+        """Tell that there is none."""
+        return False
+
+    def files(self) -> tuple[StoredFile, ...]:
+        """Return its files, sorted by name; without the network if they were listed before."""
+        try:
+            rows = json.loads(self.listing.read_bytes())
+            return tuple(StoredFile(**row) for row in rows)
+        except (OSError, ValueError, TypeError):
+            found = patiently(self._listed)
+        with whole_file(self.listing) as file:
+            file.write(json.dumps([asdict(each) for each in found]).encode())
+        return found
+
+    def stream(self, file: StoredFile, start: int, end: int) -> Iterator[bytes]:
+        """Yield bytes of a file as they come; see `Store.stream`."""
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils import get_session
+
+        where = f"{self.address}/{file.name}"
+        repository = self.repository
+        url = hf_hub_url(
+            repository.repo,
+            file.name,
+            repo_type=repository.kind,
+            revision=self.commit,
+            endpoint=self.endpoint,
+        )
+        headers = {
+            **_headers(),
+            # The lengths and ranges of a compressed body would not be those of the file.
+            "Accept-Encoding": "identity",
+            "Range": f"bytes={start}-{end - 1}",
+        }
+        with (
+            answers(where, repository),
+            get_session().stream(
+                "GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True
+            ) as response,
+        ):
+            if response.status_code >= HTTPStatus.BAD_REQUEST:
+                response.read()
+                _raise(response)
+            if web.is_page_type(response.headers):
+                raise DownloadError(f"{where}: a file expected, found a web page: a login page?")
+            skipped = start if response.status_code == HTTPStatus.OK else 0  # of a whole file
+            for piece in response.iter_raw():
+                rest = piece[skipped:]
+                skipped = max(0, skipped - len(piece))
+                if rest:
+                    yield rest
+
+    def _listed(self) -> tuple[StoredFile, ...]:
+        repository = self.repository
+        with answers(self.address, repository):
+            tree = _api(self.endpoint).list_repo_tree(
+                repository.repo, recursive=True, revision=self.commit, repo_type=repository.kind
+            )
+            found = [_stored(each) for each in tree if hasattr(each, "size")]
+        return tuple(sorted(found, key=lambda each: each.name.encode()))
+
+
+def open_hub(address: HubAddress, cache: Path) -> HubStore:
+    """Return a repository at the commit that its revision stands for now.
+
+    The network is not used for a commit, nor where HF_HUB_OFFLINE is set: then a branch is the
+    commit that it was when it was last looked up.
+
+    Args:
+        address: of the repository.
+        cache: the folder of downloads.
+
+    Raises:
+        DownloadError: huggingface_hub is not installed, or there is no such repository or
+            revision, or no access to it.
+        OSError: the cache cannot be written.
+    """
+    try:
+        import huggingface_hub  # noqa: F401
+    except ImportError as error:
+        raise DownloadError(
+            f"{address.name}: the Hub takes huggingface_hub, which cannot be imported ({error}); "
+            "the extra [hub] brings it: pip install 'resnext[hub]'"
+        ) from error
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    folder = cache / _folder(address)
+    commit = address.revision or "main"
+    if not COMMIT.fullmatch(commit):
+        commit = _looked_up(address, folder / "refs" / quote(commit, safe=""), endpoint)
+    listing = folder / commit / ".files.json"
+    listing.parent.mkdir(parents=True, exist_ok=True)
+    return HubStore(repository=address, commit=commit, listing=listing, endpoint=endpoint)
+
+
+def _folder(address: HubAddress) -> str:
+    return f"hub/{address.kind}s--{address.repo.replace('/', '--')}"
+
+
+def _looked_up(address: HubAddress, note: Path, endpoint: str | None) -> str:
+    """Return the commit of a branch or tag, which is noted for a run without the network."""
+    if _is_offline():
+        try:
+            return note.read_text().strip()
+        except OSError as error:
+            raise DownloadError(
+                f"{address.name}: HF_HUB_OFFLINE is set, and nothing of its revision "
+                f"{address.revision or 'main'} is in the cache; fetch it once with the network"
+            ) from error
+
+    def once() -> str:
+        with answers(address.name, address):
+            found = _api(endpoint).repo_info(
+                address.repo, repo_type=address.kind, revision=address.revision, timeout=TIMEOUT
+            )
+        return str(found.sha)
+
+    commit = patiently(once)
+    if not COMMIT.fullmatch(commit):
+        raise DownloadError(f"{address.name}: a commit expected, found {cut(commit)}")
+    note.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(note) as file:
+        file.write(commit.encode())
+    return commit
+
+
+def _is_offline() -> bool:
+    text = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return text.upper() in TRUE
+
+
+def _api(endpoint: str | None) -> "HfApi":
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint=endpoint, library_name="resnext", library_version=resnext.__version__)
+
+
+def _headers() -> dict[str, str]:
+    from huggingface_hub.utils import build_hf_headers
+
+    found: dict[str, str] = build_hf_headers(
+        library_name="resnext", library_version=resnext.__version__
+    )
+    return found
+
+
+def _stored(entry: Any) -> StoredFile:
+    """Return a file of a listing, whose checksum is stated where it is stored apart from git."""
+    sha256 = entry.lfs.sha256 if entry.lfs else None
+    return StoredFile(
+        name=entry.path, size=entry.size, version=sha256 or entry.blob_id, sha256=sha256
+    )
+
+
+def _raise(response: Any) -> NoReturn:
+    from huggingface_hub.utils import hf_raise_for_status
+
+    hf_raise_for_status(response)
+    raise AssertionError(response.status_code)

@@ -1,0 +1,232 @@
+"""Object stores and whatever else fsspec reads: s3://, gs://, az:// and so on; needs [hub]."""
+
+import base64
+import binascii
+import glob
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from resnext.download import web
+from resnext.download.transfer import TryAgainError
+from resnext.errors import DownloadError
+from resnext.fields import cut
+from resnext.stores.store import StoredFile, patiently
+
+SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)(?:::|://)", re.IGNORECASE)
+PIECE: Final = 1 << 22  # bytes of a request
+# Scheme -> the package that reads it, where that is not called like the scheme.
+PACKAGES: Final = {
+    **dict.fromkeys(("s3", "s3a"), "s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("az", "abfs", "abfss", "adl"), "adlfs"),
+    **dict.fromkeys(("http", "https"), "aiohttp"),
+    **dict.fromkeys(("ssh", "sftp"), "paramiko"),
+    **dict.fromkeys(("smb",), "smbprotocol"),
+    **dict.fromkeys(("oss",), "ossfs"),
+    **dict.fromkeys(("hdfs", "arrow_hdfs"), "pyarrow"),
+    **dict.fromkeys(("git",), "pygit2"),
+    **dict.fromkeys(("webdav", "webdavs", "dav"), "webdav4"),
+}
+# What a store may call the version of a file, the surest first.
+VERSIONS: Final = ("ETag", "etag", "md5Hash", "content_md5", "generation")
+TIMES: Final = ("LastModified", "last_modified", "mtime", "updated", "created")
+MD5: Final = re.compile(r'"?([0-9a-f]{32})"?')
+# Encryptions of S3 under which the ETag is still the md5 of the content.
+PLAIN: Final = (None, "AES256")
+
+
+def is_store_address(text: str) -> bool:
+    """Tell whether a text is an address with a scheme: `s3://bucket/x`, `zip::s3://...`."""
+    return SCHEME.match(text) is not None and "://" in text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectStore:
+    """What lies below an address; a `Store`.
+
+    Attributes:
+        address: without secrets.
+        key: the path of its folder in the cache.
+        fs: the file system of fsspec.
+        root: the path in it that all files lie below.
+        only: the one file that is meant, relative to the root; None for all.
+    """
+
+    address: str
+    key: str
+    fs: Any
+    root: str
+    only: str | None = None
+
+    def files(self) -> tuple[StoredFile, ...]:
+        """Return the files, sorted by name."""
+        return patiently(self._listed)
+
+    def place(self, file: StoredFile) -> str:
+        """Return where a file lies in the cache; another version of it lies elsewhere."""
+        version = hashlib.sha256(f"{file.version} {file.size}".encode()).hexdigest()[:16]
+        return f"{self.key}/{version}/{file.name}"
+
+    def stream(self, file: StoredFile, start: int, end: int) -> Iterator[bytes]:
+        """Yield bytes of a file, by requests of some megabytes; see `Store.stream`."""
+        path = f"{self.root}/{file.name}" if self.root else file.name
+        where = f"{self.address.rstrip('/')}/{file.name}"
+        for place in range(start, end, PIECE):
+            with answers(where):
+                data = self.fs.cat_file(path, start=place, end=min(place + PIECE, end))
+            yield data
+            if len(data) < min(PIECE, end - place):
+                return
+
+    def states_md5(self, file: StoredFile) -> bool:
+        """Tell whether the md5 of a file can be trusted: S3 encrypts under keys of its own."""
+        if not hasattr(self.fs, "call_s3"):
+            return True
+        with answers(f"{self.address.rstrip('/')}/{file.name}"):
+            bucket, key, _ = self.fs.split_path(f"{self.root}/{file.name}")
+            head = self.fs.call_s3("head_object", Bucket=bucket, Key=key)
+        found = (head.get("ServerSideEncryption"), head.get("SSECustomerAlgorithm"))
+        return found[0] in PLAIN and found[1] is None
+
+    def _listed(self) -> tuple[StoredFile, ...]:
+        with answers(self.address):
+            self.fs.invalidate_cache()
+            found = self.fs.find(self.root, detail=True)
+        prefix = f"{self.root}/" if self.root else ""
+        files = [
+            _stored(name.removeprefix(prefix), info)
+            for name, info in found.items()
+            if name.startswith(prefix) and not name.endswith("/") and info.get("size") is not None
+        ]
+        return tuple(sorted(files, key=lambda each: each.name.encode("utf-8", "surrogateescape")))
+
+
+def open_store(address: str) -> ObjectStore:
+    """Return what lies below an address of fsspec, or the one file that lies there.
+
+    Args:
+        address: without a pattern.
+
+    Raises:
+        DownloadError: no package for its scheme, no access, or nothing is there.
+    """
+    shown = web.without_password(address)
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise DownloadError(
+            f"{shown}: addresses of stores take fsspec, which cannot be imported ({error}); "
+            "the extra [hub] brings it: pip install 'resnext[hub]'"
+        ) from error
+    try:
+        with answers(shown):
+            fs, root = url_to_fs(address)
+    except ImportError as error:
+        raise DownloadError(f"{shown}: {_package_for(address, error)}") from error
+    root = root.rstrip("/")
+    with answers(shown):
+        kind = _kind(fs, root)
+    if kind is None:
+        raise DownloadError(f"{shown}: a file or a folder in the store expected, found none")
+    only = None
+    if kind == "file":
+        root, _, only = root.rpartition("/")
+        head, chained, rest = shown.partition("::")
+        shown = f"{head.rpartition('/')[0]}{chained}{rest}"
+    key = f"stores/{hashlib.sha256(web.without_password(address).encode()).hexdigest()[:16]}"
+    return ObjectStore(address=shown, key=key, fs=fs, root=root, only=only)
+
+
+def without_pattern(address: str) -> tuple[str, str]:
+    """Return the part of an address before its first wildcard or brace, and the rest.
+
+    The parts of a chained address, `zip://*.jpg::s3://bucket/x.zip`, stay behind the first one.
+    """
+    first, chained, rest = address.partition("::")
+    if SCHEME.match(address) and "://" not in first:  # zip::s3://...: no path of its own
+        return address, ""
+    scheme, _, path = first.partition("://")
+    kept: list[str] = []
+    parts = path.split("/")
+    while parts and not (glob.has_magic(parts[0]) or "{" in parts[0]):
+        kept.append(parts.pop(0))
+    return f"{scheme}://{'/'.join(kept)}{chained}{rest}", "/".join(parts)
+
+
+@contextmanager
+def answers(where: str) -> Iterator[None]:
+    """Turn the errors of any package for a store into one line.
+
+    Raises:
+        TryAgainError: a retry may help.
+        DownloadError: none will.
+        ImportError: a package is missing.
+    """
+    try:
+        yield
+    except (DownloadError, ImportError):
+        raise
+    except FileNotFoundError as error:
+        raise DownloadError(f"{where}: no such file or folder in the store") from error
+    except PermissionError as error:
+        raise DownloadError(
+            f"{where}: no access ({_reason(error)}); the store's own package takes credentials "
+            "from the usual places: variables and files of the store"
+        ) from error
+    except OSError as error:
+        raise TryAgainError(f"{where}: cannot be read ({_reason(error)}; offline?)") from error
+    except Exception as error:
+        raise DownloadError(f"{where}: {type(error).__name__}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return cut(web.without_password(lines[0])) if lines else type(error).__name__
+
+
+def _package_for(address: str, error: ImportError) -> str:
+    """Return which package is missing for an address."""
+    schemes = [found[1].lower() for found in map(SCHEME.match, address.split("::")) if found]
+    missing = [each for each in schemes if each in PACKAGES] or schemes
+    package = PACKAGES.get(missing[0], missing[0]) if missing else "a package"
+    named = re.search(r"install ['`]?([\w-]+)", str(error))
+    if missing and missing[0] not in PACKAGES and named:
+        package = named[1]
+    return (
+        f"{missing[0] if missing else 'this'}:// takes {package}, which cannot be imported "
+        f"({_reason(error)}); pip install {package}"
+    )
+
+
+def _kind(fs: Any, root: str) -> str | None:
+    """Return "file" or "directory", None for nothing; an object store has no empty folders."""
+    if not root:
+        return "directory"
+    try:
+        return "file" if fs.info(root)["type"] == "file" else "directory"
+    except FileNotFoundError:
+        return None
+
+
+def _stored(name: str, info: Mapping[str, Any]) -> StoredFile:
+    version = next((str(info[key]) for key in (*VERSIONS, *TIMES) if info.get(key)), None)
+    md5 = MD5.fullmatch(str(info.get("ETag") or ""))
+    return StoredFile(
+        name=name,
+        size=int(info["size"]),
+        version=version,
+        md5=md5[1] if md5 else _decoded(info.get("md5Hash")),
+    )
+
+
+def _decoded(text: object) -> str | None:
+    """Return an md5 that is stated in base 64, as Google's store does, in hexadecimal."""
+    try:
+        data = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except binascii.Error:
+        return None
+    return data.hex() if len(data) == 16 else None
