@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-all peers setup lint docs bench clean
+.PHONY: demo test test-all peers setup lint docs bench release-check clean
 
 demo: setup
 	sh examples/digits/demo.sh
@@ -42,6 +42,19 @@ docs: setup
 bench: peers
 	$(BIN)/python -m benchmarks
 
+# What a release is made of, and what a user gets: the wheel, which is built from the sdist, runs the
+# demo in an environment that has nothing else.
+release-check:
+	rm -rf dist build/release
+	$(PYTHON) -m venv build/release/tools
+	build/release/tools/bin/python -m pip install --quiet build twine
+	build/release/tools/bin/python -m build --outdir dist
+	build/release/tools/bin/twine check --strict dist/*
+	$(PYTHON) -m venv build/release/clean
+	build/release/clean/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build/release && clean/bin/python -c "from resnext.pixels.resample import trusted_kernel; assert trusted_kernel()"
+	BIN="$$PWD/build/release/clean/bin" sh examples/digits/demo.sh
+
 clean:
-	rm -rf .venv build *.egg-info resnext/pixels/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist *.egg-info resnext/pixels/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,12 +1,13 @@
 """The Hub's own library, and what its refusals mean for an upload."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
 from convert.errors import PushError
-from resnext.fields import cut, shown
+from resnext.fields import cut
 
 # Letters of what the Hub says about a refusal.
 MOST_LETTERS: Final = 200
@@ -28,6 +29,15 @@ def library() -> Any:
     return huggingface_hub
 
 
+def hub_api() -> Any:
+    """Return the library's interface to the Hub, or to what HF_ENDPOINT names.
+
+    Raises:
+        PushError: the library is not installed.
+    """
+    return library().HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+
+
 # Status -> what it means for an upload, and what can be done.
 MEANINGS: Final[dict[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "it does not accept the token; `hf auth login` stores another",
@@ -40,26 +50,32 @@ MEANINGS: Final[dict[int, str]] = {
 
 @contextmanager
 def refusals(name: str) -> Iterator[None]:
-    """Turn what the Hub answers, or that it does not, into a `PushError`."""
+    """Turn what the Hub answers, or that it does not, into a `PushError`.
+
+    Args:
+        name: of the repository.
+    """
     errors = library().errors
     try:
         yield
-    except errors.OfflineModeIsEnabled as error:
-        raise PushError(f"--push {name}: HF_HUB_OFFLINE is set; unset it to upload") from error
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else 0
-        words = " ".join(str(error.server_message or "").split())[:MOST_LETTERS]
+    except (errors.HTTPError, ConnectionError, RuntimeError, ValueError) as error:
+        # RuntimeError: of a large file, whose own error is its cause. ValueError: of a card or a
+        # name that the Hub's check refuses.
+        cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
+        raise PushError(f"--push {name}: {_meaning(cause)}") from error
+
+
+def _meaning(error: BaseException) -> str:
+    errors = library().errors
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return "HF_HUB_OFFLINE is set; unset it to upload"
+    if isinstance(error, errors.HfHubHTTPError):
+        answer: Any = error
+        status = answer.response.status_code if answer.response is not None else 0
+        words = " ".join(str(answer.server_message or "").split())[:MOST_LETTERS]
         meaning = MEANINGS.get(status, words or "try again later")
-        raise PushError(
-            f"--push {name}: an upload expected, found that the Hub answers {status}: {meaning}"
-        ) from error
-    except errors.HTTPError as error:  # of the library underneath: the connection
-        raise PushError(
-            f"--push {name}: the Hub cannot be reached: {cut(str(error)) or type(error).__name__}"
-        ) from error
-    except errors.HFValidationError as error:
-        raise PushError(
-            f"--push: OWNER/NAME of a repository on the Hub expected, found {shown(name)}"
-        ) from error
-    except ValueError as error:  # of a card that the Hub's check refuses
-        raise PushError(f"--push {name}: {cut(' '.join(str(error).split()))}") from error
+        return f"an upload expected, found that the Hub answers {status}: {meaning}"
+    text = cut(" ".join(str(error).split())) or type(error).__name__
+    if isinstance(error, errors.HTTPError | ConnectionError):  # of the library underneath
+        return f"the Hub cannot be reached: {text}"
+    return text

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from convert.errors import PushError
 from convert.export.timm import CONFIG, WEIGHTS
-from convert.hub_access import library, refusals
+from convert.hub_access import hub_api, library, refusals
 from resnext.checkpoint import Checkpoint
 from resnext.errors import CardError
 from resnext.fields import shown
@@ -32,7 +32,7 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repository:
+class HubRepository:
     """A repository of the Hub, as it is or as it will be made.
 
     Attributes:
@@ -51,7 +51,7 @@ class Repository:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
+class UploadedFile:
     """One file of an upload.
 
     Attributes:
@@ -81,7 +81,7 @@ def check_name(name: str) -> None:
         )
 
 
-def find_repository(name: str, *, public: bool) -> Repository:
+def find_repository(name: str, *, public: bool) -> HubRepository:
     """Ask the Hub for a repository, with the token of the environment or of the login.
 
     Args:
@@ -99,14 +99,14 @@ def find_repository(name: str, *, public: bool) -> Repository:
             f"--push {name}: a token of the Hub that may write expected, found none; "
             "`hf auth login` stores one, or set HF_TOKEN"
         )
-    api = hub.HfApi()
+    api = hub_api()
     page = f"{api.endpoint}/{name}"
     with refusals(name):
         api.whoami()
         try:
             info = api.repo_info(name)
         except hub.errors.RepositoryNotFoundError:
-            return Repository(name=name, page=page, private=not public, commit=None, blobs={})
+            return HubRepository(name=name, page=page, private=not public, commit=None, blobs={})
         tree = api.list_repo_tree(name, recursive=True, revision=info.sha)
         blobs = {each.path: _content(each) for each in tree if hasattr(each, "blob_id")}
     if bool(info.private) is public:
@@ -115,12 +115,12 @@ def find_repository(name: str, *, public: bool) -> Repository:
             f"--push {name}: {'public' if public else 'private'} expected, found that it is there "
             f"already and {there}; {option} if that is meant"
         )
-    return Repository(
+    return HubRepository(
         name=name, page=page, private=bool(info.private), commit=info.sha, blobs=blobs
     )
 
 
-def find_uploads(folder: Path, repository: Repository) -> tuple[Upload, ...]:
+def find_uploads(folder: Path, repository: HubRepository) -> tuple[UploadedFile, ...]:
     """Return the files of a folder, and what becomes of those in the repository.
 
     Hidden files are left out.
@@ -148,12 +148,12 @@ def find_uploads(folder: Path, repository: Repository) -> tuple[Upload, ...]:
     replaced = {name for _, name, _, change in changed if change is Change.REPLACED}
     ours = _ours(repository, replaced)
     return tuple(
-        Upload(path=path, name=name, size=size, change=change, ours=name in ours)
+        UploadedFile(path=path, name=name, size=size, change=change, ours=name in ours)
         for path, name, size, change in changed
     )
 
 
-def upload(uploads: tuple[Upload, ...], repository: Repository) -> str:
+def upload(uploads: tuple[UploadedFile, ...], repository: HubRepository) -> str:
     """Make the repository if need be, and commit the files to it: all of them, or none.
 
     Returns:
@@ -165,7 +165,7 @@ def upload(uploads: tuple[Upload, ...], repository: Repository) -> str:
         OSError: a file cannot be read.
     """
     hub = library()
-    api = hub.HfApi()
+    api = hub_api()
     operations = [
         hub.CommitOperationAdd(path_in_repo=each.name, path_or_fileobj=str(each.path))
         for each in uploads
@@ -224,7 +224,7 @@ def _contents(path: Path, size: int) -> tuple[str, str]:
     return git.hexdigest(), sha256.hexdigest()
 
 
-def _ours(repository: Repository, replaced: set[str]) -> set[str]:
+def _ours(repository: HubRepository, replaced: set[str]) -> set[str]:
     """Return the files that would be replaced and that nobody but this project has written.
 
     A card is ours while it is as it was written; the configuration and the weights are ours if the
@@ -232,11 +232,11 @@ def _ours(repository: Repository, replaced: set[str]) -> set[str]:
     """
     if not replaced:
         return set()
-    hub = library()
+    api = hub_api()
     with TemporaryDirectory() as folder, refusals(repository.name):
         there = {
             name: Path(
-                hub.hf_hub_download(
+                api.hf_hub_download(
                     repository.name, name, revision=repository.commit, local_dir=folder
                 )
             )

@@ -13,7 +13,7 @@ from resnext.terminal.text import number, printable
 
 # Importing this module must be cheap: the command does so before it knows that there is work.
 if TYPE_CHECKING:
-    from convert.push import Repository, Upload
+    from convert.push import HubRepository, UploadedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Pushing:
         yes: nothing is asked.
     """
 
-    repository: "Repository"
+    repository: "HubRepository"
     folder: bool
     force: bool
     yes: bool
@@ -115,7 +115,7 @@ def _ask(text: str) -> None:
         raise PushError("nothing was uploaded, as it was answered")
 
 
-def _plan(folder: str, uploads: "tuple[Upload, ...]", repository: "Repository") -> str:
+def _plan(folder: str, uploads: "tuple[UploadedFile, ...]", repository: "HubRepository") -> str:
     """Return what an upload does, in lines."""
     there = "is there" if repository.commit else "is made"
     seen = "private" if repository.private else "public: everybody sees it"

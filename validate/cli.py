@@ -10,7 +10,7 @@ import click
 from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
 from resnext.terminal.timeline import Step
-from validate.output import PROG, FilesBesideReports, Output, ReportingCommand, command_line, reason
+from validate.output import PROG, BesideReports, Output, ReportingCommand, command_line, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +152,7 @@ def main(
         if card is not None and not checkpoints:
             checkpoints = (str(card),)
         config = _config(checkpoints=checkpoints, **options)
-        written = FilesBesideReports(claims=write_claims, card=card, ledger=config.ledger)
+        written = BesideReports(claims=write_claims, card=card, ledger=config.ledger)
 
         # Here, because `--help` must not wait for torch.
         from resnext.distributed.job import join
@@ -197,7 +197,7 @@ def _config(
 
 
 def _measure(
-    config: "MeasurementConfig", job: "Job", out: Output, written: FilesBesideReports
+    config: "MeasurementConfig", job: "Job", out: Output, written: BesideReports
 ) -> "Report | None":
     from resnext.download.bar import download_bar
     from resnext.terminal.image_bar import image_bar
@@ -226,7 +226,7 @@ def _measure(
         return measure(request, job, watcher, begun)
 
 
-def _tell(report: "Report", out: Output, written: FilesBesideReports, *, as_json: bool) -> int:
+def _tell(report: "Report", out: Output, written: BesideReports, *, as_json: bool) -> int:
     """Write and print the report; return the exit code."""
     from validate.reports import to_json, write_reports
     from validate.reports.sentences import exit_code

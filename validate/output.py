@@ -96,7 +96,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FilesBesideReports:
+class BesideReports:
     """Files that are written besides the reports.
 
     Attributes:

@@ -2,7 +2,7 @@
 # The demo: an original checkpoint to a verified one, and its error rate measured again.
 set -eu
 cd "$(dirname "$0")/../.."
-PATH="$PWD/.venv/bin:$PATH"
+PATH="${BIN:-$PWD/.venv/bin}:$PATH"  # BIN: where the commands are installed
 
 run() {
     printf '\n$ %s\n' "$*"

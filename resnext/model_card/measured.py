@@ -11,7 +11,7 @@ from resnext.fields import WrittenFloat
 from resnext.model_card.hub_names import ACCURACIES, TASK
 from resnext.model_card.readme import LINE_BREAK, Readme
 from resnext.pages.markdown import literal, table
-from resnext.preprocessing import Preprocessing
+from resnext.preprocessing import Pipeline, Preprocessing
 from resnext.published import Metric
 from resnext.terminal.text import number
 
@@ -191,13 +191,12 @@ def _table_row(row: MeasuredRow) -> tuple[str, ...]:
 
 
 def _pixels(row: MeasuredRow) -> str:
-    protocol = dict(row.protocol)
-    crops, precision = protocol.pop("crops"), protocol.pop("precision")
-    compiled = protocol.pop("compiled", False)
+    protocol: dict[str, Any] = dict(row.protocol)
+    crops, precision = int(protocol.pop("crops")), protocol.pop("precision")
+    compiled = " compiled" if protocol.pop("compiled", False) else ""
     pixels = Preprocessing.from_fields(protocol, "protocol")
-    arithmetic = f"{precision} compiled" if compiled else str(precision)
-    crop = f"{crops} crops, " if crops != 1 else ""
-    return f"{pixels.pipeline}, {crop}{arithmetic}: {pixels.describe()}"
+    torch7 = "torch7, " if pixels.pipeline is Pipeline.TORCH7 else ""
+    return f"{torch7}{pixels.describe()}; {number(crops, 'crop')}, {precision}{compiled}"
 
 
 def _details(row: MeasuredRow) -> Iterator[str]:

@@ -356,6 +356,10 @@ class Answering(BaseHTTPRequestHandler):
         repo = self.server.repos[kind.removesuffix("s"), id]
         last = repo.find(revision)
         files = dict(repo.commits[last]) if last else {}
+        head = json.loads(self.asked.body.partition(b"\n")[0])["value"]
+        if head.get("parentCommit") not in (None, last):
+            self.say(412, {"error": "A commit has happened since. Please refresh and try again."})
+            return
         for line in self.asked.body.splitlines():
             operation = json.loads(line)
             value = operation["value"]
