@@ -43,6 +43,7 @@ ALLOWED = {
     "validate/ledger": {"resnext/*", "validate/verdicts"},
     "validate/reports": {"resnext/*", "validate/ledger", "validate/verdicts"},
     "validate/comparison": {"resnext/*", "validate/ledger", "validate/verdicts"},
+    "validate/judging": {"resnext/*", "validate/ledger", "validate/verdicts"},
     "validate": {"resnext/*", "convert", "validate/*"},
     "predict": {"resnext/*", "convert", "predict/*"},
     "train/recipe": {"resnext/*"},

@@ -225,8 +225,8 @@ def _claims_text(judgements: Sequence[Judgement], *, others: Sequence[Unjudged])
         return "Measured; there is no claim to judge."
     reasons = dict.fromkeys(each.reason for each in judgements if each.reason)
     if not judged and reasons:
-        first, *others = map(printable, reasons)
-        more = f", and {number(len(others), 'other reason')}" if others else ""
+        first, *further = map(printable, reasons)
+        more = f", and {number(len(further), 'other reason')}" if further else ""
         return f"No verdict on {number(undecided, 'claim')}: {first}{more}."
     if not judged:
         part = all(each.images < each.claim.images for each in judgements)
