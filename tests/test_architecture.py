@@ -42,7 +42,9 @@ ALLOWED = {
     "validate/verdicts": {"resnext/*"},
     "validate/ledger": {"resnext/*", "validate/verdicts"},
     "validate/reports": {"resnext/*", "validate/ledger", "validate/verdicts"},
-    "validate/comparison": {"resnext/*", "validate/ledger", "validate/verdicts"},
+    "validate/comparison": {
+        *("resnext/*", "validate/ledger", "validate/verdicts", "validate/reports"),
+    },
     "validate/judging": {"resnext/*", "validate/ledger", "validate/verdicts"},
     "validate": {"resnext/*", "convert", "validate/*"},
     "predict": {"resnext/*", "convert", "predict/*"},

@@ -9,7 +9,7 @@ from resnext.images.names import normal
 from resnext.preprocessing import IMAGENET, INTERPOLATIONS, Interpolation, Pipeline, Preprocessing
 from resnext.published import Row, published
 from validate.judging.evidence import Evidence
-from validate.judging.origin import LedgerRun
+from validate.ledger.origin import LedgerRun
 from validate.ledger.predictions import UNKNOWN
 from validate.verdicts.protocols import Protocol, row_named
 from validate.verdicts.results import MeasuredRun

@@ -22,8 +22,8 @@ from resnext.images.imagenet import (
 )
 from resnext.inference.metrics import FIVE
 from resnext.terminal.text import number
-from validate.judging.origin import LedgerOrigin, origin_of
 from validate.ledger.entries import Entry
+from validate.ledger.origin import LedgerOrigin, origin_of
 from validate.ledger.reading import picture, read_decisions
 from validate.ledger.stored import LedgerError, Stored
 

@@ -82,7 +82,7 @@ def origin_of(stored: Stored) -> LedgerOrigin:
     classes = _count(made.get("classes"), "classes", stored)
     if classes is not None and not 0 < classes <= MOST_CLASSES:
         raise LedgerError(f"{stored.path}: line 1: classes from 1 expected, found {classes}")
-    names = _names(made.get("class_names"), stored)
+    names = class_names(stored)
     classes = len(names) if classes is None and names is not None else classes
     if names is not None and len(names) != classes:
         raise LedgerError(
@@ -131,7 +131,13 @@ def _preprocessing(fields: object, stored: Stored) -> Preprocessing:
         raise LedgerError(str(error)) from error
 
 
-def _names(value: object, stored: Stored) -> tuple[str, ...] | None:
+def class_names(stored: Stored) -> tuple[str, ...] | None:
+    """Return the names of the classes by label, wnids for ImageNet's; None if there are none.
+
+    Raises:
+        LedgerError: they are no texts.
+    """
+    value = stored.made.get("class_names")
     if value is None:
         return None
     if value == SET:
