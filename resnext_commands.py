@@ -54,6 +54,13 @@ def run_compare() -> None:
     main()
 
 
+def run_judge() -> None:
+    """Run `resnext-judge`."""
+    from validate.judge_cli import main
+
+    main()
+
+
 def run_predict() -> None:
     """Run `resnext-predict`."""
     from predict.cli import main

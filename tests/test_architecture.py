@@ -45,7 +45,10 @@ ALLOWED = {
     "validate/verdicts": {"resnext/*"},
     "validate/ledger": {"resnext/*", "validate/verdicts"},
     "validate/reports": {"resnext/*", "validate/ledger", "validate/verdicts"},
-    "validate/comparison": {"resnext/*", "validate/ledger", "validate/verdicts"},
+    "validate/comparison": {
+        *("resnext/*", "validate/ledger", "validate/verdicts", "validate/reports"),
+    },
+    "validate/judging": {"resnext/*", "validate/ledger", "validate/verdicts"},
     "validate": {"resnext/*", "convert", "validate/*"},
     "predict": {"resnext/*", "convert", "predict/*"},
     "train/recipe": {"resnext/*"},

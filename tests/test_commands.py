@@ -40,7 +40,14 @@ def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["resnext-convert", "resnext-validate", "resnext-compare", "resnext-predict", "resnext-train"],
+    [
+        "resnext-convert",
+        "resnext-validate",
+        "resnext-compare",
+        "resnext-predict",
+        "resnext-train",
+        "resnext-judge",
+    ],
 )
 def test_command_is_ours_beside_files_of_its_name(folder: Path, command: str) -> None:
     done = run(folder, command, "--help")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROG: Final = "resnext-validate"
 # Options that name a file, which must not be one of the reports.
-FILES: Final = ("labels", "split", "claims", "write_claims", "preprocessing", "ledger")
+FILES: Final = ("labels", "split", "claims", "write_claims", "preprocessing", "ledger", "ledgers")
 
 
 def _begun() -> Timeline:
@@ -42,32 +42,37 @@ class Output:
         folder: None where there is none, or where another process writes.
         notes: what has been said so far; grows.
         timeline: the steps of the run so far; grows.
+        prog: the command.
     """
 
     folder: Path | None
     notes: list[str] = field(default_factory=list)
     timeline: Timeline = field(default_factory=_begun)
+    prog: str = PROG
 
     @classmethod
-    def prepared(cls, folder: Path | None, given: Mapping[str, Any]) -> "Output":
+    def prepared(
+        cls, folder: Path | None, given: Mapping[str, Any], *, prog: str = PROG
+    ) -> "Output":
         """Make the folder ready; reports of an earlier run are removed.
 
         Args:
             folder: that was asked for, or None.
             given: the other options by their names.
+            prog: the command.
 
         Raises:
             click.UsageError: an option names a file that a report would replace.
             ResnextError: the folder takes no reports.
         """
         if folder is None or not leads_all():
-            return cls(folder=None)
+            return cls(folder=None, prog=prog)
         from validate.reports import prepare_folder
 
         if clash := clashing(folder, given):
             raise click.UsageError(clash)
         prepare_folder(folder)
-        return cls(folder=folder)
+        return cls(folder=folder, prog=prog)
 
     @contextmanager
     def failure_reported(self) -> Iterator[None]:
@@ -84,15 +89,15 @@ class Output:
         from validate.reports import FailedRun, write_failed_run
 
         run = FailedRun(
-            reason=reason(error),
-            command=command_line(),
+            reason=reason(error, self.prog),
+            command=command_line(self.prog),
             notes=tuple(self.notes),
             versions={"resnext": version("resnext")},
         )
         try:
             write_failed_run(run, self.folder)
         except (OSError, ResnextError) as second:  # the first error is what is raised on
-            say(PROG, f"no report of this: {error_line(second)}")
+            say(self.prog, f"no report of this: {error_line(second)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +168,8 @@ class ReportingCommand(Command):
         )
         folder = lenient.params.get("output")
         try:
-            with Output.prepared(folder, lenient.params).failure_reported():
+            out = Output.prepared(folder, lenient.params, prog=str(self.name))
+            with out.failure_reported():
                 raise error
         except (click.UsageError, ResnextError):
             pass  # of a folder that takes no reports; the usage error is the one to be said
@@ -180,23 +186,25 @@ def clashing(folder: Path, given: Mapping[str, Any]) -> str | None:
 
     places = {_place(folder / name) for name in WRITERS}
     for name in FILES:
-        if given.get(name) and _place(Path(given[name])) in places:
-            option, file = name.replace("_", "-"), Path(given[name])
-            return (
-                f"--{option} {given[name]}: --output writes its own {file.name} there; name "
-                "another folder, or another file"
-            )
+        found = given.get(name) or ()
+        for file in map(Path, found if isinstance(found, tuple) else (found,)):
+            if _place(file) in places:
+                option = f"--{name.replace('_', '-')} {file}" if name != "ledgers" else file
+                return (
+                    f"{option}: --output writes its own {file.name} there; name another folder, or "
+                    "another file"
+                )
     return None
 
 
-def command_line() -> str:
+def command_line(prog: str = PROG) -> str:
     """Return the command as it was typed, without passwords."""
     from resnext.download import without_password
 
-    return shlex.join([PROG, *map(without_password, sys.argv[1:])])
+    return shlex.join([prog, *map(without_password, sys.argv[1:])])
 
 
-def reason(error: BaseException) -> str:
+def reason(error: BaseException, prog: str = PROG) -> str:
     """Return an error as one line for a report."""
     match error:
         case click.UsageError():
@@ -204,7 +212,7 @@ def reason(error: BaseException) -> str:
         case KeyboardInterrupt() | OSError() | ResnextError() | MemoryError():
             return " ".join(error_line(error).split())
         case _:
-            return f"an error of {PROG} itself: {type(error).__name__}: {error}"
+            return f"an error of {prog} itself: {type(error).__name__}: {error}"
 
 
 def _place(path: Path) -> Path:

@@ -1,18 +1,17 @@
 """The command `resnext-compare`."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from resnext.fields import cut
-from resnext.terminal.command import Command, NamedPath
-from resnext.terminal.text import printable
+from resnext.terminal.command import Command, NamedPath, say
 
 if TYPE_CHECKING:
-    from validate.comparison.comparison import Comparison
+    from collections.abc import Sequence
+
+    from validate.comparison.several import ChosenRun
     from validate.ledger.stored import Stored
 
 PROG: Final = "resnext-compare"
@@ -21,48 +20,153 @@ LISTED: Final = 20
 
 
 @click.command(PROG, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("first", type=PATH, metavar="A")
-@click.argument("second", type=PATH, metavar="[B]", required=False)
+@click.argument("ledgers", type=PATH, metavar="A [B]...", nargs=-1, required=True)
 @click.option("--first", "of_first", type=click.IntRange(min=1), help="Number of the run in A.")
 @click.option("--second", "of_second", type=click.IntRange(min=1), help="Number of the run in B.")
 @click.option("--all", "everything", is_flag=True, help="List every image that changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--html",
+    "page",
+    type=PATH,
+    metavar="FILE",
+    help="Write a page too: the runs, each pair of them, and the images that all get wrong or that "
+    "not all answer alike.",
+)
+@click.option(
+    "--data",
+    metavar="IMAGES",
+    help="The images, in any form that resnext-validate takes: the page then shows them.",
+)
+@click.option(
+    "--labels", type=PATH, metavar="FILE", help="Labels of --data, as resnext-validate takes them."
+)
 @click.version_option(package_name="resnext", prog_name=PROG)
 def main(
     *,
-    first: Path,
-    second: Path | None,
+    ledgers: tuple[Path, ...],
     of_first: int | None,
     of_second: int | None,
     everything: bool,
     as_json: bool,
+    page: Path | None,
+    data: str | None,
+    labels: Path | None,
 ) -> None:
-    """Compare two ledgers of resnext-validate image by image.
+    """Compare ledgers of resnext-validate image by image.
 
-    Runs of the same network, pipeline, crops and precision are compared, or those that --first and
-    --second choose; with one ledger, its runs with each other. Said are the decisions that changed,
-    both ways, and the exact p of McNemar's test: how often chance alone would change so many more
-    in one direction.
+    A, B and so on are ledgers, plain or compressed (.gz, .zst), or files of predictions
+    (predictions.csv). ImageNet's validation images are matched by their published names, all others
+    by their names in the set.
+
+    Of two ledgers, runs of the same network, pipeline, crops and precision are compared, or those
+    that --first and --second choose; with one ledger, its runs with each other; of more ledgers,
+    all runs with all others. Said are the decisions that changed, both ways, and the exact p of
+    McNemar's test: how often chance alone would change so many more in one direction.
 
     The exit code is 0 if they could be compared, and 2 if not.
     """
     from validate.comparison.comparison import compare, pairs
+    from validate.comparison.text import comparison_fields, comparison_lines
     from validate.ledger.reading import read_decided
 
-    one = read_decided(first)
-    two = read_decided(second) if second else one
+    _check_options(ledgers, of_first or of_second, page, data, labels)
+    stored = [read_decided(path) for path in ledgers]
+    if len(stored) > 2:
+        _compare_all(_all_runs(stored), everything, as_json, page, data, labels)
+        return
+    one, two = stored[0], stored[-1]
     stated = of_first or of_second
     chosen = [(_place(one, of_first), _place(two, of_second))] if stated else pairs(one, two)
     found = [compare(one, two, runs=runs) for runs in chosen]
+    if page is not None:
+        _write_page(_chosen_runs(one, two, chosen), page, data, labels)
     if as_json:
-        click.echo(json.dumps({"comparisons": [_fields(each) for each in found]}, indent=2))
+        fields = [comparison_fields(each) for each in found]
+        click.echo(json.dumps({"comparisons": fields}, indent=2))
     else:
         for each in found:
-            for line in _lines(each, None if everything else LISTED):
-                click.echo(printable(line))
+            for line in comparison_lines(each, None if everything else LISTED):
+                click.echo(line)
+
+
+def _check_options(
+    ledgers: "Sequence[Path]",
+    stated: int | None,
+    page: Path | None,
+    data: str | None,
+    labels: Path | None,
+) -> None:
+    if stated and len(ledgers) > 2:
+        raise click.UsageError("--first and --second choose runs of two ledgers, not of more")
+    if data is not None and page is None:
+        raise click.UsageError("--data needs --html, the page that shows the images")
+    if labels is not None and data is None:
+        raise click.UsageError("--labels needs --data, the images")
+    if page is not None and page.resolve() in {each.resolve() for each in ledgers}:
+        raise click.UsageError(f"--html {page}: it is one of the ledgers; name another file")
+
+
+def _compare_all(
+    runs: "Sequence[ChosenRun]",
+    everything: bool,
+    as_json: bool,
+    page: Path | None,
+    data: str | None,
+    labels: Path | None,
+) -> None:
+    from validate.comparison.several import overview
+    from validate.comparison.text import overview_fields, overview_lines
+
+    found = overview(runs)
+    if page is not None:
+        _write_page(runs, page, data, labels)
+    if as_json:
+        click.echo(json.dumps(overview_fields(found), indent=2))
+    else:
+        for line in overview_lines(found, None if everything else LISTED):
+            click.echo(line)
+
+
+def _write_page(
+    runs: "Sequence[ChosenRun]", page: Path, data: str | None, labels: Path | None
+) -> None:
+    from resnext.files import whole_file
+    from resnext.images.sources.opening import open_images
+    from validate.comparison.page import to_page
+    from validate.comparison.several import overview
+
+    images = None if data is None else open_images(data, labels=labels)
+    text, with_pictures = to_page(overview(runs), images)
+    with whole_file(page) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
+    if data is not None and not with_pictures:
+        say(PROG, f"--data {data}: none of the images that the page shows is there")
+
+
+def _all_runs(stored: "Sequence[Stored]") -> "list[ChosenRun]":
+    from validate.comparison.several import ChosenRun
+
+    return [
+        ChosenRun(stored=each, place=place)
+        for each in stored
+        for place in range(len(each.identity["runs"]))
+    ]
+
+
+def _chosen_runs(
+    one: "Stored", two: "Stored", chosen: "Sequence[tuple[int, int]]"
+) -> "list[ChosenRun]":
+    """Return the runs of which pairs are compared, each once."""
+    from validate.comparison.several import ChosenRun
+
+    places = [(one, first) for first, _ in chosen] + [(two, second) for _, second in chosen]
+    known = {(each.path, place): each for each, place in places}
+    return [ChosenRun(stored=each, place=place) for (_, place), each in known.items()]
 
 
 def _place(stored: "Stored", number: int | None) -> int:
+    from resnext.fields import cut
     from validate.comparison.comparison import run_name
 
     runs = stored.identity["runs"]
@@ -72,54 +176,6 @@ def _place(stored: "Stored", number: int | None) -> int:
         return 0
     names = "; ".join(f"{n} {run_name(run)}" for n, run in enumerate(runs, 1))
     raise click.UsageError(f"{stored.path}: the number of a run expected: {cut(names)}")
-
-
-def _lines(found: "Comparison", listed: int | None) -> Iterator[str]:
-    from validate.comparison.comparison import difference, run_name
-
-    flips = found.flips
-    yield f"A: {run_name(found.first)}"
-    yield f"B: {run_name(found.second)}"
-    if other := difference(found.first, found.second):
-        yield f"  they differ in: {other}"
-    yield f"{found.images} images in common"
-    if found.only_first or found.only_second:
-        yield f"  not compared: {found.only_first} only in A, {found.only_second} only in B"
-    yield f"  right in both       {found.both_right:>7}"
-    yield f"  right only in A     {found.lost:>7}"
-    yield f"  right only in B     {found.gained:>7}"
-    others = len(flips) - found.lost - found.gained
-    wrong = found.images - found.both_right - found.lost - found.gained
-    yield f"  wrong in both       {wrong:>7}" + (f", {others} differently" if others else "")
-    yield f"  exact McNemar test: p = {found.p_value:.3g}"
-    for flip in flips[:listed]:
-        yield f"  {cut(flip.image)}: label {flip.label}, A {flip.first}, B {flip.second}"
-    if listed is not None and len(flips) > listed:
-        yield f"  and {len(flips) - listed} more that changed; --all lists them"
-
-
-def _fields(found: "Comparison") -> dict[str, object]:
-    return {
-        "first": found.first,
-        "second": found.second,
-        "images": found.images,
-        "only_in_first": found.only_first,
-        "only_in_second": found.only_second,
-        "both_right": found.both_right,
-        "right_only_in_first": found.lost,
-        "right_only_in_second": found.gained,
-        "p_value": found.p_value,
-        "changed": [
-            {
-                "image": flip.image,
-                "label": flip.label,
-                "first": flip.first,
-                "second": flip.second,
-                "right": flip.kind,
-            }
-            for flip in found.flips
-        ],
-    }
 
 
 if __name__ == "__main__":

@@ -81,8 +81,8 @@ def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparis
     Raises:
         LedgerError: no image in common, or labels that differ.
     """
-    one = _decided(first)
-    two = _decided(second)
+    one = decided(first)
+    two = decided(second)
     common = [image for image in one if image in two]
     if not common:
         raise LedgerError(f"{second.path}: images of {first.path} expected, found none in common")
@@ -178,6 +178,6 @@ def _listed(runs: Sequence[tuple[str, int]]) -> str:
     return cut("; ".join(name for name, _ in runs))
 
 
-def _decided(stored: Stored) -> dict[str, Entry]:
+def decided(stored: Stored) -> dict[str, Entry]:
     """Return the entries with decisions by what their pictures are known by."""
     return {picture(each.image): each for each in stored.entries if each.failure is None}

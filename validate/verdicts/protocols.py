@@ -73,7 +73,7 @@ def choose(
     # All files of weights on the Hugging Face hub are called alike: their folder's name tells.
     folder, _, file = (checkpoint.provenance.source_file or "").rpartition("/")
     stem = folder if folder and file == path.name else path.stem
-    if row := _named(own, header) or _named(own, stem) or _named(published, header):
+    if row := row_named(own, header) or row_named(own, stem) or row_named(published, header):
         replaced = _replaced(checkpoint, row)
         note = None
         if replaced and row.preprocessing:
@@ -102,7 +102,7 @@ def choose(
             note="; ".join(notes) or None,
             weights_sha256=row.weights_sha256,
         )
-    namesake = _named(published, stem)
+    namesake = row_named(published, stem)
     if header is None and namesake and namesake.spec == checkpoint.spec:
         assumed = None
         if namesake.preprocessing is None and not stated:
@@ -130,7 +130,8 @@ def unused(rows: Sequence[Row], protocols: Sequence[Protocol]) -> tuple[str, ...
     return tuple(row.name for row in rows if row.name not in names)
 
 
-def _named(rows: Sequence[Row], name: str | None) -> Row | None:
+def row_named(rows: Sequence[Row], name: str | None) -> Row | None:
+    """Return the row of a name; None where there is none, or no name."""
     return {row.name: row for row in rows}.get(name) if name else None
 
 

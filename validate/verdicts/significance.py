@@ -1,5 +1,6 @@
 """Exact tests of whether a count differs from what was expected by more than chance."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import exp, lgamma, log, log1p
 
@@ -20,6 +21,20 @@ def exact_mcnemar(lost: int, gained: int) -> float:
         tail += ways
         ways = ways * (changed - k) // (k + 1)
     return float(min(Fraction(1), Fraction(2 * tail, 2**changed)))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Return p values of several tests, adjusted so that all of them together keep the level.
+
+    Source: S. Holm, Scandinavian Journal of Statistics 6 (1979), page 65: the smallest of m is
+    multiplied by m, the next by m - 1 and so on; none falls below one that was smaller before.
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    found, largest = [0.0] * len(p_values), 0.0
+    for place, test in enumerate(order):
+        largest = max(largest, min(1.0, p_values[test] * (len(p_values) - place)))
+        found[test] = largest
+    return tuple(found)
 
 
 def binomial_tail(successes: int, trials: int, rate: float) -> float:

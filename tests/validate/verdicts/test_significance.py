@@ -3,7 +3,7 @@ from math import comb
 
 import pytest
 
-from validate.verdicts.significance import binomial_tail, exact_mcnemar
+from validate.verdicts.significance import binomial_tail, exact_mcnemar, holm
 
 
 # Source of 0.125 and 0.0215: the binomial distribution's table, n = 4 and n = 10, p = 1/2.
@@ -49,3 +49,10 @@ def test_binomial_tail_of_a_whole_validation_set() -> None:
     # Five standard deviations: 2.87e-7 of the normal distribution, and a little more.
     assert binomial_tail(11_125 + 465, 50_000, 0.2225) == pytest.approx(3.2e-7, rel=0.2)
     assert binomial_tail(50_000, 50_000, 0.2225) == 0.0
+
+
+def test_p_values_of_several_tests_are_adjusted_as_holm_does() -> None:
+    """As `p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")` of R has it."""
+    assert holm((0.01, 0.04, 0.03, 0.005)) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+    assert holm(()) == ()
+    assert holm((0.7, 0.7)) == (1, 1)

@@ -1,0 +1,1 @@
+"""Ledgers that people have contributed, and the page that is made from them."""
