@@ -6,7 +6,7 @@ from typing import overload
 
 import numpy as np
 
-from resnext.errors import DataError
+from resnext.errors import DataError, DownloadError
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.file_set import OneFile
 from resnext.images.image_set import ImageSet
@@ -103,9 +103,20 @@ class LateShards:
         return int(self.ends[number - 1]) if number else 0
 
     def _listed(self, number: int) -> ByteRanges:
-        """Return the images of a shard, which is waited for and listed where it was not yet."""
-        if number in self._images:
-            return self._images[number]
+        """Return the images of a shard, which is waited for and listed where it was not yet.
+
+        Raises:
+            DownloadError: it does not come, or is not as it was expected; no image of it can be
+                read then, and how many it has decided which images come next.
+        """
+        if number not in self._images:
+            try:
+                self._list(number)
+            except DataError as error:
+                raise DownloadError(str(error)) from error
+        return self._images[number]
+
+    def _list(self, number: int) -> None:
         path = self.arrivals.wait(number)
         where = named(self.arrivals.store, self.arrivals.files[number])
         index = scan(path)
@@ -136,7 +147,6 @@ class LateShards:
             sizes=shard.images.sizes,
             held=OneFile(self.arrivals, number),
         )
-        return self._images[number]
 
 
 class _LateNames(Sequence[str]):
