@@ -111,6 +111,11 @@ def remove_unfinished() -> None:
                 Path(path).unlink()
 
 
+def mark_unfinished(path: str) -> None:
+    """Let `remove_unfinished` remove a hidden file or folder."""
+    _unfinished.add(path)
+
+
 @contextmanager
 def unfinished(path: str) -> Iterator[None]:
     """Let `remove_unfinished` remove a hidden file or folder while the block writes it."""

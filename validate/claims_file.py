@@ -14,6 +14,7 @@ import resnext
 from resnext.errors import DataError
 from resnext.files import whole_file
 from resnext.images.imagenet import titles
+from resnext.images.late import LateImageSet
 from resnext.preprocessing import INTERPOLATIONS, Pipeline, Preprocessing
 from resnext.published import Metric
 from resnext.terminal.text import number
@@ -60,7 +61,8 @@ def check_claims_file(path: Path, request: MeasurementRequest) -> None:
                 f"expected, found {name!a}"
             )
     classes = request.networks[0].checkpoint.spec.classes
-    there = len(np.unique(images.labels))
+    labels = images.listed().labels if isinstance(images, LateImageSet) else images.labels
+    there = len(np.unique(labels))
     is_sample = config.limit is not None and config.limit < len(images)
     if is_sample or there < classes:
         found = (

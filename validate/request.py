@@ -73,6 +73,7 @@ def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementR
         cache=config.cache,
         progress=watcher.bar,
         stream=config.stream,
+        late=config.split is None,
     )
     found, trained = choose_part(config, networks, found)
     images = aligned(found, classes=checkpoint.spec.classes, names=networks[0].classes)

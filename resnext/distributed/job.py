@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from resnext.errors import JobError, ResnextError
+from resnext.files import remove_unfinished
 
 if TYPE_CHECKING:
     import torch
@@ -221,6 +222,7 @@ def leave(job: Job, code: int = 0) -> None:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):  # its reader has closed it
                 stream.flush()
+        remove_unfinished()
         os._exit(code)
 
 

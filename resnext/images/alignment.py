@@ -10,6 +10,7 @@ import numpy as np
 from resnext.errors import DataError
 from resnext.images import imagenet
 from resnext.images.image_set import ImageSet
+from resnext.images.late import LateImageSet
 from resnext.images.names import brief, few, normal
 
 NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
@@ -37,6 +38,10 @@ def aligned(images: ImageSet, *, classes: int, names: tuple[str, ...] | None) ->
         DataError: the classes do not match those of the network.
     """
     if images.classes is None:
+        if isinstance(images, LateImageSet):
+            if not any(NUMBER.fullmatch(name) for name in names or ()):
+                return images.below(classes)
+            images = images.listed()
         by_name = _by_number_as_name(images, names) if names is not None else None
         return by_name or _by_number(images, classes)
     if names is not None:

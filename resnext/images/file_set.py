@@ -57,6 +57,35 @@ class LocalFiles:
         """Keep all files."""
 
 
+@dataclass(frozen=True, slots=True)
+class OneFile:
+    """One of some files.
+
+    Attributes:
+        files: all.
+        number: of the one.
+    """
+
+    files: FileSet
+    number: int
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Return its path."""
+        return (self.files.paths[self.number],)
+
+    def at(self, number: int) -> Path | BinaryIO:  # noqa: ARG002 - there is one
+        """Return where it lies, when it has come; or the file, where it is not kept."""
+        return self.files.at(self.number)
+
+    def early(self, number: int) -> Path | BinaryIO:  # noqa: ARG002
+        """Return where it lies, or what is read of it afar."""
+        return self.files.early(self.number)
+
+    def passed(self, number: int) -> None:
+        """Leave the others alone."""
+
+
 def come(files: FileSet, number: int) -> Path:
     """Return the path of a file that is kept, when it has come."""
     found = files.at(number)

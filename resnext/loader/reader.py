@@ -127,6 +127,8 @@ class Reader:
             self._asked.append(positions)
             self._connection.send(positions)
         except OSError as error:
+            if self._has_said_more():  # answers, the last of which is why it has ended
+                return
             raise self._lost() from error
 
     def answer(self) -> Batch:
@@ -186,6 +188,12 @@ class Reader:
             raise memory_error(error) from error
         finally:
             os.close(file)
+
+    def _has_said_more(self) -> bool:
+        try:
+            return self._connection.poll()
+        except OSError:
+            return False
 
     def _lost(self) -> LostReaderError:
         self.process.join(PATIENCE)

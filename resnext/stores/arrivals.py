@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
 from resnext.errors import DownloadError, ResnextError
+from resnext.files import mark_unfinished
 from resnext.stores.fetching import fetch_file, has_arrived
 from resnext.stores.ranged import RangedFile
 from resnext.stores.store import Store, StoredFile, named
@@ -69,12 +70,15 @@ class Arrivals:
         self.store, self.files, self.keeps = store, tuple(files), keeps
         if not keeps:
             cache = Path(tempfile.mkdtemp(prefix=".stream.", dir=cache))
+            mark_unfinished(str(cache))
             self._end = weakref.finalize(self, _remove, cache, os.getpid())
         self.paths = tuple(cache / _inside(store, file) for file in self.files)
         self._state: Any = RawArray(c_byte, max(1, len(self.files)))
         self._error: Any = RawArray(c_char, LONGEST)
         self._passed = threading.Condition()
-        self._first = self._next = 0  # the first file that is still needed; the next to fetch
+        self._owner = os.getpid()
+        # The first file that is still needed, the next to fetch, and one that is waited for here.
+        self._first = self._next = self._asked = 0
         for number, (file, path) in enumerate(zip(self.files, self.paths, strict=True)):
             if has_arrived(file, path):
                 self._state[number] = HERE
@@ -110,6 +114,10 @@ class Arrivals:
         Raises:
             DownloadError: it cannot be fetched, or an earlier one could not.
         """
+        if self._state[number] == COMING and os.getpid() == self._owner:
+            with self._passed:  # whatever lies there already: nobody would make room meanwhile
+                self._asked = max(self._asked, number)
+                self._passed.notify_all()
         while self._state[number] == COMING:
             if self._error.value:
                 raise DownloadError(self._error.value.decode("utf-8", "replace"))
@@ -182,6 +190,8 @@ class Arrivals:
     def _has_room(self) -> bool:
         """Tell whether one more file may lie on the disk: a few, or many small ones."""
         there = self.files[self._first : self._next]
+        if self._next <= self._asked:
+            return True
         return len(there) < KEPT or sum(file.size for file in there) < ROOM
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from resnext.errors import DataError, ResnextError
 from resnext.fields import COUNT_LIMIT, cut, shown
 from resnext.images.image_set import ImageSet
+from resnext.images.late import LateImageSet
 from resnext.inference.metrics import FIVE, Counts, count
 from resnext.inference.plan import Plan
 from validate.verdicts.results import Changed, Decisions
@@ -117,9 +118,10 @@ class Collection:
         self.images = images
         self.plan = plan
         self.classes = classes
-        self.places = {images.ids[place]: n for n, place in enumerate(plan.positions.tolist())}
-        if len(self.places) != len(plan):
-            raise DataError(f"{images.root}: two images of the same name; name each once")
+        self._places: dict[str, int] = {}
+        self._unnamed = enumerate(plan.positions.tolist())  # whose names were not asked for yet
+        if not isinstance(images, LateImageSet):
+            self._place(None)
         size, width = len(plan), min(FIVE, classes)
         self.done = np.zeros(size, bool)
         self.top_five = tuple(np.full((size, width), -1, np.int32) for _ in range(runs))
@@ -132,7 +134,8 @@ class Collection:
     def add(self, entries: Iterable[Entry]) -> None:
         """Add the decisions on some images; each image may be added once."""
         for entry in entries:
-            place = self.places[entry.image]
+            place = self._place(entry.image)
+            assert place is not None, f"{entry.image} is not of the plan"
             assert not self.done[place], f"{entry.image} came twice"
             self.done[place] = True
             if entry.failure is not None:
@@ -164,8 +167,23 @@ class Collection:
             seen.add(entry.image)
         self.add(entries)
 
+    def _place(self, image: str | None) -> int | None:
+        """Return the place of an image in the plan; None if it is not in it.
+
+        The names are asked for one after the other until it is found.
+        """
+        if image in self._places:
+            return self._places[image]
+        for number, position in self._unnamed:
+            name = self.images.ids[position]
+            if self._places.setdefault(name, number) != number:
+                raise DataError(f"{self.images.root}: two images of the same name; name each once")
+            if name == image:
+                return number
+        return None
+
     def _fits(self, entry: Entry) -> bool:
-        place = self.places.get(entry.image)
+        place = self._place(entry.image)
         if place is None or self.images.labels[self.plan.positions[place]] != entry.label:
             return False
         if entry.failure is not None:

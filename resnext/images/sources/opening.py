@@ -24,6 +24,7 @@ from resnext.images.sources.archives import archive_images
 from resnext.images.sources.cifar import CIFARS, cifar_images, downloaded, found_in, unpacked
 from resnext.images.sources.entries import is_folder
 from resnext.images.sources.folders import folder_images
+from resnext.images.sources.late_shards import LateShards
 from resnext.images.sources.parquet import parquet_images
 from resnext.images.sources.shards import is_sharded, shard_images
 from resnext.images.sources.stored import Form, choose, stored_files
@@ -52,6 +53,7 @@ def open_images(
     cache: Path | None = None,
     progress: Bar = no_bar,
     stream: bool = False,
+    late: bool = False,
 ) -> ImageSet:
     """Return the labelled images that --data and --labels name.
 
@@ -66,6 +68,7 @@ def open_images(
         cache: folder of downloads; None for the user's own.
         progress: shows the progress of a download.
         stream: whether files of a store are read once, and not kept in the cache.
+        late: whether a `LateImageSet` may be returned, of which names and labels come later.
 
     Raises:
         DataError: the data does not exist, has no supported form, or is inconsistent.
@@ -73,7 +76,13 @@ def open_images(
     """
     assert split in SPLITS
     wanted = _Wanted(
-        data=data, labels=labels, split=split, cache=cache, progress=progress, stream=stream
+        data=data,
+        labels=labels,
+        split=split,
+        cache=cache,
+        progress=progress,
+        stream=stream,
+        late=late,
     )
     images = _find(wanted)
     return images if labels is not None else imagenet.check_class_folders(images)
@@ -89,6 +98,7 @@ class _Wanted:
     cache: Path | None
     progress: Bar
     stream: bool
+    late: bool
 
     def take_no_labels(self) -> None:
         """Refuse --labels for a form that brings its own labels."""
@@ -263,6 +273,10 @@ def _stored(wanted: _Wanted) -> ImageSet:
     if chosen.form is Form.PARQUET:
         wanted.take_no_labels()
         images = parquet_images(arrivals, wanted.data)
+    elif chosen.lengths is not None:
+        wanted.take_no_labels()
+        shards = LateShards(arrivals, chosen.lengths, wanted.data)
+        images = shards.images(()) if wanted.late else shards.listed()
     else:
         images = _tars(wanted, arrivals)
     return replace(images, notes=(*images.notes, *note))

@@ -17,8 +17,13 @@ from resnext.images.file_set import FileSet, LocalFiles
 from resnext.images.image_set import ImageSet, PictureSet
 from resnext.images.listing import reading
 from resnext.images.names import LONGEST_NAME, Names, few
-from resnext.images.sources.parquet_columns import image_column, is_struct, label_column
-from resnext.images.sources.parquet_labels import stored_classes, stored_labels
+from resnext.images.sources.parquet_columns import (
+    image_column,
+    is_struct,
+    label_column,
+    stored_classes,
+    stored_labels,
+)
 from resnext.images.sources.parquet_rows import (
     MOST_BYTES,
     Rows,

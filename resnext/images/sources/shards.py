@@ -67,9 +67,8 @@ def shard_images(indexes: Iterable[tuple[Path, Index]], root: str) -> ImageSet:
         DataError: a shard cannot be read, or a sample has not one image and one label.
     """
     shards = []
-    for path, index in indexes:  # one at a time: an index takes more memory than a `_Shard`
-        samples = list(_samples(index))
-        shards.append(_Shard.read(path, index, samples))
+    for path, index in indexes:  # one at a time: an index takes more memory than a `Shard`
+        shards.append(Shard.read(path, index))
     paths = [shard.path for shard in shards]
     keys = [shard.keys for shard in shards]
     if not any(keys):
@@ -91,7 +90,17 @@ def shard_images(indexes: Iterable[tuple[Path, Index]], root: str) -> ImageSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Shard:
+class Shard:
+    """The samples of one shard, in its order.
+
+    Attributes:
+        path: of the shard.
+        keys: their names.
+        labels: class indices.
+        images: the bytes of their images.
+        ignored: names of members that are no part of a sample.
+    """
+
     path: Path
     keys: list[str]
     labels: list[int]
@@ -99,7 +108,9 @@ class _Shard:
     ignored: list[str]
 
     @classmethod
-    def read(cls, path: Path, index: Index, samples: Sequence[_Sample]) -> "_Shard":
+    def read(cls, path: Path, index: Index) -> "Shard":
+        """Read the labels of the samples that are in the index of a tar."""
+        samples = list(_samples(index))
         positions = [_image(path, sample) for sample in samples]
         return cls(
             path=path,
@@ -168,7 +179,7 @@ def _label(extension: str, data: bytes) -> int | None:
         return None
 
 
-def _refuse_repeated(shards: Sequence[_Shard]) -> None:
+def _refuse_repeated(shards: Sequence[Shard]) -> None:
     """Refuse shards that have the same samples, such as two copies of one shard.
 
     The number of samples could be right although another shard is missing. Shards whose keys all
@@ -190,7 +201,7 @@ def _refuse_repeated(shards: Sequence[_Shard]) -> None:
                 )
 
 
-def _same(one: _Shard, place: int, other: _Shard, there: int) -> bool:
+def _same(one: Shard, place: int, other: Shard, there: int) -> bool:
     """Tell whether two samples have the same label and picture, which is read last."""
     return (
         one.labels[place] == other.labels[there]
@@ -199,7 +210,7 @@ def _same(one: _Shard, place: int, other: _Shard, there: int) -> bool:
     )
 
 
-def _ids(root: str, shards: Sequence[_Shard]) -> Names:
+def _ids(root: str, shards: Sequence[Shard]) -> Names:
     """Return unique names of the samples: their keys, or shard and key if shards share keys."""
     plain = [key for shard in shards for key in shard.keys]
     if len(set(plain)) == len(plain):

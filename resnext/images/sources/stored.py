@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from resnext.errors import DataError
+from resnext.fields import COUNT_LIMIT, is_whole
 from resnext.images.byte_ranges import ByteRanges
 from resnext.images.file_set import FileSet
 from resnext.images.image_set import ImageSet
@@ -43,10 +44,12 @@ class Chosen:
     Attributes:
         form: how they hold them.
         files: in order.
+        lengths: samples of each of the shards, where the store says it.
     """
 
     form: Form
     files: tuple[StoredFile, ...]
+    lengths: tuple[int, ...] | None = None
 
 
 def choose(found: Found, split: str) -> Chosen:
@@ -74,7 +77,7 @@ def choose(found: Found, split: str) -> Chosen:
         return Chosen(form, files)
     if form is Form.TAR:
         if listed := _listed(found, files, split):
-            return Chosen(form, listed)
+            return listed
         if Form.FILES in forms and not _holds(found, files, split):  # a tar of another split
             return Chosen(Form.FILES, forms[Form.FILES])
     return Chosen(form, _of_split(found, files, split))
@@ -187,29 +190,33 @@ def _of_split(found: Found, files: tuple[StoredFile, ...], split: str) -> tuple[
     return chosen
 
 
-def _listed(found: Found, files: Sequence[StoredFile], split: str) -> tuple[StoredFile, ...] | None:
+def _listed(found: Found, files: Sequence[StoredFile], split: str) -> Chosen | None:
     """Return the shards that `_info.json` lists for a split; None where there is no such list."""
     infos = [each for each in found.files if PurePosixPath(each.name).name == INFO]
     if len(infos) != 1 or infos[0].size > MOST_INFO:
         return None
     try:
         splits = json.loads(read_range(found.store, infos[0], 0, infos[0].size))["splits"]
-        names = {
-            name
+        lengths = {
+            name: length
             for key, fields in splits.items()
             if SPLIT_WORDS.get(key.lower()) == split
-            for name in fields["filenames"]
+            for name, length in zip(fields["filenames"], fields["shard_lengths"], strict=True)
         }
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    chosen = tuple(each for each in files if PurePosixPath(each.name).name in names)
-    if names and len(chosen) != len(names):
-        missing = names - {PurePosixPath(each.name).name for each in chosen}
+    named = {PurePosixPath(each.name).name: each for each in files}
+    if not lengths:
+        return None
+    if missing := lengths.keys() - named.keys():
         raise DataError(
-            f"{found.address}: the {len(names)} shards that {infos[0].name} lists for {split!r} "
+            f"{found.address}: the {len(lengths)} shards that {infos[0].name} lists for {split!r} "
             f"expected, missing {few(sorted(missing))}"
         )
-    return chosen or None
+    counted = [lengths[name] for name in lengths]
+    if not all(is_whole(count) and 0 < int(count) < COUNT_LIMIT for count in counted):
+        counted = []
+    return Chosen(Form.TAR, tuple(named[name] for name in lengths), tuple(counted) or None)
 
 
 def _below(found: Found, file: StoredFile) -> str:

@@ -1,10 +1,14 @@
 """Images at addresses of the Hub: which files are meant, and that a run begins with the first."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -16,7 +20,7 @@ from resnext.images.image_set import ImageSet
 from resnext.images.sources.opening import open_images
 from tests.support.golden import ROOT
 from tests.support.hub_server import Fault, Hub
-from tests.support.image_forms import CLASSES, digits, write_parquet
+from tests.support.image_forms import CLASSES, add, digits, write_parquet
 
 T7 = ROOT / "examples/digits/resnext_11_8x4d_digits.t7"
 LAST = "data/validation-00002-of-00003.parquet"
@@ -105,20 +109,51 @@ def test_images_are_read_before_the_last_file_has_come(
     assert images.reader.read(359) == expected()[359][2]
 
 
-def validate(data: str, folder: Path, *options: str, wait: bool = True) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "validate.cli", f"--data={data}", "--cache=cache", *options]
-    command += ["--claims", str(ROOT / "examples/digits/claims.toml"), "--batch-size=16", str(T7)]
-    process = subprocess.Popen(
-        command,
+def command(data: str, *options: str) -> list[str]:
+    words = [sys.executable, "-m", "validate.cli", f"--data={data}", "--cache=cache", *options]
+    return [
+        *words,
+        "--claims",
+        str(ROOT / "examples/digits/claims.toml"),
+        "--batch-size=16",
+        str(T7),
+    ]
+
+
+def validate(data: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(data, *options),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@contextmanager
+def validating(data: str, folder: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start a measurement, which is ended with the block."""
+    with subprocess.Popen(
+        command(data, *options),
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    if wait:
-        process.wait(120)
-    return process
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_lines(path: Path, count: int) -> int:
+    end = time.monotonic() + 60
+    while lines(path) < count and time.monotonic() < end:
+        time.sleep(0.05)
+    return lines(path)
 
 
 def lines(path: Path) -> int:
@@ -130,15 +165,12 @@ def test_decisions_are_in_the_ledger_before_the_last_file_has_come(
 ) -> None:
     commit = hub.add("me/digits", tables, kind="dataset")
     hub.hold_body(LAST)
-    process = validate(
-        "hf://datasets/me/digits", tmp_path, "--ledger=ledger", "--output=out", wait=False
-    )
-    ledger, end = tmp_path / "ledger", time.monotonic() + 60
-    while lines(ledger) < 1 + 200 and time.monotonic() < end:
-        time.sleep(0.05)
-    assert (lines(ledger) > 200, process.poll()) == (True, None)
-    hub.release(LAST)
-    _, said = process.communicate(timeout=60)
+    ledger = tmp_path / "ledger"
+    options = ("--ledger=ledger", "--output=out")
+    with validating("hf://datasets/me/digits", tmp_path, *options) as process:
+        assert (wait_for_lines(ledger, 201) >= 201, process.poll()) == (True, None)
+        hub.release(LAST)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert lines(ledger) == 1 + 360
     report = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -152,9 +184,9 @@ def test_file_that_cannot_come_ends_the_run_with_one_line(
     images = open_images("hf://datasets/me/digits", cache=tmp_path / "other")
     assert images.reader.read(359)  # all have come; the listing is not shared
     hub.plan_body(LAST, Fault(status=404))
-    process = validate("hf://datasets/me/digits", tmp_path)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 2
+    done = validate("hf://datasets/me/digits", tmp_path)
+    said = done.stderr
+    assert done.returncode == 2
     assert said.strip().splitlines()[-1].endswith(f"{LAST}: the Hub answers 404 Not Found")
     assert "Traceback" not in said
 
@@ -205,14 +237,88 @@ def test_stream_reads_each_file_once_and_keeps_nothing(
 ) -> None:
     many = {f"data/validation-{at}.parquet": data for at, data in enumerate(split(36))}
     hub.add("me/digits", many, kind="dataset")
-    process = validate(
+    done = validate(
         "hf://datasets/me/digits", tmp_path, "--stream", "--ledger=ledger", f"--workers={workers}"
     )
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    assert done.returncode == 0, done.stderr
     assert lines(tmp_path / "ledger") == 1 + 360
     kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert {path.name for path in kept} == {".files.json", "main"}
     for name, data in many.items():
         ranges = [each.range or "" for each in hub.asked(name) if each.path.startswith("/cdn/")]
         assert ranges.count(f"bytes=0-{len(data) - 1}") == 1, ranges
+
+
+WDS = "wds-validation-{:02d}.tar"
+ONE_MORE = {"name": "wds", "splits": {"train": {"filenames": ["x.tar"], "shard_lengths": [1]}}}
+
+
+@pytest.fixture(scope="module")
+def shards() -> dict[str, bytes]:
+    """Return the digits in six shards of 60, and the list of them that timm adds."""
+    found: dict[str, bytes] = {"wds-train-00.tar": b"of another split"}
+    samples = expected()
+    for number in range(6):
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            for name, label, data in samples[number * 60 : (number + 1) * 60]:
+                key = name.partition(".")[0]
+                add(tar, f"{label}_{key}.jpg", data)
+                add(tar, f"{label}_{key}.cls", str(label).encode())
+        found[WDS.format(number)] = packed.getvalue()
+    names = [WDS.format(number) for number in range(6)]
+    listed = {"filenames": names, "shard_lengths": [60] * 6}
+    info = {**ONE_MORE, "splits": {**ONE_MORE["splits"], "validation": listed}}  # type: ignore[dict-item]
+    found["_info.json"] = json.dumps(info).encode()
+    return found
+
+
+def test_shards_are_measured_before_the_last_one_has_come(
+    hub: Hub, tmp_path: Path, shards: dict[str, bytes]
+) -> None:
+    hub.add("me/wds", shards, kind="dataset")
+    last = WDS.format(5)
+    hub.hold(last)
+    ledger = tmp_path / "ledger"
+    with validating("hf://datasets/me/wds", tmp_path, "--ledger=ledger") as process:
+        assert (wait_for_lines(ledger, 251) >= 251, process.poll()) == (True, None)
+        hub.release(last)
+        said, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert (lines(ledger), "345/360" in said) == (1 + 360, True)
+
+
+@pytest.mark.parametrize("kept", [0, 200], ids=["new", "continued"])
+def test_stream_of_shards_keeps_none(
+    hub: Hub, tmp_path: Path, shards: dict[str, bytes], kept: int
+) -> None:
+    hub.add("me/wds", shards, kind="dataset")
+    options = ("--stream", "--ledger=ledger", "--workers=1")
+    if kept:
+        assert validate("hf://datasets/me/wds", tmp_path, *options).returncode == 0
+        rows = (tmp_path / "ledger").read_text().splitlines(keepends=True)
+        (tmp_path / "ledger").write_text("".join(rows[: 1 + kept]))
+    done = validate("hf://datasets/me/wds", tmp_path, *options)
+    assert (done.returncode, "345/360" in done.stdout) == (0, True), done.stderr
+    assert lines(tmp_path / "ledger") == 1 + 360
+    assert not list(tmp_path.rglob("*.tar"))
+    assert not list((tmp_path / "cache").glob(".stream*"))
+
+
+def test_shard_of_another_length_than_listed_is_refused(
+    hub: Hub, tmp_path: Path, shards: dict[str, bytes]
+) -> None:
+    wrong = {**shards, WDS.format(3): shards[WDS.format(2)][:20480] + bytes(10240)}
+    hub.add("me/wds", wrong, kind="dataset")
+    done = validate("hf://datasets/me/wds", tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert WDS.format(3) in done.stderr.splitlines()[-1]
+
+
+def test_shards_are_opened_whole_for_whoever_needs_all_names(
+    hub: Hub, tmp_path: Path, shards: dict[str, bytes]
+) -> None:
+    hub.add("me/wds", shards, kind="dataset")
+    images = open_images("hf://datasets/me/wds", cache=tmp_path)
+    assert images.ids[61].startswith("wds-validation-01/1_")
+    assert [each[1:] for each in contents(images)] == [each[1:] for each in expected()]
