@@ -1,8 +1,6 @@
 """How the cost of a measurement grows: with images, with processes that read; and how it starts."""
 
-import io
 import sys
-import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +8,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from benchmarks.networks import RESNEXT_50, write_random
-from benchmarks.pictures import write_pictures
+from benchmarks.pictures import write_pictures, write_tar
 from benchmarks.runs import command_line, run, script, write_result
 from benchmarks.trees import Watched, watch
 from resnext.preprocessing import CIFAR10
@@ -57,7 +54,10 @@ def main() -> None:
             str(workers): _watched(images[WORKERS_SIZE], tiny, "--workers", str(workers))
             for workers in WORKERS
         }
-        tar = _tar(Path(folder, "members.tar"))
+        tar = write_tar(
+            Path(folder, "members.tar"),
+            (f"val/class_{number % 10}/{number:08d}.JPEG" for number in range(MEMBERS)),
+        )
         opened = [run([sys.executable, "-c", OPEN, str(tar)]).output for _ in range(ROUNDS)]
         assert all(int(text.split()[1]) == MEMBERS for text in opened)
         first = {"tar": _first(tar, tiny), **_first_of_resnext(Path(folder))}
@@ -126,19 +126,6 @@ def _records(folder: Path, count: int) -> Path:
             records[:, 0] %= 10
             file.write(records.tobytes())
     return folder
-
-
-def _tar(path: Path) -> Path:
-    """Write a tar of small JPEG files in ten class folders."""
-    file = io.BytesIO()
-    pixels = np.random.default_rng(0).integers(256, size=(32, 32, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(file, "JPEG")
-    with tarfile.open(path, "w") as archive:
-        for number in range(MEMBERS):
-            member = tarfile.TarInfo(f"val/class_{number % 10}/{number:08d}.JPEG")
-            member.size = len(file.getvalue())
-            archive.addfile(member, io.BytesIO(file.getvalue()))
-    return path
 
 
 if __name__ == "__main__":

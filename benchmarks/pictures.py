@@ -2,7 +2,8 @@
 
 import io
 import itertools
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -114,3 +115,16 @@ def write_pictures(
         path.write_bytes(data)
     for number in range(drawn, count):
         paths[number].hardlink_to(paths[number % drawn])
+
+
+def write_tar(path: Path, names: Iterable[str]) -> Path:
+    """Write a tar in which a JPEG of noise, 32 pixels wide, has many names; return its path."""
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(256, size=(32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "JPEG")
+    with tarfile.open(path, "w") as archive:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(file.getvalue())
+            archive.addfile(member, io.BytesIO(file.getvalue()))
+    return path

@@ -1,19 +1,14 @@
 """What predictions cost: over a validation of the same pictures, and in memory by their number."""
 
-import io
-import tarfile
 import tempfile
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from benchmarks.calibrated import write_calibrated
 from benchmarks.growth import TINY
 from benchmarks.networks import RESNEXT_50, write_random
-from benchmarks.pictures import write_pictures
+from benchmarks.pictures import write_pictures, write_tar
 from benchmarks.runs import command_line, in_turn, script, write_result
 from benchmarks.trees import watch
 from resnext.preprocessing import CIFAR10
@@ -76,7 +71,10 @@ def _memory(root: Path) -> dict[str, dict[str, float]]:
     write_random(tiny, TINY, CIFAR10)
     found: dict[str, dict[str, float]] = {}
     for size in SIZES:
-        tar = _tar(root / f"{size}.tar", size)
+        tar = write_tar(
+            root / f"{size}.tar",
+            (f"{number // 1000:03d}/{number:08d}.jpg" for number in range(size)),
+        )
         for rows, features in KINDS:
             command = [
                 *(script("resnext-predict"), str(tiny), str(tar), "--batch-size", "64"),
@@ -90,19 +88,6 @@ def _memory(root: Path) -> dict[str, dict[str, float]]:
             }
         tar.unlink()
     return found
-
-
-def _tar(path: Path, count: int) -> Path:
-    """Write a tar of small pictures without labels."""
-    file = io.BytesIO()
-    pixels = np.random.default_rng(0).integers(256, size=(32, 32, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(file, "JPEG")
-    with tarfile.open(path, "w") as archive:
-        for number in range(count):
-            member = tarfile.TarInfo(f"{number // 1000:03d}/{number:08d}.jpg")
-            member.size = len(file.getvalue())
-            archive.addfile(member, io.BytesIO(file.getvalue()))
-    return path
 
 
 if __name__ == "__main__":

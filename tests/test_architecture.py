@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -95,6 +96,7 @@ def imports(name: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names if alias.name in MODULES)
 
 
+@cache
 def arrows() -> dict[str, dict[str, set[str]]]:
     """Return folder -> folder that it imports -> the modules that do."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from select import select
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -275,23 +276,19 @@ def test_name_that_is_no_utf8_is_written_everywhere(
 def on_terminal(words: list[str | Path], *, rows: int = 25) -> str:
     """Return what the command prints on a terminal of 60 columns."""
     main, side = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "60", "LINES": str(rows)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "predict.cli", *map(str, words)],
-        stdout=side,
-        stderr=side,
+    process = warm.start(
+        "predict.cli",
+        words,
         cwd=Path(__file__).parents[2],
-        env={**environment, "PYTHONIOENCODING": "utf-8"},
+        output=Path(os.ttyname(side)),
+        environment={"TERM": "xterm", "COLUMNS": "60", "LINES": str(rows)},
     )
-    os.close(side)
     parts = []
-    try:
-        while part := os.read(main, 1 << 16):
-            parts.append(part)
-    except OSError:  # the other end was closed
-        pass
+    while process.is_alive() or select([main], [], [], 0)[0]:
+        if select([main], [], [], 0.05)[0]:
+            parts.append(os.read(main, 1 << 16))
     os.close(main)
-    process.wait()
+    os.close(side)
     return b"".join(parts).decode().replace("\r\n", "\n")
 
 

@@ -2,10 +2,8 @@
 
 import io
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from PIL import Image
 from predict.thumbnails import KeepingPreparation, ThumbnailFolder
 from resnext.pixels.transforms import RawCrop
 from resnext.preprocessing import Preprocessing
+from tests.support import warm
 from tests.support.golden import ROOT
 
 DIGITS = ROOT / "examples" / "digits"
@@ -68,15 +67,7 @@ def run(tmp_path: Path) -> Run:
 
     def command(*words: str) -> subprocess.CompletedProcess[str]:
         row = ("--preprocessing", str(DIGITS / "preprocessing.toml"))
-        code = "from predict.cli import main; main()"
-        return subprocess.run(
-            [sys.executable, "-c", code, "resnext_11_8x4d_digits.t7", *row, *words],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return warm.run("predict.cli", ("resnext_11_8x4d_digits.t7", *row, *words), cwd=tmp_path)
 
     return command
 

@@ -38,7 +38,8 @@ def start(
         command: the module whose `main` it is, e.g. "validate.cli".
         words: of its command line.
         cwd: the folder that it works in.
-        output: takes what it prints on stdout; what it prints on stderr goes to `.err` beside it.
+        output: takes what it prints on stdout; what it prints on stderr goes to `.err` beside it,
+            or to the same where that is a terminal.
         environment: what is set beside this process's own.
     """
     context = get_context("forkserver")
@@ -80,7 +81,8 @@ def errors(output: Path) -> str:
 def _run(
     command: str, words: list[str], cwd: str, output: str, environment: dict[str, str]
 ) -> None:
-    for number, path in ((1, output), (2, str(Path(output).with_suffix(".err")))):
+    errors = output if output.startswith("/dev/") else str(Path(output).with_suffix(".err"))
+    for number, path in ((1, output), (2, errors)):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
     sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))

@@ -54,10 +54,21 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ImageSet
 
 
 @pytest.fixture(scope="module")
-def predictor() -> Predictor:
+def decide() -> Callable[[np.ndarray], np.ndarray]:
+    """Return what decides the five best classes of inputs (N, 3, H, W), of the same ones once."""
     torch.set_num_threads(1)
     network = convert.load(EXAMPLE / "resnext_11_8x4d_digits.t7").build(device="cpu")
-    return Predictor(network, device=torch.device("cpu"), precision=Precision.FP32)
+    predictor = Predictor(network, device=torch.device("cpu"), precision=Precision.FP32)
+    known: dict[bytes, np.ndarray] = {}
+
+    def decided(inputs: np.ndarray) -> np.ndarray:
+        names = [each.tobytes() for each in inputs]
+        if new := [at for at, name in enumerate(names) if name not in known]:
+            top = top_five(predictor.logits(torch.from_numpy(inputs[new])))
+            known.update((names[at], row) for at, row in zip(new, top, strict=True))
+        return np.stack([known[name] for name in names])
+
+    return decided
 
 
 every_form = pytest.mark.parametrize("form", FORMS)
@@ -83,15 +94,16 @@ def test_form_holds_the_same_pictures_with_the_same_labels(
 
 @others_slow
 def test_form_gives_the_counts_that_torch7_measured(
-    form: str, opened: Callable[[str], ImageSet], predictor: Predictor
+    form: str,
+    opened: Callable[[str], ImageSet],
+    decide: Callable[[np.ndarray], np.ndarray],
 ) -> None:
     images = aligned(opened(form), classes=10, names=None)
     row = read_table(EXAMPLE / "claims.toml")[0]
     positions = [list(range(start, min(start + 60, 360))) for start in range(0, 360, 60)]
     counts = Counts()
     for batch in read_batches(images, positions, [Prepare(row.preprocessing)], workers=0):
-        top = top_five(predictor.logits(batch.tensor()))
-        counts += count(top, images.labels[batch.positions])
+        counts += count(decide(batch.tensor().numpy()), images.labels[batch.positions])
         assert not batch.failures
     assert counts == Counts(images=360, top1_correct=345, top5_correct=359)
 
