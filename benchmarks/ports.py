@@ -38,7 +38,7 @@ class DigitSet:
         scale: shorter side of the scaled picture in pixels.
         crop: side of the input.
         share: of the picture's sides that the digit takes.
-        epochs: of a training; small digits have to be found, and take more.
+        epochs: of a training.
     """
 
     scale: int
@@ -47,14 +47,13 @@ class DigitSet:
     epochs: int = 12
 
 
-# Crops are to the scale as 224 is to 256. Small digits have about as many pixels as those that fill
-# an input of 32.
+# Crops are to the scale as 224 is to 256. Small digits have as many pixels as those that fill an
+# input of 32.
 SETS: Final = {
     "32": DigitSet(scale=36, crop=32),
     "64": DigitSet(scale=72, crop=64),
     "64 small": DigitSet(scale=72, crop=64, share=1 / 2),
     "112": DigitSet(scale=128, crop=112),
-    "112 small": DigitSet(scale=128, crop=112, share=1 / 4, epochs=30),
     "224": DigitSet(scale=256, crop=224, epochs=8),
 }
 # Small, so that dozens are trained in an hour on one core: ResNet-10 with an eighth of the width.
