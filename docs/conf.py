@@ -19,7 +19,7 @@ author = project_copyright = ""
 root_doc = "README"
 include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 include_patterns += ["docs/*.md", "docs/*.rst", "examples/digits/README.md"]
-include_patterns += ["benchmarks/README.md", "tests/data/README.md"]
+include_patterns += ["benchmarks/README.md", "evidence/README.md", "tests/data/README.md"]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 4
@@ -49,6 +49,7 @@ docs/fine-tune
 docs/python
 docs/weights-elsewhere
 docs/why-ports-lost-accuracy
+docs/contribute-evidence
 ```
 
 ```{toctree}
@@ -64,6 +65,7 @@ CONTRIBUTING
 SECURITY
 CHANGELOG
 benchmarks/README
+evidence/README
 tests/data/README
 examples/digits/README
 ```

@@ -5,17 +5,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from benchmarks.markdown import table
 from evidence.contributions import FOLDER, ROOT, Contribution, read_contributions
 from resnext.errors import DataError
+from resnext.preprocessing import Pipeline
 from resnext.published import published, read_table
+from resnext.terminal.text import number
 from validate.judging.evidence import Evidence, read_evidence
 from validate.judging.report import Asked, judged
 from validate.ledger.origin import LedgerRun
 from validate.reports.markdown import literal
 from validate.reports.sentences import LABELS, percent
-from validate.verdicts.claim_groups import ClaimLine, grouped
+from validate.verdicts.claim_groups import ClaimLine
 from validate.verdicts.results import Report
 
 PAGE: Final = "README.md"
@@ -34,10 +37,13 @@ not invented, is shown by whoever measures it again: the commands are below.
 [How to contribute one](../docs/contribute-evidence.md).
 """
 HEADER: Final = (
-    *("network", "error", "pixels", "arithmetic", "published %", "measured %", "correct"),
-    *("verdict", "ledger"),
+    *("ledger", "network", "error", "pixels", "arithmetic", "published %", "measured %"),
+    *("correct", "verdict"),
 )
-MADE: Final = ("ledger", "by", "on", "date", "made by", "sha256 of the weights", "to repeat it")
+MADE: Final = ("ledger", "by", "on", "date", "version", "sha256 of the weights")
+# The order of the page: the original's pixels and plain arithmetic first.
+PIXELS: Final = tuple(Pipeline)
+PRECISIONS: Final = ("fp32", "tf32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,72 +93,81 @@ def _judged(row: Contribution, folder: Path) -> JudgedLedger:
 def to_page(ledgers: Sequence[JudgedLedger]) -> str:
     """Return the page."""
     title = TITLE if any(each.is_published for each in ledgers) else MISSING
+    rows = [*enumerate(sorted(ledgers, key=_order), 1)]
     parts = [
         title,
         LEAD.rstrip(),
         "## Published and measured",
-        table(HEADER, [line for each in ledgers for line in _claim_rows(each)]),
+        table(HEADER, [line for place, each in rows for line in _claim_rows(place, each)]),
         "## Measured by",
-        table(MADE, [_made_row(each) for each in ledgers]),
+        table(MADE, [_made_row(place, each) for place, each in rows]),
+        "## To repeat it",
+        "\n".join(f"{place}. `{command(each)}`" for place, each in rows),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _claim_rows(each: JudgedLedger) -> Iterator[tuple[str, ...]]:
-    for group in grouped(each.report.results):
-        run = group.results[0].run
-        lines = [line for block in group.blocks() for line in block.lines]
-        claimed = [line for line in lines if line.claim is not None]
-        judged_already = {line.metric for line in claimed}
-        others = [
-            ClaimLine(result=group.results[0], metric=unjudged.claim.metric, claim=unjudged.claim)
-            for unjudged in group.unjudged()
-            if unjudged.claim.crops == run.crops and unjudged.claim.metric not in judged_already
-        ]
-        for line in [*claimed, *others] or lines:
-            yield (
-                f"`{literal(run.network)}`",
-                f"{LABELS[line.metric]}, {run.crops} crop{'s' * (run.crops > 1)}",
-                run.pixels,
-                run.arithmetic,
-                line.claim.value if line.claim else "",
-                percent(line.error),
-                f"{line.images - line.wrong:,}/{line.images:,}",
-                _verdict(line),
-                f"[{literal(each.row.file)}]({each.row.file})",
-            )
-
-
-def _verdict(line: ClaimLine) -> str:
-    if line.verdict is not None:
-        reasons = [
-            judgement.reason
-            for judgement in line.result.judgements
-            if judgement.claim == line.claim and judgement.reason
-        ]
-        return f"**{line.verdict}**" + (f": {literal(reasons[0])}" if reasons else "")
-    if line.claim is None or line.points is None or line.excess is None:
-        return "no claim"
-    protocols = [other.protocol for other in line.result.unjudged if other.claim == line.claim]
+def _order(each: JudgedLedger) -> tuple[object, ...]:
+    run = each.run
     return (
-        f"compared: published with {literal(protocols[0])}, here {float(line.points):+.2f} points"
-        if protocols
-        else "compared"
+        not each.is_published,
+        run.network,
+        PIXELS.index(Pipeline(run.pipeline)),
+        run.crops or 1,
+        PRECISIONS.index(run.precision) if run.precision in PRECISIONS else len(PRECISIONS),
+        each.row.file,
     )
 
 
-def _made_row(each: JudgedLedger) -> tuple[str, ...]:
+def _link(place: int, each: JudgedLedger) -> str:
+    return f"[{place}]({quote(each.row.file)})"
+
+
+def _claim_rows(place: int, each: JudgedLedger) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each claim of a ledger's network, or for each error where there is none."""
+    (result,) = each.report.results
+    run = result.run
+    same = (unjudged.claim for unjudged in result.unjudged if unjudged.claim.crops == run.crops)
+    claims = dict.fromkeys([*(judged.claim for judged in result.judgements), *same])
+    lines = [ClaimLine(result=result, metric=claim.metric, claim=claim) for claim in claims]
+    for line in lines or [ClaimLine(result=result, metric=metric) for metric in result.told]:
+        yield (
+            _link(place, each),
+            f"`{literal(run.network)}`",
+            f"{LABELS[line.metric]}, {number(run.crops, 'crop')}",
+            run.pixels,
+            run.arithmetic,
+            line.claim.value if line.claim else "",
+            percent(line.error),
+            f"{line.images - line.wrong:,}/{line.images:,}",
+            _verdict(line),
+        )
+
+
+def _verdict(line: ClaimLine) -> str:
+    for judgement in line.result.judgements:
+        if judgement.claim == line.claim:
+            reason = f": {literal(judgement.reason)}" if judgement.reason else ""
+            return f"**{judgement.verdict}**{reason}"
+    for unjudged in line.result.unjudged:
+        if unjudged.claim == line.claim and line.points is not None:
+            off = f"{float(line.points):+.2f}"
+            points = "as printed" if off[1:] == "0.00" else f"{off} points"
+            return f"compared, {points}: published with {literal(unjudged.protocol)}"
+    return "no claim"
+
+
+def _made_row(place: int, each: JudgedLedger) -> tuple[str, ...]:
     known = each.report.versions
     device = known.get("device", known.get("processor", "not stated"))
     commit = known.get("commit", "")
     return (
-        f"[{literal(each.row.file)}]({each.row.file})",
+        _link(place, each),
         literal(each.row.by),
         literal(f"{device}, torch {known.get('torch', 'not stated')}"),
         literal(str(known.get("date", "not stated"))),
         literal(f"{known.get('by', 'not stated')}{' at ' + commit[:12] if commit else ''}"),
         f"`{(each.run.weights_sha256 or 'not stated')[:16]}`",
-        f"`{command(each)}`",
     )
 
 

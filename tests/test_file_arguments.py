@@ -30,6 +30,8 @@ ARGUMENTS: dict[str, tuple[str, tuple[str | Path, ...], tuple[str | Path, ...]]]
     "predict IMAGE": ("predict.cli", (NETWORK,), ()),
     "predict --preprocessing": ("predict.cli", (NETWORK, "x.jpg", "--preprocessing"), ()),
     "compare": ("validate.comparison.cli", (), ("ledger",)),
+    "judge": ("validate.judge_cli", (), ()),
+    "judge --output": ("validate.judge_cli", ("ledger", "--output"), ()),
     "train --data": ("train.cli", ("--output", "run", "--init", NETWORK, "--data"), ()),
     "train --val-data": ("train.cli", (*TRAIN, "--init", NETWORK, "--val-data"), ()),
     "train --init": ("train.cli", (*TRAIN, "--init"), ()),

@@ -12,10 +12,12 @@ import pytest
 
 import convert
 import convert.cli
+import evidence.__main__
 import predict.cli
 import train.cli
 import validate.cli
 import validate.comparison.cli
+import validate.judge_cli
 from benchmarks.network_tables import complexity_table
 from benchmarks.networks import RESNEXT_50, write_random
 from benchmarks.peers import import_timm
@@ -33,7 +35,14 @@ README_LINES = 160
 WALKS = {f"docs/{page}.md" for page in test_walks.PAGES}
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md", "examples/*/*.md", "tests/data/**/*.md")
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        "benchmarks/*.md",
+        "evidence/*.md",
+        "examples/*/*.md",
+        "tests/data/**/*.md",
+    )
     for path in ROOT.glob(pattern)
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -103,6 +112,7 @@ def anchors(path: Path) -> set[str]:
 def test_options_that_pages_name_exist(page):
     commands = (
         *(convert.cli.main, validate.cli.main, validate.comparison.cli.main),
+        *(validate.judge_cli.main, evidence.__main__.main),
         *(predict.cli.main, train.cli.main),
     )
     known = {

@@ -109,6 +109,9 @@ def _tell(report: "Report", out: Output, *, as_json: bool) -> int:
     else:
         print_table(report)
         click.echo(f"\n{headline(report)}")
+    if failed := len(report.decisions.failures):
+        of = len(report.decisions.positions)
+        say(PROG, f"{failed} of {of} images could not be read when they were measured, as listed")
     for text in open_claims(report) if report.strict else ():
         say(PROG, f"--strict: {text}")
     return exit_code(report)

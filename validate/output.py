@@ -182,17 +182,20 @@ def clashing(folder: Path, given: Mapping[str, Any]) -> str | None:
         folder: of the reports.
         given: the options by their names.
     """
+    from validate.ledger.packing import plain_path
     from validate.reports.folder import WRITERS
 
     places = {_place(folder / name) for name in WRITERS}
     for name in FILES:
         found = given.get(name) or ()
         for file in map(Path, found if isinstance(found, tuple) else (found,)):
-            if _place(file) in places:
-                option = f"--{name.replace('_', '-')} {file}" if name != "ledgers" else file
+            # A ledger that is to be compressed is written beside its place.
+            written = plain_path(file) if name == "ledger" else file
+            if _place(written) in places:
+                option = file if name == "ledgers" else f"--{name.replace('_', '-')} {file}"
                 return (
-                    f"{option}: --output writes its own {file.name} there; name another folder, or "
-                    "another file"
+                    f"{option}: --output writes its own {written.name} there; name another folder, "
+                    "or another file"
                 )
     return None
 

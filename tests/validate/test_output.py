@@ -192,6 +192,15 @@ def test_file_that_is_read_is_never_replaced_by_a_report(
     assert {path.read_text() for path in folder.iterdir()} == {"yesterday"}
 
 
+def test_ledger_that_a_report_would_replace_is_a_clash(tmp_path: Path) -> None:
+    taken, packed = tmp_path / "report.json", tmp_path / "report.json.gz"
+    for given in ({"ledger": taken}, {"ledger": packed}, {"ledgers": (tmp_path / "l", taken)}):
+        said = clashing(tmp_path, given)
+        assert said is not None
+        assert "--output writes its own report.json there" in said
+    assert clashing(tmp_path, {"ledgers": (packed,)}) is None
+
+
 def test_checkpoint_or_data_in_the_folder_of_reports_is_no_clash(tmp_path: Path) -> None:
     given = {"ledger": tmp_path / "run.jsonl", "claims": None, "labels": Path("report.json")}
     assert clashing(tmp_path, given) is None

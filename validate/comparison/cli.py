@@ -103,6 +103,8 @@ def _check_options(
         raise click.UsageError("--data needs --html, the page that shows the images")
     if labels is not None and data is None:
         raise click.UsageError("--labels needs --data, the images")
+    if page is not None and page.exists() and not page.is_file():
+        raise click.UsageError(f"--html {page}: the name of a file expected, found something else")
     if page is not None and page.resolve() in {each.resolve() for each in ledgers}:
         raise click.UsageError(f"--html {page}: it is one of the ledgers; name another file")
 

@@ -1,6 +1,7 @@
 """What reports say of ledgers beside their decisions: machine, settings, and what to know."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from resnext.fields import cut, shown
@@ -23,7 +24,7 @@ def table(evidence: Evidence, name: str) -> Mapping[str, object]:
     return {
         cut(key): cut(value) if isinstance(value, str) else value
         for key, value in rows
-        if isinstance(value, str | int | float | None)
+        if isinstance(value, str | int | None) or (isinstance(value, float) and isfinite(value))
     }
 
 

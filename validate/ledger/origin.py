@@ -11,6 +11,8 @@ from resnext.preprocessing import Preprocessing
 from validate.ledger.stored import LedgerError, Stored
 
 MOST_CLASSES: Final = 1 << 24
+MOST_LETTERS: Final = 1000  # of a name, as in a checkpoint's header
+UNSTATED: Final = 0  # crops, of predictions that do not say it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,16 @@ def origin_of(stored: Stored) -> LedgerOrigin:
 
 def _run(run: Mapping[str, Any], checkpoint: Mapping[str, Any], stored: Stored) -> LedgerRun:
     preprocessing, usual = run["preprocessing"], checkpoint.get("preprocessing")
+    for name in ("network", "pipeline", "precision", "weights_sha256"):
+        if len(run[name]) > MOST_LETTERS:
+            raise LedgerError(
+                f"{stored.path}: line 1: {name} of at most {MOST_LETTERS} letters expected, found "
+                f"{len(run[name])}"
+            )
+    if run["crops"] not in (UNSTATED, 1, 10):
+        raise LedgerError(
+            f"{stored.path}: line 1: crops as 1 or 10 expected, found {shown(run['crops'])}"
+        )
     stated = None
     if "crop" in preprocessing:
         stated = _preprocessing({**preprocessing, "pipeline": run["pipeline"]}, stored)
@@ -112,7 +124,7 @@ def _run(run: Mapping[str, Any], checkpoint: Mapping[str, Any], stored: Stored) 
         pipeline=run["pipeline"],
         interpolation=_text(preprocessing.get("interpolation"), "interpolation", stored),
         usual=None if usual is None else _preprocessing(usual, stored),
-        crops=run["crops"] if run["crops"] in (1, 10) else None,
+        crops=run["crops"] or None,
         precision=run["precision"],
         compiled=run.get("compiled") is True,
         file=_text(checkpoint.get("file"), "file", stored),

@@ -93,6 +93,8 @@ def test_validation_pictures_are_matched_by_their_published_names(
         (("--first", "1", "pil.jsonl.gz"), "--first and --second choose runs of two ledgers"),
         (("--data", "val"), "--data needs --html"),
         (("--html", "pil.jsonl.gz"), "--html pil.jsonl.gz: it is one of the ledgers"),
+        (("--html", "/dev/null"), "--html /dev/null: the name of a file expected, found something"),
+        (("--html", "pil"), "--html pil: the name of a file expected, found something else"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(

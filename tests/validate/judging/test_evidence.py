@@ -155,6 +155,23 @@ def test_first_line_with_values_of_another_kind_is_refused(
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        ({"crops": 5}, "crops as 1 or 10 expected, found 5"),
+        ({"network": "n" * 5000}, "network of at most 1000 letters expected, found 5000"),
+        ({"pipeline": "gimp"}, "pipeline is one of torch7, pil, opencv, found 'gimp'"),
+        ({"preprocessing": {"crop": 0}}, "line 1: preprocessing"),
+    ],
+)
+def test_run_that_nobody_can_measure_is_refused(
+    tmp_path: Path, run: dict[str, object], message: str
+) -> None:
+    path = write_ledger(tmp_path / "l", own_lines(), runs=[{**IMAGENET_RUN, **run}], made=OWN)
+    with pytest.raises(LedgerError, match=message):
+        read_evidence(path)
+
+
 def test_edited_ledger_is_refused_by_its_checksum(tmp_path: Path) -> None:
     text = ledger_text(imagenet_lines(1, images=10), runs=[IMAGENET_RUN])
     edited = text.replace(b'"top5": [[66, 65,', b'"top5": [[65, 66,')
