@@ -99,9 +99,9 @@ class Arrivals:
         if not files:
             return ()
         size = size_text(sum(file.size for file in files))
-        kept = "in the cache" if self.keeps else "read once and not kept"
+        kept = "kept in the cache" if self.keeps else "not kept"
         files_text = counted(len(files), "file")
-        return (f"{address}: {files_text} of {size} fetched while they are used, {kept}",)
+        return (f"{address}: {files_text} of {size} to fetch, read as they come, {kept}",)
 
     def start(self) -> None:
         """Let threads fetch what is missing."""
