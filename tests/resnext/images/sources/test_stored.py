@@ -173,6 +173,8 @@ def test_decisions_are_in_the_ledger_before_the_last_file_has_come(
         _, said = process.communicate(timeout=150)
     assert process.returncode == 0, said
     assert lines(ledger) == 1 + 360
+    with ledger.open() as file:
+        assert json.loads(file.readline())["data"]["address"] == f"hf://datasets/me/digits@{commit}"
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["images"]["root"] == f"hf://datasets/me/digits@{commit}"
 
