@@ -191,7 +191,7 @@ class Reader:
 
     def _has_said_more(self) -> bool:
         try:
-            return self._connection.poll()
+            return bool(self._connection.poll())
         except OSError:
             return False
 

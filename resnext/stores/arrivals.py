@@ -71,11 +71,12 @@ class Arrivals:
         if not keeps:
             cache = Path(tempfile.mkdtemp(prefix=".stream.", dir=cache))
             mark_unfinished(str(cache))
-            self._end = weakref.finalize(self, _remove, cache, os.getpid())
         self.paths = tuple(cache / _inside(store, file) for file in self.files)
         self._state: Any = RawArray(c_byte, max(1, len(self.files)))
         self._error: Any = RawArray(c_char, LONGEST)
         self._passed = threading.Condition()
+        if not keeps:
+            self._end = weakref.finalize(self, _remove, cache, os.getpid(), self._error)
         self._owner = os.getpid()
         # The first file that is still needed, the next to fetch, and one that is waited for here.
         self._first = self._next = self._asked = 0
@@ -99,9 +100,9 @@ class Arrivals:
         if not files:
             return ()
         size = size_text(sum(file.size for file in files))
-        kept = "in the cache" if self.keeps else "read once and not kept"
+        kept = "kept in the cache" if self.keeps else "not kept"
         files_text = counted(len(files), "file")
-        return (f"{address}: {files_text} of {size} fetched while they are used, {kept}",)
+        return (f"{address}: {files_text} of {size} to fetch, read as they come, {kept}",)
 
     def start(self) -> None:
         """Let threads fetch what is missing."""
@@ -167,13 +168,20 @@ class Arrivals:
                     goes_on=lambda: not self._error.value,
                 )
             except (ResnextError, OSError, MemoryError) as error:
-                with self._passed:
-                    if not self._error.value:
-                        text = error_line(error).encode("utf-8", "replace")
-                        self._error.value = text[: LONGEST - 1]
+                self._fail(error_line(error))
+            except BaseException as error:
+                self._fail(f"{type(error).__name__}: {error}")  # or whoever waits would for ever
+                raise
             else:
                 if has_arrived(self.files[number], self.paths[number]):
                     self._state[number] = HERE
+
+    def _fail(self, reason: str) -> None:
+        """Let whoever waits know why nothing comes any more; the first reason counts."""
+        with self._passed:
+            if not self._error.value:
+                self._error.value = reason.encode("utf-8", "replace")[: LONGEST - 1]
+            self._passed.notify_all()
 
     def _take(self) -> int | None:
         with self._passed:
@@ -185,6 +193,8 @@ class Arrivals:
                 if self.keeps or self._has_room():
                     self._next += 1
                     return self._next - 1
+                if self._error.value:
+                    return None
                 self._passed.wait()
 
     def _has_room(self) -> bool:
@@ -206,6 +216,7 @@ def _inside(store: Store, file: StoredFile) -> str:
     return str(place)
 
 
-def _remove(folder: Path, process: int) -> None:
+def _remove(folder: Path, process: int, error: Any) -> None:
     if os.getpid() == process:
+        error.value = b"ended"  # so that no thread begins another file
         shutil.rmtree(folder, ignore_errors=True)

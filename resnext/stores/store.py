@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from resnext.download.transfer import PATIENCE, Patience, TryAgainError
 from resnext.errors import DownloadError
+from resnext.terminal.command import tell
 
 T = TypeVar("T")
+
+# Seconds that a server may ask to wait: the Hub counts requests over five minutes.
+LONGEST_STATED: Final = 600.0
+TOLD: Final = 10.0  # seconds of a pause that the user is told of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +93,13 @@ def pause_or_give_up(failure: TryAgainError, failures: int, patience: Patience) 
     """
     if failures > patience.retries:
         raise DownloadError(f"{failure}, {failures} times in a row") from failure
-    pause = failure.pause
-    if pause is None:
-        pause = patience.pause * 2 ** (failures - 1)
-    patience.sleep(min(pause, patience.longest_pause))
+    if failure.pause is None:
+        pause = min(patience.pause * 2 ** (failures - 1), patience.longest_pause)
+    else:
+        pause = min(failure.pause, LONGEST_STATED)
+    if pause >= TOLD:
+        tell(f"{failure}; the next try is in {pause:.0f} s\n")
+    patience.sleep(pause)
 
 
 def read_range(store: Store, file: StoredFile, start: int, end: int) -> bytes:

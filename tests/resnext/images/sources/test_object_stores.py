@@ -67,7 +67,7 @@ def test_forms_of_sets_are_read_from_a_bucket(
     assert by_content(images) == DIGITS
     assert images.root.startswith(f"s3://{bucket}/set")
     again = open_images(text, cache=tmp_path / "cache")
-    assert not [note for note in again.notes if "fetched" in note]
+    assert not [note for note in again.notes if "to fetch" in note]
 
 
 def test_tar_in_a_bucket_is_read(s3: S3, bucket: str, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def validate(data: str, folder: Path, *options: str) -> subprocess.CompletedProc
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -150,7 +150,7 @@ def validating(data: str, folder: Path, *options: str) -> Iterator["subprocess.P
 
 
 def wait_for_lines(path: Path, count: int) -> int:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 150
     while lines(path) < count and time.monotonic() < end:
         time.sleep(0.05)
     return lines(path)
@@ -170,9 +170,11 @@ def test_decisions_are_in_the_ledger_before_the_last_file_has_come(
     with validating("hf://datasets/me/digits", tmp_path, *options) as process:
         assert (wait_for_lines(ledger, 201) >= 201, process.poll()) == (True, None)
         hub.release(LAST)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=150)
     assert process.returncode == 0, said
     assert lines(ledger) == 1 + 360
+    with ledger.open() as file:
+        assert json.loads(file.readline())["data"]["address"] == f"hf://datasets/me/digits@{commit}"
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["images"]["root"] == f"hf://datasets/me/digits@{commit}"
 
@@ -283,7 +285,7 @@ def test_shards_are_measured_before_the_last_one_has_come(
     with validating("hf://datasets/me/wds", tmp_path, "--ledger=ledger") as process:
         assert (wait_for_lines(ledger, 251) >= 251, process.poll()) == (True, None)
         hub.release(last)
-        said, told = process.communicate(timeout=60)
+        said, told = process.communicate(timeout=150)
     assert process.returncode == 0, told
     assert (lines(ledger), "345/360" in said) == (1 + 360, True)
 
