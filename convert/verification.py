@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from convert.differences import (
+    TensorDifference,
+    changed_norm,
+    spec_differences,
+    tensor_differences,
+)
 from convert.errors import SourceError, UnprovableError
 from convert.loading import Original, is_converted, load_converted, load_original, naming
 from convert.location import require_file, start_sha256, weights_of
-from convert.source.source import NO_COUNTER, Array
+from convert.source.source import NO_COUNTER
 from resnext.checkpoint import Checkpoint
 from resnext.header import Origin, Provenance
-from resnext.spec import Spec
 
 if TYPE_CHECKING:
     from convert.proof import Proof
@@ -53,24 +56,6 @@ class Checksum:
     def holds(self) -> bool:
         """Tell whether it is the stated one, or none is stated."""
         return self.stated in (None, self.found)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TensorDifference:
-    """A tensor that is not what the original gives.
-
-    Attributes:
-        name: of the tensor.
-        expected, found: type and shape in words.
-        values: how many differ in any bit; None where type or shape differ.
-        largest: the largest difference of two values; None likewise.
-    """
-
-    name: str
-    expected: str
-    found: str
-    values: int | None = None
-    largest: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +170,7 @@ def compare(converted: Converted, original: Original) -> Verification:
         place=source.place,
         network=network.spec.name,
         checksums=tuple(_checksums(converted.provenance, original)),
-        spec=tuple(_spec_differences(network.spec, found.spec)),
+        spec=tuple(spec_differences(network.spec, found.spec)),
         computed=network.computed,
     )
     if result.spec:
@@ -198,9 +183,9 @@ def compare(converted: Converted, original: Original) -> Verification:
         kept=tuple(name for name in network.tensors if name not in network.computed),
         computed=computed,
         uncounted=tuple(uncounted),
-        differences=tuple(_differences(network.tensors, found.tensors, without=uncounted)),
+        differences=tuple(tensor_differences(network.tensors, found.tensors, without=uncounted)),
     )
-    if changes := _changed_norm(original, found):
+    if changes := changed_norm(network, found.preprocessing):
         if found.origin in (Origin.GRAPH, Origin.PUBLISHED):
             result = replace(result, preprocessing=changes)
         else:
@@ -225,54 +210,3 @@ def _checksums(stated: Provenance | None, original: Original) -> Iterator[Checks
     if original.source.companion:
         file, found = original.source.companion
         yield Checksum(file=file, stated=stated.graph_sha256 if stated else None, found=found)
-
-
-def _spec_differences(expected: Spec, found: Spec) -> Iterator[str]:
-    theirs = found.to_fields()
-    for name, value in expected.to_fields().items():
-        if theirs.get(name) != value:
-            yield f"{name} {value} expected, found {theirs.get(name)}"
-
-
-def _differences(
-    expected: Mapping[str, Array], found: Mapping[str, Array], *, without: list[str]
-) -> Iterator[TensorDifference]:
-    """Yield the tensors that differ in any bit; both networks have those of one spec."""
-    for name, array in expected.items():
-        if name not in without and (difference := _difference(name, array, found[name])):
-            yield difference
-
-
-def _difference(name: str, expected: Array, found: Array) -> TensorDifference | None:
-    words = [f"{array.dtype.name} {array.shape}" for array in (expected, found)]
-    if words[0] != words[1]:
-        return TensorDifference(name=name, expected=words[0], found=words[1])
-    whole = f"u{expected.dtype.itemsize}"
-    bits = [np.ascontiguousarray(each).reshape(-1).view(whole) for each in (expected, found)]
-    differing = bits[0] != bits[1]
-    if not differing.any():
-        return None
-    with np.errstate(over="ignore"):
-        apart = np.abs(expected.astype(np.float64) - found.astype(np.float64)).max()
-    return TensorDifference(
-        name=name,
-        expected=words[0],
-        found=words[1],
-        values=int(differing.sum()),
-        largest=float(apart),
-    )
-
-
-def _changed_norm(original: Original, found: Checkpoint) -> str:
-    """Return how mean and std differ from those that the original's graph computes with."""
-    stated, origin = original.network.preprocessing or (None, None)
-    if stated is None or origin is not Origin.GRAPH:
-        return ""
-    row = found.preprocessing
-    if row is None:
-        return f"mean and std of the original's graph expected ({stated.describe()}), found none"
-    names = ("mean", "std", "white")
-    if all(getattr(row, name) == getattr(stated, name) for name in names):
-        return ""
-    same = replace(row, mean=stated.mean, std=stated.std, white=stated.white)
-    return row.changes(same)

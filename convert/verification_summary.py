@@ -5,7 +5,8 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Final
 
-from convert.verification import Checksum, TensorDifference, Verification
+from convert.differences import TensorDifference
+from convert.verification import Checksum, Verification
 from resnext.fields import cut
 
 # Names of tensors that follow one rule, and tensors that differ, shown in lines.

@@ -5,8 +5,9 @@ from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
 
+from convert.differences import TensorDifference
 from convert.proof import Proof
-from convert.verification import Checksum, TensorDifference, Verification
+from convert.verification import Checksum, Verification
 from convert.verification_summary import verification_fields, verification_lines
 
 GOOD = Verification(
