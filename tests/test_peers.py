@@ -26,6 +26,7 @@ from resnext.pixels.pil import prepare_pil, prepare_ten_pil
 from resnext.preprocessing import IMAGENET
 from resnext.spec import Block, Spec
 from tests.support.golden import DATA, Golden
+from tests.support.timm_folders import small_checkpoint, timm_folder
 
 pytestmark = [
     pytest.mark.peers,
@@ -379,3 +380,18 @@ def test_pil_pipeline_equals_torchvisions_in_every_bit(name: str) -> None:
     order = (4, 0, 1, 2, 3, 9, 5, 6, 7, 8)
     wanted = [normalise(transforms.functional.to_tensor(crops[n])).numpy() for n in order]
     assert np.array_equal(prepare_ten_pil(pixels, IMAGENET), np.stack(wanted))
+
+
+def test_the_code_of_a_model_card_loads_the_network_and_its_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peers()
+    folder = timm_folder(tmp_path / "x.timm")
+    monkeypatch.chdir(folder)
+    _, _, code = (folder / "README.md").read_text().partition("```python\n")
+    found: dict[str, Any] = {}
+    exec(code.partition("```")[0], found)  # noqa: S102 - what a reader of the card runs
+    picture = found["transform"]((DATA / "images/landscape_420.JPEG").read_bytes())[None]
+    with torch.no_grad():
+        ours = small_checkpoint().build()(picture)
+        assert torch.allclose(found["network"](picture), ours, rtol=1e-5, atol=1e-5)
