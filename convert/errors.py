@@ -47,7 +47,3 @@ class ProofError(ConvertError):
             f"of the largest logit, at most {tolerance:.0e} allowed; nothing was written"
         )
         self.difference = difference
-
-
-class PushError(ConvertError):
-    """A folder that is not uploaded."""

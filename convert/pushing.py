@@ -13,7 +13,7 @@ from resnext.terminal.text import number, printable
 
 # Importing this module must be cheap: the command does so before it knows that there is work.
 if TYPE_CHECKING:
-    from convert.push import HubRepository, UploadedFile
+    from convert.push.repository import HubRepository, UploadedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Pushing:
             click.UsageError: options that do not go together.
             ResnextError: the Hub does not take an upload to that name.
         """
-        from convert.push import check_name, find_repository, is_of_ours
+        from convert.push.repository import check_name, find_repository, is_of_ours
 
         if len(sources) > 1:
             raise click.UsageError("--push uploads one folder; give one SOURCE")
@@ -74,8 +74,8 @@ class Pushing:
                 refuses.
             OSError: a file cannot be read.
         """
-        from convert.errors import PushError
-        from convert.push import Change, find_uploads, upload
+        from convert.push.errors import PushError
+        from convert.push.repository import Change, find_uploads, upload
 
         repository = self.repository
         uploads = find_uploads(Path(folder), repository)
@@ -104,7 +104,7 @@ class Pushing:
 
 
 def _ask(text: str) -> None:
-    from convert.errors import PushError
+    from convert.push.errors import PushError
 
     try:
         agreed = click.confirm(f"{text}\nUpload?", err=True)

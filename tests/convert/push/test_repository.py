@@ -8,8 +8,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from convert.cli import main
-from convert.errors import PushError
-from convert.push import Change, HubRepository, check_name, find_repository, find_uploads, upload
+from convert.push.errors import PushError
+from convert.push.repository import (
+    Change,
+    HubRepository,
+    check_name,
+    find_repository,
+    find_uploads,
+    upload,
+)
 from tests.support.hub_server import Answering, Hub
 from tests.support.timm_folders import small_checkpoint, timm_folder
 

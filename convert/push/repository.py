@@ -11,9 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from convert.errors import PushError
 from convert.export.timm import CONFIG, WEIGHTS
-from convert.hub_access import hub_api, library, refusals
+from convert.push.access import hub_api, library, refusals
+from convert.push.errors import PushError
 from resnext.checkpoint import Checkpoint
 from resnext.errors import CardError
 from resnext.fields import shown

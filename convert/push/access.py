@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
-from convert.errors import PushError
+from convert.push.errors import PushError
 from resnext.fields import cut
 
 # Letters of what the Hub says about a refusal.

@@ -1,0 +1,1 @@
+"""The upload of a folder of timm to the Hugging Face Hub."""
