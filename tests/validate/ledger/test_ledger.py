@@ -139,8 +139,9 @@ def test_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path, content: byt
 def test_ledger_of_another_version_is_named(tmp_path: Path) -> None:
     path = tmp_path / "l"
     path.write_text('{"ledger": "resnext ledger 2"}\n')
-    assert "expected, 'resnext ledger 1', found 'resnext ledger 2', which another version wrote" in (
-        refused(path, IDENTITY)
+    assert (
+        "expected, 'resnext ledger 1', found 'resnext ledger 2', which another version wrote"
+        in (refused(path, IDENTITY))
     )
 
 
