@@ -27,7 +27,7 @@ from resnext.images.sources.folders import folder_images
 from resnext.images.sources.late_shards import LateShards
 from resnext.images.sources.parquet import parquet_images
 from resnext.images.sources.shards import is_sharded, shard_images
-from resnext.images.sources.stored import Form, choose, stored_files
+from resnext.images.sources.stored import StoredForm, choose, stored_files
 from resnext.images.sources.tar import removed_if_damaged, scan
 from resnext.images.splits import SPLITS, of_split
 from resnext.stores.arrivals import Arrivals
@@ -256,7 +256,7 @@ def _stored(wanted: _Wanted) -> ImageSet:
     found = find_stored(wanted.data, cache, expand=expand)
     wanted = replace(wanted, data=found.address)
     chosen = choose(found, wanted.split)
-    if chosen.form is Form.FILES:
+    if chosen.form is StoredForm.FILES:
 
         def arrive(files: Sequence[StoredFile]) -> Arrivals:
             return Arrivals(found.store, files, cache, keeps=not wanted.stream)
@@ -270,7 +270,7 @@ def _stored(wanted: _Wanted) -> ImageSet:
     arrivals = Arrivals(found.store, chosen.files, cache, keeps=not wanted.stream)
     note = arrivals.note(found.address)
     arrivals.start()
-    if chosen.form is Form.PARQUET:
+    if chosen.form is StoredForm.PARQUET:
         wanted.take_no_labels()
         images = parquet_images(arrivals, wanted.data)
     elif chosen.lengths is not None:

@@ -24,7 +24,7 @@ from resnext.images.sources.folders import Files
 from resnext.images.sources.opening import PARQUET, SCHEME, WEB
 from resnext.images.sources.parquet import parquet_pictures
 from resnext.images.sources.shards import is_sharded, shard_pictures
-from resnext.images.sources.stored import Form, by_form, whole_files
+from resnext.images.sources.stored import StoredForm, by_form, whole_files
 from resnext.images.sources.tar import removed_if_damaged, scan
 from resnext.images.sources.walk import ARCHIVES, walk
 from resnext.stores.arrivals import Arrivals
@@ -218,9 +218,9 @@ class _Found:
             self.notes += arrivals.note(found.address)
             arrivals.start()
             names = [f"{base}/{file.name}" for file in files]
-            if suffix == Form.PARQUET:
+            if suffix == StoredForm.PARQUET:
                 self.parts.append(parquet_pictures(arrivals, names=names))
-            elif suffix == Form.TAR:
+            elif suffix == StoredForm.TAR:
                 for number, name in enumerate(names):
                     self.parts.append(_tar_pictures(come(arrivals, number), name))
             else:

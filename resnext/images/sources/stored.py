@@ -29,7 +29,7 @@ INFO: Final = "_info.json"  # in which timm says what its shards hold
 MOST_INFO: Final = 1 << 22  # bytes
 
 
-class Form(StrEnum):
+class StoredForm(StrEnum):
     """How images are stored."""
 
     PARQUET = ".parquet"
@@ -47,7 +47,7 @@ class Chosen:
         lengths: samples of each of the shards, where the store says it.
     """
 
-    form: Form
+    form: StoredForm
     files: tuple[StoredFile, ...]
     lengths: tuple[int, ...] | None = None
 
@@ -62,24 +62,24 @@ def choose(found: Found, split: str) -> Chosen:
         DataError: none, or files of several sets.
     """
     forms = dict(by_form(found.files))
-    if Form.PARQUET in forms and Form.TAR in forms:
+    if StoredForm.PARQUET in forms and StoredForm.TAR in forms:
         raise DataError(
             f"{found.address}: Parquet files or tars, not both, expected, found "
-            f"{few([forms[form][0].name for form in (Form.PARQUET, Form.TAR)])}; a pattern names "
-            f"those that are meant: {_example(found, forms[Form.PARQUET])}"
+            f"{few([forms[form][0].name for form in (StoredForm.PARQUET, StoredForm.TAR)])}; a pattern names "
+            f"those that are meant: {_example(found, forms[StoredForm.PARQUET])}"
         )
-    form = next((form for form in (Form.PARQUET, Form.TAR) if form in forms), None)
+    form = next((form for form in (StoredForm.PARQUET, StoredForm.TAR) if form in forms), None)
     if form is None:
         shown = tuple(each for each in found.files if not _is_hidden(each.name))
-        return Chosen(Form.FILES, shown)
+        return Chosen(StoredForm.FILES, shown)
     files = forms[form]
     if found.is_exact:
         return Chosen(form, files)
-    if form is Form.TAR:
+    if form is StoredForm.TAR:
         if listed := _listed(found, files, split):
             return listed
-        if Form.FILES in forms and not _holds(found, files, split):  # a tar of another split
-            return Chosen(Form.FILES, forms[Form.FILES])
+        if StoredForm.FILES in forms and not _holds(found, files, split):  # a tar of another split
+            return Chosen(StoredForm.FILES, forms[StoredForm.FILES])
     return Chosen(form, _of_split(found, files, split))
 
 
@@ -89,17 +89,17 @@ def _holds(found: Found, files: Sequence[StoredFile], split: str) -> bool:
     return split in held or held == {None}
 
 
-def by_form(files: Sequence[StoredFile]) -> Iterator[tuple[Form, tuple[StoredFile, ...]]]:
+def by_form(files: Sequence[StoredFile]) -> Iterator[tuple[StoredForm, tuple[StoredFile, ...]]]:
     """Yield the files that hold images, in groups of one form; others are left out."""
     shown = [each for each in files if not _is_hidden(each.name)]
-    for form in Form:
+    for form in StoredForm:
         found = tuple(each for each in shown if _has_form(PurePosixPath(each.name).name, form))
         if found:
             yield form, found
 
 
-def _has_form(name: str, form: Form) -> bool:
-    return is_image(name) if form is Form.FILES else name.lower().endswith(form)
+def _has_form(name: str, form: StoredForm) -> bool:
+    return is_image(name) if form is StoredForm.FILES else name.lower().endswith(form)
 
 
 def whole_files(arrivals: Arrivals) -> ByteRanges:
@@ -216,7 +216,7 @@ def _listed(found: Found, files: Sequence[StoredFile], split: str) -> Chosen | N
     counted = [lengths[name] for name in lengths]
     if not all(is_whole(count) and 0 < int(count) < COUNT_LIMIT for count in counted):
         counted = []
-    return Chosen(Form.TAR, tuple(named[name] for name in lengths), tuple(counted) or None)
+    return Chosen(StoredForm.TAR, tuple(named[name] for name in lengths), tuple(counted) or None)
 
 
 def _below(found: Found, file: StoredFile) -> str:
