@@ -99,12 +99,26 @@ class HubStore:
                 _raise(response)
             if web.is_page_type(response.headers):
                 raise DownloadError(f"{where}: a file expected, found a web page: a login page?")
+            self._check_size(response, file)
             skipped = start if response.status_code == HTTPStatus.OK else 0  # of a whole file
             for piece in response.iter_raw():
                 rest = piece[skipped:]
                 skipped = max(0, skipped - len(piece))
                 if rest:
                     yield rest
+
+    def _check_size(self, response: Any, file: StoredFile) -> None:
+        """Refuse a file of another size than was listed, before any of it is taken."""
+        if response.status_code == HTTPStatus.OK:
+            size = web.content_length(response.headers)
+        else:
+            sent = web.content_range(response.headers)
+            size = sent[1] if sent else None
+        if size not in (None, file.size):
+            raise DownloadError(
+                f"{self.address}/{file.name}: {file.size} bytes expected, {size} are offered; it"
+                " is another file than was listed"
+            )
 
     def _listed(self) -> tuple[StoredFile, ...]:
         repository = self.repository

@@ -172,6 +172,18 @@ def test_damaged_file_is_refused_and_not_kept(hub: Hub, tmp_path: Path, safetens
     assert not list(tmp_path.rglob("*safetensors*"))
 
 
+def test_file_of_another_size_is_refused_at_once(
+    hub: Hub, tmp_path: Path, safetensors: bytes
+) -> None:
+    commit = hub.add("me/net", {"model.safetensors": safetensors})
+    location = convert.find("hf://me/net", cache=tmp_path)
+    hub.repos["model", "me/net"].commits[commit]["model.safetensors"] = safetensors + b"more"
+    hub.keep({"": safetensors + b"more"})
+    with pytest.raises(DownloadError, match=f"{len(safetensors)} bytes expected, .* are offered"):
+        convert.fetch(location, no_bar)
+    assert not list(tmp_path.rglob("*safetensors*"))
+
+
 @pytest.mark.parametrize("by", ["commit", "offline"])
 def test_second_run_needs_no_network(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, safetensors: bytes, by: str
