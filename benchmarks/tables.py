@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks import process_tables as processes
 from benchmarks.gpu import tables as gpu
 from benchmarks.markdown import measured_table, table
 from benchmarks.network_tables import (
@@ -19,21 +20,6 @@ from train.recipe.description import StatedValue, stated_values
 from train.recipe.recipe import RECIPES
 
 ROOT = Path(__file__).parents[1]
-
-
-CONVERSIONS = {
-    "cp": "`cp` of the output",
-    "convert": "`resnext-convert --no-verify`",
-    "convert_proven": "`resnext-convert`",
-    "torchfile": "`torchfile.load` + `torch.save`",
-}
-
-
-def conversion_table() -> str:
-    """Return what a conversion takes, as `benchmarks.convert` measured it."""
-    columns = {"seconds": "{seconds:.2f}", "times `cp`": "{times_cp:.1f}"}
-    columns |= {"peak memory, MB": "{peak_mb:.0f}"}
-    return measured_table("whole process", columns, read_result("convert")["rows"], CONVERSIONS)
 
 
 PIXELS = {
@@ -51,21 +37,6 @@ def pixels_table() -> str:
     columns = {"decode": "{decode:.2f}", "the rest": "{prepare:.2f}", "both": "{total:.2f}"}
     columns |= {"times the first": "{times_compiled:.2f}"}
     return measured_table("ms a picture, one core", columns, read_result("pixels")["rows"], PIXELS)
-
-
-VALIDATIONS = {
-    "timm": "timm, the steps of its `validate.py`, fp32",
-    "fp32": "`resnext-validate`",
-    "bf16": "`resnext-validate --precision bf16`",
-}
-
-
-def validation_table() -> str:
-    """Return how fast whole validations are, over timm's."""
-    columns = {"from first to last image": "{times_timm:.2f}"}
-    columns |= {"whole process": "{process_times_timm:.2f}"}
-    rows = read_result("validation")["rows"]
-    return measured_table("ResNeXt-50, two cores, times timm", columns, rows, VALIDATIONS)
 
 
 TRAININGS = {
@@ -210,25 +181,6 @@ def readers_table() -> str:
     return measured_table("threads, `--workers`", SPEEDS, read_result("scaling")["readers"]["rows"])
 
 
-HANDED = {"bytes": "bytes, for a GPU that scales", "float32": "float32, scaled by who reads"}
-COMPARED = {
-    "bytes before": "bytes, PyTorch's loader, before",
-    "bytes": "bytes",
-    "float32 before": "float32, PyTorch's loader, before",
-    "float32": "float32",
-}
-
-
-def feeding_table() -> str:
-    """Return what a picture costs around the device, as `benchmarks.feeding` measured it."""
-    columns = {
-        "who reads, ms": "{reading_milliseconds:.2f}",
-        "the main process, ms": "{main_milliseconds:.2f}",
-    }
-    name = "processor time a picture, handed over as"
-    return measured_table(name, columns, read_result("feeding")["rows"], HANDED)
-
-
 VERBS = {"train": "training, digits, 11 layers", "validate": "validation, ResNeXt-50"}
 COMPANY = {"alone": "as the machine was", "beside": "beside one more busy process"}
 
@@ -260,35 +212,6 @@ def step_table() -> str:
     return table(("operators of a step", *map("`{}`".format, facts["commits"].values())), lines)
 
 
-def readers_compared_table() -> str:
-    """Return what a picture costs around the decoder, as `benchmarks.feeding` compared it."""
-    columns = {
-        "who reads, ms": "{reading_milliseconds:.2f}",
-        "of that around decoder and scaling": "{around_milliseconds:.2f}",
-        "the main process, ms": "{main_milliseconds:.2f}",
-    }
-    rows = read_result("feeding_compared")["rows"]
-    return measured_table("processor time a picture, handed over as", columns, rows, COMPARED)
-
-
-STARTED = {
-    "digits before": "digits, PyTorch's loader, before",
-    "digits": "digits",
-    "resnext_50 before": "ResNeXt-50, fp32, PyTorch's loader, before",
-    "resnext_50": "ResNeXt-50, fp32",
-}
-
-
-def start_table() -> str:
-    """Return how long the start and the end of a validation take, as `benchmarks.start` did."""
-    columns = {
-        "first decision, s": "{first_seconds:.1f}",
-        "from the last one to the end, s": "{end_seconds:.1f}",
-        "whole process, s": "{process_seconds:.1f}",
-    }
-    return measured_table("32 images", columns, read_result("start")["rows"], STARTED)
-
-
 # Page -> name between its markers -> table.
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"published": published_table},
@@ -298,7 +221,8 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         for kind, make in (("claims", claims_table), ("files", files_table))
         if kind == "claims" or any(row.file for row in by_source()[source])
     },
-    "docs/convert.md": {"conversion": conversion_table},
+    "docs/convert.md": {"conversion": processes.conversion_table},
+    "docs/predict.md": {"prediction_memory": processes.prediction_memory_table},
     "docs/train.md": {
         "complexity": complexity_table,
         "recipes": recipes_table,
@@ -307,9 +231,10 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     },
     "docs/performance.md": {
         "pixels": pixels_table,
-        "validation": validation_table,
-        "start": start_table,
-        "readers_compared": readers_compared_table,
+        "validation": processes.validation_table,
+        "start": processes.start_table,
+        "prediction": processes.prediction_table,
+        "readers_compared": processes.readers_compared_table,
         "network": network_table,
         "runtimes": runtimes_table,
         "layers": layers_table,
@@ -326,7 +251,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "workers": workers_table,
         "processes": processes_table,
         "readers": readers_table,
-        "feeding": feeding_table,
+        "feeding": processes.feeding_table,
     },
 }
 
