@@ -160,6 +160,28 @@ def let_waiting_threads_sleep(environment: MutableMapping[str, str]) -> None:
         environment["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
+def keep_compiled_code(environment: MutableMapping[str, str]) -> None:
+    """Let torch.compile keep its code in the user's cache folder, unless another is stated.
+
+    PyTorch's own place is in the folder for temporary files, which is emptied when the machine
+    starts, and where another user may have made a folder of that name before. What Triton compiles
+    for it goes there too; what Triton compiles without it is in the user's home already.
+
+    Args:
+        environment: of this process and those that it starts; changed, unless that folder cannot be
+            written.
+    """
+    if "TORCHINDUCTOR_CACHE_DIR" in environment:
+        return
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("resnext", appauthor=False) / "compiled"
+    with suppress(OSError):  # then PyTorch's own place is left
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            environment["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+
+
 def free_memory(
     *, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")
 ) -> int | None:

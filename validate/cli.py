@@ -1,12 +1,14 @@
 """The command `resnext-validate`."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from resnext.machine import keep_compiled_code
 from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
 from resnext.terminal.timeline import Step
@@ -153,6 +155,8 @@ def main(
             checkpoints = (str(card),)
         config = _config(checkpoints=checkpoints, **options)
         written = BesideReports(claims=write_claims, card=card, ledger=config.ledger)
+        if config.compiled:
+            keep_compiled_code(os.environ)
 
         # Here, because `--help` must not wait for torch.
         from resnext.distributed.job import join
