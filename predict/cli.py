@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.machine import keep_compiled_code
 from resnext.terminal import options as shared
 from resnext.terminal.command import (
     BAD_INPUT,
@@ -18,6 +17,7 @@ from resnext.terminal.command import (
     say,
     terminal_width,
 )
+from resnext.terminal.environment import keep_compiled_code
 from resnext.terminal.text import number
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.machine import keep_compiled_code
 from resnext.terminal.command import BAD_INPUT, Command, end_job, say, terminal_width
+from resnext.terminal.environment import keep_compiled_code
 from resnext.terminal.text import printable, wrapped
 from train.flags import GROUPS, options
 from train.other_names import OTHER_NAMES

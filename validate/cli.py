@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from resnext.machine import keep_compiled_code
 from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
+from resnext.terminal.environment import keep_compiled_code
 from resnext.terminal.timeline import Step
 from validate.output import PROG, BesideReports, Output, ReportingCommand, command_line, reason
 
