@@ -143,6 +143,26 @@ def runtimes_table() -> str:
     return measured_table("ResNeXt-50, fp32, one thread", columns, rows, RUNTIMES)
 
 
+PINNED = {
+    "alone free": "free, as the machine was",
+    "alone pinned": "pinned, as the machine was",
+    "beside free": "free, beside one more busy process",
+    "beside pinned": "pinned, beside one more busy process",
+}
+
+
+def pinning_table() -> str:
+    """Return what pinned threads gain over free ones, as `benchmarks.pinning` measured it."""
+    columns = {
+        "images a second": "{images_per_second:.1f}",
+        "times free": "{times_free:.2f}",
+        "processors left to the process": "{processors_left}",
+    }
+    return measured_table(
+        "ResNeXt-50, two threads", columns, read_result("pinning")["rows"], PINNED
+    )
+
+
 def layers_table() -> str:
     """Return what kinds of convolutions take in two layouts, as `benchmarks.layers` did."""
     columns = {
@@ -238,6 +258,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "network": network_table,
         "runtimes": runtimes_table,
         "layers": layers_table,
+        "pinning": pinning_table,
         "decisions": decisions_table,
         "waiting": waiting_table,
         "step": step_table,
