@@ -60,16 +60,39 @@ def until(condition: Callable[[], bool]) -> bool:
 
 
 def test_files_come_in_order_and_are_waited_for(tmp_path: Path) -> None:
-    shelf = Shelf(held={"8.bin": threading.Event()})
+    shelf = Shelf()
+    shelf.held |= {file.name: threading.Event() for file in shelf.files()}
     arrivals = Arrivals(shelf, shelf.files(), tmp_path)
     arrivals.start()
+    assert until(lambda: len(shelf.asked) == 8)
+    assert sorted(name for name, *_ in shelf.asked) == [f"{n}.bin" for n in range(8)]
+    for number in range(8):
+        shelf.held[f"{number}.bin"].set()
     assert arrivals.wait(7).read_bytes() == b"7" * SIZE
     assert not arrivals.paths[8].exists()
     shelf.held["8.bin"].set()
     assert arrivals.wait(8).read_bytes() == b"8" * SIZE
-    assert sorted(name for name, *_ in shelf.asked[:8]) == [f"{n}.bin" for n in range(8)]
     again = Arrivals(shelf, shelf.files(), tmp_path)
     assert (again.missing, again.note("x")) == (0, ())
+
+
+def test_file_that_is_waited_for_comes_first(tmp_path: Path) -> None:
+    shelf = Shelf()
+    many = [StoredFile(name=f"{n}.bin", size=SIZE, version="1") for n in range(200)]
+    gates = {f.name: threading.Event() for f in many[:8]}
+    shelf.held |= gates
+    arrivals = Arrivals(shelf, many, tmp_path)
+    arrivals.start()
+    assert until(lambda: len(shelf.asked) == 8)
+    waiting = threading.Thread(target=arrivals.wait, args=(150,))
+    waiting.start()
+    time.sleep(0.2)
+    gates["3.bin"].set()
+    waiting.join(30)
+    assert shelf.asked[8][0] == "150.bin"
+    for gate in gates.values():
+        gate.set()
+    arrivals.wait(199)
 
 
 def test_process_that_is_forked_waits_too(tmp_path: Path) -> None:
