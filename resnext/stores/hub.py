@@ -15,7 +15,7 @@ from resnext.download import web
 from resnext.errors import DownloadError
 from resnext.fields import cut
 from resnext.files import whole_file
-from resnext.stores.hub_address import HubAddress
+from resnext.stores.hub_address import HubAddress, hub_endpoint
 from resnext.stores.hub_answers import answers
 from resnext.stores.store import StoredFile, patiently
 
@@ -142,9 +142,10 @@ def open_hub(address: HubAddress, cache: Path) -> HubStore:
 
     Raises:
         DownloadError: huggingface_hub is not installed, or there is no such repository or
-            revision, or no access to it.
+            revision, or no access to it, or HF_ENDPOINT is no address.
         OSError: the cache cannot be written.
     """
+    endpoint = hub_endpoint()
     try:
         import huggingface_hub  # noqa: F401
     except ImportError as error:
@@ -152,7 +153,6 @@ def open_hub(address: HubAddress, cache: Path) -> HubStore:
             f"{address.name}: the Hub takes huggingface_hub, which cannot be imported ({error}); "
             "the extra [hub] brings it: pip install 'resnext[hub]'"
         ) from error
-    endpoint = os.environ.get("HF_ENDPOINT") or None
     folder = cache / _folder(address)
     commit = address.revision or "main"
     if not COMMIT.fullmatch(commit):

@@ -39,6 +39,11 @@ def answers(where: str, repository: HubAddress) -> Iterator[None]:
         raise DownloadError(f"{where}: OWNER/NAME of a repository expected") from error
     except errors.HfHubHTTPError as error:
         raise _refusal(error, where, repository) from error
+    except UnicodeEncodeError as error:  # of a header: the token
+        raise DownloadError(
+            f"{where}: a token of ASCII letters expected in HF_TOKEN or in the login file, found "
+            "others; copy it again"
+        ) from error
     except errors.HTTPError as error:  # of the library underneath: the connection
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise TryAgainError(

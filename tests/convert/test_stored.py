@@ -118,6 +118,15 @@ def test_token_that_is_not_accepted_is_told_without_it(
     assert "the Hub does not accept the token (it answers 401)" in message
 
 
+def test_token_of_other_letters_is_told_without_it(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("me/net", {"model.safetensors": b"x"})
+    monkeypatch.setenv("HF_TOKEN", f"{TOKEN}\u2026")
+    message = refused("hf://me/net", tmp_path)
+    assert "a token of ASCII letters expected in HF_TOKEN or in the login file" in message
+
+
 def test_token_opens_a_private_repository_and_is_not_sent_elsewhere(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, safetensors: bytes
 ) -> None:

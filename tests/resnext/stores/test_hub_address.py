@@ -3,7 +3,7 @@
 import pytest
 
 from resnext.errors import DownloadError
-from resnext.stores.hub_address import HubAddress
+from resnext.stores.hub_address import HubAddress, hub_endpoint
 from resnext.stores.object_store import without_pattern
 
 
@@ -29,7 +29,10 @@ def test_address_is_read(text: str, kind: str, repo: str, revision: str | None, 
 
 @pytest.mark.parametrize(
     "text",
-    ["hf://", "hf://net", "hf://datasets/set", "hf://spaces/me/app", "hf://me/net@", "hf:///a/b"],
+    [
+        *("hf://", "hf://net", "hf://datasets/set", "hf://spaces/me/app", "hf://me/net@"),
+        *("hf:///a/b", "hf://me/net@a\udcff", "hf://me/net/a\nb"),
+    ],
 )
 def test_text_that_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(DownloadError, match=r"hf://OWNER/MODEL or hf://datasets/OWNER/NAME"):
@@ -48,3 +51,23 @@ def test_text_that_is_no_address_is_refused(text: str) -> None:
 )
 def test_pattern_is_cut_off_an_address(text: str, base: str, pattern: str) -> None:
     assert without_pattern(text) == (base, pattern)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nonsense", "ftp://hub", "http://", "http://[::x", "http://u:s3cret@hub:99999", "http://h\n"],
+)
+def test_endpoint_that_is_no_address_is_refused_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", text)
+    with pytest.raises(DownloadError, match="HF_ENDPOINT: http:// or https:// and") as caught:
+        hub_endpoint()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_endpoint_is_another_hub_or_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example:8443/hf")
+    assert hub_endpoint() == "https://hub.example:8443/hf"
+    monkeypatch.setenv("HF_ENDPOINT", "")
+    assert hub_endpoint() is None
