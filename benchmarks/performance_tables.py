@@ -84,6 +84,38 @@ READERS_COMPARED = Measured(
     },
 )
 
+PREDICTION = Measured(
+    name="ResNeXt-50, 96 photographs",
+    result="prediction",
+    within=("speed",),
+    columns={
+        "whole process, s": "{seconds:.1f}",
+        "processor time, s": "{processor_seconds:.1f}",
+        "times the first": "{times_validate:.2f}",
+    },
+    texts={
+        "validate": "`resnext-validate`",
+        "predict": "`resnext-predict --output rows.csv`",
+        "predict --features": "`resnext-predict --features features.npy`",
+    },
+)
+
+PREDICTION_MEMORY = Measured(
+    name="rows and features",
+    result="prediction",
+    within=("memory",),
+    columns={
+        "1,000 pictures, MB": "{peak_mb_1000:.0f}",
+        "100,000 pictures, MB": "{peak_mb_100000:.0f}",
+        "of these, s": "{seconds_100000:.0f}",
+    },
+    texts={
+        "csv npy": "`.csv` and `.npy`",
+        "parquet parquet": "`.parquet` and `.parquet`",
+        "jsonl safetensors": "`.jsonl` and `.safetensors`",
+    },
+)
+
 NETWORK = Measured(
     name="ResNeXt-50, one thread",
     result="network",
@@ -105,6 +137,22 @@ RUNTIMES = Measured(
         "kept": "here",
         "onnxruntime": "ONNX Runtime, the file of `--to onnx`",
         "openvino": "OpenVINO, the same file",
+    },
+)
+
+PINNING = Measured(
+    name="ResNeXt-50, two threads",
+    result="pinning",
+    columns={
+        "images a second": "{images_per_second:.1f}",
+        "times free": "{times_free:.2f}",
+        "processors left to the process": "{processors_left}",
+    },
+    texts={
+        "alone free": "free, as the machine was",
+        "alone pinned": "pinned, as the machine was",
+        "beside free": "free, beside one more busy process",
+        "beside pinned": "pinned, beside one more busy process",
     },
 )
 

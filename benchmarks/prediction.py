@@ -1,5 +1,6 @@
 """What predictions cost: over a validation of the same pictures, and in memory by their number."""
 
+import json
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -15,7 +16,7 @@ from resnext.preprocessing import CIFAR10
 
 IMAGES = 96
 ROUNDS = 5
-SIZES = (1_000, 10_000, 100_000)
+SIZES = (1_000, 100_000)
 KINDS = (("csv", "npy"), ("parquet", "parquet"), ("jsonl", "safetensors"))
 
 
@@ -33,8 +34,7 @@ def main() -> None:
         "memory": memory,
     }
     write_result("prediction", facts, ("numpy", "torch", "resnext"))
-    for name, value in facts.items():
-        print(f"{name:10} {value}")
+    print(json.dumps(facts, indent=2))
 
 
 def _speed(root: Path) -> dict[str, Any]:
@@ -60,16 +60,17 @@ def _speed(root: Path) -> dict[str, Any]:
             "times_validate": round(
                 median(r.seconds / b.seconds for r, b in zip(row, runs["validate"], strict=True)), 3
             ),
+            "processor_seconds": round(median(run.processor for run in row), 2),
         }
         for name, row in runs.items()
     }
 
 
 def _memory(root: Path) -> dict[str, dict[str, float]]:
-    """Return seconds, and the most memory of whole processes, with a tiny network."""
+    """Return seconds, and the most memory of all processes, by the number of tiny pictures."""
     tiny = root / "tiny.safetensors"
     write_random(tiny, TINY, CIFAR10)
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, float]] = {f"{rows} {features}": {} for rows, features in KINDS}
     for size in SIZES:
         tar = write_tar(
             root / f"{size}.tar",
@@ -82,9 +83,9 @@ def _memory(root: Path) -> dict[str, dict[str, float]]:
                 *("--features", str(root / f"f.{features}")),
             ]
             done = watch(command, memory=True)
-            found[f"{size} {rows} {features}"] = {
-                "seconds": round(done.seconds, 1),
-                "peak_mb": round(done.peak_bytes / 1e6, 1),
+            found[f"{rows} {features}"] |= {
+                f"seconds_{size}": round(done.seconds, 1),
+                f"peak_mb_{size}": round(done.peak_bytes / 1e6, 1),
             }
         tar.unlink()
     return found

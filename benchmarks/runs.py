@@ -41,12 +41,14 @@ class Run:
         peak_bytes: largest resident set, mapped pages of files included.
         output: what it printed on stdout.
         began: when it was started, in seconds of `time.monotonic`.
+        processor: seconds of processor time, of the processes that it started and waited for too.
     """
 
     seconds: float
     peak_bytes: int
     output: str
     began: float = 0.0
+    processor: float = 0.0
 
 
 def run(command: Sequence[str]) -> Run:
@@ -69,6 +71,7 @@ def run(command: Sequence[str]) -> Run:
             peak_bytes=usage.ru_maxrss * 1024,
             output=output.read(),
             began=began,
+            processor=usage.ru_utime + usage.ru_stime,
         )
 
 

@@ -31,6 +31,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         if kind == "claims" or any(row.file for row in by_source()[source])
     },
     "docs/convert.md": {"conversion": performance.CONVERSION},
+    "docs/predict.md": {"prediction_memory": performance.PREDICTION_MEMORY},
     "docs/train.md": {
         "complexity": complexity_table,
         "recipes": training.recipes_table,
@@ -41,10 +42,12 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "pixels": performance.PIXELS,
         "validation": performance.VALIDATION,
         "start": performance.START,
+        "prediction": performance.PREDICTION,
         "readers_compared": performance.READERS_COMPARED,
         "network": performance.NETWORK,
         "runtimes": performance.RUNTIMES,
         "layers": performance.LAYERS,
+        "pinning": performance.PINNING,
         "decisions": performance.decisions_table,
         "waiting": performance.waiting_table,
         "step": performance.step_table,

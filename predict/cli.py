@@ -1,5 +1,6 @@
 """The command `resnext-predict`."""
 
+import os
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from resnext.terminal.command import (
     say,
     terminal_width,
 )
+from resnext.terminal.environment import keep_compiled_code
 from resnext.terminal.text import number
 
 if TYPE_CHECKING:
@@ -143,6 +145,8 @@ def main(
     where = Destinations(output=output, features=features, html=html)
     where.check()
     config = _config(features=features is not None, **options)
+    if config.compiled:
+        keep_compiled_code(os.environ)
 
     # Here, because `--help` must not wait for torch.
     from resnext.distributed.job import join

@@ -14,7 +14,7 @@ from predict.text_rows import Add
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Rows that are written at a time, of answers; of features as many as have so many bytes.
+# Rows that are written at a time, at most; of features no more than have so many bytes.
 ROWS: Final = 4096
 BYTES: Final = 1 << 23
 
@@ -87,7 +87,7 @@ def parquet_features(
         return [[_text(row.image) for row in rows], features]
 
     del names  # each row brings its own
-    with _table(file, schema, columns, max(BYTES // (4 * width), 1)) as add:
+    with _table(file, schema, columns, min(ROWS, max(BYTES // (4 * width), 1))) as add:
         yield add
 
 

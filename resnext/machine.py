@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,9 +25,6 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 # Images in a batch, by the type of the device.
 BATCH_SIZES: Final = {"cpu": 16, "cuda": 128, "mps": 64}
 MOST_WORKERS: Final = 16
-
-# What says how OpenMP's threads wait: the standard's variable, GNU's, and LLVM's and Intel's.
-WAITING: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 
 # Parameters of mallopt, from <malloc.h>: the number of blocks that are mapped separately, the size
 # from which a block is, and how much free memory stays at the end of the heap.
@@ -142,22 +139,6 @@ def usual_threads(*, processes: int) -> int | None:
     if processes == 1 or "OMP_NUM_THREADS" in os.environ:  # which torchrun sets to 1
         return None
     return max(cores() // processes, 1)
-
-
-def let_waiting_threads_sleep(environment: MutableMapping[str, str]) -> None:
-    """Let OpenMP's threads sleep while they wait for each other, unless the user says how they do.
-
-    By default those of GNU's library, which PyTorch brings along, look for up to 3 ms whether the
-    others are there. Where another process has their processor, the ones that look keep it from
-    those that are looked for: a training took four times as long beside one busy process
-    (`benchmarks/waiting.py`). `OMP_WAIT_POLICY` is the standard's: GNU's, LLVM's and Intel's
-    libraries read it when they are loaded, so this comes before torch is imported.
-
-    Args:
-        environment: of this process and those that it starts; changed.
-    """
-    if not any(name in environment for name in WAITING):
-        environment["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def free_memory(

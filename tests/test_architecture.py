@@ -42,7 +42,7 @@ ALLOWED = {
     "convert/mxnet": {"convert/source", "convert/graph"},
     "convert/caffe": {"convert/source", "convert/graph"},
     "convert/export": {"resnext/pages", "resnext/terminal", "resnext/model_card"},
-    "convert/push": {"convert/export", "resnext/model_card"},
+    "convert/push": {"convert/export", "resnext/model_card", "resnext/stores"},
     "convert": {"resnext/*", "convert/*"},
     "validate/verdicts": {"resnext/*"},
     "validate/ledger": {"resnext/*", "validate/verdicts"},

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 from tests.support.golden import ROOT
@@ -32,3 +33,23 @@ def test_installation_has_every_file_of_the_packages(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert files(tmp_path) == files(ROOT)
+
+
+def test_source_distribution_has_what_a_build_needs_and_no_tests(tmp_path: Path) -> None:
+    command = ("egg_info", "--egg-base", tmp_path, "sdist", "--dist-dir", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", "from setuptools import setup; setup()", "-q", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    [path] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(path) as file:
+        held = {name.partition("/")[2] for name in file.getnames()}
+    assert files(ROOT) <= held
+    needed = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "resnext_commands.py"}
+    assert needed | {"resnext/pixels/_bicubic.c"} <= held
+    folders = {name.partition("/")[0] for name in held if "/" in name}
+    assert folders - {"resnext.egg-info"} == set(PACKAGES)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from resnext.terminal.command import BAD_INPUT, Command, end_job, say, terminal_width
+from resnext.terminal.environment import keep_compiled_code
 from resnext.terminal.text import printable, wrapped
 from train.flags import GROUPS, options
 from train.other_names import OTHER_NAMES
@@ -73,7 +74,10 @@ def main(**arguments: Any) -> None:
     from resnext.distributed.job import join
 
     with join(learns=True) as job:
-        _train(_config(arguments, typed, job), job)
+        config = _config(arguments, typed, job)
+        if config.compiled:
+            keep_compiled_code(os.environ)
+        _train(config, job)
     end_job(PROG, job)
 
 

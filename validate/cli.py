@@ -1,6 +1,7 @@
 """The command `resnext-validate`."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +10,7 @@ import click
 
 from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
+from resnext.terminal.environment import keep_compiled_code
 from resnext.terminal.timeline import Step
 from validate.output import PROG, BesideReports, Output, ReportingCommand, command_line, reason
 
@@ -153,6 +155,8 @@ def main(
             checkpoints = (str(card),)
         config = _config(checkpoints=checkpoints, **options)
         written = BesideReports(claims=write_claims, card=card, ledger=config.ledger)
+        if config.compiled:
+            keep_compiled_code(os.environ)
 
         # Here, because `--help` must not wait for torch.
         from resnext.distributed.job import join

@@ -1,6 +1,5 @@
 """The Hub's own library, and what its refusals mean for an upload."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -8,6 +7,7 @@ from typing import Any, Final
 
 from convert.push.errors import PushError
 from resnext.fields import cut
+from resnext.stores.hub_address import hub_endpoint
 
 # Letters of what the Hub says about a refusal.
 MOST_LETTERS: Final = 200
@@ -34,8 +34,9 @@ def hub_api() -> Any:
 
     Raises:
         PushError: the library is not installed.
+        DownloadError: HF_ENDPOINT is no address.
     """
-    return library().HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+    return library().HfApi(endpoint=hub_endpoint())
 
 
 # Status -> what it means for an upload, and what can be done.

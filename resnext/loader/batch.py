@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from resnext.errors import DataError
 from resnext.loader.library_warnings import Printed
-from resnext.loader.packing import Input, packed
+from resnext.loader.packing import Input
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -156,14 +156,3 @@ def collated(images: Sequence[Sample | Failure]) -> Batch:
         seconds=sum((sample.seconds for sample in good), Seconds()),
         printed={image.position: image.printed for image in images if image.printed.lines},
     )
-
-
-def columns(images: Sequence[Sample | Failure]) -> list[tuple[Input, ...]]:
-    """Return what each preparation made of the images that could be read; [] if none could."""
-    good = (image.inputs for image in images if isinstance(image, Sample))
-    return list(zip(*good, strict=True))
-
-
-def batch_of(images: Sequence[Sample | Failure]) -> Batch:
-    """Return the batch of some images, in memory of this process."""
-    return replace(collated(images), inputs=tuple(map(packed, columns(images))))

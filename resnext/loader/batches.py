@@ -10,11 +10,11 @@ from resnext.errors import DataError
 from resnext.images.file_set import ReadOnce
 from resnext.images.image_set import PictureSet
 from resnext.images.names import brief
-from resnext.loader.batch import Batch, batch_of
-from resnext.loader.buffers import KEPT
+from resnext.loader.batch import Batch
+from resnext.loader.buffers import KEPT, memory_error
 from resnext.loader.library_warnings import LibraryWarnings, Listener, last_words
 from resnext.loader.pictures import Pictures, Prepare
-from resnext.loader.reader import AHEAD, Reader, memory_error
+from resnext.loader.reader import AHEAD, Reader
 from resnext.machine import release_freed_memory
 
 # Part of PyTorch's message, in a RuntimeError: a tensor does not fit in memory.
@@ -121,7 +121,7 @@ class Reading(Iterator[Batch]):
 
     def _read(self, number: int) -> Batch:
         if self._here is not None:
-            batch = batch_of([self._here.read(position) for position in self._batches[number]])
+            batch = self._here.batch(self._batches[number])
         else:
             reader = self._readers[number % len(self._readers)]
             batch = reader.answer()

@@ -1,5 +1,6 @@
 """Memory for the batches of a reading process, which it shares with the main process and reuses."""
 
+import errno
 import mmap
 import os
 import tempfile
@@ -9,6 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from resnext.errors import DataError
+
 # Bytes in front of the data, of which the first is the `taken` flag: the size of a cache line, so
 # that the data is aligned for every type of number.
 FRONT: Final = 64
@@ -16,6 +19,30 @@ FRONT: Final = 64
 # Buffers of a reading process: two batches are requested ahead of each, a third may be in use by
 # the main process, and one is spare.
 KEPT: Final = 4
+
+
+def no_files() -> DataError:
+    """Return the error for a process that may not open more files."""
+    return DataError(
+        "the batches that are read ahead take more files than this process may open (ulimit -n); "
+        "use fewer --workers, or raise the limit"
+    )
+
+
+def memory_error(error: OSError) -> DataError:
+    """Return the error for memory that the system does not give, in words for the user."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return no_files()
+    if error.errno == errno.EAGAIN:  # of a fork
+        return DataError(
+            "there are as many processes as this user or container may have (ulimit -u); use fewer "
+            "--workers, or raise the limit; --workers 0 starts none"
+        )
+    return DataError(
+        "the batches that are read ahead do not fit in memory "
+        f"({error.strerror or error}); use a smaller --batch-size or --workers; --workers 0 reads "
+        "none ahead"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +73,7 @@ class Loan:
     """A buffer that is given away.
 
     Attributes:
-        buffer: of the size that was asked for.
+        buffer: of at least the size that was asked for.
         place: of the buffer in its pool; one that is new there replaces the one before.
         file: of a buffer that is new, open; None if the buffer was given away before.
     """
@@ -63,18 +90,22 @@ class BufferPool:
     clears each page. So the process that has used a buffer hands it back by clearing a flag in it,
     which takes no message.
 
+    Attributes:
+        usual: bytes of a buffer that were used at most so far, as whoever uses them tells.
+
     Args:
         kept: number of buffers, the newest, that are reused once they are handed back; 0 if no
             buffer is ever handed back.
     """
 
     def __init__(self, kept: int) -> None:
+        self.usual = 0
         self._kept: list[Buffer] = []
         self._most = kept
         self._oldest = 0
 
     def take(self, size: int) -> Loan:
-        """Return a buffer of `size` bytes, uninitialised, that nobody else uses.
+        """Return a buffer of at least `size` bytes, uninitialised, that nobody else uses.
 
         Raises:
             OSError: there is not enough memory, or too many files are open.
@@ -89,7 +120,23 @@ class BufferPool:
             found = Buffer.mapped(file)
             place = self._keep(found, free)
         found.taken[0] = 1
-        return Loan(Buffer(found.data[:size], found.taken), place, file)
+        return Loan(found, place, file)
+
+    def enlarge(self, loan: Loan, size: int, used: int) -> Loan:
+        """Return a larger buffer in place of one that was taken, with its first `used` bytes.
+
+        Raises:
+            OSError: there is not enough memory, or too many files are open.
+        """
+        file = _memory(FRONT + size)
+        found = Buffer.mapped(file)
+        found.taken[0] = 1
+        found.data[:used] = loan.buffer.data[:used]
+        if loan.file is not None:
+            os.close(loan.file)
+        if self._most:
+            self._kept[loan.place] = found
+        return Loan(found, loan.place, file)
 
     def _keep(self, buffer: Buffer, free: list[int]) -> int:
         """Keep a buffer, in place of a free one or of the oldest, and return its place."""
@@ -103,6 +150,35 @@ class BufferPool:
         if self._most:
             self._kept[place : place + 1] = [buffer]
         return place
+
+
+class Borrowed:
+    """What a column of a batch takes from a pool.
+
+    Attributes:
+        pool: which lends it.
+        loan: the buffer that holds the column; None before there is one.
+    """
+
+    def __init__(self, pool: BufferPool) -> None:
+        """Begin with none."""
+        self.pool = pool
+        self.loan: Loan | None = None
+
+    def enlarge(self, size: int, used: int) -> NDArray[np.uint8]:
+        """Return memory of at least `size` bytes, with the first `used` of what it was before.
+
+        Raises:
+            DataError: there is not enough memory, or too many files are open.
+        """
+        try:
+            if self.loan is None:
+                self.loan = self.pool.take(size)
+            else:
+                self.loan = self.pool.enlarge(self.loan, size, used)
+        except OSError as error:
+            raise memory_error(error) from error
+        return self.loan.buffer.data
 
 
 def _memory(size: int) -> int:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Final
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from resnext.errors import DownloadError, ResnextError
 from resnext.images.image_set import PictureSet
 from resnext.images.names import brief
-from resnext.loader.batch import Failure, Sample, Seconds
+from resnext.loader.batch import Batch, Failure, Sample, Seconds, collated
 from resnext.loader.library_warnings import Listener, Printed
-from resnext.loader.packing import Input
-from resnext.pixels.decoding import Picture, PictureForm
+from resnext.loader.packing import Column, Input, OwnMemory
+from resnext.pixels.decoding import Picture, PictureForm, PixelMemory, decode_picture
 
 # A preparation: pixels (H, W, 3) uint8 and the image's position -> network input float32, or a raw
 # crop that a device scales; picklable. The position is for what depends on the image, such as
-# random numbers.
+# random numbers. What it returns may be a view of the pixels.
 Prepare = Callable[[NDArray[np.uint8], int], Input]
 
 # Format -> suffixes of its files.
@@ -34,14 +34,18 @@ class Pictures:
         images: the image set.
         prepares: each is applied to every image.
         listener: of the process that reads.
+        memory: of the pixels, one picture after the other.
     """
 
     images: PictureSet
     prepares: Sequence[Prepare]
     listener: Listener
+    memory: PixelMemory = field(default_factory=PixelMemory)
 
     def read(self, position: int) -> Sample | Failure:
         """Return what the preparations make of an image, or why that cannot be done.
+
+        Inputs may be views of the pixels, which the next image overwrites.
 
         Raises:
             DownloadError: the file in which it lies cannot be fetched.
@@ -52,7 +56,7 @@ class Pictures:
             data = self.images.reader.read(position)
             read = time.perf_counter()
             with self.listener.listening() as printed:
-                picture = self.images.decode(data)
+                picture = self._decoded(data)
             decoded = time.perf_counter()
             inputs = tuple(prepare(picture.pixels, position) for prepare in self.prepares)
             prepared = time.perf_counter()
@@ -67,6 +71,34 @@ class Pictures:
         )
         form = form_of(picture, self.images.ids[position])
         return Sample(position, inputs, form, seconds, printed)
+
+    def read_into(
+        self, positions: Sequence[int], columns: Sequence[Column]
+    ) -> list[Sample | Failure]:
+        """Read images, and write at once what each preparation makes of them to its column.
+
+        Returns:
+            What came of each image, without its inputs.
+        """
+        images: list[Sample | Failure] = []
+        for position in positions:
+            image = self.read(position)
+            if isinstance(image, Sample):
+                for column, made in zip(columns, image.inputs, strict=True):
+                    column.add(made)
+                image = replace(image, inputs=())
+            images.append(image)
+        return images
+
+    def batch(self, positions: Sequence[int]) -> Batch:
+        """Return the batch of some images, in memory of this process."""
+        columns = [Column(len(positions), OwnMemory().enlarge) for _ in self.prepares]
+        batch = collated(self.read_into(positions, columns))
+        return replace(batch, inputs=tuple(each.tensors() for each in columns if len(each)))
+
+    def _decoded(self, data: bytes) -> Picture:
+        decode = self.images.decode
+        return decode_picture(data, self.memory) if decode is decode_picture else decode(data)
 
 
 def form_of(picture: Picture, name: str) -> str | None:

@@ -5,7 +5,6 @@ process sends the positions of a batch over a socket; back come the facts about 
 lie in memory that both processes map. The file of such memory comes over the same socket, once.
 """
 
-import errno
 import gc
 import multiprocessing
 import os
@@ -21,8 +20,8 @@ from typing import Any, Final
 
 from resnext.errors import DataError, DownloadError
 from resnext.images.names import brief
-from resnext.loader.batch import Batch, collated, columns
-from resnext.loader.buffers import Buffer, BufferPool
+from resnext.loader.batch import Batch, collated
+from resnext.loader.buffers import Borrowed, Buffer, BufferPool, memory_error, no_files
 from resnext.loader.packing import Column, Packing
 from resnext.loader.pictures import Pictures
 from resnext.machine import keep_some_freed_memory
@@ -39,30 +38,6 @@ SIGKILL: Final = 9
 
 class LostReaderError(DataError):
     """A process that reads has ended by itself."""
-
-
-def no_files() -> DataError:
-    """Return the error for a process that may not open more files."""
-    return DataError(
-        "the batches that are read ahead take more files than this process may open (ulimit -n); "
-        "use fewer --workers, or raise the limit"
-    )
-
-
-def memory_error(error: OSError) -> DataError:
-    """Return the error for memory that the system does not give, in words for the user."""
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return no_files()
-    if error.errno == errno.EAGAIN:  # of a fork
-        return DataError(
-            "there are as many processes as this user or container may have (ulimit -u); use fewer "
-            "--workers, or raise the limit; --workers 0 starts none"
-        )
-    return DataError(
-        "the batches that are read ahead do not fit in memory "
-        f"({error.strerror or error}); use a smaller --batch-size or --workers; --workers 0 reads "
-        "none ahead"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,15 +250,16 @@ def _read(
     positions: list[int], pictures: Pictures, pools: Sequence[BufferPool]
 ) -> tuple[_Answer, list[int]]:
     """Return the answer for a batch, and the open files of its buffers that are new."""
-    images = [pictures.read(position) for position in positions]
+    lent = [Borrowed(pool) for pool in pools]
+    columns = [Column(len(positions), each.enlarge, usual=each.pool.usual) for each in lent]
+    images = pictures.read_into(positions, columns)
     found, files = [], []
-    for made, pool in zip(columns(images), pools, strict=False):  # nothing was made of no image
-        column = Column(made)
-        try:
-            loan = pool.take(column.packing.size)
-        except OSError as error:
-            raise memory_error(error) from error
-        column.pack(loan.buffer.data)
-        found.append(_Column(column.packing, loan.place, loan.file is not None))
-        files += [] if loan.file is None else [loan.file]
+    for column, each in zip(columns, lent, strict=True):
+        if not len(column):  # nothing was made of no image
+            continue
+        packing = column.finish()
+        each.pool.usual = max(each.pool.usual, packing.size)
+        assert each.loan is not None
+        found.append(_Column(packing, each.loan.place, each.loan.file is not None))
+        files += [] if each.loan.file is None else [each.loan.file]
     return _Answer(collated(images), tuple(found)), files

@@ -91,40 +91,52 @@ class MeasuredRow:
 
 def is_measured(result: object) -> bool:
     """Tell whether a result of a `model-index` is one that `MeasuredRow.to_result` made."""
-    return _row(result) is not None
+    return bool(_rows(result))
 
 
 def rows_of(results: Iterable[object]) -> Iterator[MeasuredRow]:
     """Yield the rows among the results of a `model-index`."""
     for result in results:
-        if row := _row(result):
-            yield row
+        yield from _rows(result)
 
 
-def _row(result: Any) -> MeasuredRow | None:
-    """Return a result as a row; None if it is not one of ours, or somebody has changed its form."""
+def _rows(result: Any) -> tuple[MeasuredRow, ...]:
+    """Return the rows of a result; none if it is not ours, or somebody has changed its form.
+
+    The Hub's own client puts the metrics of several rows into one result where their images are the
+    same: each entry with all facts begins a row.
+    """
     try:
-        metrics, dataset = result["metrics"], result["dataset"]
-        facts = dict(metrics[0]["args"])
-        if not all(str(each["args"]["measured_by"]).startswith(TOOL) for each in metrics):
-            return None
-        tool, version = facts.pop("measured_by").split(" ")
-        facts.pop("correct")
-        row = MeasuredRow(
-            dataset={str(name): str(value) for name, value in dataset.items()},
-            images=int(facts.pop("images")),
-            of=int(facts.pop("images_of_the_set")),
-            correct={str(each["type"]): int(each["args"]["correct"]) for each in metrics},
-            protocol=dict(facts.pop("protocol")),
-            verdicts=[str(each) for each in facts.pop("verdicts")],
-            made={"resnext": version, **facts},
-        )
-        _table_row(row), tuple(_details(row))
+        rows: list[list[Any]] = []
+        for metric in result["metrics"]:
+            if metric["type"] == FIRST:
+                rows.append([])
+            rows[-1].append(metric)
+        return tuple(_row(result["dataset"], metrics) for metrics in rows)
     except (TypeError, KeyError, IndexError, ValueError, AttributeError, ZeroDivisionError):
-        return None
+        return ()
     except ResnextError:  # a protocol that is none
-        return None
-    return row if tool == TOOL else None
+        return ()
+
+
+def _row(dataset: Any, metrics: Sequence[Any]) -> MeasuredRow:
+    """Return the row of its metrics, or raise whatever another form of them leads to."""
+    facts = dict(metrics[0]["args"])
+    tool, version = facts.pop("measured_by").split(" ")
+    if {tool, *(each["args"]["measured_by"] for each in metrics[1:])} != {TOOL}:
+        raise ValueError
+    facts.pop("correct")
+    row = MeasuredRow(
+        dataset={str(name): str(value) for name, value in dataset.items()},
+        images=int(facts.pop("images")),
+        of=int(facts.pop("images_of_the_set")),
+        correct={str(each["type"]): int(each["args"]["correct"]) for each in metrics},
+        protocol=dict(facts.pop("protocol")),
+        verdicts=[str(each) for each in facts.pop("verdicts")],
+        made={"resnext": version, **facts},
+    )
+    _table_row(row), tuple(_details(row))
+    return row
 
 
 def percent(part: int, whole: int) -> str:

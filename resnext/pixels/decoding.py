@@ -34,6 +34,9 @@ TIFF_BITS = 258
 # Pillow's modes of more than eight bits a sample, which `convert` would clip or scale.
 WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 
+# Bytes of the largest picture whose memory is kept for the next one: 5.6 million pixels.
+MOST_KEPT = 16 << 20
+
 # Errors that Pillow's decoders raise for damaged files; its documentation names only the first two.
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, EOFError, struct.error, zlib.error)
 
@@ -63,6 +66,25 @@ class Picture:
     format: str = "JPEG"
 
 
+class PixelMemory:
+    """Memory that JPEG files are decoded into, one after the other.
+
+    Memory of its own for each picture is cold, and partly new to the process, when it is written.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._bytes = np.empty(0, np.uint8)
+
+    def take(self, size: int) -> "NDArray[np.uint8]":
+        """Return at least `size` bytes, which were returned before unless they are very many."""
+        if size > MOST_KEPT:
+            return np.empty(size, np.uint8)
+        if size > len(self._bytes):
+            self._bytes = np.empty(size, np.uint8)
+        return self._bytes
+
+
 # Pillow's mode -> kind of pixels; modes that are not listed are RGB.
 PICTURE_FORMS = {
     "1": PictureForm.GRAY,
@@ -80,7 +102,7 @@ def decode(data: bytes) -> "NDArray[np.uint8]":
     return decode_picture(data).pixels
 
 
-def decode_picture(data: bytes) -> Picture:
+def decode_picture(data: bytes, memory: PixelMemory | None = None) -> Picture:
     """Decode an image file as the original did; the format is detected by content, never by name.
 
     One channel is repeated three times. Of four channels the first three are returned as they are
@@ -91,6 +113,8 @@ def decode_picture(data: bytes) -> Picture:
 
     Args:
         data: the whole file.
+        memory: may hold the pixels, which are then valid until it is given again; None returns
+            pixels of their own.
 
     Raises:
         ImageError: the file is no image, is damaged or truncated, or has more than `MAX_PIXELS`
@@ -99,7 +123,7 @@ def decode_picture(data: bytes) -> Picture:
     if not data:
         raise ImageError("an image expected, found an empty file; fetch it again")
     if data.startswith(JPEG_START):
-        return _decode_jpeg(data)
+        return _decode_jpeg(data, memory)
     if data.startswith(PNG_START):
         _check_png_header(data)
     return _decode_with_pillow(data, FORMATS)
@@ -135,7 +159,7 @@ def check_size(height: int, width: int) -> None:
         )
 
 
-def _decode_jpeg(data: bytes) -> Picture:
+def _decode_jpeg(data: bytes, memory: PixelMemory | None) -> Picture:
     # simplejpeg in its strict mode fails at the first warning of libjpeg. Its other mode would also
     # return the part of a picture that comes before a fatal error, and truncated files. Pillow,
     # over the same libjpeg, ignores warnings as the original did, and refuses these two.
@@ -144,7 +168,8 @@ def _decode_jpeg(data: bytes) -> Picture:
         check_size(height, width)
         check_scans(data, height * width)
         raw = "CMYK" if colorspace in ("CMYK", "YCCK") else "RGB"
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=raw)
+        buffer = None if memory is None else memory.take(height * width * len(raw))
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace=raw, buffer=buffer)
     except ValueError:
         return _decode_with_pillow(data, ("JPEG",))
     if raw == "CMYK":

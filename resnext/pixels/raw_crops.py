@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resnext.pixels.joined import joined
-from resnext.pixels.transforms import RawCrop
+from resnext.pixels.transforms import RawCrop, crop_tables
 from resnext.preprocessing import Preprocessing
 
 
@@ -38,12 +37,15 @@ class RawCrops:
     @classmethod
     def of(cls, crops: Sequence[RawCrop]) -> Self:
         """Combine the raw crops of one or more pictures of one preprocessing."""
-        arrays = [each.write(np.empty(each.shape, each.dtype)) for each in joined(crops)]
+        shapes = [each.pixels.shape[:2] for each in crops]
+        rows, columns = ([each.rows for each in crops], [each.columns for each in crops])
+        flat = np.concatenate([each.pixels.reshape(-1) for each in crops])
+        arrays = (flat, *crop_tables(shapes, rows, columns))
         return cls.from_arrays(arrays, crops[0].preprocessing)
 
     @classmethod
     def from_arrays(cls, arrays: Sequence[NDArray[Any]], preprocessing: Preprocessing) -> Self:
-        """Return what lies in five arrays, which are not copied; see `joined`."""
+        """Return what lies in five arrays, in the order of the attributes; they are not copied."""
         flat, starts, sizes, firsts, fractions = map(torch.from_numpy, arrays)
         return cls(flat, starts, sizes, firsts, fractions, preprocessing)
 

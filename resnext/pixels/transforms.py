@@ -3,6 +3,7 @@
 Source: datasets/transforms.lua and datasets/imagenet.lua of the original release.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ class RawCrop:
     """The pixels that the centre crop of a picture is interpolated from, to be scaled by a device.
 
     Attributes:
-        pixels: (H, W, 3) uint8, C-contiguous: only the rows and columns that are read.
+        pixels: (H, W, 3) uint8, a view of the picture: only the rows and columns that are read.
         rows: taps of the rows of the crop.
         columns: taps of its columns.
         preprocessing: the row that belongs to the weights, still to be applied.
@@ -69,10 +70,32 @@ def raw_crop(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) -> RawCr
     )
     read = pixels[rows.start : rows.stop, columns.start : columns.stop]
     return RawCrop(
-        pixels=np.ascontiguousarray(read),
+        pixels=read,
         rows=rows,
         columns=columns,
         preprocessing=preprocessing,
+    )
+
+
+def crop_tables(
+    shapes: Sequence[tuple[int, int]], rows: Sequence[Taps], columns: Sequence[Taps]
+) -> "tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]":
+    """Return what a device has to know of raw crops whose pixels lie one behind another.
+
+    Args:
+        shapes: (height, width) of each raw crop.
+        rows, columns: taps of each.
+
+    Returns:
+        `starts`, `sizes`, `firsts` and `fractions` of `resnext.pixels.raw_crops.RawCrops`.
+    """
+    sizes = np.array(shapes, np.int64).reshape(-1, 2)
+    ends = np.cumsum(3 * sizes[:, 0] * sizes[:, 1])
+    return (
+        np.concatenate([np.zeros(1, np.int64), ends[:-1]]),
+        sizes,
+        np.array([[each.first for each in taps] for taps in (rows, columns)], np.int64),
+        np.array([[each.fractions for each in taps] for taps in (rows, columns)], np.float32),
     )
 
 

@@ -42,9 +42,10 @@ def size_text(size: float) -> str:
 class Arrivals:
     """Files of a store, each at a path that it takes when it has come whole.
 
-    The threads fetch the files in their order. Processes that are forked or spawned later see what
-    has come, and may wait too. With `keeps` false the files lie in a folder of their own, a few at
-    a time: the next is fetched when one was passed, and at the end of the program all are gone.
+    The threads fetch the files in their order, those that are waited for first. Processes that are
+    forked or spawned later see what has come, and may wait too. With `keeps` false the files lie in
+    a folder of their own, a few at a time: the next is fetched when one was passed, and at the end
+    of the program all are gone.
 
     Attributes:
         store: holds the files.
@@ -77,9 +78,10 @@ class Arrivals:
         self._passed = threading.Condition()
         if not keeps:
             self._end = weakref.finalize(self, _remove, cache, os.getpid(), self._error)
-        self._owner = os.getpid()
-        # The first file that is still needed, the next to fetch, and one that is waited for here.
-        self._first = self._next = self._asked = 0
+        # What is waited for, in any process, and what a thread has begun to fetch.
+        self._wanted: Any = RawArray(c_byte, max(1, len(self.files)))
+        self._taken: set[int] = set()
+        self._first = self._next = 0  # the first file that is still needed; the next to fetch
         for number, (file, path) in enumerate(zip(self.files, self.paths, strict=True)):
             if has_arrived(file, path):
                 self._state[number] = HERE
@@ -115,10 +117,8 @@ class Arrivals:
         Raises:
             DownloadError: it cannot be fetched, or an earlier one could not.
         """
-        if self._state[number] == COMING and os.getpid() == self._owner:
-            with self._passed:  # whatever lies there already: nobody would make room meanwhile
-                self._asked = max(self._asked, number)
-                self._passed.notify_all()
+        if self._state[number] == COMING:
+            self._wanted[number] = 1
         while self._state[number] == COMING:
             if self._error.value:
                 raise DownloadError(self._error.value.decode("utf-8", "replace"))
@@ -173,8 +173,15 @@ class Arrivals:
                 self._fail(f"{type(error).__name__}: {error}")  # or whoever waits would for ever
                 raise
             else:
-                if has_arrived(self.files[number], self.paths[number]):
-                    self._state[number] = HERE
+                self._arrived(number)
+
+    def _arrived(self, number: int) -> None:
+        path = self.paths[number]
+        with self._passed:
+            if self._state[number] == GONE:  # it was passed meanwhile
+                path.unlink(missing_ok=True)
+            elif has_arrived(self.files[number], path):
+                self._state[number] = HERE
 
     def _fail(self, reason: str) -> None:
         """Let whoever waits know why nothing comes any more; the first reason counts."""
@@ -184,24 +191,39 @@ class Arrivals:
             self._passed.notify_all()
 
     def _take(self) -> int | None:
+        """Return the file to fetch next: one that is waited for, or the next in order."""
         with self._passed:
-            while True:
-                while self._next < len(self.files) and self._state[self._next] != COMING:
+            while not self._error.value:
+                number = self._first_wanted()
+                while self._next < len(self.files) and not self._is_open(self._next):
                     self._next += 1
-                if self._next == len(self.files):
+                if number is None and self._next == len(self.files):
                     return None
-                if self.keeps or self._has_room():
-                    self._next += 1
-                    return self._next - 1
-                if self._error.value:
-                    return None
-                self._passed.wait()
+                if number is None and (self.keeps or self._has_room()):
+                    number = self._next
+                if number is not None:
+                    self._taken.add(number)
+                    return number
+                self._passed.wait(POLL)
+        return None
+
+    def _first_wanted(self) -> int | None:
+        wanted = bytes(self._wanted)
+        number = wanted.find(1)
+        while number >= 0:
+            self._wanted[number] = 0
+            if self._is_open(number):
+                return number
+            number = wanted.find(1, number + 1)
+        return None
+
+    def _is_open(self, number: int) -> bool:
+        """Tell whether nobody has fetched or fetches a file."""
+        return self._state[number] == COMING and number not in self._taken
 
     def _has_room(self) -> bool:
         """Tell whether one more file may lie on the disk: a few, or many small ones."""
         there = self.files[self._first : self._next]
-        if self._next <= self._asked:
-            return True
         return len(there) < KEPT or sum(file.size for file in there) < ROOM
 
 

@@ -15,7 +15,7 @@ from resnext.download import web
 from resnext.errors import DownloadError
 from resnext.fields import cut
 from resnext.files import whole_file
-from resnext.stores.hub_address import HubAddress
+from resnext.stores.hub_address import HubAddress, hub_endpoint
 from resnext.stores.hub_answers import answers
 from resnext.stores.store import StoredFile, patiently
 
@@ -99,12 +99,26 @@ class HubStore:
                 _raise(response)
             if web.is_page_type(response.headers):
                 raise DownloadError(f"{where}: a file expected, found a web page: a login page?")
+            self._check_size(response, file)
             skipped = start if response.status_code == HTTPStatus.OK else 0  # of a whole file
             for piece in response.iter_raw():
                 rest = piece[skipped:]
                 skipped = max(0, skipped - len(piece))
                 if rest:
                     yield rest
+
+    def _check_size(self, response: Any, file: StoredFile) -> None:
+        """Refuse a file of another size than was listed, before any of it is taken."""
+        if response.status_code == HTTPStatus.OK:
+            size = web.content_length(response.headers)
+        else:
+            sent = web.content_range(response.headers)
+            size = sent[1] if sent else None
+        if size not in (None, file.size):
+            raise DownloadError(
+                f"{self.address}/{file.name}: {file.size} bytes expected, {size} are offered; it"
+                " is another file than was listed"
+            )
 
     def _listed(self) -> tuple[StoredFile, ...]:
         repository = self.repository
@@ -128,9 +142,10 @@ def open_hub(address: HubAddress, cache: Path) -> HubStore:
 
     Raises:
         DownloadError: huggingface_hub is not installed, or there is no such repository or
-            revision, or no access to it.
+            revision, or no access to it, or HF_ENDPOINT is no address.
         OSError: the cache cannot be written.
     """
+    endpoint = hub_endpoint()
     try:
         import huggingface_hub  # noqa: F401
     except ImportError as error:
@@ -138,7 +153,6 @@ def open_hub(address: HubAddress, cache: Path) -> HubStore:
             f"{address.name}: the Hub takes huggingface_hub, which cannot be imported ({error}); "
             "the extra [hub] brings it: pip install 'resnext[hub]'"
         ) from error
-    endpoint = os.environ.get("HF_ENDPOINT") or None
     folder = cache / _folder(address)
     commit = address.revision or "main"
     if not COMMIT.fullmatch(commit):

@@ -1,11 +1,14 @@
 """Addresses of the Hugging Face Hub: what they say, without asking it."""
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
+from resnext.download import web
 from resnext.errors import DownloadError
-from resnext.fields import cut
+from resnext.fields import cut, shown
 
 # A path turns `hf://` into `hf:/`.
 ADDRESS: Final = re.compile(
@@ -19,6 +22,26 @@ PAGE: Final = "https://huggingface.co"
 def is_hub_address(text: str) -> bool:
     """Tell whether a text is meant as an address on the Hub."""
     return text.startswith("hf:/")
+
+
+def hub_endpoint() -> str | None:
+    """Return the address of another Hub, which HF_ENDPOINT names; None for the usual one.
+
+    Raises:
+        DownloadError: it is no address.
+    """
+    text = os.environ.get("HF_ENDPOINT") or None
+    try:
+        parts = urlsplit(text or PAGE)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, or brackets around what is no IPv6 address
+        is_address = False
+    if text is not None and not (is_address and text.isprintable()):
+        raise DownloadError(
+            f"HF_ENDPOINT: http:// or https:// and a host expected, found "
+            f"{shown(web.without_password(text))}; unset it for {PAGE}"
+        )
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +69,11 @@ class HubAddress:
         """
         found = ADDRESS.fullmatch(text)
         owner = found["repo"].partition("/")[0] if found else ""
-        if found is None or owner in ("datasets", "models", "spaces", "buckets"):
+        if (
+            found is None
+            or not text.isprintable()
+            or owner in ("datasets", "models", "spaces", "buckets")
+        ):
             raise DownloadError(
                 f"{cut(text)}: hf://OWNER/MODEL or hf://datasets/OWNER/NAME expected, with "
                 "@REVISION and /PATH where they are needed"

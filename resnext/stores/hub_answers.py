@@ -39,10 +39,17 @@ def answers(where: str, repository: HubAddress) -> Iterator[None]:
         raise DownloadError(f"{where}: OWNER/NAME of a repository expected") from error
     except errors.HfHubHTTPError as error:
         raise _refusal(error, where, repository) from error
+    except UnicodeEncodeError as error:  # of a header: the token
+        raise DownloadError(
+            f"{where}: a token of ASCII letters expected in HF_TOKEN or in the login file, found "
+            "others; copy it again"
+        ) from error
     except errors.HTTPError as error:  # of the library underneath: the connection
         reason = str(error).partition("\n")[0] or type(error).__name__
-        text = f"{where}: the connection broke off ({web.without_password(reason)}; offline?)"
-        raise TryAgainError(text) from error
+        raise TryAgainError(
+            f"{where}: the connection broke off ({web.without_password(reason)}; offline? "
+            "HF_HUB_OFFLINE=1 takes what is in the cache)"
+        ) from error
 
 
 def _refusal(error: Any, where: str, repository: HubAddress) -> DownloadError:

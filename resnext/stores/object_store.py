@@ -16,7 +16,7 @@ from resnext.errors import DownloadError
 from resnext.fields import cut
 from resnext.stores.store import StoredFile, patiently
 
-SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)(?:::|://)", re.IGNORECASE)
+SCHEME: Final = re.compile(r"([a-z][a-z0-9+._-]*)(?:::|://)", re.IGNORECASE)
 PIECE: Final = 1 << 22  # bytes of a request
 # Scheme -> the package that reads it, where that is not called like the scheme.
 PACKAGES: Final = {
@@ -116,24 +116,18 @@ def open_store(address: str) -> ObjectStore:
     """
     shown = web.without_password(address)
     try:
-        from fsspec.core import url_to_fs
+        import fsspec  # noqa: F401
     except ImportError as error:
         raise DownloadError(
             f"{shown}: addresses of stores take fsspec, which cannot be imported ({error}); "
             "the extra [hub] brings it: pip install 'resnext[hub]'"
         ) from error
     try:
-        fs, root = url_to_fs(address)
+        with answers(shown):  # some connect, or open an archive, already here
+            fs, root = _file_system(address, shown)
+            kind = _kind(fs, root)
     except ImportError as error:
         raise DownloadError(f"{shown}: {_package_for(address, error)}") from error
-    except ValueError as error:  # no such scheme
-        raise DownloadError(
-            f"{shown}: an address of the Hub (hf://) or of a store that fsspec knows (s3://, gs://,"
-            f" az:// ...) expected: {_reason(error)}"
-        ) from error
-    root = root.rstrip("/")
-    with answers(shown):
-        kind = _kind(fs, root)
     if kind is None:
         raise DownloadError(f"{shown}: a file or a folder in the store expected, found none")
     only = None
@@ -143,6 +137,25 @@ def open_store(address: str) -> ObjectStore:
         shown = f"{head.rpartition('/')[0]}{chained}{rest}"
     key = f"stores/{hashlib.sha256(web.without_password(address).encode()).hexdigest()[:16]}"
     return ObjectStore(address=shown, key=key, fs=fs, root=root, only=only)
+
+
+def _file_system(address: str, shown: str) -> tuple[Any, str]:
+    """Return the file system of an address and the path in it.
+
+    Raises:
+        DownloadError: no such scheme, or an address that says too little.
+    """
+    from fsspec.core import url_to_fs
+
+    try:
+        fs, root = url_to_fs(address)
+    # TypeError: what the file system is of, an organisation or a host, is not in the address.
+    except (ValueError, TypeError) as error:
+        raise DownloadError(
+            f"{shown}: an address of the Hub (hf://) or of a store that fsspec knows (s3://, gs://,"
+            f" az:// ...) expected: {_reason(error)}"
+        ) from error
+    return fs, root.rstrip("/")
 
 
 def without_pattern(address: str) -> tuple[str, str]:
@@ -177,14 +190,20 @@ def answers(where: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise DownloadError(f"{where}: no such file or folder in the store") from error
     except PermissionError as error:
-        raise DownloadError(
-            f"{where}: no access ({_reason(error)}); the store's own package takes credentials "
-            "from the usual places: variables and files of the store"
-        ) from error
+        raise _no_access(where, error) from error
     except OSError as error:
         raise TryAgainError(f"{where}: cannot be read ({_reason(error)}; offline?)") from error
     except Exception as error:
+        if "credential" in f"{type(error).__name__} {error}".lower():
+            raise _no_access(where, error) from error
         raise DownloadError(f"{where}: {type(error).__name__}: {_reason(error)}") from error
+
+
+def _no_access(where: str, error: Exception) -> DownloadError:
+    return DownloadError(
+        f"{where}: no access ({_reason(error)}); the store's own package takes credentials "
+        "from the usual places: variables and files of the store"
+    )
 
 
 def _reason(error: BaseException) -> str:
@@ -197,7 +216,7 @@ def _package_for(address: str, error: ImportError) -> str:
     schemes = [found[1].lower() for found in map(SCHEME.match, address.split("::")) if found]
     missing = [each for each in schemes if each in PACKAGES] or schemes
     package = PACKAGES.get(missing[0], missing[0]) if missing else "a package"
-    named = re.search(r"install ['`]?([\w-]+)", str(error))
+    named = re.search(r"(?i)install ['`]?([\w-]+)", str(error))
     if missing and missing[0] not in PACKAGES and named:
         package = named[1]
     return (

@@ -8,7 +8,7 @@ from resnext.stores.store import Store, StoredFile, read_range
 
 BLOCK: Final = 1 << 16  # bytes that are fetched where a few are read
 MOST_BLOCKS: Final = 256  # that are kept
-TAIL: Final = 1 << 18  # bytes at the end that are fetched at once: where Parquet has its metadata
+TAIL: Final = 1 << 16  # bytes at the end that are fetched at once: where Parquet has its metadata
 
 
 class RangedFile(io.RawIOBase):

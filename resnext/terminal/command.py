@@ -22,8 +22,8 @@ from resnext.distributed.job import (
     wait_for_first_process,
 )
 from resnext.errors import ResnextError
-from resnext.machine import let_waiting_threads_sleep
 from resnext.terminal.bus_error import end_on_bus_error
+from resnext.terminal.environment import let_waiting_threads_sleep
 from resnext.terminal.signals import SignalledError, signals_raised
 from resnext.terminal.text import printable
 

@@ -368,7 +368,7 @@ def test_timm_folder_is_written_with_the_line_that_loads_it(run: Run, place, tmp
     assert (done.returncode, done.stdout) == (2, "")
     assert "x.timm exists; --force overwrites it" in done.stderr
     assert run(*again, "--force").returncode == 0
-    assert files(tmp_path / "x.timm") == {"config.json", "model.safetensors"}
+    assert files(tmp_path / "x.timm") == {"README.md", "config.json", "model.safetensors"}
 
 
 def numbers_of(*values: int) -> bytes:

@@ -118,6 +118,15 @@ def test_token_that_is_not_accepted_is_told_without_it(
     assert "the Hub does not accept the token (it answers 401)" in message
 
 
+def test_token_of_other_letters_is_told_without_it(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("me/net", {"model.safetensors": b"x"})
+    monkeypatch.setenv("HF_TOKEN", f"{TOKEN}\u2026")
+    message = refused("hf://me/net", tmp_path)
+    assert "a token of ASCII letters expected in HF_TOKEN or in the login file" in message
+
+
 def test_token_opens_a_private_repository_and_is_not_sent_elsewhere(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, safetensors: bytes
 ) -> None:
@@ -169,6 +178,18 @@ def test_damaged_file_is_refused_and_not_kept(hub: Hub, tmp_path: Path, safetens
     hub.plan("model.safetensors", Fault(body=safetensors[:-1] + b"?"))
     message = refused("hf://me/net", tmp_path)
     assert f"sha256 {hashlib.sha256(safetensors).hexdigest()} expected, found " in message
+    assert not list(tmp_path.rglob("*safetensors*"))
+
+
+def test_file_of_another_size_is_refused_at_once(
+    hub: Hub, tmp_path: Path, safetensors: bytes
+) -> None:
+    commit = hub.add("me/net", {"model.safetensors": safetensors})
+    location = convert.find("hf://me/net", cache=tmp_path)
+    hub.repos["model", "me/net"].commits[commit]["model.safetensors"] = safetensors + b"more"
+    hub.keep({"": safetensors + b"more"})
+    with pytest.raises(DownloadError, match=f"{len(safetensors)} bytes expected, .* are offered"):
+        convert.fetch(location, no_bar)
     assert not list(tmp_path.rglob("*safetensors*"))
 
 

@@ -1,4 +1,4 @@
-"""Free memory, as the kernel tells of it, and how threads wait."""
+"""Free memory, as the kernel tells of it, and clocks."""
 
 import os
 import time
@@ -9,7 +9,6 @@ import pytest
 from resnext.machine import (
     expected_device,
     free_memory,
-    let_waiting_threads_sleep,
     process_clock,
 )
 
@@ -125,22 +124,3 @@ def test_gpu_is_expected_where_its_driver_and_a_torch_for_it_are(
     if there:
         (tmp_path / "nvidiactl").touch()
     assert expected_device(None, dev=tmp_path).type == kind
-
-
-@pytest.mark.parametrize(
-    ("stated", "expected"),
-    [
-        ({"HOME": "/"}, {"HOME": "/", "OMP_WAIT_POLICY": "PASSIVE"}),
-        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
-        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
-        ({"KMP_BLOCKTIME": "200"}, {"KMP_BLOCKTIME": "200"}),
-        ({"KMP_LIBRARY": "turnaround"}, {"KMP_LIBRARY": "turnaround"}),
-    ],
-    ids=["nothing", "standard", "gnu", "llvm", "intel"],
-)
-def test_threads_sleep_unless_the_user_says_how_they_wait(
-    stated: dict[str, str], expected: dict[str, str]
-) -> None:
-    environment = dict(stated)
-    let_waiting_threads_sleep(environment)
-    assert environment == expected

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import boto3
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +22,7 @@ class S3:
     """
 
     environment: Mapping[str, str]
-    client: "boto3.client"
+    client: Any
 
     def add(self, bucket: str, files: Mapping[str, bytes]) -> None:
         """Put files into a bucket, which is made."""
@@ -61,6 +60,8 @@ def serving(home: Path) -> Iterator[S3]:
     )
     try:
         _wait(port, process)
+        import boto3  # of the extra [s3-tests], which no other test needs
+
         client = boto3.client(
             "s3",
             endpoint_url=environment["AWS_ENDPOINT_URL"],

@@ -10,11 +10,16 @@ import pytest
 from safetensors.numpy import save_file
 
 import convert
+from resnext.download import no_bar
 from resnext.errors import CheckpointError
+from resnext.published import read_table
 from tests.support import caffe_writer, mxnet_writer
 from tests.support.golden import ROOT
 from tests.support.graph_nets import resnext
+from tests.support.hub_server import Hub
 from validate.checkpoints import find
+from validate.networks import load_networks
+from validate.options import MeasurementConfig
 
 ORIGINAL = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 
@@ -80,3 +85,15 @@ def test_file_that_is_named_twice_is_measured_once(
     link.symlink_to("x.t7")  # which is judged by its own name
     names = ["x.t7", "./x.t7", str(folder / "x.t7"), str(link)]
     assert find(names) == ("x.t7", "link.t7")
+
+
+def test_checkpoint_of_the_hub_is_named_by_its_commit_and_judged_by_its_file(
+    hub: Hub, tmp_path: Path
+) -> None:
+    digits = ROOT / "examples" / "digits"
+    name = "resnext_11_8x4d_digits"
+    commit = hub.add("me/net", {f"{name}.t7": (digits / f"{name}.t7").read_bytes()})
+    config = MeasurementConfig(data="val", checkpoints=("hf://me/net",), cache=tmp_path)
+    (network,) = load_networks(config, read_table(digits / "claims.toml"), bar=no_bar)
+    assert network.file == f"hf://me/net@{commit}/{name}.t7"
+    assert (network.protocol.name, len(network.protocol.claims) > 0) == (name, True)

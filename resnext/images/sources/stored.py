@@ -62,17 +62,17 @@ def choose(found: Found, split: str) -> Chosen:
         DataError: none, or files of several sets.
     """
     forms = dict(by_form(found.files))
-    if StoredForm.PARQUET in forms and StoredForm.TAR in forms:
-        first = [forms[form][0].name for form in (StoredForm.PARQUET, StoredForm.TAR)]
+    packed = [form for form in (StoredForm.PARQUET, StoredForm.TAR) if form in forms]
+    if len(packed) > 1:
         raise DataError(
             f"{found.address}: Parquet files or tars, not both, expected, found "
-            f"{few(first)}; a pattern names "
-            f"those that are meant: {_example(found, forms[StoredForm.PARQUET])}"
+            f"{few([forms[form][0].name for form in packed])}; a pattern names those that are "
+            f"meant: {_example(found, forms[StoredForm.PARQUET])}"
         )
-    form = next((form for form in (StoredForm.PARQUET, StoredForm.TAR) if form in forms), None)
-    if form is None:
+    if not packed:
         shown = tuple(each for each in found.files if not _is_hidden(each.name))
         return Chosen(StoredForm.FILES, shown)
+    (form,) = packed
     files = forms[form]
     if found.is_exact:
         return Chosen(form, files)

@@ -930,8 +930,11 @@ def test_cache_folder_is_the_override_or_the_systems(
         ("http://me@host/a:b@c", "http://me@host/a:b@c"),
         ("http://host:80/x@y", "http://host:80/x@y"),
         ("http://[::1]:80/x@y", "http://[::1]:80/x@y"),
+        ("s3://key:secret@bucket/x.tar", "s3://key@bucket/x.tar"),
+        ("https://h/x?X-Amz-Signature=ab%2F&a=1", "https://h/x?X-Amz-Signature=...&a=1"),
+        ("az://c/x?sv=2&sig=abc)", "az://c/x?sv=2&sig=..."),
     ],
-    ids=["password", "word", "user", "port", "number"],
+    ids=["password", "word", "user", "port", "number", "store", "signed", "end"],
 )
 def test_address_is_shown_without_its_password(text: str, seen: str) -> None:
     assert without_password(text) == seen

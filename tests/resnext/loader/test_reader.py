@@ -19,8 +19,8 @@ from resnext.errors import DataError
 from resnext.images.image_set import ImageSet
 from resnext.images.sources.folders import class_folders
 from resnext.loader.batches import read_batches
+from resnext.loader.buffers import memory_error
 from resnext.loader.pictures import Prepare
-from resnext.loader.reader import memory_error
 from resnext.pixels.pipelines import Preparation
 from resnext.preprocessing import CIFAR10
 from tests.support.golden import ROOT

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub import ModelCard
 
 from resnext.errors import CardError
 from resnext.model_card.card import check_card, write_measured
@@ -68,6 +69,19 @@ def test_repetition_replaces_its_own_row_and_no_other(tmp_path: Path) -> None:
         assert before.count(old) == 1
         before = before.replace(old, new)
     assert path.read_text() == before
+
+
+def test_rows_that_the_hubs_own_client_put_together_are_known(tmp_path: Path) -> None:
+    path = card(tmp_path, "---\nlicense: mit\n---\n")
+    pil = {**ROW.protocol, "pipeline": "pil", "interpolation": "bilinear"}
+    other = replace(ROW, protocol=pil, correct={"accuracy": 38_000})
+    write_measured(path, "net", [ROW, other])
+    before = path.read_text()
+    ModelCard.load(path).save(path)  # one result, of all their metrics
+    assert path.read_text().count("task:") == 1
+    assert write_measured(path, "net", [ROW]) == 2
+    results = yaml.safe_load(path.read_text().split("---\n")[1])["model-index"][0]["results"]
+    assert results == yaml.safe_load(before.split("---\n")[1])["model-index"][0]["results"]
 
 
 def test_rows_of_other_weights_go(tmp_path: Path) -> None:

@@ -1,0 +1,208 @@
+"""Files that are fetched ahead: their order, what is kept, and what whoever waits is told."""
+
+import io
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from resnext.download.transfer import Patience, TryAgainError
+from resnext.errors import DownloadError
+from resnext.stores.arrivals import Arrivals, size_text
+from resnext.stores.ranged import BLOCK, RangedFile
+from resnext.stores.store import StoredFile, patiently
+
+SIZE = 3_000_000
+
+
+@dataclass
+class Shelf:
+    """A store in memory, of files each of which is one byte repeated, that a test may hold back.
+
+    Attributes:
+        held: what is waited for before a file is sent.
+        asked: (name, start, end) of all requests.
+        error: what is raised in place of a file's bytes.
+    """
+
+    address: str = "shelf://x"
+    held: dict[str, threading.Event] = field(default_factory=dict)
+    asked: list[tuple[str, int, int]] = field(default_factory=list)
+    error: BaseException | None = None
+
+    def files(self) -> tuple[StoredFile, ...]:
+        return tuple(StoredFile(name=f"{n}.bin", size=SIZE, version="1") for n in range(9))
+
+    def place(self, file: StoredFile) -> str:
+        return f"shelf/{file.name}"
+
+    def states_md5(self, file: StoredFile) -> bool:
+        return file.md5 is not None
+
+    def stream(self, file: StoredFile, start: int, end: int) -> Iterator[bytes]:
+        self.asked.append((file.name, start, end))
+        if self.error is not None:
+            raise self.error
+        if gate := self.held.get(file.name):
+            gate.wait(30)
+        yield file.name[:1].encode() * (end - start)
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 30
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_files_come_in_order_and_are_waited_for(tmp_path: Path) -> None:
+    shelf = Shelf()
+    shelf.held |= {file.name: threading.Event() for file in shelf.files()}
+    arrivals = Arrivals(shelf, shelf.files(), tmp_path)
+    arrivals.start()
+    assert until(lambda: len(shelf.asked) == 8)
+    assert sorted(name for name, *_ in shelf.asked) == [f"{n}.bin" for n in range(8)]
+    for number in range(8):
+        shelf.held[f"{number}.bin"].set()
+    assert arrivals.wait(7).read_bytes() == b"7" * SIZE
+    assert not arrivals.paths[8].exists()
+    shelf.held["8.bin"].set()
+    assert arrivals.wait(8).read_bytes() == b"8" * SIZE
+    again = Arrivals(shelf, shelf.files(), tmp_path)
+    assert (again.missing, again.note("x")) == (0, ())
+
+
+def test_file_that_is_waited_for_comes_first(tmp_path: Path) -> None:
+    shelf = Shelf()
+    many = [StoredFile(name=f"{n}.bin", size=SIZE, version="1") for n in range(200)]
+    gates = {f.name: threading.Event() for f in many[:8]}
+    shelf.held |= gates
+    arrivals = Arrivals(shelf, many, tmp_path)
+    arrivals.start()
+    assert until(lambda: len(shelf.asked) == 8)
+    waiting = threading.Thread(target=arrivals.wait, args=(150,))
+    waiting.start()
+    time.sleep(0.2)
+    gates["3.bin"].set()
+    waiting.join(30)
+    assert shelf.asked[8][0] == "150.bin"
+    for gate in gates.values():
+        gate.set()
+    arrivals.wait(199)
+
+
+def test_process_that_is_forked_waits_too(tmp_path: Path) -> None:
+    shelf = Shelf(held={"3.bin": threading.Event()})
+    arrivals = Arrivals(shelf, shelf.files(), tmp_path)
+    arrivals.start()
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    child = context.Process(target=lambda: there.send(arrivals.wait(3).read_bytes()))
+    child.start()
+    assert not here.poll(0.2)
+    shelf.held["3.bin"].set()
+    assert here.recv() == b"3" * SIZE
+    child.join()
+
+
+def test_stream_keeps_a_few_files_and_drops_those_that_were_passed(tmp_path: Path) -> None:
+    shelf = Shelf()
+    large = [StoredFile(name=f.name, size=1 << 26, version="1") for f in shelf.files()]
+    arrivals = Arrivals(shelf, large, tmp_path, keeps=False)
+    arrivals.start()
+    assert until(lambda: all(path.exists() for path in arrivals.paths[:4]))
+    time.sleep(0.2)
+    assert not arrivals.paths[4].exists()
+    arrivals.passed(2)
+    assert until(lambda: arrivals.paths[5].exists())
+    assert [path.exists() for path in arrivals.paths[:3]] == [False, False, True]
+    source = arrivals.at(0)  # afar
+    assert isinstance(source, io.RawIOBase)
+    assert source.read(5) == b"00000"
+
+
+def test_file_that_is_waited_for_here_comes_whatever_lies_there(tmp_path: Path) -> None:
+    shelf = Shelf()
+    large = [StoredFile(name=f.name, size=1 << 26, version="1") for f in shelf.files()]
+    arrivals = Arrivals(shelf, large, tmp_path, keeps=False)
+    arrivals.start()
+    assert arrivals.wait(8).exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DownloadError("shelf://x/0.bin: gone"), "shelf://x/0.bin: gone"),
+        (OSError(28, "No space left on device", "x"), "x: No space left on device"),
+    ],
+    ids=["store", "disk"],
+)
+def test_whoever_waits_is_told_why_nothing_comes(
+    tmp_path: Path, error: Exception, said: str
+) -> None:
+    shelf = Shelf(error=error)
+    arrivals = Arrivals(shelf, shelf.files(), tmp_path)
+    arrivals.start()
+    with pytest.raises(DownloadError, match=said):
+        arrivals.wait(5)
+    assert not [path for path in tmp_path.rglob("*.bin") if path.is_file()]
+
+
+def test_file_out_of_the_cache_is_refused(tmp_path: Path) -> None:
+    outside = StoredFile(name="../../x", size=1, version="1")
+    with pytest.raises(DownloadError, match="leads out of it"):
+        Arrivals(Shelf(), [outside], tmp_path)
+
+
+def test_ranges_of_a_file_are_read_in_few_requests() -> None:
+    data = bytes(range(256)) * 8192
+
+    class Bytes(Shelf):
+        def stream(self, file: StoredFile, start: int, end: int) -> Iterator[bytes]:
+            self.asked.append((file.name, start, end))
+            yield data[start:end]
+
+    shelf = Bytes()
+    file = RangedFile(shelf, StoredFile(name="x", size=len(data)))
+    for place in range(1000, 1000 + 3 * BLOCK, 997):
+        file.seek(place)
+        assert file.read(10) == data[place : place + 10]
+    assert len(shelf.asked) <= 5
+    file.seek(-100, io.SEEK_END)
+    assert file.read() == data[-100:]
+    assert file.seek(-5000, io.SEEK_END) == len(data) - 5000
+    assert file.read(40) == data[-5000:-4960]
+    assert file.read(0) == b""
+    assert len(shelf.asked) <= 6
+    buffer = bytearray(300_000)
+    file.seek(7)
+    assert file.readinto(buffer) == 300_000
+    assert bytes(buffer) == data[7:300_007]
+
+
+@pytest.mark.parametrize(
+    ("stated", "made"), [(None, [1, 2, 4, 8]), (7.0, [7] * 4), (1e6, [600] * 4)]
+)
+def test_server_says_how_long_to_wait(
+    stated: float | None, made: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pauses: list[float] = []
+
+    def busy() -> None:
+        raise TryAgainError("x: the Hub answers 429", pause=stated)
+
+    with pytest.raises(DownloadError, match="x: the Hub answers 429, 5 times in a row"):
+        patiently(busy, patience=Patience(sleep=pauses.append))
+    assert pauses == made
+    assert ("the next try is in 600 s" in capsys.readouterr().err) == (stated == 1e6)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 bytes"), (999, "999 bytes"), (6_700_000_000, "6.7 GB")]
+)
+def test_size_is_for_people(size: int, text: str) -> None:
+    assert size_text(size) == text
