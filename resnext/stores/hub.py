@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -71,7 +73,6 @@ class HubStore:
     def stream(self, file: StoredFile, start: int, end: int) -> Iterator[bytes]:
         """Yield bytes of a file as they come; see `Store.stream`."""
         from huggingface_hub import hf_hub_url
-        from huggingface_hub.utils import get_session
 
         where = f"{self.address}/{file.name}"
         repository = self.repository
@@ -90,9 +91,7 @@ class HubStore:
         }
         with (
             answers(where, repository),
-            get_session().stream(
-                "GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True
-            ) as response,
+            _session().stream("GET", url, headers=headers) as response,
         ):
             if response.status_code >= HTTPStatus.BAD_REQUEST:
                 response.read()
@@ -147,12 +146,13 @@ def open_hub(address: HubAddress, cache: Path) -> HubStore:
     """
     endpoint = hub_endpoint()
     try:
-        import huggingface_hub  # noqa: F401
+        from huggingface_hub.utils import get_session
     except ImportError as error:
         raise DownloadError(
             f"{address.name}: the Hub takes huggingface_hub, which cannot be imported ({error}); "
             "the extra [hub] brings it: pip install 'resnext[hub]'"
         ) from error
+    get_session()  # by no thread of `_session` while a process is forked: that takes a lock
     folder = cache / _folder(address)
     commit = address.revision or "main"
     if not COMMIT.fullmatch(commit):
@@ -202,6 +202,40 @@ def _api(endpoint: str | None) -> "HfApi":
     from huggingface_hub import HfApi
 
     return HfApi(endpoint=endpoint, library_name="resnext", library_version=resnext.__version__)
+
+
+class _Session:
+    """Connections, which are closed by the process that made them."""
+
+    def __init__(self, shared: Any) -> None:
+        """Make ready what connects as a client of huggingface_hub does."""
+        self.process = os.getpid()
+        self.client: Any = type(shared)(
+            event_hooks=shared.event_hooks, follow_redirects=True, timeout=TIMEOUT
+        )
+        weakref.finalize(self, _close, self.client, self.process)
+
+
+def _close(client: Any, process: int) -> None:
+    if os.getpid() == process:
+        client.close()
+
+
+_OWN: Final = threading.local()
+
+
+def _session() -> Any:
+    """Return connections that this thread of this process has to itself.
+
+    Those of huggingface_hub are shared by all threads, and a process that is forked closes its copy
+    of them: it waits for their lock, for ever if another thread held that at the fork.
+    """
+    from huggingface_hub.utils import get_session
+
+    session = getattr(_OWN, "session", None)
+    if session is None or session.process != os.getpid():
+        session = _OWN.session = _Session(get_session())
+    return session.client
 
 
 def _headers() -> dict[str, str]:

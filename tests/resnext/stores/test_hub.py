@@ -1,0 +1,47 @@
+"""Files of the Hub, read by threads while processes are forked."""
+
+import multiprocessing
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from resnext.stores.hub import open_hub
+from resnext.stores.hub_address import HubAddress
+from tests.support.hub_server import Hub
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_processes_that_are_forked_while_threads_read_do_not_hang(hub: Hub, tmp_path: Path) -> None:
+    """huggingface_hub closes its connections in each of them, with a lock that all share."""
+    hub.add("me/network", {"a.txt": b"a" * 100})
+    store = open_hub(HubAddress.parse("hf://me/network"), tmp_path)
+    (file,) = store.files()
+    ended, failures = threading.Event(), []
+
+    def read() -> None:
+        try:
+            while not ended.is_set():
+                assert b"".join(store.stream(file, 0, file.size)) == b"a" * 100
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    forked = [multiprocessing.get_context("fork").Process(target=int) for _ in range(60)]
+    try:
+        for process in forked:
+            process.start()
+        for process in forked:
+            process.join(timeout=20)
+        codes = [process.exitcode for process in forked]
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+        for process in forked:
+            process.kill()
+    assert (codes, failures) == ([0] * 60, [])
