@@ -42,6 +42,9 @@ class Shelf:
     def place(self, file: StoredFile) -> str:
         return f"shelf/{file.name}"
 
+    def has_still(self, file: StoredFile) -> bool:
+        return file.version == "1"
+
     def states_md5(self, file: StoredFile) -> bool:
         return file.md5 is not None
 
