@@ -213,6 +213,15 @@ def test_files_that_do_not_say_which_are_meant_are_asked_for(
     assert said in str(caught.value)
 
 
+def test_labels_beside_those_of_the_files_are_refused_before_anything_is_fetched(
+    hub: Hub, tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    hub.add("me/digits", tables, kind="dataset")
+    with pytest.raises(DataError, match="these images bring labels"):
+        open_images("hf://datasets/me/digits", labels=tmp_path / "x.csv", cache=tmp_path)
+    assert not [each for each in hub.requests if "/resolve/" in each.path]
+
+
 def test_gated_set_names_its_page_and_no_token(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: dict[str, bytes]
 ) -> None:
