@@ -13,6 +13,7 @@ NAMES = (
     "growth",
     "layers",
     "network",
+    "pinning",
     "pixels",
     "ports",
     "prediction",

@@ -140,6 +140,22 @@ RUNTIMES = Measured(
     },
 )
 
+PINNING = Measured(
+    name="ResNeXt-50, two threads",
+    result="pinning",
+    columns={
+        "images a second": "{images_per_second:.1f}",
+        "times free": "{times_free:.2f}",
+        "processors left to the process": "{processors_left}",
+    },
+    texts={
+        "alone free": "free, as the machine was",
+        "alone pinned": "pinned, as the machine was",
+        "beside free": "free, beside one more busy process",
+        "beside pinned": "pinned, beside one more busy process",
+    },
+)
+
 LAYERS = Measured(
     name="convolutions of ResNeXt-50, one thread",
     result="layers",

@@ -47,6 +47,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "network": performance.NETWORK,
         "runtimes": performance.RUNTIMES,
         "layers": performance.LAYERS,
+        "pinning": performance.PINNING,
         "decisions": performance.decisions_table,
         "waiting": performance.waiting_table,
         "step": performance.step_table,

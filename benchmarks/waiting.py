@@ -70,7 +70,7 @@ def _measured(
     for _ in range(ROUNDS):
         loads.append(os.getloadavg()[0])
         for verb, command in commands.items():
-            for company, around in (("alone", nullcontext), ("beside", _busy)):
+            for company, around in (("alone", nullcontext), ("beside", busy)):
                 for way, words in WAYS.items():
                     with around():
                         done = run(["env", *_forgotten(), *words, *command])
@@ -92,7 +92,7 @@ def _forgotten() -> Iterator[str]:
 
 
 @contextmanager
-def _busy() -> Iterator[None]:
+def busy() -> Iterator[None]:
     """Keep one processor busy with another process until the block ends."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:

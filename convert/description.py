@@ -144,6 +144,7 @@ def _describe_source(path: Path, at: str | None) -> Description:
     else:
         row = published_row(found.spec, file=path.name, size=source.bytes, sha256=sha256.result)
         name, licence, stated = known_as(found, row)
+        origin = source.provenance  # of a file that this project wrote
         network = _facts(
             found.spec,
             name=name,
@@ -152,6 +153,9 @@ def _describe_source(path: Path, at: str | None) -> Description:
             conversions=found.conversions,
             form=found.form,
             licence=licence,
+            sha256=origin.source_sha256 if origin else None,
+            proof=origin.proof if origin else None,
+            proof_facts=origin.proof_facts if origin else None,
             classes=found.classes,
         )
     return Description(

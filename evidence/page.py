@@ -1,5 +1,6 @@
 """README.md of this folder, made from its ledgers: published, measured, by whom, on what."""
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from urllib.parse import quote
 from benchmarks.markdown import table
 from evidence.contributions import FOLDER, ROOT, Contribution, read_contributions
 from resnext.errors import DataError
+from resnext.images.imagenet import VALIDATION_IMAGES
 from resnext.preprocessing import Pipeline
 from resnext.published import published, read_table
-from resnext.terminal.text import number
+from resnext.terminal.text import number, printable
+from validate.judging.applied import applied
 from validate.judging.evidence import Evidence, read_evidence
 from validate.judging.report import Asked, judged
 from validate.ledger.origin import LedgerRun
@@ -48,17 +51,23 @@ PRECISIONS: Final = ("fp32", "tf32", "bf16", "fp16")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class JudgedLedger:
-    """A contributed ledger with its report."""
+    """A contributed ledger with its report, and why no claim can be judged by it."""
 
     row: Contribution
     evidence: Evidence
     report: Report
+    doubts: tuple[str, ...]
 
     @property
     def is_published(self) -> bool:
-        """Tell whether it is about a network of the built-in table, on ImageNet's images."""
-        names = {each.name for each in published()}
-        return self.evidence.published and self.run.network in names
+        """Tell whether all of ImageNet's images were decided by a network of the built-in table.
+
+        A ledger that holds a part of them, or of which there is a doubt, is none.
+        """
+        if self.run.network not in {each.name for each in published()}:
+            return False
+        whole = self.evidence.whole and len(self.evidence.entries) == VALIDATION_IMAGES
+        return self.evidence.published and whole and not self.doubts
 
     @property
     def run(self) -> LedgerRun:
@@ -70,7 +79,8 @@ def judged_ledgers(folder: Path = FOLDER) -> tuple[JudgedLedger, ...]:
     """Judge every ledger that the list names.
 
     Raises:
-        DataError: a ledger has no checksum, or more than one run.
+        DataError: a ledger has no checksum, more than one run, or does not state its weights and
+            preprocessing.
         ResnextError: one is damaged, or its labels are not the published ones.
         OSError: a file cannot be read.
     """
@@ -85,9 +95,15 @@ def _judged(row: Contribution, folder: Path) -> JudgedLedger:
         raise DataError(f"{path}: a finished ledger with its checksum expected, found none")
     if len(runs) != 1:
         raise DataError(f"{path}: one checkpoint and pipeline expected, found {len(runs)}")
+    if runs[0].weights_sha256 is None or runs[0].preprocessing is None:
+        raise DataError(
+            f"{path}: the sha256 of the weights and the preprocessing expected in line 1, found "
+            "one of them missing; measure with resnext-validate --ledger"
+        )
     claims = read_table(ROOT / row.claims) if row.claims else ()
     (report,) = judged([evidence], Asked(own=claims, source=str(row.claims)))
-    return JudgedLedger(row=row, evidence=evidence, report=report)
+    doubts = applied(evidence, runs[0], claims).doubts
+    return JudgedLedger(row=row, evidence=evidence, report=report, doubts=doubts)
 
 
 def to_page(ledgers: Sequence[JudgedLedger]) -> str:
@@ -102,9 +118,15 @@ def to_page(ledgers: Sequence[JudgedLedger]) -> str:
         "## Measured by",
         table(MADE, [_made_row(place, each) for place, each in rows]),
         "## To repeat it",
-        "\n".join(f"{place}. `{command(each)}`" for place, each in rows),
+        "\n".join(f"{place}. {_code(command(each))}" for place, each in rows),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _code(text: str) -> str:
+    """Return a text of one line as Markdown's code, whatever it holds."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{printable(text)}{fence}"
 
 
 def _order(each: JudgedLedger) -> tuple[object, ...]:
@@ -135,25 +157,28 @@ def _claim_rows(place: int, each: JudgedLedger) -> Iterator[tuple[str, ...]]:
             _link(place, each),
             f"`{literal(run.network)}`",
             f"{LABELS[line.metric]}, {number(run.crops, 'crop')}",
-            run.pixels,
-            run.arithmetic,
+            literal(run.pixels),
+            literal(run.arithmetic),
             line.claim.value if line.claim else "",
             percent(line.error),
             f"{line.images - line.wrong:,}/{line.images:,}",
-            _verdict(line),
+            _verdict(line, each.doubts),
         )
 
 
-def _verdict(line: ClaimLine) -> str:
+def _verdict(line: ClaimLine, doubts: Sequence[str]) -> str:
     for judgement in line.result.judgements:
         if judgement.claim == line.claim:
-            reason = f": {literal(judgement.reason)}" if judgement.reason else ""
-            return f"**{judgement.verdict}**{reason}"
+            reason, of = judgement.reason, judgement.claim.images
+            if judgement.images != of:
+                reason = reason or f"{judgement.images:,} images, {of:,} claimed"
+            return f"**{judgement.verdict}**{': ' if reason else ''}{literal(reason)}"
     for unjudged in line.result.unjudged:
         if unjudged.claim == line.claim and line.points is not None:
             off = f"{float(line.points):+.2f}"
             points = "as printed" if off[1:] == "0.00" else f"{off} points"
-            return f"compared, {points}: published with {literal(unjudged.protocol)}"
+            reasons = "; ".join([f"published with {unjudged.protocol}", *doubts])
+            return f"compared, {points}: {literal(reasons)}"
     return "no claim"
 
 

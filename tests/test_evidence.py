@@ -74,6 +74,29 @@ def test_page_says_first_that_nobody_has_contributed_the_published_weights(
     assert "| 22.2 | 22.20 | 38,900/50,000 | **reproduced** |" in page
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (ledger_text(imagenet_lines(20, images=100)), "**no verdict**: 100 images, 50,000 claimed"),
+        (
+            ledger_text([*(lines := imagenet_lines(11_100)), lines[0]]),
+            "**no verdict**: 1 picture named twice or more",
+        ),
+        (
+            ledger_text(lines, runs=[{**IMAGENET_RUN, "network": "resnext50_32x4d.a1h_in1k"}]),
+            "the claims are about resnext50_32x4d_a1h-0146ab0a.pth of a sha256",
+        ),
+    ],
+    ids=["a part", "named twice", "another file"],
+)
+def test_ledger_with_a_doubt_is_no_evidence_of_the_published_weights(
+    tmp_path: Path, text: bytes, shown: str
+) -> None:
+    page = to_page(judged_ledgers(folder_of(tmp_path, text)))
+    assert page.splitlines()[0] == MISSING
+    assert shown in page
+
+
 def folder_of(tmp_path: Path, text: bytes, *, row: str = "") -> Path:
     """Return a folder of evidence with one ledger."""
     (tmp_path / "one.jsonl.gz").write_bytes(packed(text, Path("one.jsonl.gz")))
@@ -95,6 +118,19 @@ def test_command_repeats_what_is_unusual(tmp_path: Path) -> None:
     assert "a &#124; b" in to_page([each])
 
 
+def test_page_stays_whole_whatever_a_ledger_calls_its_network(tmp_path: Path) -> None:
+    run = {**IMAGENET_RUN, "network": "a`\n# b", "precision": "x|y"}
+    page = to_page(judged_ledgers(folder_of(tmp_path, ledger_text(imagenet_lines(9), runs=[run]))))
+    assert [line for line in page.splitlines() if line.startswith("#")] == [
+        MISSING,
+        "## Published and measured",
+        "## Measured by",
+        "## To repeat it",
+    ]
+    assert page.splitlines()[-1].startswith("1. ``resnext-validate ")
+    assert "| x&#124;y |" in page
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -107,8 +143,12 @@ def test_command_repeats_what_is_unusual(tmp_path: Path) -> None:
             "a finished ledger with its checksum",
         ),
         (ledger_text(imagenet_lines(1, images=5)).replace(b"66", b"67", 1), "cut short or changed"),
+        (
+            ledger_text(imagenet_lines(1, images=5), runs=[{**IMAGENET_RUN, "preprocessing": {}}]),
+            "the sha256 of the weights and the preprocessing expected in line 1",
+        ),
     ],
-    ids=["unfinished", "of an earlier version", "edited"],
+    ids=["unfinished", "of an earlier version", "edited", "without preprocessing"],
 )
 def test_ledger_that_proves_nothing_is_refused(tmp_path: Path, text: bytes, message: str) -> None:
     with pytest.raises(ResnextError, match=message):

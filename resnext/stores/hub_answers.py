@@ -46,8 +46,10 @@ def answers(where: str, repository: HubAddress) -> Iterator[None]:
         ) from error
     except errors.HTTPError as error:  # of the library underneath: the connection
         reason = str(error).partition("\n")[0] or type(error).__name__
-        text = f"{where}: the connection broke off ({web.without_password(reason)}; offline?)"
-        raise TryAgainError(text) from error
+        raise TryAgainError(
+            f"{where}: the connection broke off ({web.without_password(reason)}; offline? "
+            "HF_HUB_OFFLINE=1 takes what is in the cache)"
+        ) from error
 
 
 def _refusal(error: Any, where: str, repository: HubAddress) -> DownloadError:

@@ -63,7 +63,7 @@ def test_predictions_are_judged_as_the_ledger_is(measured: Path) -> None:
     shutil.copy(measured / "report" / "predictions.csv", measured / "alone.csv")
     alone = judge(measured, "alone.csv", "--claims", CLAIMS)
     assert alone.returncode == 0
-    assert "its weights and preprocessing are not stated, and taken for those" in alone.stderr
+    assert "taken for what the claims are about: weights and preprocessing" in alone.stderr
 
 
 def test_claim_that_does_not_hold_ends_with_one(measured: Path) -> None:

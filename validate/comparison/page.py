@@ -11,6 +11,7 @@ from resnext.images.imagenet import WNIDS, published_name, titles
 from resnext.pages.frame import render_page
 from resnext.pages.thumbnails import Thumbnail
 from resnext.terminal.text import number, printable
+from validate.comparison.comparison import run_name
 from validate.comparison.several import Case, ChosenRun, Overview
 from validate.ledger.origin import class_names
 from validate.ledger.reading import picture
@@ -76,7 +77,13 @@ def to_page(found: Overview, images: ImageSet | None) -> tuple[str, bool]:
         images=found.images,
         others=found.others,
         runs=[
-            (n, printable(run.title), right, f"{100 * right / found.images:.2f}")
+            (
+                n,
+                printable(run_name(run.description)),
+                printable(str(run.path)),
+                right,
+                f"{100 * right / found.images:.2f}",
+            )
             for n, (run, right) in enumerate(zip(found.runs, found.right, strict=True), 1)
         ],
         right_in_all=found.right_in_all,

@@ -77,24 +77,24 @@ def _doubts(evidence: Evidence, run: LedgerRun, row: Row, *, built_in: bool) -> 
             f"the claims are about weights of sha256 {wanted[:12]}..., the ledger about "
             f"{found[:12] + '...' if found else 'weights that it does not name'}"
         )
-    if run.file is not None and run.file.rpartition("/")[2] == row.file:
-        if row.sha256 and run.sha256 and not run.sha256.startswith(row.sha256):
-            yield (
-                f"the published {row.file} has a sha256 that begins with {row.sha256}, the "
-                f"original of the ledger's weights {run.sha256[:12]}..."
-            )
-        if row.bytes is not None and run.bytes not in (None, row.bytes):
-            yield (
-                f"the published {row.file} has {row.bytes:,} bytes, the original of the ledger's "
-                f"weights {run.bytes:,}"
-            )
+    original = run.file.rpartition("/")[2] if run.file is not None else None
+    if row.sha256 and run.sha256 and not run.sha256.startswith(row.sha256):
+        yield (
+            f"the claims are about {row.file or 'a file'} of a sha256 that begins with "
+            f"{row.sha256}, the original of the ledger's weights has {cut(run.sha256[:12])}..."
+        )
+    if row.bytes and row.file in (None, original) and run.bytes not in (None, row.bytes):
+        yield (
+            f"the published {row.file or 'file'} has {row.bytes:,} bytes, the original of the "
+            f"ledger's weights {run.bytes:,}"
+        )
     classes = len(row.classes) if row.classes else row.spec.classes if row.spec else None
     if classes not in (None, evidence.classes):
         yield f"the claims are about {classes} classes, the ledger about {evidence.classes}"
     elif built_in and classes == len(WNIDS) and not evidence.published:
         yield (
-            f"its pictures are not called as those of {SET}'s validation set, so its labels cannot "
-            "be compared with the published ones"
+            f"its labels cannot be compared with the published ones: the pictures of {SET}'s "
+            "validation set by their names, and its classes in their order, expected"
         )
     names = evidence.origin.names
     for place, (one, other) in enumerate(zip(row.classes or (), names or (), strict=False)):
@@ -109,15 +109,16 @@ def _notes(evidence: Evidence, run: LedgerRun, row: Row | None) -> Iterator[str]
     path, name = evidence.path, cut(run.network)
     if row is None or run.pipeline == UNKNOWN:
         return
-    missing = [
-        word
-        for word, value in (("weights", run.weights_sha256), ("preprocessing", run.preprocessing))
-        if value is None
-    ]
-    if missing:
+    stated = {
+        "weights": run.weights_sha256,
+        "preprocessing": run.preprocessing,
+        "original file": run.sha256 if row.sha256 else "",
+    }
+    if missing := [word for word, value in stated.items() if value is None]:
+        cure = "; a report.json beside the file states the weights" if "weights" in missing else ""
         yield (
-            f"{path}: {name}: its {' and '.join(missing)} are not stated, and taken for those of "
-            "the claims; a report.json beside the file states them"
+            f"{path}: {name}: not stated, and taken for what the claims are about: "
+            f"{' and '.join(missing)}{cure}"
         )
     if row.file is not None and run.file is not None and run.file.rpartition("/")[2] != row.file:
         yield f"{path}: {name} is {row.file} by its name; its weights come from {cut(run.file)}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from resnext.fields import cut
 from resnext.files import read_once
 from resnext.images.imagenet import published_name
 from validate.ledger.packing import LARGEST, unpacked
@@ -46,7 +47,8 @@ def read_decisions(path: Path) -> Stored:
             len(entry.top_five) == len(runs) and all(entry.top_five)
         )
         if not decided:
-            raise LedgerError(_damaged(path, number, len(runs)))
+            rows = f"those of {len(entry.top_five)}" if all(entry.top_five) else "a run without any"
+            raise LedgerError(_damaged(path, number, len(runs), rows))
     stored.check_seal()
     return stored
 
@@ -58,11 +60,11 @@ def read_decided(path: Path) -> Stored:
         LedgerError, PackingError, OSError: as `read_decisions`; or a picture stands there twice.
     """
     stored = read_decisions(path)
-    seen: set[str] = set()
+    lines: dict[str, int] = {}
     for number, entry in enumerate(stored.entries, 2):
-        if (key := picture(entry.image)) in seen:
-            raise LedgerError(_damaged(path, number, len(stored.identity["runs"])))
-        seen.add(key)
+        if (first := lines.setdefault(picture(entry.image), number)) != number:
+            found = f"{cut(entry.image)} again, which stands in line {first}"
+            raise LedgerError(_damaged(path, number, len(stored.identity["runs"]), found))
     return stored
 
 
@@ -75,10 +77,10 @@ def picture(image: str) -> str:
     return published_name(image) or image
 
 
-def _damaged(path: Path, number: int, runs: int) -> str:
+def _damaged(path: Path, number: int, runs: int, found: str) -> str:
     return (
-        f"{path}: line {number}: the classes of {runs} runs for an image, once, "
-        "expected, found something else; the file was damaged"
+        f"{path}: line {number}: the classes of {runs} runs for an image, once, expected, found "
+        f"{found}; the file was damaged"
     )
 
 

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from resnext.errors import ResnextError
+from resnext.fields import cut
 from resnext.files import read_once
 from validate.ledger.entries import Entry, EntryError
 from validate.ledger.packing import LARGEST, unpacked
 
-FORMAT: Final = "resnext ledger 1"
+FAMILY: Final = "resnext ledger "
+FORMAT: Final = FAMILY + "1"
 CHUNK: Final = 1 << 24  # bytes that are read at once
 START: Final = b'{"ledger": '
 UNFINISHED: Final = "0" * 64  # in place of a checksum
@@ -114,7 +116,13 @@ def parse(data: bytes, path: Path) -> Stored | None:
             raise LedgerError(_no_ledger(path))
         return None
     identity = _object(lines[0])
-    if identity is None or identity.pop("ledger", None) != FORMAT:
+    kind = None if identity is None else identity.pop("ledger", None)
+    if isinstance(kind, str) and kind.startswith(FAMILY) and kind != FORMAT:
+        raise LedgerError(
+            f"{path}: a ledger of resnext-validate expected, {FORMAT!r}, found {cut(kind)!r}, "
+            "which another version wrote; read it with that one, or name another file"
+        )
+    if identity is None or kind != FORMAT:
         raise LedgerError(_no_ledger(path))
     stated, made = identity.pop("sha256", None), identity.pop("made", {})
     if not isinstance(made, dict) or not (stated is None or _is_checksum(stated)):
@@ -151,13 +159,15 @@ def _is_checksum(value: object) -> bool:
 
 
 def _entry(line: bytes, path: Path, number: int) -> Entry:
+    damaged = "the file was damaged: remove it to measure anew"
+    where = f"{path}: line {number}: an image's decisions expected, found"
+    fields = _object(line)
+    if fields is None:
+        raise LedgerError(f"{where} something that is no JSON object; {damaged}")
     try:
-        return Entry.from_fields(_object(line) or {})
+        return Entry.from_fields(fields)
     except EntryError as error:
-        raise LedgerError(
-            f"{path}: line {number}: an image's decisions expected, found {error}; "
-            "the file was damaged: remove it to measure anew"
-        ) from error
+        raise LedgerError(f"{where} {error}; {damaged}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,7 @@ def test_page_shows_the_pictures_that_are_at_hand(folder: Path) -> None:
     assert page.count("<figure>") == 14 + 3
     assert page.count('src="data:image/png') == 14 + 3
     assert "<h1>2 runs over 360 images</h1>" in page
+    assert '<span class="mono muted">pil.jsonl.gz</span>' in page  # which wraps on a phone
     assert re.search(r"14 images, 13 of them with the same answer in every run", page)
     assert "8_eight (right)" in page
     assert not re.search(r'(src|href)="(?!data:|#)', page)

@@ -8,7 +8,8 @@ from resnext.errors import DataError
 from resnext.preprocessing import IMAGENET
 from resnext.published import Claim, Metric, Row
 from tests.support.ledgers import IMAGENET_RUN, MADE, Lines, imagenet_lines, write_ledger
-from validate.judging.evidence import read_evidence
+from validate.judging.applied import applied
+from validate.judging.evidence import Evidence, read_evidence
 from validate.judging.report import Asked, judged
 from validate.reports.sentences import exit_code, headline
 from validate.verdicts.claims import Verdict
@@ -16,23 +17,21 @@ from validate.verdicts.results import Report
 
 NAMES = ["a", "b", "c", "d", "e", "f"]
 OWN_RUN = {**IMAGENET_RUN, "network": "mine"}
+OWN_CHECKPOINT = {"preprocessing": IMAGENET_RUN["preprocessing"]}
 OWN = {
     **MADE,
     "classes": 6,
     "class_names": NAMES,
-    "checkpoints": [
-        {
-            "preprocessing": {
-                "scale": 256,
-                "crop": 224,
-                "mean": [0.485, 0.456, 0.406],
-                "std": [0.229, 0.224, 0.225],
-            }
-        }
-    ],
+    "checkpoints": [OWN_CHECKPOINT],
 }
 CLAIM = Claim(metric=Metric.TOP1_ERROR, value="50.0", images=6, source="me")
 ROW = Row(name="mine", preprocessing=IMAGENET, claims=(CLAIM,))
+
+
+def _reasons(evidence: Evidence) -> tuple[str, ...]:
+    """Return why the claims about the only run of a ledger have no verdict."""
+    (run,) = evidence.origin.runs
+    return applied(evidence, run, ()).doubts
 
 
 def own_lines() -> Lines:
@@ -142,13 +141,65 @@ def test_original_of_another_size_or_sha256_than_the_published_is_a_reason(tmp_p
     )
 
 
+@pytest.mark.parametrize("file", ["another.pth", "resnext50_32x4d_a1h-0146ab0a.pth"])
+def test_original_of_another_sha256_is_a_reason_whatever_it_is_called(
+    tmp_path: Path, file: str
+) -> None:
+    """The published file's name ends with the first digits of its sha256."""
+    run = {**IMAGENET_RUN, "network": "resnext50_32x4d.a1h_in1k"}
+    made = {**MADE, "checkpoints": [{"file": file, "sha256": "cd" * 32}]}
+    lines = imagenet_lines(2, images=10)
+    evidence = read_evidence(write_ledger(tmp_path / "l", lines, runs=[run], made=made))
+    (found,) = _reasons(evidence)
+    assert found == (
+        "the claims are about resnext50_32x4d_a1h-0146ab0a.pth of a sha256 that begins with "
+        "0146ab0a, the original of the ledger's weights has cdcdcdcdcdcd..."
+    )
+
+
+@pytest.mark.parametrize(
+    ("stated", "verdict"),
+    [
+        ({"sha256": "cd" * 32}, Verdict.NO_VERDICT),
+        ({"sha256": "abcdef01" * 8}, Verdict.REPRODUCED),
+        ({"bytes": 6}, Verdict.NO_VERDICT),
+        ({"bytes": 5}, Verdict.REPRODUCED),
+    ],
+    ids=["another sha256", "the sha256", "other bytes", "the bytes"],
+)
+def test_claims_of_a_file_that_they_do_not_name_are_about_its_content(
+    tmp_path: Path, stated: dict[str, object], verdict: Verdict
+) -> None:
+    row = replace(ROW, sha256="abcdef01", bytes=5)
+    checkpoint = {**OWN_CHECKPOINT, "file": "mine.t7", **stated}
+    found = report(tmp_path, row, made={**OWN, "checkpoints": [checkpoint]})
+    assert [each.verdict for each in found.results[0].judgements] == [verdict]
+
+
+def test_original_that_is_not_stated_is_told(tmp_path: Path) -> None:
+    found = report(tmp_path, replace(ROW, sha256="abcdef01"))
+    assert found.results[0].judgements[0].verdict is Verdict.REPRODUCED
+    assert any("taken for what the claims are about: original file" in n for n in found.notes)
+
+
+def test_classes_of_another_order_are_a_reason(tmp_path: Path) -> None:
+    made = {**MADE, "class_names": [f"class {n}" for n in range(1000)]}
+    path = write_ledger(tmp_path / "l", imagenet_lines(11_100), made=made)
+    (found,) = judged([read_evidence(path)], Asked())
+    (judgement,) = found.results[0].judgements
+    assert judgement.reason.startswith("its labels cannot be compared with the published ones")
+    assert "its classes in their order, expected" in judgement.reason
+
+
 def test_published_claim_is_not_judged_by_labels_that_cannot_be_checked(tmp_path: Path) -> None:
     lines = imagenet_lines(11_100)
     for place, line in enumerate(lines):
         line["image"] = f"{place}.jpg"
     (found,) = judged([read_evidence(write_ledger(tmp_path / "l", lines))], Asked())
     (judgement,) = found.results[0].judgements
-    assert judgement.reason.startswith("its pictures are not called as those of ILSVRC2012's")
+    assert judgement.reason.startswith(
+        "its labels cannot be compared with the published ones: the pictures of ILSVRC2012's "
+    )
 
 
 def test_picture_named_twice_leaves_the_claim_without_a_verdict(tmp_path: Path) -> None:

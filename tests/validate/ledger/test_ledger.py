@@ -136,6 +136,25 @@ def test_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path, content: byt
     assert "a ledger of resnext-validate expected" in refused(path, IDENTITY)
 
 
+def test_ledger_of_another_version_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    path.write_text('{"ledger": "resnext ledger 2"}\n')
+    assert (
+        "expected, 'resnext ledger 1', found 'resnext ledger 2', which another version wrote"
+        in (refused(path, IDENTITY))
+    )
+
+
+@pytest.mark.parametrize("line", ["[1]", "5", "{", "[" * 100_000])
+def test_line_that_is_no_object_is_told(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "l"
+    write(path, 0)
+    path.write_text(path.read_text() + line + "\n")
+    assert "line 4: an image's decisions expected, found something that is no JSON object" in (
+        refused(path, IDENTITY)
+    )
+
+
 DECIDED = {"batch": 1, "image": "x", "label": 1, "top5": [[1, 9]], "confidence": [0.5]}
 
 
