@@ -157,6 +157,7 @@ def _describe_source(path: Path, at: str | None) -> Description:
             proof=origin.proof if origin else None,
             proof_facts=origin.proof_facts if origin else None,
             classes=found.classes,
+            training=source.training,
         )
     return Description(
         file=str(path),

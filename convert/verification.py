@@ -147,18 +147,20 @@ def read_converted(path: Path) -> Converted:
     require_file(path)
     if is_converted(path):
         checkpoint = load_converted(path)
-        if checkpoint.training is not None:
-            error = SourceError(
-                "a converted file expected, found one that resnext-train wrote: training changes "
-                "every tensor; name the file that the training began with"
-            )
-            error.path = path
-            raise error
-        return Converted(path=path, checkpoint=checkpoint, provenance=checkpoint.provenance)
-    original = load_original(path, sha256=start_sha256(path))
-    return Converted(
-        path=path, checkpoint=original.checkpoint(), provenance=original.source.provenance
-    )
+        found = Converted(path=path, checkpoint=checkpoint, provenance=checkpoint.provenance)
+        training = checkpoint.training
+    else:
+        original = load_original(path, sha256=start_sha256(path))
+        stated, training = original.source.provenance, original.source.training
+        found = Converted(path=path, checkpoint=original.checkpoint(), provenance=stated)
+    if training is not None:
+        error = SourceError(
+            "a converted file expected, found one that resnext-train wrote: training changes "
+            "every tensor; name the file that the training began with"
+        )
+        error.path = path
+        raise error
+    return found
 
 
 def compare(converted: Converted, original: Original) -> Verification:

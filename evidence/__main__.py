@@ -8,6 +8,7 @@ from evidence.contributions import (
     FOLDER,
     IMAGES,
     LIST,
+    SUFFIXES,
     Contribution,
     read_contributions,
     unlisted,
@@ -38,6 +39,8 @@ def main(*, by: str | None, data: str, claims: str | None, checkpoint: str | Non
     new = unlisted(before)
     if new and by is None:
         raise DataError(f"{FOLDER / LIST}: {new[0]} is not listed; state who measured it with --by")
+    if by is not None and not new:
+        say(PROG, f"{FOLDER}: no new ledger found, whose name ends with {' or '.join(SUFFIXES)}")
     rows = [
         *before,
         *(

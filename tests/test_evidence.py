@@ -193,6 +193,10 @@ def test_new_ledger_is_listed_and_shown(tmp_path: Path, monkeypatch: pytest.Monk
     assert done.exit_code == 0, done.output
     assert read_contributions(tmp_path)[-1] == Contribution(file="new.jsonl.gz", by='Ann "A" Lee')
     assert "38,900/50,000" in (tmp_path / PAGE).read_text()
+    (tmp_path / "plain.jsonl").write_bytes(text)
+    again = CliRunner().invoke(command_line.main, ["--by", "Ann"])
+    assert (again.exit_code, len(read_contributions(tmp_path))) == (0, len(ROWS) + 1)
+    assert "no new ledger found, whose name ends with .jsonl.gz or .jsonl.zst" in again.stderr
 
 
 def test_tests_need_no_zstandard_for_the_ledgers_of_the_project() -> None:

@@ -52,6 +52,7 @@ class StatedFacts:
         wnids: their WordNet ids, likewise.
         note: what of it was not taken.
         provenance: where a state dict that this project wrote states that its weights come from.
+        training: how they were trained, likewise; None if they were not.
     """
 
     spec: Spec | None = None
@@ -60,6 +61,7 @@ class StatedFacts:
     wnids: tuple[str, ...] | None = None
     note: str | None = None
     provenance: Provenance | None = None
+    training: Mapping[str, object] | None = None
 
 
 def weights_in(folder: Path) -> Path | None:

@@ -92,6 +92,11 @@ class PyTorchSource(Source):
         return self._own.provenance if self._own else None
 
     @property
+    def training(self) -> Mapping[str, object] | None:
+        """Return what a state dict that this project wrote states of its training."""
+        return self._own.training if self._own else None
+
+    @property
     def place(self) -> str | None:
         """Return the keys that lead to the state dict; None if it is all that the file holds."""
         return self._found.place or None if self._found else None
@@ -194,6 +199,7 @@ class PyTorchSource(Source):
             classes=found["classes"],
             wnids=found["wnids"],
             provenance=found["provenance"],
+            training=found["training"],
         )
 
     @cached_property

@@ -105,6 +105,11 @@ class Source(ABC):
         return None
 
     @property
+    def training(self) -> Mapping[str, object] | None:
+        """Return how this project trained the network of a file that `--to` wrote; or None."""
+        return None
+
+    @property
     def companion(self) -> tuple[str, str] | None:
         """Return name and sha256 of a second file that the network was read from, or None."""
         return None

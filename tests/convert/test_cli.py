@@ -670,6 +670,8 @@ def test_info_tells_how_a_file_was_proven(run: Run, place, tmp_path: Path) -> No
     )
     (result,) = json.loads(run("conv_bias.safetensors", "--info", "--json").stdout)["results"]
     assert result["proof_facts"] == facts
+    run("conv_bias.t7", "--to", "pth", "-o", "x.pth")
+    assert run("x.pth", "--info").stdout.splitlines()[-2:] == lines[at : at + 2]
 
 
 def test_info_of_an_older_file_says_what_is_not_recorded(run: Run, tmp_path: Path) -> None:

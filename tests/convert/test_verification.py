@@ -9,8 +9,11 @@ import pytest
 import torch
 
 import convert
+from convert.description import describe_file
 from convert.errors import SourceError, UnprovableError
+from convert.export.pth import write_pth
 from convert.pytorch.naming import namings
+from convert.summary import description_lines
 from convert.verification import verify_file
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import ConvertError
@@ -252,8 +255,17 @@ def test_swapped_files_are_refused_with_the_path(digits: Checkpoint, tmp_path: P
     assert error.value.path == path
 
 
-def test_trained_file_is_refused(digits: Checkpoint, tmp_path: Path) -> None:
-    path = saved(tmp_path, replace(digits, training={"epoch": 3}))
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_trained_file_is_refused(digits: Checkpoint, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    trained = replace(digits, training={"epoch": 3})
+    if suffix == ".pth":
+        write_pth(trained, path)
+    else:
+        trained.save(path)
+    described = "\n".join(description_lines(describe_file(path), modules=False))
+    assert "trained: epoch 3" in described
+    assert "conversion: " not in described
     with pytest.raises(SourceError, match="found one that resnext-train wrote") as error:
         verify_file(path, DIGITS)
     assert error.value.path == path

@@ -7,6 +7,7 @@ from typing import Any
 
 from resnext.fields import cut, shown
 from validate.ledger.entries import Entry
+from validate.ledger.origin import UNSTATED
 from validate.ledger.reading import picture
 from validate.ledger.stored import LedgerError, Stored
 from validate.verdicts.significance import exact_mcnemar
@@ -141,7 +142,7 @@ def pairs(first: Stored, second: Stored) -> tuple[tuple[int, int], ...]:
 
 def run_name(run: Mapping[str, Any]) -> str:
     """Return a short name for a run that a ledger describes."""
-    crops = "" if run["crops"] == 1 else f", {shown(run['crops'])} crops"
+    crops = "" if run["crops"] in (UNSTATED, 1) else f", {shown(run['crops'])} crops"
     compiled = " compiled" if run.get("compiled") else ""
     unusual = run["preprocessing"].get("interpolation")
     pixels = cut(run["pipeline"]) + (f" {cut(unusual)}" if isinstance(unusual, str) else "")
@@ -149,13 +150,20 @@ def run_name(run: Mapping[str, Any]) -> str:
 
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str | None:
-    """Return the difference of two runs that their names do not show; None if there is none."""
-    parts = ["weights"] if first["weights_sha256"] != second["weights_sha256"] else []
-    one, two = first["preprocessing"], second["preprocessing"]
+    """Return the difference of two runs that their names do not show; None if there is none.
+
+    What a file of predictions does not state is not a difference.
+    """
+    weights = {first["weights_sha256"], second["weights_sha256"]}
+    parts = ["weights"] if len(weights) > 1 and "" not in weights else []
+    one, two = (
+        {name: value for name, value in run["preprocessing"].items() if name != "interpolation"}
+        for run in (first, second)
+    )
     parts += [
         f"{cut(name)} {_side(one.get(name))} and {_side(two.get(name))}"
-        for name in {**one, **two}
-        if name != "interpolation" and one.get(name) != two.get(name)
+        for name in ({**one, **two} if one and two else ())
+        if one.get(name) != two.get(name)
     ]
     return cut(", ".join(parts)) or None
 

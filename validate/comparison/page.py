@@ -13,6 +13,7 @@ from resnext.pages.thumbnails import Thumbnail
 from resnext.terminal.text import number, printable
 from validate.comparison.comparison import run_name
 from validate.comparison.several import Case, ChosenRun, Overview
+from validate.comparison.text import p_words
 from validate.ledger.origin import class_names
 from validate.ledger.reading import picture
 from validate.reports.mistakes import Album
@@ -100,8 +101,8 @@ def to_page(found: Overview, images: ImageSet | None) -> tuple[str, bool]:
                 pair.comparison.lost,
                 pair.comparison.gained,
                 len(pair.comparison.flips),
-                f"{pair.comparison.p_value:.3g}",
-                f"{pair.p_adjusted:.3g}",
+                p_words(pair.comparison.p_value).removeprefix("= "),
+                p_words(pair.p_adjusted).removeprefix("= "),
             )
             for pair in found.pairs
         ],

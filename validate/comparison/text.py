@@ -28,7 +28,7 @@ def _comparison_lines(found: Comparison, listed: int | None) -> Iterator[str]:
     others = len(flips) - found.lost - found.gained
     wrong = found.images - found.both_right - found.lost - found.gained
     yield f"  wrong in both       {wrong:>7}" + (f", {others} differently" if others else "")
-    yield f"  exact McNemar test: p = {found.p_value:.3g}"
+    yield f"  exact McNemar test: p {p_words(found.p_value)}"
     for flip in flips[:listed]:
         yield f"  {cut(flip.image)}: label {flip.label}, A {flip.first}, B {flip.second}"
     if listed is not None and len(flips) > listed:
@@ -85,6 +85,11 @@ def _overview_lines(found: Overview, listed: int | None) -> Iterator[str]:
     yield from _case_lines("answered differently", found.differing, listed)
 
 
+def p_words(p: float) -> str:
+    """Return how probable something is, as "= 0.031"; what no number holds is below the least."""
+    return f"= {p:.3g}" if p else "< 1e-300"
+
+
 def _pair_line(pair: Pair) -> str:
     one, two = (place + 1 for place in pair.places)
     each = pair.comparison
@@ -92,7 +97,7 @@ def _pair_line(pair: Pair) -> str:
     return (
         f"  {one} and {two}: {number(each.images, 'image')}, {len(each.flips)} answered "
         f"differently, {each.lost} right only in {one}, {each.gained} only in {two}, "
-        f"p = {each.p_value:.3g}, adjusted {pair.p_adjusted:.3g}"
+        f"p {p_words(each.p_value)}, adjusted {p_words(pair.p_adjusted).removeprefix('= ')}"
         + (f"; they differ in: {other}" if other else "")
     )
 

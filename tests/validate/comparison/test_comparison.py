@@ -92,6 +92,9 @@ def test_what_names_do_not_tell_of_two_runs_is_said() -> None:
     assert difference(RUN, {**RUN}) is None
     white = {**RUN, "preprocessing": {**RUN["preprocessing"], "white": 255}}
     assert difference(RUN, white) == "white none and 255"
+    unstated = {**RUN, "weights_sha256": "", "preprocessing": {}, "crops": 0}
+    assert (difference(RUN, unstated), difference(unstated, RUN)) == (None, None)
+    assert run_name(unstated) == run_name(RUN)
 
 
 def test_interpolation_that_is_not_the_usual_one_is_in_the_name_and_tells_runs_apart(

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.ledgers import IMAGENET_RUN, write_ledger
 from validate.comparison.several import ChosenRun, Overview, overview
-from validate.comparison.text import overview_lines
+from validate.comparison.text import overview_lines, p_words
 from validate.ledger.reading import read_decided
 from validate.ledger.stored import LedgerError
 
@@ -81,6 +81,13 @@ def test_lines_name_the_runs_and_list_the_images(found: Overview, tmp_path: Path
         "  q: label 1, answers 2, 2, 2",
         "  and 1 more; --all lists them",
     ]
+
+
+@pytest.mark.parametrize(
+    ("p", "words"), [(1.0, "= 1"), (0.03125, "= 0.0312"), (1e-300, "= 1e-300"), (0.0, "< 1e-300")]
+)
+def test_p_that_no_number_holds_is_not_called_nothing(p: float, words: str) -> None:
+    assert p_words(p) == words
 
 
 def test_labels_that_differ_are_refused(tmp_path: Path) -> None:
