@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from tests.support.golden import ROOT
+from tests.support.hub_server import Hub
+from tests.support.image_forms import digits
 
 DIGITS = ROOT / "examples" / "digits"
 CHECKPOINT = DIGITS / "resnext_11_8x4d_digits.t7"
@@ -73,9 +75,28 @@ def test_value_with_spaces_and_signs_is_one_argument(installed: Path) -> None:
     assert run_step("Summary", installed).returncode == 0  # also where there is no report
 
 
+def test_checkpoint_and_images_may_be_addresses_of_the_hub(installed: Path, hub: Hub) -> None:
+    hub.add("me/net", {"net.t7": CHECKPOINT.read_bytes()})
+    pictures = {f"val/{name}/{file}": data for name, file, data, _ in digits()}
+    hub.add("me/digits", pictures, kind="dataset")
+    done = run_step(
+        "Measure",
+        installed,
+        checkpoints="hf://me/net",
+        data="hf://datasets/me/digits/val",
+        strict="false",
+        arguments=f"--workers 0 --cache {installed / 'cache'}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "326/360" in done.stdout
+
+
 @pytest.mark.slow
 def test_environment_is_installed_with_the_versions_that_were_tested(tmp_path: Path) -> None:
     done = run_step("Install", tmp_path, python=sys.executable)
     assert done.returncode == 0, done.stderr
     command = [tmp_path / "resnext" / "bin" / "resnext-validate", "--version"]
     assert subprocess.run(command, capture_output=True, check=True).stdout
+    # What `data` may be: Parquet files, and addresses of the Hub.
+    python = tmp_path / "resnext" / "bin" / "python"
+    subprocess.run([python, "-c", "import fsspec, huggingface_hub, pyarrow"], check=True)

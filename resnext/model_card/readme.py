@@ -52,8 +52,8 @@ class Readme:
         found = FRONT_MATTER.fullmatch(text)
         if found is None:
             raise CardError(
-                f"{where}: front matter expected, YAML between two lines of ---, found none; "
-                "resnext-convert --to timm writes one"
+                f"{where}: front matter expected, YAML between two lines of ---, found none; three "
+                "lines at its top, ---, an empty one and ---, are enough"
             )
         return cls(where=where, **found.groupdict())
 

@@ -22,6 +22,8 @@ ADDRESSES: Final = {
     ),
     "pretrained-models.pytorch README": "https://github.com/Cadene/pretrained-models.pytorch",
     "ResNeXt.pytorch README": "https://github.com/prlz77/ResNeXt.pytorch",
+    "model-zoo README of KeyKy": "https://github.com/KeyKy/model-zoo/tree/5b2e4af2",
+    "caffe-model README of soeaver": "https://github.com/soeaver/caffe-model/tree/3856c7c6/cls",
 }
 
 

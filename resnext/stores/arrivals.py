@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import threading
 import time
 import weakref
@@ -13,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
 from resnext.errors import DownloadError, ResnextError
-from resnext.files import mark_unfinished
 from resnext.stores.fetching import fetch_file, has_arrived
 from resnext.stores.ranged import RangedFile
 from resnext.stores.store import Store, StoredFile, named
+from resnext.stores.stream_folder import new_folder
 from resnext.terminal.command import error_line
 from resnext.terminal.text import number as counted
 
@@ -45,7 +44,7 @@ class Arrivals:
     The threads fetch the files in their order, those that are waited for first. Processes that are
     forked or spawned later see what has come, and may wait too. With `keeps` false the files lie in
     a folder of their own, a few at a time: the next is fetched when one was passed, and at the end
-    of the program all are gone.
+    of the program all are gone. What a killed program left goes when the next one begins.
 
     Attributes:
         store: holds the files.
@@ -69,15 +68,15 @@ class Arrivals:
             OSError: the cache cannot be written.
         """
         self.store, self.files, self.keeps = store, tuple(files), keeps
+        places = [_inside(store, file) for file in self.files]
         if not keeps:
-            cache = Path(tempfile.mkdtemp(prefix=".stream.", dir=cache))
-            mark_unfinished(str(cache))
-        self.paths = tuple(cache / _inside(store, file) for file in self.files)
+            cache, lock = new_folder(cache)
+        self.paths = tuple(cache / place for place in places)
         self._state: Any = RawArray(c_byte, max(1, len(self.files)))
         self._error: Any = RawArray(c_char, LONGEST)
         self._passed = threading.Condition()
         if not keeps:
-            self._end = weakref.finalize(self, _remove, cache, os.getpid(), self._error)
+            self._end = weakref.finalize(self, _remove, cache, os.getpid(), self._error, lock)
         # What is waited for, in any process, and what a thread has begun to fetch.
         self._wanted: Any = RawArray(c_byte, max(1, len(self.files)))
         self._taken: set[int] = set()
@@ -238,7 +237,8 @@ def _inside(store: Store, file: StoredFile) -> str:
     return str(place)
 
 
-def _remove(folder: Path, process: int, error: Any) -> None:
+def _remove(folder: Path, process: int, error: Any, lock: BinaryIO) -> None:
+    lock.close()
     if os.getpid() == process:
         error.value = b"ended"  # so that no thread begins another file
         shutil.rmtree(folder, ignore_errors=True)

@@ -140,15 +140,22 @@ def _append(
 
 
 def _check(store: Store, file: StoredFile, path: Path) -> None:
-    """Compare a complete file with the checksum that its store states."""
+    """Compare a complete file with the checksum that its store states, or else its version."""
     for kind, expected in (("sha256", file.sha256), ("md5", file.md5)):
         if expected is None:
             continue
         with path.open("rb") as data:
             new = partial(hashlib.new, kind, usedforsecurity=False)
             found = hashlib.file_digest(data, new).hexdigest()
-        if found != expected and (kind != "md5" or store.states_md5(file)):
+        if found == expected:
+            return
+        if kind != "md5" or store.states_md5(file):
             raise DownloadError(
                 f"{named(store, file)}: {kind} {expected} expected, found {found}; it was damaged "
                 "on the way, or replaced; run the same command again"
             )
+    if not store.has_still(file):
+        raise DownloadError(
+            f"{named(store, file)}: the version that was listed expected, found another: it was "
+            "replaced while it was fetched; run the same command again"
+        )

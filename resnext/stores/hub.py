@@ -59,6 +59,10 @@ class HubStore:
         """Tell that there is none."""
         return False
 
+    def has_still(self, file: StoredFile) -> bool:  # noqa: ARG002 - of all files
+        """Tell that it has: a commit does not change."""
+        return True
+
     def files(self) -> tuple[StoredFile, ...]:
         """Return its files, sorted by name; without the network if they were listed before."""
         try:

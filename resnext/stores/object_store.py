@@ -84,13 +84,29 @@ class ObjectStore:
 
     def states_md5(self, file: StoredFile) -> bool:
         """Tell whether the md5 of a file can be trusted: S3 encrypts under keys of its own."""
-        if not hasattr(self.fs, "call_s3"):
-            return True
-        with answers(f"{self.address.rstrip('/')}/{file.name}"):
-            bucket, key, _ = self.fs.split_path(f"{self.root}/{file.name}")
-            head = self.fs.call_s3("head_object", Bucket=bucket, Key=key)
+        head = self._head(file)
         found = (head.get("ServerSideEncryption"), head.get("SSECustomerAlgorithm"))
         return found[0] in PLAIN and found[1] is None
+
+    def has_still(self, file: StoredFile) -> bool:
+        """Tell whether a file is the version that was listed; of other stores than S3, that it is.
+
+        What their packages say of one file does not compare with what they list.
+        """
+        return self._head(file).get("ETag") in (None, file.version)
+
+    def _head(self, file: StoredFile) -> Mapping[str, Any]:
+        """Return what S3 says of a file now; nothing of another store."""
+        if not hasattr(self.fs, "call_s3"):
+            return {}
+
+        def once() -> Mapping[str, Any]:
+            with answers(f"{self.address.rstrip('/')}/{file.name}"):
+                bucket, key, _ = self.fs.split_path(f"{self.root}/{file.name}")
+                found: Mapping[str, Any] = self.fs.call_s3("head_object", Bucket=bucket, Key=key)
+            return found
+
+        return patiently(once)
 
     def _listed(self) -> tuple[StoredFile, ...]:
         with answers(self.address):

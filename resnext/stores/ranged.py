@@ -46,6 +46,8 @@ class RangedFile(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes, fewer at the end of the file."""
+        if self.closed:
+            raise ValueError("an open file expected, found a closed one")
         left = max(0, self._file.size - self._place)
         count = left if size is None or size < 0 else min(size, left)
         data = self._bytes(self._place, self._place + count)

@@ -56,6 +56,12 @@ class Store(Protocol):
     def states_md5(self, file: StoredFile) -> bool:
         """Tell whether the md5 of a file is that of its content; asked where it differs."""
 
+    def has_still(self, file: StoredFile) -> bool:
+        """Tell whether a file is the version that was listed; asked where no checksum told it.
+
+        Of bytes that came by several requests some might be of another version.
+        """
+
     def stream(self, file: StoredFile, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes of a file from a start up to an end, in pieces, by one request.
 

@@ -267,14 +267,14 @@ def _stored(wanted: _Wanted) -> ImageSet:
                 found, chosen.files, labels, split=wanted.split, arrive=arrive
             ),
         )
+    if chosen.form is StoredForm.PARQUET or chosen.lengths is not None:
+        wanted.take_no_labels()
     arrivals = Arrivals(found.store, chosen.files, cache, keeps=not wanted.stream)
     note = arrivals.note(found.address)
     arrivals.start()
     if chosen.form is StoredForm.PARQUET:
-        wanted.take_no_labels()
         images = parquet_images(arrivals, wanted.data)
     elif chosen.lengths is not None:
-        wanted.take_no_labels()
         shards = LateShards(arrivals, chosen.lengths, wanted.data)
         images = shards.images(()) if wanted.late else shards.listed()
     else:

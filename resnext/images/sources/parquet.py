@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -31,6 +30,7 @@ from resnext.images.sources.parquet_rows import (
     rows_at_a_time,
     stored_bytes,
 )
+from resnext.stores.threads import in_threads
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -99,15 +99,24 @@ def _read(files: FileSet, root: str, *, labelled: bool) -> "list[_Table]":
             "`pip install pyarrow` brings it"
         ) from error
 
+    afar: list[BinaryIO] = []
+
     def read(number: int) -> _Table:
-        return _Table.read(files.paths[number], files.early(number), labelled=labelled)
+        file = files.early(number)
+        if not isinstance(file, Path):
+            afar.append(file)
+        return _Table.read(files.paths[number], file, labelled=labelled)
+
+    def close() -> None:
+        for file in afar:
+            file.close()
 
     # Of files afar each small read waits for an answer.
-    with ThreadPoolExecutor(1 if isinstance(files, LocalFiles) else THREADS) as pool:
-        tables, total = [], 0
-        for each in pool.map(read, range(len(files.paths))):
-            tables.append(each)
-            total = _checked(each.path, total + each.count)
+    threads = 1 if isinstance(files, LocalFiles) else THREADS
+    tables, total = [], 0
+    for each in in_threads(read, len(files.paths), threads=threads, end=close):
+        tables.append(each)
+        total = _checked(each.path, total + each.count)
     first = tables[0]
     for table in tables[1:]:
         if (table.column, table.classes) != (first.column, first.classes):

@@ -2,6 +2,8 @@
 
 import io
 import multiprocessing
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +41,9 @@ class Shelf:
 
     def place(self, file: StoredFile) -> str:
         return f"shelf/{file.name}"
+
+    def has_still(self, file: StoredFile) -> bool:
+        return file.version == "1"
 
     def states_md5(self, file: StoredFile) -> bool:
         return file.md5 is not None
@@ -123,6 +128,30 @@ def test_stream_keeps_a_few_files_and_drops_those_that_were_passed(tmp_path: Pat
     source = arrivals.at(0)  # afar
     assert isinstance(source, io.RawIOBase)
     assert source.read(5) == b"00000"
+
+
+def killed_stream(cache: Path) -> None:
+    """Begin a stream in a process that is killed when a file lies there."""
+    arrivals = Arrivals(Shelf(), Shelf().files(), cache, keeps=False)
+    arrivals.start()
+    arrivals.wait(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_next_stream_removes_what_a_killed_one_left_and_no_other(tmp_path: Path) -> None:
+    other = Arrivals(Shelf(), Shelf().files(), tmp_path, keeps=False)
+    other.start()
+    path = other.wait(0)
+    (tmp_path / ".stream.of_a_person").mkdir()
+    child = multiprocessing.get_context("spawn").Process(target=killed_stream, args=(tmp_path,))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert len(list(tmp_path.rglob("0.bin"))) == 2
+    last = Arrivals(Shelf(), Shelf().files(), tmp_path, keeps=False)
+    assert list(tmp_path.rglob("0.bin")) == [path]
+    assert (tmp_path / ".stream.of_a_person").exists()
+    assert last.paths[0].parents[1].exists()
 
 
 def test_file_that_is_waited_for_here_comes_whatever_lies_there(tmp_path: Path) -> None:

@@ -38,12 +38,16 @@ def test_archive_that_is_none_is_one_line(tmp_path: Path) -> None:
 def test_store_without_credentials_says_where_they_are_looked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    pytest.importorskip("s3fs")
+    s3fs = pytest.importorskip("s3fs")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(DownloadError, match=r"s3://b/x: no access .*takes credentials from"):
-        open_store("s3://b/x")
+    s3fs.S3FileSystem.clear_instance_cache()
+    try:
+        with pytest.raises(DownloadError, match=r"s3://b/x: no access .*takes credentials from"):
+            open_store("s3://b/x")
+    finally:
+        s3fs.S3FileSystem.clear_instance_cache()  # or other tests get the one without credentials

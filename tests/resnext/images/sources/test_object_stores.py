@@ -97,8 +97,7 @@ def test_md5_of_an_object_is_compared(s3: S3, bucket: str, tmp_path: Path) -> No
     assert not list(tmp_path.rglob("*x.t7*"))
 
 
-def test_object_in_parts_has_no_md5_and_is_taken(s3: S3, bucket: str, tmp_path: Path) -> None:
-    data = Random(0).randbytes(6_000_000)  # noqa: S311
+def upload_in_parts(s3: S3, bucket: str, data: bytes) -> None:
     upload_id = s3.client.create_multipart_upload(Bucket=bucket, Key="x.t7")["UploadId"]
     parts = []
     for number, part in enumerate((data[:5_300_000], data[5_300_000:]), start=1):
@@ -109,8 +108,24 @@ def test_object_in_parts_has_no_md5_and_is_taken(s3: S3, bucket: str, tmp_path: 
     s3.client.complete_multipart_upload(
         Bucket=bucket, Key="x.t7", UploadId=upload_id, MultipartUpload={"Parts": parts}
     )
+
+
+def test_object_in_parts_has_no_md5_and_is_taken(s3: S3, bucket: str, tmp_path: Path) -> None:
+    data = Random(0).randbytes(6_000_000)  # noqa: S311
+    upload_in_parts(s3, bucket, data)
     path = convert.fetch(convert.find(f"s3://{bucket}/x.t7", cache=tmp_path), no_bar)
     assert path.read_bytes() == data
+
+
+def test_object_in_parts_that_is_replaced_meanwhile_is_refused(
+    s3: S3, bucket: str, tmp_path: Path
+) -> None:
+    upload_in_parts(s3, bucket, b"first" * 1_200_000)
+    location = convert.find(f"s3://{bucket}/x.t7", cache=tmp_path)
+    upload_in_parts(s3, bucket, b"other" * 1_200_000)
+    with pytest.raises(DownloadError, match=r"x\.t7: the version that was listed expected"):
+        convert.fetch(location, no_bar)
+    assert not list(tmp_path.rglob("*x.t7*"))
 
 
 @pytest.fixture

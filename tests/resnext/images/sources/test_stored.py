@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -212,6 +213,15 @@ def test_files_that_do_not_say_which_are_meant_are_asked_for(
     assert said in str(caught.value)
 
 
+def test_labels_beside_those_of_the_files_are_refused_before_anything_is_fetched(
+    hub: Hub, tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    hub.add("me/digits", tables, kind="dataset")
+    with pytest.raises(DataError, match="these images bring labels"):
+        open_images("hf://datasets/me/digits", labels=tmp_path / "x.csv", cache=tmp_path)
+    assert not [each for each in hub.requests if "/resolve/" in each.path]
+
+
 def test_gated_set_names_its_page_and_no_token(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: dict[str, bytes]
 ) -> None:
@@ -231,6 +241,26 @@ def test_address_of_a_model_is_told_what_a_set_is_called(hub: Hub, tmp_path: Pat
     with pytest.raises(DataError, match="hf://datasets/me/digits is one of a data set"):
         open_images("hf://me/digits", cache=tmp_path)
     assert hub.requests == []
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_a_run_whose_server_does_not_answer(
+    hub: Hub, tmp_path: Path, tables: dict[str, bytes], end: signal.Signals
+) -> None:
+    hub.add("me/digits", tables, kind="dataset")
+    hub.hold(LAST)  # its labels do not come either
+    with validating("hf://datasets/me/digits", tmp_path, "--stream") as run:
+        while not hub.asked(LAST):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        began = time.monotonic()
+        run.send_signal(end)
+        _, said = run.communicate(timeout=20)
+        assert time.monotonic() - began < 10
+    assert run.returncode == 2
+    assert said.splitlines()[-1].startswith("resnext-validate: ")
+    assert "Traceback" not in said
+    assert not list((tmp_path / "cache").glob(".stream.*"))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
