@@ -150,13 +150,14 @@ def open_hub(address: HubAddress, cache: Path) -> HubStore:
     """
     endpoint = hub_endpoint()
     try:
+        import huggingface_hub  # noqa: F401
         from huggingface_hub.utils import get_session
     except ImportError as error:
         raise DownloadError(
             f"{address.name}: the Hub takes huggingface_hub, which cannot be imported ({error}); "
             "the extra [hub] brings it: pip install 'resnext[hub]'"
         ) from error
-    get_session()  # by no thread of `_session` while a process is forked: that takes a lock
+    get_session()  # here, as making it takes a lock that no thread may hold at a fork
     folder = cache / _folder(address)
     commit = address.revision or "main"
     if not COMMIT.fullmatch(commit):
