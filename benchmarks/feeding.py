@@ -40,7 +40,7 @@ from validate.verdicts.results import MeasuredRun
 IMAGES = 3200  # as many as each of 16 processes reads of ImageNet's validation set
 DIFFERENT = 120
 BATCH_SIZE = 128
-ROUNDS = 5
+ROUNDS = 3
 CLASSES = 1000
 WAYS = {"bytes": True, "float32": False}  # what is handed over -> whether the device scales
 
