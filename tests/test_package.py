@@ -22,8 +22,8 @@ def files(folder: Path) -> set[str]:
     }
 
 
-def test_installation_has_every_file_of_the_packages(tmp_path: Path) -> None:
-    command = ("egg_info", "--egg-base", tmp_path, "build_py", "--build-lib", tmp_path)
+def build(*command: str | Path) -> None:
+    """Run commands of setuptools on this project."""
     done = subprocess.run(
         [sys.executable, "-c", "from setuptools import setup; setup()", "-q", *command],
         cwd=ROOT,
@@ -32,19 +32,15 @@ def test_installation_has_every_file_of_the_packages(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_installation_has_every_file_of_the_packages(tmp_path: Path) -> None:
+    build("egg_info", "--egg-base", tmp_path, "build_py", "--build-lib", tmp_path)
     assert files(tmp_path) == files(ROOT)
 
 
 def test_source_distribution_has_what_a_build_needs_and_no_tests(tmp_path: Path) -> None:
-    command = ("egg_info", "--egg-base", tmp_path, "sdist", "--dist-dir", tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", "from setuptools import setup; setup()", "-q", *command],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    build("egg_info", "--egg-base", tmp_path, "sdist", "--dist-dir", tmp_path)
     [path] = tmp_path.glob("*.tar.gz")
     with tarfile.open(path) as file:
         held = {name.partition("/")[2] for name in file.getnames()}
