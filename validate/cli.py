@@ -12,7 +12,17 @@ from resnext.terminal import options as shared
 from resnext.terminal.command import NamedPath, end_job, say
 from resnext.terminal.environment import keep_compiled_code
 from resnext.terminal.timeline import Step
-from validate.output import PROG, BesideReports, Output, ReportingCommand, command_line, reason
+from validate.output import (
+    AS_JSON,
+    OUTPUT,
+    PROG,
+    STRICT,
+    BesideReports,
+    Output,
+    ReportingCommand,
+    command_line,
+    reason,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,11 +80,7 @@ PATH: Final = NamedPath()
     help="Write what is measured into FOLDER/README.md, the model card of the weights in FOLDER; "
     "without a CHECKPOINT these are measured.",
 )
-@click.option(
-    "--strict",
-    is_flag=True,
-    help="End with 1 too where a network, or a claim of --claims, got no verdict: for CI.",
-)
+@STRICT
 @click.option(
     "--pipeline",
     "pipelines",
@@ -120,13 +126,8 @@ PATH: Final = NamedPath()
 @shared.DEVICE
 @shared.CACHE
 @shared.STREAM
-@click.option(
-    "--output",
-    type=PATH,
-    metavar="DIR",
-    help="Write report.json, report.md, report.html, junit.xml and predictions.csv there.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@OUTPUT
+@AS_JSON
 @click.version_option(package_name="resnext", prog_name=PROG)
 @click.argument("checkpoints", nargs=-1, metavar="[CHECKPOINT]...")
 def main(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from resnext.terminal.command import NamedPath, say
-from validate.output import Output, ReportingCommand, command_line
+from validate.output import AS_JSON, OUTPUT, STRICT, Output, ReportingCommand, command_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,18 +26,9 @@ PATH: Final = NamedPath()
     metavar="FILE.toml",
     help="Your own claims, in the form of the built-in table.",
 )
-@click.option(
-    "--strict",
-    is_flag=True,
-    help="End with 1 too where a network, or a claim of --claims, got no verdict: for CI.",
-)
-@click.option(
-    "--output",
-    type=PATH,
-    metavar="DIR",
-    help="Write report.json, report.md, report.html, junit.xml and predictions.csv there.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@STRICT
+@OUTPUT
+@AS_JSON
 @click.version_option(package_name="resnext", prog_name=PROG)
 @click.argument("ledgers", nargs=-1, required=True, type=PATH, metavar="LEDGER...")
 def main(

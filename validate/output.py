@@ -15,7 +15,7 @@ import click
 from resnext.distributed.job import leads_all
 from resnext.errors import ResnextError
 from resnext.machine import process_clock
-from resnext.terminal.command import Command, error_line, say
+from resnext.terminal.command import Command, NamedPath, error_line, say
 from resnext.terminal.timeline import Step, Timeline
 
 if TYPE_CHECKING:
@@ -25,6 +25,22 @@ if TYPE_CHECKING:
 PROG: Final = "resnext-validate"
 # Options that name a file, which must not be one of the reports.
 FILES: Final = ("labels", "split", "claims", "write_claims", "preprocessing", "ledger", "ledgers")
+
+# Options of the commands that judge.
+STRICT: Final = click.option(
+    "--strict",
+    is_flag=True,
+    help="End with 1 too where a network, or a claim of --claims, got no verdict: for CI.",
+)
+OUTPUT: Final = click.option(
+    "--output",
+    type=NamedPath(),
+    metavar="DIR",
+    help="Write report.json, report.md, report.html, junit.xml and predictions.csv there.",
+)
+AS_JSON: Final = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."
+)
 
 
 def _begun() -> Timeline:
