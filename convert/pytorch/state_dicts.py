@@ -175,7 +175,8 @@ def to_arrays(
     """
     import torch
 
-    spans: list[tuple[int, int, str]] = []
+    memory: list[tuple[int, int, str]] = []  # of all tensors: start, end, name
+    spans: list[tuple[int, int, str]] = []  # of those with floats
     arrays: dict[str, Array] = {}
     widened, total = 0, 0
     for name, value in tensors.items():
@@ -183,18 +184,19 @@ def to_arrays(
         total += tensor.numel() * tensor.element_size()
         if total > most:
             raise WeightError(f"{cut(name)}: the tensors up to this one take more than the file")
-        if tensor.numel() and tensor.is_floating_point():
+        if tensor.numel():
             reach = sum(
                 (size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True)
             )
-            if reach + 1 < tensor.numel():
-                raise WeightError(
-                    f"{cut(name)}: its elements repeat each other in memory; save a "
-                    "contiguous copy of it"
-                )
-            spans.append(
-                (tensor.data_ptr(), tensor.data_ptr() + (reach + 1) * tensor.element_size(), name)
-            )
+            start = tensor.data_ptr()
+            memory.append((start, start + (reach + 1) * tensor.element_size(), name))
+            if tensor.is_floating_point():  # counters that repeat or share say nothing wrong
+                if reach + 1 < tensor.numel():
+                    raise WeightError(
+                        f"{cut(name)}: its elements repeat each other in memory; save a "
+                        "contiguous copy of it"
+                    )
+                spans.append(memory[-1])
         if tensor.dtype is torch.bfloat16:
             tensor, widened = tensor.float(), widened + 1
         try:
@@ -207,7 +209,7 @@ def to_arrays(
         if start < end:
             raise WeightError(f"{cut(other)}: shares memory with {cut(name)}")
     if filled is not None:
-        _check_filled(spans, filled)
+        _check_filled(memory, filled)
     texts = (f"bfloat16 widened to float32 ({widened} tensors)",) if widened else ()
     return arrays, texts
 

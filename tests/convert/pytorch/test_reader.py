@@ -29,6 +29,7 @@ from convert.pytorch.errors import (
     UnreadPickleError,
 )
 from convert.pytorch.reader import read_values
+from convert.pytorch.state_dicts import to_arrays
 from convert.source.errors import RefusedError, WeightError
 from tests.support.torch_nets import TorchvisionNet, randomised
 
@@ -220,6 +221,20 @@ def test_storage_of_which_the_file_has_no_values_is_refused(tmp_path: Path) -> N
     path.write_bytes(data)
     with pytest.raises(WeightError, match="the file has no values of it"):
         convert.load(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
+def test_tensor_outside_what_the_file_filled_is_refused(dtype: torch.dtype) -> None:
+    """Of any type: which storage of a file is the last one differs from run to run."""
+    tensor = torch.ones(4, dtype=dtype)
+    start, size = tensor.data_ptr(), 4 * tensor.element_size()
+    for filled in ((), ((start - 64, 64),), ((start, size - 1),), ((start + 1, size),)):
+        with pytest.raises(WeightError, match="n: the file has no values of it"):
+            to_arrays({"n": tensor}, most=size, filled=filled)
+    halves = ((start, size // 2), (start + size // 2, size // 2))
+    for filled in (((start, size),), halves, None):
+        arrays, _ = to_arrays({"n": tensor}, most=size, filled=filled)
+        assert arrays["n"].tolist() == [1, 1, 1, 1]
 
 
 def _opcodes(file: io.BufferedReader) -> Any:
