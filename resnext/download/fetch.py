@@ -10,13 +10,11 @@ from urllib.parse import urlsplit
 
 from resnext.download.pace import Pace
 from resnext.download.partial import Partial, partial_of
+from resnext.download.retries import PATIENCE, Patience, patiently
 from resnext.download.transfer import (
     HINT,
-    PATIENCE,
     Order,
-    Patience,
     Progress,
-    TryAgainError,
     check,
     kept,
     resume_at,
@@ -161,30 +159,16 @@ def _fetch(order: Order, part: Partial) -> None:
     """
     import requests
 
-    patience, failures, furthest = order.patience, 0, part.done
-    pace = Pace(clock=patience.clock)
     start = resume_at(order, part)
     order.progress(start, order.size)
     if part.version and start == part.version.total:
         return  # An earlier run ended after the last byte, before it renamed the file.
+    pace = Pace(clock=order.patience.clock)
     with requests.Session() as client:
         client.max_redirects = REDIRECTS
-        while True:
-            try:
-                transfer(client, order, part, pace)
-            except TryAgainError as failure:
-                # Only new bytes count as progress: the same ones again and again would never end.
-                failures = 1 if part.done > furthest else failures + 1
-                furthest = max(furthest, part.done)
-                if failures > patience.retries:
-                    raise DownloadError(_last_words(failure, failures, order, part)) from failure
-                pause = failure.pause
-                if pause is None:
-                    pause = patience.pause * 2 ** (failures - 1)
-            else:
-                return
-            patience.sleep(min(pause, patience.longest_pause))
-
-
-def _last_words(failure: TryAgainError, failures: int, order: Order, part: Partial) -> str:
-    return f"{failure}, {failures} times in a row; {kept(order, part)}{HINT}"
+        patiently(
+            lambda: transfer(client, order, part, pace),
+            patience=order.patience,
+            done=lambda: part.done,
+            last_words=lambda: f"; {kept(order, part)}{HINT}",
+        )

@@ -1,7 +1,6 @@
 """One HTTP request for a file or the rest of it: the answer is checked, its body stored."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from resnext.download import web
 from resnext.download.pace import Pace, TooSlowError
 from resnext.download.partial import Partial, Version
+from resnext.download.retries import Patience, TryAgainError
 from resnext.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -20,37 +20,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 
 CHUNK: Final = 1 << 16  # bytes; at most this much is lost when the process is killed
-# Bytes of a file whose size neither the server nor a table states.
-MOST_WITHOUT_SIZE: Final = 1 << 34
 HINT: Final = "a path to a copy on disk always works"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """Timeouts, in seconds, and retries.
-
-    Attributes:
-        connect: timeout of the connection.
-        read: timeout until the next bytes arrive.
-        most: bytes to take of a file whose size is not known.
-        retries: after consecutive failures; a failure after new bytes counts as the first again.
-        pause: after the first failure; doubled after each further one.
-        longest_pause: limit of the pause, also of one that a server asks for by Retry-After.
-        sleep: waits for the given seconds.
-        clock: returns seconds.
-    """
-
-    connect: float = 10
-    read: float = 30
-    most: int = MOST_WITHOUT_SIZE
-    retries: int = 4
-    pause: float = 1
-    longest_pause: float = 60
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
-
-
-PATIENCE: Final = Patience()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +37,6 @@ class Order:
     def name(self) -> str:
         """Return the address for messages and notes."""
         return web.without_password(self.url)
-
-
-class TryAgainError(DownloadError):
-    """A failure that a retry may overcome.
-
-    Attributes:
-        pause: seconds to wait before the retry, None for the usual pause.
-    """
-
-    def __init__(self, message: str, *, pause: float | None = None) -> None:
-        super().__init__(message)
-        self.pause = pause
 
 
 def resume_at(order: Order, part: Partial) -> int:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from resnext.download.partial import Partial, Version, partial_of
-from resnext.download.transfer import PATIENCE, Patience, Progress, TryAgainError
+from resnext.download.retries import Patience, TryAgainError, patiently
+from resnext.download.transfer import Progress
 from resnext.errors import DownloadError
 from resnext.files import MOST_LETTERS, unfinished
-from resnext.stores.store import Store, StoredFile, named, pause_or_give_up, read_range
+from resnext.stores.store import STORE_PATIENCE, Store, StoredFile, named, read_range
 
 POLL: Final = 0.2  # seconds
 SMALL: Final = 1 << 20  # bytes of a file that is fetched at once, and not resumed
@@ -28,7 +29,7 @@ def fetch_file(
     target: Path,
     *,
     progress: Progress = lambda _done, _total: None,
-    patience: Patience = PATIENCE,
+    patience: Patience = STORE_PATIENCE,
     goes_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """Fetch a file, if it is not there yet.
@@ -95,18 +96,14 @@ def _complete(
     goes_on: Callable[[], bool],
 ) -> bool:
     """Fetch what is missing; return whether the file is complete."""
-    failures, furthest = 0, part.done
+
+    def once() -> bool:
+        return _append(store, file, part, progress, goes_on)
+
     progress(part.done, file.size)
-    while part.done < file.size:
-        try:
-            if not _append(store, file, part, progress, goes_on):
-                return False
-        except TryAgainError as failure:
-            # Only new bytes count as progress: the same ones again and again would never end.
-            failures = 1 if part.done > furthest else failures + 1
-            furthest = max(furthest, part.done)
-            pause_or_give_up(failure, failures, patience)
-    return True
+    if part.done == file.size:
+        return True
+    return patiently(once, patience=patience, done=lambda: part.done)
 
 
 def _append(

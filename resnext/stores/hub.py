@@ -14,12 +14,13 @@ from urllib.parse import quote
 
 import resnext
 from resnext.download import web
+from resnext.download.retries import patiently
 from resnext.errors import DownloadError
 from resnext.fields import cut
 from resnext.files import whole_file
 from resnext.stores.hub_address import HubAddress, hub_endpoint
 from resnext.stores.hub_answers import answers
-from resnext.stores.store import StoredFile, patiently
+from resnext.stores.store import STORE_PATIENCE, StoredFile
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -69,7 +70,7 @@ class HubStore:
             rows = json.loads(self.listing.read_bytes())
             return tuple(StoredFile(**row) for row in rows)
         except (OSError, ValueError, TypeError):
-            found = patiently(self._listed)
+            found = patiently(self._listed, patience=STORE_PATIENCE)
         with whole_file(self.listing) as file:
             file.write(json.dumps([asdict(each) for each in found]).encode())
         return found
@@ -189,7 +190,7 @@ def _looked_up(address: HubAddress, note: Path, endpoint: str | None) -> str:
             )
         return str(found.sha)
 
-    commit = patiently(once)
+    commit = patiently(once, patience=STORE_PATIENCE)
     if not COMMIT.fullmatch(commit):
         raise DownloadError(f"{address.name}: a commit expected, found {cut(commit)}")
     note.parent.mkdir(parents=True, exist_ok=True)

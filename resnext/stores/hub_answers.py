@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from resnext.download import web
-from resnext.download.transfer import TryAgainError
+from resnext.download.retries import TryAgainError
 from resnext.errors import DownloadError
 from resnext.fields import cut
 from resnext.stores.hub_address import HubAddress

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from resnext.download import web
-from resnext.download.transfer import TryAgainError
+from resnext.download.retries import TryAgainError, patiently
 from resnext.errors import DownloadError
 from resnext.fields import cut
-from resnext.stores.store import StoredFile, patiently
+from resnext.stores.store import STORE_PATIENCE, StoredFile
 
 SCHEME: Final = re.compile(r"([a-z][a-z0-9+._-]*)(?:::|://)", re.IGNORECASE)
 PIECE: Final = 1 << 22  # bytes of a request
@@ -64,7 +64,7 @@ class ObjectStore:
 
     def files(self) -> tuple[StoredFile, ...]:
         """Return the files, sorted by name."""
-        return patiently(self._listed)
+        return patiently(self._listed, patience=STORE_PATIENCE)
 
     def place(self, file: StoredFile) -> str:
         """Return where a file lies in the cache; another version of it lies elsewhere."""
@@ -106,7 +106,7 @@ class ObjectStore:
                 found: Mapping[str, Any] = self.fs.call_s3("head_object", Bucket=bucket, Key=key)
             return found
 
-        return patiently(once)
+        return patiently(once, patience=STORE_PATIENCE)
 
     def _listed(self) -> tuple[StoredFile, ...]:
         with answers(self.address):

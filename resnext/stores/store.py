@@ -1,18 +1,13 @@
 """What a store of files is: a listing, ranges of bytes, and errors that a retry may overcome."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
-from resnext.download.transfer import PATIENCE, Patience, TryAgainError
-from resnext.errors import DownloadError
-from resnext.terminal.command import tell
+from resnext.download.retries import Patience, TryAgainError, patiently
 
-T = TypeVar("T")
-
-# Seconds that a server may ask to wait: the Hub counts requests over five minutes.
-LONGEST_STATED: Final = 600.0
-TOLD: Final = 10.0  # seconds of a pause that the user is told of
+# The Hub counts requests over five minutes.
+STORE_PATIENCE: Final = Patience(longest_pause=600)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,38 +71,6 @@ def named(store: Store, file: StoredFile) -> str:
     return f"{store.address.rstrip('/')}/{file.name}"
 
 
-def patiently(action: Callable[[], T], *, patience: Patience = PATIENCE) -> T:
-    """Return what an action returns, which is tried again where that may help.
-
-    Raises:
-        DownloadError: it does not.
-    """
-    failures = 0
-    while True:
-        try:
-            return action()
-        except TryAgainError as failure:
-            failures += 1
-            pause_or_give_up(failure, failures, patience)
-
-
-def pause_or_give_up(failure: TryAgainError, failures: int, patience: Patience) -> None:
-    """Wait before another try, as long as the server asks for.
-
-    Raises:
-        DownloadError: it failed too often in a row.
-    """
-    if failures > patience.retries:
-        raise DownloadError(f"{failure}, {failures} times in a row") from failure
-    if failure.pause is None:
-        pause = min(patience.pause * 2 ** (failures - 1), patience.longest_pause)
-    else:
-        pause = min(failure.pause, LONGEST_STATED)
-    if pause >= TOLD:
-        tell(f"{failure}; the next try is in {pause:.0f} s\n")
-    patience.sleep(pause)
-
-
 def read_range(store: Store, file: StoredFile, start: int, end: int) -> bytes:
     """Return the bytes of a file from a start up to an end.
 
@@ -123,4 +86,4 @@ def read_range(store: Store, file: StoredFile, start: int, end: int) -> bytes:
             )
         return data
 
-    return patiently(once) if end > start else b""
+    return patiently(once, patience=STORE_PATIENCE) if end > start else b""

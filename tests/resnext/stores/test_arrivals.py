@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from resnext.download.transfer import Patience, TryAgainError
 from resnext.errors import DownloadError
 from resnext.stores.arrivals import Arrivals, size_text
 from resnext.stores.ranged import BLOCK, RangedFile
-from resnext.stores.store import StoredFile, patiently
+from resnext.stores.store import StoredFile
 
 SIZE = 3_000_000
 
@@ -211,23 +210,6 @@ def test_ranges_of_a_file_are_read_in_few_requests() -> None:
     file.seek(7)
     assert file.readinto(buffer) == 300_000
     assert bytes(buffer) == data[7:300_007]
-
-
-@pytest.mark.parametrize(
-    ("stated", "made"), [(None, [1, 2, 4, 8]), (7.0, [7] * 4), (1e6, [600] * 4)]
-)
-def test_server_says_how_long_to_wait(
-    stated: float | None, made: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
-    pauses: list[float] = []
-
-    def busy() -> None:
-        raise TryAgainError("x: the Hub answers 429", pause=stated)
-
-    with pytest.raises(DownloadError, match="x: the Hub answers 429, 5 times in a row"):
-        patiently(busy, patience=Patience(sleep=pauses.append))
-    assert pauses == made
-    assert ("the next try is in 600 s" in capsys.readouterr().err) == (stated == 1e6)
 
 
 @pytest.mark.parametrize(
