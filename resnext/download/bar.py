@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from resnext.download.transfer import Progress
+from resnext.download.completion import Progress
 from resnext.terminal.command import tell
 from resnext.terminal.text import printable
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from resnext.errors import DownloadError
+
 # Bytes that have to arrive in so many seconds: a hundred a second, a fortieth of an old modem.
 LEAST: Final = 60_000
 WINDOW: Final = 600.0
@@ -11,7 +13,7 @@ WINDOW: Final = 600.0
 LONGEST: Final = 86_400.0
 
 
-class TooSlowError(Exception):
+class TooSlowError(DownloadError):
     """Bytes arrive so slowly that the download would hardly end."""
 
 
@@ -35,6 +37,18 @@ class Pace:
 
     def __post_init__(self) -> None:
         self._begin = self._since = self.clock()
+
+    def resting(self, sleep: Callable[[float], None]) -> Callable[[float], None]:
+        """Return a way to sleep whose time does not count, as a server may have asked for it."""
+
+        def rest(seconds: float) -> None:
+            begin = self.clock()
+            sleep(seconds)
+            rested = self.clock() - begin
+            self._begin += rested
+            self._since += rested
+
+        return rest
 
     def add(self, count: int, *, sized: bool) -> None:
         """Take the number of bytes that have just arrived, and whether the length is known.

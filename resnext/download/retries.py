@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from resnext.download.pace import LEAST, WINDOW, Pace
 from resnext.errors import DownloadError
 from resnext.terminal.command import tell
 
@@ -26,6 +27,7 @@ class Patience:
         retries: after consecutive failures; a failure after new bytes counts as the first again.
         pause: after the first failure; doubled after each further one.
         longest_pause: limit of the pause, also of one that a server asks for by Retry-After.
+        least: bytes that have to arrive in a `window` of seconds.
         sleep: waits for the given seconds.
         clock: returns seconds.
     """
@@ -36,8 +38,14 @@ class Patience:
     retries: int = 4
     pause: float = 1
     longest_pause: float = 60
+    least: int = LEAST
+    window: float = WINDOW
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+
+    def pace(self) -> Pace:
+        """Return the measure of how fast a file comes from now on."""
+        return Pace(clock=self.clock, least=self.least, window=self.window)
 
 
 PATIENCE: Final = Patience()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 Headers = Mapping[str, str]
@@ -70,6 +71,18 @@ def is_page(head: bytes) -> bool:
     """Tell by its first bytes whether a body is a web page, whatever type is declared."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return start.startswith((b"<!doctype html", b"<html", b"<head"))
+
+
+def is_busy(status: int) -> bool:
+    """Tell whether another try may have another answer than this status."""
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def status_text(status: int) -> str:
+    """Return a status with its standard meaning; the server's own text is not trusted."""
+    from http.client import responses
+
+    return f"{status} {responses.get(status, '')}".rstrip()
 
 
 def without_password(text: str) -> str:

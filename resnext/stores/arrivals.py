@@ -119,8 +119,7 @@ class Arrivals:
         if self._state[number] == COMING:
             self._wanted[number] = 1
         while self._state[number] == COMING:
-            if self._error.value:
-                raise DownloadError(self._error.value.decode("utf-8", "replace"))
+            self._go_on()
             time.sleep(POLL)
         return self.paths[number]
 
@@ -164,7 +163,7 @@ class Arrivals:
                     self.store,
                     self.files[number],
                     self.paths[number],
-                    goes_on=lambda: not self._error.value,
+                    progress=self._go_on,
                 )
             except (ResnextError, OSError, MemoryError) as error:
                 self._fail(error_line(error))
@@ -173,6 +172,11 @@ class Arrivals:
                 raise
             else:
                 self._arrived(number)
+
+    def _go_on(self, _done: int = 0, _total: int | None = None) -> None:
+        """Raise the error of whichever file failed: of the others none will be read."""
+        if self._error.value:
+            raise DownloadError(self._error.value.decode("utf-8", "replace"))
 
     def _arrived(self, number: int) -> None:
         path = self.paths[number]

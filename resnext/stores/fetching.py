@@ -1,20 +1,21 @@
-"""Fetch a file of a store whole: it is resumed, and is there when it is complete and right."""
+"""A file of a store as a source of bytes: its version is listed, and so may be its checksum."""
 
 import hashlib
+import io
 import os
-from collections.abc import Callable
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from resnext.download.partial import Partial, Version, partial_of
-from resnext.download.retries import Patience, TryAgainError, patiently
-from resnext.download.transfer import Progress
+from resnext.download.completion import Progress, complete
+from resnext.download.partial import Partial, Version
+from resnext.download.retries import Patience
 from resnext.errors import DownloadError
 from resnext.files import MOST_LETTERS, unfinished
 from resnext.stores.store import STORE_PATIENCE, Store, StoredFile, named, read_range
 
-POLL: Final = 0.2  # seconds
 SMALL: Final = 1 << 20  # bytes of a file that is fetched at once, and not resumed
 
 
@@ -30,12 +31,8 @@ def fetch_file(
     *,
     progress: Progress = lambda _done, _total: None,
     patience: Patience = STORE_PATIENCE,
-    goes_on: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Fetch a file, if it is not there yet.
-
-    What has arrived when a fetch is broken off stays beside the target for the next one. Any number
-    of threads and processes may fetch the same file: the first does, the others wait.
+    """Fetch a file, if it is not there yet; see `resnext.download.completion.complete`.
 
     Args:
         store: holds it.
@@ -43,7 +40,6 @@ def fetch_file(
         target: gets the file; its folder is made.
         progress: called with the bytes that have arrived.
         patience: of retries.
-        goes_on: asked now and then; the fetch ends without the file where it says no.
 
     Raises:
         DownloadError: it cannot be fetched, or is not the file that was listed.
@@ -52,98 +48,66 @@ def fetch_file(
     if has_arrived(file, target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    if file.size <= SMALL:
-        _fetch_small(store, file, target)
+    if file.size > SMALL:
+        complete(_Listed(store, file), target, progress=progress, patience=patience)
         return
-
-    def wait(done: int) -> None:
-        progress(done, file.size)
-        patience.sleep(POLL)
-
-    with partial_of(target, wait=wait) as part:
-        if has_arrived(file, target):  # another process brought it meanwhile
-            return
-        version = Version(url=named(store, file), validator=file.version, total=file.size)
-        if file.version is None or part.version != version or part.done > file.size:
-            part.begin(version)
-        if _complete(store, file, part, progress, patience, goes_on):
-            try:
-                _check(store, file, part.path)
-            except DownloadError:
-                part.drop()
-                raise
-            part.finish(target)
-
-
-def _fetch_small(store: Store, file: StoredFile, target: Path) -> None:
-    data = read_range(store, file, 0, file.size)
+    data = read_range(store, file, 0, file.size, patience=patience)
+    _check(store, file, io.BytesIO(data))
     part = target.with_name(f".{target.name[:MOST_LETTERS]}.{os.urandom(4).hex()}.part")
     try:
         with unfinished(str(part)):
             part.write_bytes(data)
-            _check(store, file, part)
             part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _complete(
-    store: Store,
-    file: StoredFile,
-    part: Partial,
-    progress: Progress,
-    patience: Patience,
-    goes_on: Callable[[], bool],
-) -> bool:
-    """Fetch what is missing; return whether the file is complete."""
+@dataclass(slots=True)
+class _Listed:
+    """A file that a store lists; a `Source`."""
 
-    def once() -> bool:
-        return _append(store, file, part, progress, goes_on)
+    store: Store
+    file: StoredFile
+    version: Version = field(init=False)
 
-    progress(part.done, file.size)
-    if part.done == file.size:
-        return True
-    return patiently(once, patience=patience, done=lambda: part.done)
+    def __post_init__(self) -> None:
+        self.version = Version(url=self.name, validator=self.file.version, total=self.size)
 
+    @property
+    def name(self) -> str:
+        return named(self.store, self.file)
 
-def _append(
-    store: Store,
-    file: StoredFile,
-    part: Partial,
-    progress: Progress,
-    goes_on: Callable[[], bool],
-) -> bool:
-    """Append what one request brings; return False where it was told to end."""
-    done = part.done
-    with part.path.open("ab", buffering=0) as out:
-        for piece in store.stream(file, done, file.size):
-            out.write(piece)
-            done += len(piece)
-            progress(done, file.size)
-            if done > file.size:
-                break
-            if not goes_on():
-                return False
-    if done > file.size:
-        part.drop()
-        raise DownloadError(
-            f"{named(store, file)}: {file.size} bytes expected, more are sent; it is another file"
-        )
-    if done < file.size:
-        raise TryAgainError(
-            f"{named(store, file)}: the connection was closed at byte {done} of {file.size}"
-        )
-    return True
+    @property
+    def size(self) -> int:
+        return self.file.size
+
+    def is_at(self, path: Path) -> bool:
+        return has_arrived(self.file, path)
+
+    def resumes_at(self, part: Partial) -> int:
+        """Return what has arrived; of a file without a version what came in this very call."""
+        lasts = self.version.validator is not None
+        same = part.version == self.version if lasts else part.version is self.version
+        return part.done if same and part.done <= self.size else 0
+
+    def pieces(self, part: Partial) -> Generator[bytes]:
+        start = self.resumes_at(part)
+        if not start:
+            part.begin(self.version)
+        yield from self.store.stream(self.file, start, self.size)
+
+    def check(self, path: Path) -> None:
+        with path.open("rb") as data:
+            _check(self.store, self.file, data)
 
 
-def _check(store: Store, file: StoredFile, path: Path) -> None:
+def _check(store: Store, file: StoredFile, data: BinaryIO) -> None:
     """Compare a complete file with the checksum that its store states, or else its version."""
     for kind, expected in (("sha256", file.sha256), ("md5", file.md5)):
         if expected is None:
             continue
-        with path.open("rb") as data:
-            new = partial(hashlib.new, kind, usedforsecurity=False)
-            found = hashlib.file_digest(data, new).hexdigest()
+        new = partial(hashlib.new, kind, usedforsecurity=False)
+        found = hashlib.file_digest(data, new).hexdigest()  # type: ignore[arg-type]
         if found == expected:
             return
         if kind != "md5" or store.states_md5(file):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from typing import Any
 
 from resnext.download import web
@@ -59,9 +58,9 @@ def _refusal(error: Any, where: str, repository: HubAddress) -> DownloadError:
     status = error.response.status_code
     has_token = get_token() is not None
     log_in = "set HF_TOKEN or run `hf auth login`"
-    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if web.is_busy(status):
         pause = web.retry_after(error.response.headers)
-        return TryAgainError(f"{where}: the Hub answers {status}{_words(status)}", pause=pause)
+        return TryAgainError(f"{where}: the Hub answers {web.status_text(status)}", pause=pause)
     if isinstance(error, errors.GatedRepoError):
         who = "the token used has no access to it" if has_token else "no token was found"
         then = "" if has_token else f", then {log_in}"
@@ -90,10 +89,4 @@ def _refusal(error: Any, where: str, repository: HubAddress) -> DownloadError:
         )
     if isinstance(error, errors.EntryNotFoundError):
         return DownloadError(f"{where}: no such file (the Hub answers {status})")
-    return DownloadError(f"{where}: the Hub answers {status}{_words(status)}")
-
-
-def _words(status: int) -> str:
-    from http.client import responses
-
-    return f" {responses[status]}" if status in responses else ""
+    return DownloadError(f"{where}: the Hub answers {web.status_text(status)}")

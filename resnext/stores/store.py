@@ -1,10 +1,12 @@
 """What a store of files is: a listing, ranges of bytes, and errors that a retry may overcome."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from resnext.download.pace import TooSlowError
 from resnext.download.retries import Patience, TryAgainError, patiently
+from resnext.errors import DownloadError
 
 # The Hub counts requests over five minutes.
 STORE_PATIENCE: Final = Patience(longest_pause=600)
@@ -71,19 +73,30 @@ def named(store: Store, file: StoredFile) -> str:
     return f"{store.address.rstrip('/')}/{file.name}"
 
 
-def read_range(store: Store, file: StoredFile, start: int, end: int) -> bytes:
+def read_range(
+    store: Store, file: StoredFile, start: int, end: int, *, patience: Patience = STORE_PATIENCE
+) -> bytes:
     """Return the bytes of a file from a start up to an end.
 
     Raises:
-        DownloadError: they cannot be read.
+        DownloadError: they cannot be read, or come too slowly.
     """
+    where, pace = named(store, file), patience.pace()
 
     def once() -> bytes:
-        data = b"".join(store.stream(file, start, end))
-        if len(data) != end - start:
-            raise TryAgainError(
-                f"{named(store, file)}: {end - start} bytes from {start} expected, {len(data)} came"
-            )
-        return data
+        pieces, count = [], 0
+        for piece in store.stream(file, start, end):
+            pieces.append(piece)
+            count += len(piece)
+            pace.add(len(piece), sized=True)
+            if count > end - start:
+                break
+        if count != end - start:
+            raise TryAgainError(f"{where}: {end - start} bytes from {start} expected, {count} came")
+        return b"".join(pieces)
 
-    return patiently(once, patience=STORE_PATIENCE) if end > start else b""
+    try:
+        patience = replace(patience, sleep=pace.resting(patience.sleep))
+        return patiently(once, patience=patience) if end > start else b""
+    except TooSlowError as error:
+        raise DownloadError(f"{where}: {error}") from error
