@@ -1,72 +1,133 @@
 """A file that comes in pieces: resumed, paced and checked; it appears whole or not at all."""
 
+import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
+from resnext.download import web
 from resnext.download.pace import TooSlowError
 from resnext.download.partial import Partial, partial_of
 from resnext.download.retries import Patience, TryAgainError, patiently
 from resnext.errors import DownloadError
+from resnext.files import MOST_LETTERS
 
 # Called with the bytes that have arrived and the size of the file, None where that is not known.
 Progress = Callable[[int, int | None], None]
+# Asks once for a file from a byte on, and yields what comes. Where the partial file, the first
+# argument, cannot be continued, it is begun anew before the first piece.
+Request = Callable[[Partial, int], Generator[bytes]]
 
 CHUNK: Final = 1 << 16  # bytes; at most this much is lost when the process is killed
 POLL: Final = 0.2  # seconds
 HINT: Final = "a path to a copy on disk always works"
 
 
-class Source(Protocol):
-    """Where a file comes from, and what is known of it.
+class WrongFileError(DownloadError):
+    """What came is not the file that is expected: another try does not go on with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is known of a file before it comes.
 
     Attributes:
         name: its address, without secrets.
         size: in bytes, None if it is not known.
+        sha256: hexadecimal, if known; its first digits, if only these are.
+        validator: of its version; None if only the answers say which version comes.
     """
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def size(self) -> int | None: ...
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+    validator: str | None = None
 
     def is_at(self, path: Path) -> bool:
-        """Tell whether the file lies at a path, as far as its size and checksum are known."""
+        """Tell whether a file has the size and checksum, as far as these are known."""
+        if not path.is_file() or self.size not in (None, path.stat().st_size):
+            return False
+        return self.sha256 is None or digest(path, "sha256").startswith(self.sha256.lower())
 
-    def resumes_at(self, part: Partial) -> int:
+    def kept(self, part: Partial) -> int:
         """Return how many bytes of a partial file need not be asked for again."""
-
-    def pieces(self, part: Partial) -> Generator[bytes]:
-        """Ask once for what is missing, and yield it as it comes.
-
-        The partial file is begun anew, before the first piece, where it cannot be continued.
-
-        Raises:
-            TryAgainError: a retry may help.
-            DownloadError: none will.
-        """
+        version = part.version
+        if version is None or version.validator is None or version.url != self.name:
+            return 0
+        if self.validator not in (None, version.validator):
+            return 0
+        if None not in (self.size, version.total) and version.total != self.size:
+            return 0
+        return part.done if version.total is None or part.done <= version.total else 0
 
     def check(self, path: Path) -> None:
-        """Raise a DownloadError if a complete file is not the expected one."""
+        """Raise a WrongFileError for a complete file that is not the expected one."""
+        with path.open("rb") as file:
+            if web.is_page(file.read(CHUNK)):
+                raise WrongFileError(self.found_page())
+        size = path.stat().st_size
+        if self.size is None and size == 0:
+            raise WrongFileError(f"{self.name}: a file expected, found an empty one; {HINT}")
+        if self.size not in (None, size):
+            raise WrongFileError(self.found_size(self.size, f"{size} came"))
+        if self.sha256 and not (found := digest(path, "sha256")).startswith(self.sha256.lower()):
+            raise WrongFileError(self.found_digest("sha256", self.sha256.lower(), found))
+
+    def found_page(self) -> str:
+        """Return the message on a web page in place of the file."""
+        return (
+            f"{self.name}: a web page came instead of the file: the login page of this network, or"
+            f" the file has moved; {HINT}"
+        )
+
+    def found_size(self, expected: int | None, found: str) -> str:
+        """Return the message on a file of another size."""
+        return f"{self.name}: {expected} bytes expected, {found}; it is another file; {HINT}"
+
+    def found_digest(self, kind: str, expected: str, found: str) -> str:
+        """Return the message on a file with another checksum."""
+        more = "" if len(expected) == len(found) else "..."
+        return (
+            f"{self.name}: {kind} {expected}{more} expected, found {found};"
+            f" it is another file, or it was damaged on the way; {HINT}"
+        )
 
 
-def complete(source: Source, target: Path, *, progress: Progress, patience: Patience) -> None:
-    """Let a target be the file of a source, which is not asked if it is that already.
+def digest(path: Path, kind: str) -> str:
+    """Return the checksum of a file, hexadecimal."""
+    with path.open("rb") as file:
+        new = hashlib.new(kind, usedforsecurity=False)
+        return hashlib.file_digest(file, lambda: new).hexdigest()
+
+
+def complete(
+    wanted: Wanted,
+    request: Request,
+    target: Path,
+    *,
+    progress: Progress,
+    patience: Patience,
+    check: Callable[[Path], None] = lambda _path: None,
+    resumable: bool = True,
+) -> None:
+    """Bring a file to a target, if it is not there yet.
 
     Any number of threads and processes may do so at once: one asks, the others wait. When it is
     interrupted, the bytes that have arrived stay beside the target for the next call to resume.
 
     Args:
-        source: of the file.
+        wanted: what is known of the file.
+        request: brings it, or the rest of it.
         target: in a folder that exists; takes its name only when it is complete and checked.
-        progress: called before the source is asked, and then whenever bytes have arrived; a
+        progress: called before anything is asked, and then whenever bytes have arrived; a
             DownloadError that it raises ends the call.
-        patience: timeouts, retries and the least pace.
+        patience: retries and the least pace.
+        check: raises a WrongFileError if a complete file is not the expected one.
+        resumable: whether others wait, and bytes stay; not worth it for a small file.
 
     Raises:
         DownloadError: the file cannot be completed, or is not the expected one.
@@ -74,101 +135,81 @@ def complete(source: Source, target: Path, *, progress: Progress, patience: Pati
     """
 
     def wait(done: int) -> None:
-        progress(done, source.size)
+        progress(done, wanted.size)
         patience.sleep(POLL)
 
-    with _naming(target):
-        if source.is_at(target):
-            return
-        with partial_of(target, wait=wait) as part:
-            # Another process may have completed it meanwhile.
-            if not source.is_at(target):
-                with _dropped_on(OSError, part):
-                    _fill(part, source, progress=progress, patience=patience)
-                with _dropped_on((DownloadError, OSError), part):
-                    source.check(part.path)
-                    part.finish(target)
-
-
-def wrong_size(name: str, expected: int | None, found: str) -> DownloadError:
-    """Return the error for a file of another size than is expected."""
-    return DownloadError(f"{name}: {expected} bytes expected, {found}; it is another file; {HINT}")
-
-
-def broken_off(name: str, done: int, total: int | None, reason: str) -> TryAgainError:
-    """Return the error for a connection that ended before the file did."""
-    of = "" if total is None else f" of {total}"
-    return TryAgainError(f"{name}: the download broke off at byte {done}{of} ({reason})")
-
-
-@contextmanager
-def _naming(target: Path) -> Iterator[None]:
-    """Let an OSError name the target, which the user knows, in place of the hidden file."""
     try:
-        yield
+        if wanted.is_at(target):
+            return
+        with partial_of(target, wait=wait, shared=resumable) as part:
+            if wanted.is_at(target):  # another process has brought it meanwhile
+                return
+            try:
+                _fill(part, wanted, request, progress=progress, patience=patience)
+                wanted.check(part.path)
+                check(part.path)
+                part.finish(target)
+            except (OSError, WrongFileError):
+                part.drop()
+                raise
     except OSError as error:
+        # The user does not know the hidden file.
         name = os.fsdecode(error.filename or "")
-        if not name or Path(name).name.startswith(f".{target.name}."):
+        if not name or Path(name).name.startswith(f".{target.name[:MOST_LETTERS]}"):
             error.filename = os.fspath(target)
         raise
 
 
-@contextmanager
-def _dropped_on(
-    errors: type[Exception] | tuple[type[Exception], ...], part: Partial
-) -> Iterator[None]:
-    try:
-        yield
-    except errors:
-        part.drop()
-        raise
+def broken_off(name: str, part: Partial, done: int, reason: str) -> TryAgainError:
+    """Return the error for a connection that ended before the file did."""
+    of = "" if part.total is None else f" of {part.total}"
+    return TryAgainError(f"{name}: the download broke off at byte {done}{of} ({reason})")
 
 
-def _fill(part: Partial, source: Source, *, progress: Progress, patience: Patience) -> None:
+def _fill(
+    part: Partial, wanted: Wanted, request: Request, *, progress: Progress, patience: Patience
+) -> None:
     """Complete a partial file.
 
     Raises:
         DownloadError: it cannot be completed; another call may resume it.
     """
-    start = source.resumes_at(part)
-    progress(start, source.size)
-    if part.version and start == part.version.total:
+    start = wanted.kept(part)
+    progress(start, wanted.size)
+    if start and start == part.total:
         return  # An earlier run ended after the last byte, before it renamed the file.
     pace = patience.pace()
 
     def last_words() -> str:
-        lasts = part.lasts and part.version is not None and part.version.validator is not None
-        count = source.resumes_at(part) if lasts else 0
+        count = wanted.kept(part) if part.lasts else 0
         kept = f"the {count} bytes that arrived are kept for another try; " if count else ""
         return f"; {kept}{HINT}"
 
     def arrived(count: int) -> None:
-        pace.add(count, sized=_limit(part, source) is not None)
+        pace.add(count, sized=_limit(part, wanted) is not None)
 
     def once() -> None:
         try:
-            with closing(source.pieces(part)) as pieces:
+            with closing(request(part, wanted.kept(part))) as pieces:
                 chunks = _chunks(pieces, arrived)
-                _append(part, source, chunks, progress=progress, most=patience.most)
+                _append(chunks, part, wanted, progress=progress, most=patience.most)
         except TooSlowError as error:
-            raise DownloadError(f"{source.name}: {error}{last_words()}") from error
+            raise DownloadError(f"{wanted.name}: {error}{last_words()}") from error
 
-    patience = replace(patience, sleep=pace.resting(patience.sleep))
-    patiently(once, patience=patience, done=lambda: part.done, last_words=last_words)
+    patiently(once, patience=patience, pace=pace, done=lambda: part.done, last_words=last_words)
 
 
-def _limit(part: Partial, source: Source) -> int | None:
-    """Return the size of the file as its source states it, or else as it is expected."""
-    total = part.version.total if part.version else None
-    return source.size if total is None else total
+def _limit(part: Partial, wanted: Wanted) -> int | None:
+    """Return the size of the file that was stated with it, or else the one that is expected."""
+    return wanted.size if part.total is None else part.total
 
 
 def _append(
-    part: Partial, source: Source, chunks: Iterator[bytes], *, progress: Progress, most: int
+    chunks: Iterator[bytes], part: Partial, wanted: Wanted, *, progress: Progress, most: int
 ) -> None:
     """Append what one request brings to the partial file."""
     first = next(chunks, b"")  # The partial file may be begun anew here.
-    done, limit = part.done, _limit(part, source)
+    done, limit = part.done, _limit(part, wanted)
     with part.path.open("ab") as file:
         for chunk in chain((first,), chunks):
             file.write(chunk)
@@ -176,18 +217,15 @@ def _append(
             if done > (most if limit is None else limit):
                 break
             progress(done, limit)
-    total = part.version.total if part.version else None
+    if limit is not None and done > limit:
+        raise WrongFileError(wanted.found_size(limit, "more are sent"))
     if limit is None and done > most:
-        part.drop()
-        raise DownloadError(
-            f"{source.name}: a file of at most {most} bytes expected where its length is not said, "
+        raise WrongFileError(
+            f"{wanted.name}: a file of at most {most} bytes expected where its length is not said, "
             f"found no end; {HINT}"
         )
-    if limit is not None and done > limit:
-        part.drop()
-        raise wrong_size(source.name, limit, "more are sent")
-    if total is not None and done < total:
-        raise broken_off(source.name, done, total, "the connection was closed")
+    if part.total is not None and done < part.total:
+        raise broken_off(wanted.name, part, done, "the connection was closed")
 
 
 def _chunks(pieces: Iterator[bytes], arrived: Callable[[int], None]) -> Iterator[bytes]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from resnext.download.address import Address
-from resnext.download.completion import Progress, complete
+from resnext.download.completion import Progress, Wanted, complete
 from resnext.download.retries import PATIENCE, Patience
+from resnext.download.web import without_password
 
 # Takes the name of a file; the block in which it is downloaded gets a function for its progress.
 Bar = Callable[[str], AbstractContextManager[Progress]]
@@ -41,8 +42,9 @@ def download(
             than expected.
         OSError: the target cannot be written; what had arrived is removed.
     """
-    address = Address(url=url, size=size, sha256=sha256, patience=patience)
-    complete(address, target, progress=progress, patience=patience)
+    wanted = Wanted(name=without_password(url), size=size, sha256=sha256)
+    request = Address(url, wanted, patience).request
+    complete(wanted, request, target, progress=progress, patience=patience)
     return target
 
 

@@ -38,17 +38,10 @@ class Pace:
     def __post_init__(self) -> None:
         self._begin = self._since = self.clock()
 
-    def resting(self, sleep: Callable[[float], None]) -> Callable[[float], None]:
-        """Return a way to sleep whose time does not count, as a server may have asked for it."""
-
-        def rest(seconds: float) -> None:
-            begin = self.clock()
-            sleep(seconds)
-            rested = self.clock() - begin
-            self._begin += rested
-            self._since += rested
-
-        return rest
+    def rested(self, seconds: float) -> None:
+        """Take note of a pause, which does not count: a server may have asked for it."""
+        self._begin += seconds
+        self._since += seconds
 
     def add(self, count: int, *, sized: bool) -> None:
         """Take the number of bytes that have just arrived, and whether the length is known.

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 
-from resnext.files import lock_file
+from resnext.files import MOST_LETTERS, lock_file, unfinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,11 @@ class Partial:
         """Return how many bytes have arrived."""
         return _length(self.path)
 
+    @property
+    def total(self) -> int | None:
+        """Return the length that was stated with the version, in bytes."""
+        return self.version.total if self.version else None
+
     def begin(self, version: Version) -> None:
         """Start over with zero bytes, of this version."""
         # In this order, so that the bytes never stand beside the description of another version.
@@ -72,8 +77,9 @@ class Partial:
 
     def finish(self, target: Path) -> None:
         """Rename the complete file to the target."""
-        with self.path.open("rb+") as file:
-            os.fsync(file.fileno())
+        if self._note:  # Not for each of thousands of small files: it takes milliseconds.
+            with self.path.open("rb+") as file:
+                os.fsync(file.fileno())
         self.path.replace(target)
 
     def _write(self, text: str) -> None:
@@ -83,27 +89,32 @@ class Partial:
 
 
 @contextmanager
-def partial_of(target: Path, *, wait: Callable[[int], None]) -> Iterator[Partial]:
+def partial_of(
+    target: Path, *, wait: Callable[[int], None], shared: bool = True
+) -> Iterator[Partial]:
     """Open and lock the partial file of a target; a second process waits until it is released.
 
     The bytes are in `.NAME.part`, the version in `.NAME.part.json`, which is locked. Where there
     are no locks (Windows, some network file systems) each process writes a file of its own name,
-    which a later run cannot resume.
+    which a later run cannot resume; so it does where the file is not shared.
 
     Args:
         target: path of the complete file.
         wait: called repeatedly with the number of bytes, while another process downloads.
+        shared: whether other processes wait, and a later run resumes it.
 
     Raises:
         OSError: the folder is missing or read-only.
     """
     path = target.with_name(f".{target.name}.part")
     note_path = path.with_name(f"{path.name}.json")
-    note = _open_locked(note_path, wait=lambda: wait(_length(path)))
+    note = _open_locked(note_path, wait=lambda: wait(_length(path))) if shared else None
     if note is None:
-        path = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
+        name = target.name[:MOST_LETTERS]
+        path = target.with_name(f".{name}.{os.urandom(4).hex()}.part")
         try:
-            yield Partial(path, None)
+            with unfinished(str(path)):
+                yield Partial(path, None)
         finally:
             path.unlink(missing_ok=True)
         return

@@ -67,6 +67,7 @@ def patiently(
     action: Callable[[], T],
     *,
     patience: Patience,
+    pace: Pace | None = None,
     done: Callable[[], int] = lambda: 0,
     last_words: Callable[[], str] = lambda: "",
 ) -> T:
@@ -75,6 +76,7 @@ def patiently(
     Args:
         action: raises a TryAgainError where it does.
         patience: how often, and the pauses.
+        pace: of what arrives; pauses do not count.
         done: returns how much is done; more than ever before counts as progress.
         last_words: returns what the error that ends it says last.
 
@@ -98,3 +100,5 @@ def patiently(
             if pause >= TOLD:
                 tell(f"{failure}; the next try is in {pause:.0f} s\n")
             patience.sleep(pause)
+            if pace:
+                pace.rested(pause)

@@ -1,20 +1,14 @@
-"""A file of a store as a source of bytes: its version is listed, and so may be its checksum."""
+"""Fetch a file of a store whole: its version is listed, and so may be its checksum."""
 
-import hashlib
-import io
 import os
 from collections.abc import Generator
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
-from resnext.download.completion import Progress, complete
+from resnext.download.completion import Progress, Wanted, WrongFileError, complete, digest
 from resnext.download.partial import Partial, Version
 from resnext.download.retries import Patience
-from resnext.errors import DownloadError
-from resnext.files import MOST_LETTERS, unfinished
-from resnext.stores.store import STORE_PATIENCE, Store, StoredFile, named, read_range
+from resnext.stores.store import STORE_PATIENCE, Store, StoredFile, named
 
 SMALL: Final = 1 << 20  # bytes of a file that is fetched at once, and not resumed
 
@@ -48,75 +42,38 @@ def fetch_file(
     if has_arrived(file, target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    if file.size > SMALL:
-        complete(_Listed(store, file), target, progress=progress, patience=patience)
-        return
-    data = read_range(store, file, 0, file.size, patience=patience)
-    _check(store, file, io.BytesIO(data))
-    part = target.with_name(f".{target.name[:MOST_LETTERS]}.{os.urandom(4).hex()}.part")
-    try:
-        with unfinished(str(part)):
-            part.write_bytes(data)
-            part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    # A file without a version may be resumed in this call, and in no later one.
+    validator = file.version or os.urandom(8).hex()
+    version = Version(url=named(store, file), validator=validator, total=file.size)
+    wanted = Wanted(name=version.url, size=file.size, sha256=file.sha256, validator=validator)
 
-
-@dataclass(slots=True)
-class _Listed:
-    """A file that a store lists; a `Source`."""
-
-    store: Store
-    file: StoredFile
-    version: Version = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.version = Version(url=self.name, validator=self.file.version, total=self.size)
-
-    @property
-    def name(self) -> str:
-        return named(self.store, self.file)
-
-    @property
-    def size(self) -> int:
-        return self.file.size
-
-    def is_at(self, path: Path) -> bool:
-        return has_arrived(self.file, path)
-
-    def resumes_at(self, part: Partial) -> int:
-        """Return what has arrived; of a file without a version what came in this very call."""
-        lasts = self.version.validator is not None
-        same = part.version == self.version if lasts else part.version is self.version
-        return part.done if same and part.done <= self.size else 0
-
-    def pieces(self, part: Partial) -> Generator[bytes]:
-        start = self.resumes_at(part)
+    def request(part: Partial, start: int) -> Generator[bytes]:
         if not start:
-            part.begin(self.version)
-        yield from self.store.stream(self.file, start, self.size)
+            part.begin(version)
+            part.lasts &= file.version is not None
+        if start < file.size:
+            yield from store.stream(file, start, file.size)
 
-    def check(self, path: Path) -> None:
-        with path.open("rb") as data:
-            _check(self.store, self.file, data)
-
-
-def _check(store: Store, file: StoredFile, data: BinaryIO) -> None:
-    """Compare a complete file with the checksum that its store states, or else its version."""
-    for kind, expected in (("sha256", file.sha256), ("md5", file.md5)):
-        if expected is None:
-            continue
-        new = partial(hashlib.new, kind, usedforsecurity=False)
-        found = hashlib.file_digest(data, new).hexdigest()  # type: ignore[arg-type]
-        if found == expected:
-            return
-        if kind != "md5" or store.states_md5(file):
-            raise DownloadError(
-                f"{named(store, file)}: {kind} {expected} expected, found {found}; it was damaged "
-                "on the way, or replaced; run the same command again"
+    def check(path: Path) -> None:
+        """Compare the md5 that the store states, or where no checksum tells it the version."""
+        is_certain = file.sha256 is not None
+        if file.md5 is not None and not is_certain:
+            found = digest(path, "md5")
+            is_certain = found == file.md5
+            if not is_certain and store.states_md5(file):
+                raise WrongFileError(wanted.found_digest("md5", file.md5, found))
+        if not is_certain and not store.has_still(file):
+            raise WrongFileError(
+                f"{wanted.name}: the version that was listed expected, found another: it was "
+                "replaced while it was fetched; run the same command again"
             )
-    if not store.has_still(file):
-        raise DownloadError(
-            f"{named(store, file)}: the version that was listed expected, found another: it was "
-            "replaced while it was fetched; run the same command again"
-        )
+
+    complete(
+        wanted,
+        request,
+        target,
+        progress=progress,
+        patience=patience,
+        check=check,
+        resumable=file.size > SMALL,
+    )

@@ -18,19 +18,14 @@ from resnext.stores.store import STORE_PATIENCE, StoredFile
 
 SCHEME: Final = re.compile(r"([a-z][a-z0-9+._-]*)(?:::|://)", re.IGNORECASE)
 PIECE: Final = 1 << 22  # bytes of a request
-# Scheme -> the package that reads it, where that is not called like the scheme.
+# Scheme -> the package that it lacks, where fsspec says this otherwise than "install PACKAGE".
 PACKAGES: Final = {
-    **dict.fromkeys(("s3", "s3a"), "s3fs"),
-    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
-    **dict.fromkeys(("az", "abfs", "abfss", "adl"), "adlfs"),
-    **dict.fromkeys(("http", "https"), "aiohttp"),
-    **dict.fromkeys(("ssh", "sftp"), "paramiko"),
-    **dict.fromkeys(("smb",), "smbprotocol"),
-    **dict.fromkeys(("oss",), "ossfs"),
-    **dict.fromkeys(("hdfs", "arrow_hdfs"), "pyarrow"),
-    **dict.fromkeys(("git",), "pygit2"),
-    **dict.fromkeys(("webdav", "webdavs", "dav"), "webdav4"),
+    "http": "aiohttp",
+    "https": "aiohttp",
+    "hdfs": "pyarrow",
+    "arrow_hdfs": "pyarrow",
 }
+NAMED: Final = re.compile(r"(?:install ['`]?|requires \")([\w-]+)", re.IGNORECASE)
 # What a store may call the version of a file, the surest first.
 VERSIONS: Final = ("ETag", "etag", "md5Hash", "content_md5", "generation")
 TIMES: Final = ("LastModified", "last_modified", "mtime", "updated", "created")
@@ -229,15 +224,16 @@ def _reason(error: BaseException) -> str:
 
 def _package_for(address: str, error: ImportError) -> str:
     """Return which package is missing for an address."""
+    from fsspec.registry import known_implementations
+
     schemes = [found[1].lower() for found in map(SCHEME.match, address.split("::")) if found]
-    missing = [each for each in schemes if each in PACKAGES] or schemes
-    package = PACKAGES.get(missing[0], missing[0]) if missing else "a package"
-    named = re.search(r"(?i)install ['`]?([\w-]+)", str(error))
-    if missing and missing[0] not in PACKAGES and named:
-        package = named[1]
+    words = {each: known_implementations.get(each, {}).get("err") for each in schemes}
+    scheme = next((each for each in schemes if words[each] == str(error)), schemes[0])
+    named = NAMED.search(str(error))
+    package = PACKAGES.get(scheme) or (named[1] if named else scheme)
     return (
-        f"{missing[0] if missing else 'this'}:// takes {package}, which cannot be imported "
-        f"({_reason(error)}); pip install {package}"
+        f"{scheme}:// takes {package}, which cannot be imported ({_reason(error)}); pip install "
+        f"{package}"
     )
 
 

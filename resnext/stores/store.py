@@ -1,7 +1,7 @@
 """What a store of files is: a listing, ranges of bytes, and errors that a retry may overcome."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from resnext.download.pace import TooSlowError
@@ -96,7 +96,6 @@ def read_range(
         return b"".join(pieces)
 
     try:
-        patience = replace(patience, sleep=pace.resting(patience.sleep))
-        return patiently(once, patience=patience) if end > start else b""
+        return patiently(once, patience=patience, pace=pace) if end > start else b""
     except TooSlowError as error:
         raise DownloadError(f"{where}: {error}") from error
