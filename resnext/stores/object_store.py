@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from resnext.download import web
+from resnext.download.pace import WINDOW, TooSlowError
 from resnext.download.retries import TryAgainError, patiently
 from resnext.errors import DownloadError
 from resnext.fields import cut
-from resnext.stores.store import STORE_PATIENCE, StoredFile
+from resnext.stores.store import STORE_PATIENCE, StoredFile, named
 
 SCHEME: Final = re.compile(r"([a-z][a-z0-9+._-]*)(?:::|://)", re.IGNORECASE)
 PIECE: Final = 1 << 22  # bytes of a request
+LEAST_PIECE: Final = 1 << 16  # bytes that come in the time of a request even by a slow line
 # Scheme -> the package that it lacks, where fsspec says this otherwise than "install PACKAGE".
 PACKAGES: Final = {
     "http": "aiohttp",
@@ -49,6 +51,7 @@ class ObjectStore:
         fs: the file system of fsspec.
         root: the path in it that all files lie below.
         only: the one file that is meant, relative to the root; None for all.
+        window: seconds for a request, where the package for the store can end one.
     """
 
     address: str
@@ -56,6 +59,7 @@ class ObjectStore:
     fs: Any
     root: str
     only: str | None = None
+    window: float = WINDOW
 
     def files(self) -> tuple[StoredFile, ...]:
         """Return the files, sorted by name."""
@@ -68,14 +72,28 @@ class ObjectStore:
 
     def stream(self, file: StoredFile, start: int, end: int) -> Iterator[bytes]:
         """Yield bytes of a file, by requests of some megabytes; see `Store.stream`."""
+        from fsspec.exceptions import FSTimeoutError
+
         path = f"{self.root}/{file.name}" if self.root else file.name
-        where = f"{self.address.rstrip('/')}/{file.name}"
-        for place in range(start, end, PIECE):
-            with answers(where):
-                data = self.fs.cat_file(path, start=place, end=min(place + PIECE, end))
+        # What an asynchronous package does for those that are not has a timeout of fsspec.
+        limits = {"timeout": self.window} if hasattr(self.fs.cat_file, "__wrapped__") else {}
+        size = PIECE
+        while start < end:
+            wanted = min(size, end - start)
+            with answers(named(self, file)):
+                try:
+                    data = self.fs.cat_file(path, start=start, end=start + wanted, **limits)
+                except FSTimeoutError as error:
+                    # Nothing of a request that is ended is kept: a slow line gets smaller ones.
+                    size //= 4
+                    if size < LEAST_PIECE:
+                        seconds = f"{self.window:g} seconds"
+                        raise TooSlowError(f"{wanted} bytes did not come in {seconds}") from error
+                    continue
             yield data
-            if len(data) < min(PIECE, end - place):
+            if len(data) < wanted:
                 return
+            start += wanted
 
     def states_md5(self, file: StoredFile) -> bool:
         """Tell whether the md5 of a file can be trusted: S3 encrypts under keys of its own."""
@@ -96,7 +114,7 @@ class ObjectStore:
             return {}
 
         def once() -> Mapping[str, Any]:
-            with answers(f"{self.address.rstrip('/')}/{file.name}"):
+            with answers(named(self, file)):
                 bucket, key, _ = self.fs.split_path(f"{self.root}/{file.name}")
                 found: Mapping[str, Any] = self.fs.call_s3("head_object", Bucket=bucket, Key=key)
             return found

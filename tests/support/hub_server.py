@@ -25,6 +25,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,12 +47,14 @@ class Fault:
         headers: of it.
         cut: bytes of the body before the connection is closed.
         body: in place of the file's, of the length that is promised.
+        trickle: bytes of the body before the rest comes byte by byte, a hundred a second at most.
     """
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: int | None = None
     body: bytes | None = None
+    trickle: int | None = None
 
 
 @dataclass(kw_only=True)
@@ -279,6 +282,15 @@ class Answering(BaseHTTPRequestHandler):
         if fault.cut is not None or len(body) != end - start:
             self.close_connection = True
             body = body[: fault.cut]
+        if fault.trickle is not None:
+            body, rest = body[: fault.trickle], body[fault.trickle :]
+            self.write(body)
+            for at in range(len(rest)):
+                if self.close_connection:
+                    return
+                time.sleep(0.01)
+                self.write(rest[at : at + 1])
+            return
         self.write(body)
 
     def asks_for_most(self, size: int) -> bool:

@@ -2,14 +2,23 @@
 
 import multiprocessing
 import os
+import re
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from resnext.download.retries import Patience
+from resnext.errors import DownloadError
+from resnext.stores.fetching import fetch_file
 from resnext.stores.hub import open_hub
 from resnext.stores.hub_address import HubAddress
-from tests.support.hub_server import Hub
+from resnext.stores.store import read_range
+from tests.support.hub_server import Fault, Hub
+
+BRIEF = Patience(window=0.5, least=1000)
+DATA = bytes(range(256)) * 8192
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
@@ -45,3 +54,45 @@ def test_processes_that_are_forked_while_threads_read_do_not_hang(hub: Hub, tmp_
         for process in forked:
             process.kill()
     assert (codes, failures) == ([0] * 60, [])
+
+
+def test_file_that_only_trickles_ends_with_a_word_and_is_resumed(hub: Hub, tmp_path: Path) -> None:
+    hub.add("me/network", {"a.bin": DATA})
+    store = open_hub(HubAddress.parse("hf://me/network"), tmp_path)
+    (file,) = store.files()
+    hub.plan("a.bin", Fault(trickle=300_000))
+    begin = time.monotonic()
+    with pytest.raises(DownloadError) as caught:
+        fetch_file(store, file, tmp_path / "a.bin", patience=BRIEF)
+    assert time.monotonic() - begin < 5
+    arrived = (tmp_path / ".a.bin.part").stat().st_size
+    assert arrived >= 300_000
+    assert re.fullmatch(
+        rf"{store.address}/a.bin: \d+ bytes arrived in the last [01] seconds, where at least 1000 "
+        rf"in 0 are expected; the {arrived} bytes that arrived are kept for another try; a path to "
+        "a copy on disk always works",
+        str(caught.value),
+    )
+    fetch_file(store, file, tmp_path / "a.bin", patience=BRIEF)
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+    assert hub.asked("a.bin")[-1].range == f"bytes={arrived}-{len(DATA) - 1}"
+
+
+def test_range_that_only_trickles_ends_with_a_word(hub: Hub, tmp_path: Path) -> None:
+    hub.add("me/network", {"a.txt": DATA})
+    store = open_hub(HubAddress.parse("hf://me/network"), tmp_path)
+    (file,) = store.files()
+    hub.plan("a.txt", Fault(trickle=10))
+    with pytest.raises(DownloadError, match=rf"^{store.address}/a.txt: \d+ bytes arrived in the "):
+        read_range(store, file, 1000, 5000, patience=BRIEF)
+    assert read_range(store, file, 1000, 5000, patience=BRIEF) == DATA[1000:5000]
+
+
+def test_pause_that_the_hub_asks_for_does_not_count_as_slow(hub: Hub, tmp_path: Path) -> None:
+    hub.add("me/network", {"a.bin": DATA})
+    store = open_hub(HubAddress.parse("hf://me/network"), tmp_path)
+    (file,) = store.files()
+    busy = Fault(status=429, headers={"Retry-After": "1"})
+    hub.plan("a.bin", Fault(cut=10), busy)
+    fetch_file(store, file, tmp_path / "a.bin", patience=Patience(window=0.9, least=1 << 30))
+    assert (tmp_path / "a.bin").read_bytes() == DATA

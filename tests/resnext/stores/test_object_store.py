@@ -1,11 +1,19 @@
 """Addresses that fsspec cannot open: one line each, whatever its packages raise."""
 
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from resnext.download.retries import Patience
 from resnext.errors import DownloadError
+from resnext.stores.fetching import fetch_file
 from resnext.stores.object_store import open_store
+from resnext.stores.store import StoredFile
 
 NO_ADDRESS = r"a store that fsspec knows \(s3://, gs://, az:// ...\) expected"
 
@@ -51,3 +59,84 @@ def test_store_without_credentials_says_where_they_are_looked_for(
             open_store("s3://b/x")
     finally:
         s3fs.S3FileSystem.clear_instance_cache()  # or other tests get the one without credentials
+
+
+DATA = bytes(range(256)) * 8192
+FILE = StoredFile(name="a.bin", size=2_097_152, version="1")
+
+
+class SlowLine(ThreadingHTTPServer):
+    """A server whose answers come at once up to a length, and longer ones byte by byte."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Sluggish)
+        self.address = f"http://127.0.0.1:{self.server_port}/a.bin"
+        self.longest = len(DATA)
+        self.asked: list[tuple[int, int]] = []
+
+
+class Sluggish(BaseHTTPRequestHandler):
+    server: SlowLine
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        for name, value in (("Content-Length", str(len(DATA))), ("Accept-Ranges", "bytes")):
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        start, end = map(int, (self.headers["Range"] or "=0-0").partition("=")[2].split("-"))
+        self.server.asked.append((start, end + 1))
+        self.send_response(206)
+        self.send_header("Content-Length", str(end + 1 - start))
+        self.send_header("Content-Range", f"bytes {start}-{end}/{len(DATA)}")
+        self.end_headers()
+        body = DATA[start : end + 1]
+        is_slow = len(body) > self.server.longest
+        try:
+            for at in range(len(body)) if is_slow else ():
+                self.wfile.write(body[at : at + 1])
+                time.sleep(0.05)
+            self.wfile.write(b"" if is_slow else body)
+        except OSError:  # whoever asked has gone
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowLine]:
+    pytest.importorskip("aiohttp")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with SlowLine() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_slow_line_of_a_store_gets_smaller_requests(line: SlowLine, tmp_path: Path) -> None:
+    line.longest = 1 << 20
+    store = replace(open_store(line.address), window=1.0)
+    line.asked.clear()
+    fetch_file(store, FILE, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+    assert line.asked == [(0, 1 << 21), (0, 1 << 20), (1 << 20, 1 << 21)]
+
+
+def test_store_that_only_trickles_ends_with_a_word(line: SlowLine, tmp_path: Path) -> None:
+    line.longest = 0
+    store = replace(open_store(line.address), window=0.2)
+    begin = time.monotonic()
+    with pytest.raises(DownloadError) as caught:
+        fetch_file(store, FILE, tmp_path / "a.bin", patience=Patience(retries=0))
+    assert time.monotonic() - begin < 20
+    assert str(caught.value) == (
+        f"{line.address}: 65536 bytes did not come in 0.2 seconds; a path to a copy on disk always "
+        "works"
+    )
+    assert not list(tmp_path.iterdir())
