@@ -58,6 +58,8 @@ def notes(group: Sequence[Evidence], found: Sequence[Sequence[Applied]]) -> Iter
         of = each.origin.images
         if of is not None and len(each.entries) < of:
             yield f"{path}: {len(each.entries):,} of {of:,} pictures are there"
+        if each.naming is not None:
+            yield each.naming
         if each.stored.seal is None:
             yield f"{path}: it has no checksum, which would tell whether it was changed"
         for doubt in each.doubts:

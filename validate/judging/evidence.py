@@ -24,7 +24,8 @@ from resnext.inference.metrics import FIVE
 from resnext.terminal.text import number
 from validate.ledger.entries import Entry
 from validate.ledger.origin import LedgerOrigin, origin_of
-from validate.ledger.reading import picture, read_decisions
+from validate.ledger.pairing import picture
+from validate.ledger.reading import read_decisions
 from validate.ledger.stored import LedgerError, Stored
 
 NAMED: Final = 3  # pictures of a list that are named in a sentence
@@ -42,6 +43,8 @@ class Evidence:
         published: the labels are those of ImageNet's validation set, by the pictures' names.
         classes: of the networks.
         doubts: why nothing can be judged by it, a phrase each.
+        naming: how its pictures were paired with those of another ledger whose names are of
+            another form, or why not, a sentence; None where there was nothing to pair.
     """
 
     stored: Stored
@@ -51,6 +54,7 @@ class Evidence:
     published: bool
     classes: int
     doubts: tuple[str, ...]
+    naming: str | None = None
 
     @property
     def path(self) -> Path:
