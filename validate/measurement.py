@@ -28,6 +28,7 @@ from validate.continuation import (
     continuation_notes,
     identity,
     images_by_batch_size,
+    machines_of,
     made_from,
     opened_ledger,
 )
@@ -114,6 +115,7 @@ def measure(
         with opened_ledger(config.ledger, job, described, plan, made=made) as ledger:
             if sizes := images_by_batch_size(ledger, plan):
                 options["images_by_batch_size"] = sizes
+            made_with = machines_of(ledger, made_with)
             for text in continuation_notes(ledger, plan) if ledger and ledger.batches else ():
                 note(text)
             outcome = run_pass(measurement, job, ledger, replace(watcher, note=note))

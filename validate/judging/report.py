@@ -15,9 +15,10 @@ from resnext.images.imagenet import SET, WNIDS, titles
 from resnext.inference.metrics import Counts, count
 from resnext.published import Row
 from validate.judging.applied import Applied, applied
-from validate.judging.description import agreed, digest, machine, notes, table
+from validate.judging.description import digest, machine, notes, table
 from validate.judging.evidence import Evidence
 from validate.judging.grouping import by_images
+from validate.ledger.stages import agreed
 from validate.verdicts.claims import NOT_KNOWN, judge
 from validate.verdicts.judged_run import Answered, judged_run
 from validate.verdicts.protocols import unused
