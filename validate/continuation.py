@@ -14,6 +14,7 @@ from resnext.images.imagenet import SET, WNIDS
 from resnext.inference.plan import Plan
 from resnext.machine import PACKAGES, commit, cores
 from validate.ledger.ledger import Ledger
+from validate.ledger.origin import identity_fields
 from validate.ledger.packing import written_plainly
 from validate.ledger.stages import agreed, stage_notes
 from validate.networks import LoadedNetwork
@@ -94,14 +95,17 @@ def made_from(
 
 
 def _origin(network: LoadedNetwork) -> dict[str, object]:
-    """Return the file that a network was converted from, and what its claims preprocess with."""
+    """Return where a network comes from, its names, and what its claims preprocess with."""
     source = network.checkpoint.provenance
-    found = {
+    found: dict[str, object] = {
         "file": source.source_file,
         "sha256": source.source_sha256,
         "bytes": source.source_bytes,
     }
     known = {name: value for name, value in found.items() if value is not None}
+    identity = network.protocol.identity
+    if identity is not None:
+        known |= identity_fields(identity)
     return {**known, "preprocessing": network.protocol.preprocessing.to_fields()}
 
 
