@@ -14,7 +14,9 @@ from resnext.images.imagenet import SET, WNIDS
 from resnext.inference.plan import Plan
 from resnext.machine import PACKAGES, commit, cores
 from validate.ledger.ledger import Ledger
+from validate.ledger.origin import identity_fields
 from validate.ledger.packing import written_plainly
+from validate.ledger.stages import agreed, stage_notes
 from validate.networks import LoadedNetwork
 from validate.options import MeasurementConfig
 from validate.verdicts.results import MeasuredRun
@@ -93,14 +95,17 @@ def made_from(
 
 
 def _origin(network: LoadedNetwork) -> dict[str, object]:
-    """Return the file that a network was converted from, and what its claims preprocess with."""
+    """Return where a network comes from, its names, and what its claims preprocess with."""
     source = network.checkpoint.provenance
-    found = {
+    found: dict[str, object] = {
         "file": source.source_file,
         "sha256": source.source_sha256,
         "bytes": source.source_bytes,
     }
     known = {name: value for name, value in found.items() if value is not None}
+    identity = network.protocol.identity
+    if identity is not None:
+        known |= identity_fields(identity)
     return {**known, "preprocessing": network.protocol.preprocessing.to_fields()}
 
 
@@ -137,12 +142,28 @@ def images_by_batch_size(ledger: Ledger | None, plan: Plan) -> dict[str, int] | 
     return {str(size): images for size, images in sizes.items()}
 
 
+def machines_of(ledger: Ledger | None, versions: Mapping[str, str]) -> dict[str, str]:
+    """Return versions, and the names of the machines that decided the images of a ledger.
+
+    Args:
+        ledger: open; or None, where all images are decided here.
+        versions: package -> version, and the names of this machine.
+    """
+    stages = [stage.facts for stage in ledger.stages] if ledger and ledger.batches else []
+    stated = agreed([each for each in stages if each.keys() & set(MACHINE)])
+    if not stated:
+        return dict(versions)
+    others = {name: text for name, text in versions.items() if name not in MACHINE}
+    return others | {str(name): str(stated[name]) for name in MACHINE if name in stated}
+
+
 def continuation_notes(ledger: Ledger, plan: Plan) -> Iterator[str]:
     """Yield what is worth knowing about a ledger that holds decisions already, a sentence each."""
     failed = sum(entry.failure is not None for entry in ledger.done)
     unreadable = f", {failed} as unreadable; remove the file to try these again" if failed else ""
     done = f"{len(ledger.done)} of {len(plan)} images are there already"
     yield f"{ledger.path}: {done}{unreadable}"
+    yield from stage_notes(ledger.path, ledger.stages)
     if sizes := images_by_batch_size(ledger, plan):
         each = [f"{images} images in batches of {size}" for size, images in sizes.items()]
         yield (

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from resnext.distributed.job import Job
-from resnext.images.imagenet import titles
+from resnext.images.imagenet import WNIDS, titles
 from resnext.inference.arithmetic import (
     Precision,
     check_precision,
     find_device,
     use_processors,
 )
-from resnext.inference.plan import make_plan
+from resnext.inference.plan import Plan, make_plan
 from resnext.inference.predictor import slower_ways
 from resnext.loader.batches import Reading, memory_explained
 from resnext.machine import versions
@@ -28,6 +28,7 @@ from validate.continuation import (
     continuation_notes,
     identity,
     images_by_batch_size,
+    machines_of,
     made_from,
     opened_ledger,
 )
@@ -37,6 +38,7 @@ from validate.networks import LoadedNetwork, wants_to_scale
 from validate.request import MeasurementRequest
 from validate.runs import prepare_runs, settings
 from validate.verdicts.judged_run import Answered, judged_run
+from validate.verdicts.pictures import UNCHECKED, are_published, label_doubts, picture_doubts
 from validate.verdicts.results import Report, Result
 
 
@@ -114,6 +116,7 @@ def measure(
         with opened_ledger(config.ledger, job, described, plan, made=made) as ledger:
             if sizes := images_by_batch_size(ledger, plan):
                 options["images_by_batch_size"] = sizes
+            made_with = machines_of(ledger, made_with)
             for text in continuation_notes(ledger, plan) if ledger and ledger.batches else ():
                 note(text)
             outcome = run_pass(measurement, job, ledger, replace(watcher, note=note))
@@ -124,8 +127,11 @@ def measure(
     for text in dict.fromkeys(text for each in runs for text in each.predictor.refusals):
         note(text)
     collected, timing = outcome
+    doubts = _picture_doubts(measurement, names)
+    for text in _doubt_notes(request, plan, doubts, names):
+        note(text)
     return Report(
-        results=tuple(_results(measurement, networks, collected)),
+        results=tuple(_results(measurement, networks, collected, doubts)),
         images=images,
         images_sha256=sha256,
         classes=titles(names),
@@ -148,8 +154,42 @@ def _address(root: str) -> dict[str, str]:
     return {"address": root} if "://" in root else {}
 
 
+def _picture_doubts(measurement: Measurement, names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return why nothing can be judged by the images, as whoever judges the ledger will say it."""
+    if not any(measurement.claimed):
+        return ()
+    images, positions = measurement.images, measurement.plan.positions
+    ids = [images.ids[position] for position in positions.tolist()]
+    published = are_published(ids, names=names, classes=measurement.classes)
+    others = label_doubts(ids, images.labels[positions]) if published else ()
+    return (*picture_doubts(ids, published=published), *others)
+
+
+def _doubt_notes(
+    request: MeasurementRequest, plan: Plan, doubts: Sequence[str], names: tuple[str, ...] | None
+) -> Iterator[str]:
+    images = request.images
+    for doubt in doubts:
+        yield f"{images.root}: no verdict: {doubt}"
+    own = {row.name for row in request.own}
+    claimed = [
+        claim
+        for each in request.networks
+        if each.protocol.name not in own and each.checkpoint.spec.classes == len(WNIDS)
+        for claim in each.protocol.claims
+    ]
+    ids = [images.ids[int(position)] for position in plan.positions[:1]]
+    if any(claim.images == len(plan) for claim in claimed) and not are_published(
+        ids, names=names, classes=len(WNIDS)
+    ):
+        yield f"{images.root}: {UNCHECKED}; resnext-judge gives no verdict by a ledger of them"
+
+
 def _results(
-    measurement: Measurement, networks: Sequence[LoadedNetwork], collected: Collection
+    measurement: Measurement,
+    networks: Sequence[LoadedNetwork],
+    collected: Collection,
+    doubts: Sequence[str],
 ) -> Iterator[Result]:
     by_file = {network.file: network for network in networks}
     labels = measurement.images.labels[measurement.plan.positions]
@@ -166,6 +206,7 @@ def _results(
     )
     for prepared, counts, changed, top in columns:
         read = top[:, 0] >= 0
+        protocol = by_file[prepared.run.checkpoint].protocol
         yield judged_run(
             Answered(
                 run=prepared.run,
@@ -177,5 +218,6 @@ def _results(
                 complete=complete,
                 changed=changed,
             ),
-            by_file[prepared.run.checkpoint].protocol,
+            protocol,
+            doubts=(*doubts, *protocol.doubts),
         )

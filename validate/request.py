@@ -113,6 +113,10 @@ def _notes(
         yield f"no checkpoint given, so those of this folder: {files}"
     yield from images.notes
     yield from (protocol.note for protocol in protocols if protocol.note)
+    for network in networks:
+        name = network.protocol.name
+        for doubt in network.protocol.doubts:
+            yield f"{network.file}: {shown(name)}: no verdict: {doubt}"
     stated = config.preprocessing
     for network in networks:
         usual = network.protocol.preprocessing

@@ -57,7 +57,7 @@ def main(
 
     A, B and so on are ledgers, plain or compressed (.gz, .zst), or files of predictions
     (predictions.csv). ImageNet's validation images are matched by their published names, all others
-    by their names in the set.
+    by their names in the set, or by the last parts of these where that is certain, which is said.
 
     Of two ledgers, runs of the same network, pipeline, crops and precision are compared, or those
     that --first and --second choose; with one ledger, its runs with each other; of more ledgers,
@@ -139,11 +139,11 @@ def _write_page(
     from validate.comparison.several import overview
 
     images = None if data is None else open_images(data, labels=labels)
-    text, with_pictures = to_page(overview(runs), images)
+    text, notes = to_page(overview(runs), images)
     with whole_file(page) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
-    if data is not None and not with_pictures:
-        say(PROG, f"--data {data}: none of the images that the page shows is there")
+    for note in notes:
+        say(PROG, note)
 
 
 def _all_runs(stored: "Sequence[Stored]") -> "list[ChosenRun]":

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from resnext.fields import cut, shown
 from validate.ledger.entries import Entry
 from validate.ledger.origin import UNSTATED
-from validate.ledger.reading import picture
+from validate.ledger.pairing import named_alike, picture
 from validate.ledger.stored import LedgerError, Stored
 from validate.verdicts.significance import exact_mcnemar
 
@@ -46,6 +46,7 @@ class Comparison:
         only_first, only_second: how many just one has decided, failures of the other included.
         both_right: how many both decided correctly, by their best class.
         flips: the images whose best classes differ.
+        notes: how names of different forms were paired, a sentence each.
     """
 
     first: Mapping[str, Any]
@@ -55,6 +56,7 @@ class Comparison:
     only_second: int
     both_right: int
     flips: tuple[Flip, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def lost(self) -> int:
@@ -76,12 +78,18 @@ def compare(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparis
     """Compare a run of one ledger with a run of another, or of the same one.
 
     Args:
-        first, second: the ledgers.
+        first, second: the ledgers; their images may have names of different forms.
         runs: for each, the place of the run in it, from 0.
 
     Raises:
         LedgerError: no image in common, or labels that differ.
     """
+    (first, second), notes = named_alike((first, second))
+    return replace(compare_named(first, second, runs=runs), notes=notes)
+
+
+def compare_named(first: Stored, second: Stored, *, runs: tuple[int, int]) -> Comparison:
+    """Compare as `compare` does, where an image has one name in both ledgers."""
     one = decided(first)
     two = decided(second)
     common = [image for image in one if image in two]

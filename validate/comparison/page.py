@@ -15,7 +15,7 @@ from validate.comparison.comparison import run_name
 from validate.comparison.several import Case, ChosenRun, Overview
 from validate.comparison.text import p_words
 from validate.ledger.origin import class_names
-from validate.ledger.reading import picture
+from validate.ledger.pairing import Named, UnpairedError, named, paired, picture
 from validate.reports.mistakes import Album
 
 TEMPLATE: Final = Path(__file__).with_name("comparison.html")
@@ -45,13 +45,32 @@ class Shelf:
 
     Attributes:
         found: how many were looked for and are in the set.
+        note: how names of other forms were paired with those of the ledgers; or None.
+        reason: why they could not be; "" where there is nothing in common.
     """
 
-    def __init__(self, images: ImageSet | None) -> None:
-        """Use a set; None stands for no pictures."""
+    def __init__(self, images: ImageSet | None, wanted: Named) -> None:
+        """Use a set; None stands for no pictures.
+
+        Args:
+            images: the set.
+            wanted: the pictures that may be looked for.
+        """
         self._album = None if images is None else Album(images)
         self._places = {picture(name): n for n, name in enumerate(images.ids)} if images else {}
         self.found = 0
+        self.note: str | None = None
+        self.reason = ""
+        if images is not None:
+            there = Named(source=images.root, labels=dict.fromkeys(self._places))
+            try:
+                pairing = paired(wanted, there)
+            except UnpairedError as error:
+                self.reason = f": {error.reason}" if error.reason else ""
+            else:
+                self.note = pairing.note
+                for other, name in pairing.others.items():
+                    self._places[name] = self._places[other]
 
     def thumbnail(self, image: str) -> Thumbnail | None:
         """Return a small picture of an image."""
@@ -62,21 +81,23 @@ class Shelf:
         return self._album.picture(place)
 
 
-def to_page(found: Overview, images: ImageSet | None) -> tuple[str, bool]:
-    """Return the page, HTML that loads nothing, and whether any picture was found for it.
+def to_page(found: Overview, images: ImageSet | None) -> tuple[str, tuple[str, ...]]:
+    """Return the page, HTML that loads nothing, and what to know about its pictures.
 
     Args:
         found: what is shown.
         images: the pictures, where they are at hand.
     """
     names = _names(found.runs)
-    shelf = Shelf(images)
+    known = {name: label for run in found.runs for name, label in named(run.stored).labels.items()}
+    shelf = Shelf(images, Named(source="the ledgers", labels=known))
     wrong = [_shown(case, names, shelf) for case in found.wrong_in_all[:MOST]]
     differing = [_shown(case, names, shelf) for case in found.differing[:MOST]]
     page = render_page(
         TEMPLATE,
         images=found.images,
         others=found.others,
+        notes=[*map(printable, found.notes)],
         runs=[
             (
                 n,
@@ -109,7 +130,12 @@ def to_page(found: Overview, images: ImageSet | None) -> tuple[str, bool]:
         pair_count=number(len(found.pairs), "pair"),
         with_pictures=images is not None,
     )
-    return page, bool(shelf.found) or not (wrong or differing)
+    notes = [shelf.note] if shelf.note else []
+    if images is not None and not shelf.found and (wrong or differing):
+        notes.append(
+            f"{images.root}: none of the images that the page shows is there{shelf.reason}"
+        )
+    return page, tuple(notes)
 
 
 def _shown(case: Case, names: Sequence[str] | None, shelf: Shelf) -> Shown:

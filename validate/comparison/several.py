@@ -1,12 +1,13 @@
 """Compare any number of runs over the images that all of them have decided."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from validate.comparison.comparison import Comparison, compare, decided, run_name
+from validate.comparison.comparison import Comparison, compare_named, decided, run_name
+from validate.ledger.pairing import named_alike
 from validate.ledger.stored import LedgerError, Stored
 from validate.verdicts.significance import holm
 
@@ -86,6 +87,7 @@ class Overview:
         wrong_in_all: the images that every run gets wrong.
         differing: the images that not all answer alike.
         pairs: each run with each one after it.
+        notes: how names of different forms were paired, a sentence each.
     """
 
     runs: tuple[ChosenRun, ...]
@@ -95,6 +97,7 @@ class Overview:
     wrong_in_all: tuple[Case, ...]
     differing: tuple[Case, ...]
     pairs: tuple[Pair, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def right_in_all(self) -> int:
@@ -111,13 +114,14 @@ def overview(runs: Sequence[ChosenRun]) -> Overview:
     """Compare runs with each other.
 
     Args:
-        runs: two or more, of one ledger or several.
+        runs: two or more, of one ledger or several; names of images may be of different forms.
 
     Raises:
         LedgerError: no image in common, or labels that differ.
     """
+    runs, notes = _named_alike(runs)
     compared = [
-        compare(runs[one].stored, runs[two].stored, runs=(runs[one].place, runs[two].place))
+        compare_named(runs[one].stored, runs[two].stored, runs=(runs[one].place, runs[two].place))
         for one, two in combinations(range(len(runs)), 2)
     ]
     adjusted = holm([each.p_value for each in compared])
@@ -151,4 +155,13 @@ def overview(runs: Sequence[ChosenRun]) -> Overview:
                 combinations(range(len(runs)), 2), compared, adjusted, strict=True
             )
         ),
+        notes=notes,
     )
+
+
+def _named_alike(runs: Sequence[ChosenRun]) -> tuple[list[ChosenRun], tuple[str, ...]]:
+    """Return the runs with one name for each image, and how names of other forms were paired."""
+    ledgers = {id(run.stored): run.stored for run in runs}
+    found, notes = named_alike([*ledgers.values()])
+    alike = dict(zip(ledgers, found, strict=True))
+    return [replace(run, stored=alike[id(run.stored)]) for run in runs], notes

@@ -20,6 +20,7 @@ def _comparison_lines(found: Comparison, listed: int | None) -> Iterator[str]:
     if other := difference(found.first, found.second):
         yield f"  they differ in: {other}"
     yield f"{found.images} images in common"
+    yield from (f"  {note}" for note in found.notes)
     if found.only_first or found.only_second:
         yield f"  not compared: {found.only_first} only in A, {found.only_second} only in B"
     yield f"  right in both       {found.both_right:>7}"
@@ -41,6 +42,7 @@ def comparison_fields(found: Comparison) -> dict[str, object]:
         "first": found.first,
         "second": found.second,
         "images": found.images,
+        "notes": [*found.notes],
         "only_in_first": found.only_first,
         "only_in_second": found.only_second,
         "both_right": found.both_right,
@@ -69,6 +71,7 @@ def _overview_lines(found: Overview, listed: int | None) -> Iterator[str]:
     for place, (run, right) in enumerate(zip(found.runs, found.right, strict=True), 1):
         yield f"{place}: {cut(run.title)}: {right} right"
     yield f"{found.images} images in common"
+    yield from (f"  {note}" for note in found.notes)
     if found.others:
         yield f"  not compared: {found.others} that not all have decided"
     yield f"  right in all        {found.right_in_all:>7}"
@@ -120,6 +123,7 @@ def overview_fields(found: Overview) -> dict[str, object]:
             for run, right in zip(found.runs, found.right, strict=True)
         ],
         "images": found.images,
+        "notes": [*found.notes],
         "not_compared": found.others,
         "right_in_all": found.right_in_all,
         "right_in_some": found.right_in_some,

@@ -4,14 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from resnext.fields import cut
-from resnext.images.imagenet import SET, WNIDS
+from resnext.images.imagenet import WNIDS
 from resnext.images.names import normal
 from resnext.preprocessing import IMAGENET, INTERPOLATIONS, Interpolation, Pipeline, Preprocessing
 from resnext.published import Row, published
 from validate.judging.evidence import Evidence
 from validate.ledger.origin import LedgerRun
 from validate.ledger.predictions import UNKNOWN
-from validate.verdicts.protocols import Protocol, row_named
+from validate.verdicts.identity import ChosenRow, choose_row, origin_doubts
+from validate.verdicts.pictures import UNCHECKED
+from validate.verdicts.protocols import Protocol
 from validate.verdicts.results import MeasuredRun
 
 
@@ -33,21 +35,19 @@ class Applied:
 
 
 def applied(evidence: Evidence, run: LedgerRun, own: Sequence[Row]) -> Applied:
-    """Return the claims of the row that a run's network is called like.
-
-    A row of the user's own table comes first.
+    """Return the claims about a run's network, by the row that a measurement would take too.
 
     Args:
         evidence: the ledger.
         run: of it.
         own: the user's table.
     """
-    mine = row_named(own, run.network)
-    row = mine or row_named(published(), run.network)
+    choice = choose_row(run.identity, own=own, published=published())
+    row = choice.row
     usual = (row and row.preprocessing) or run.usual or run.preprocessing or IMAGENET
     doubts = list(evidence.doubts)
     if row is not None:
-        doubts += _doubts(evidence, run, row, built_in=mine is None)
+        doubts += _doubts(evidence, run, row, built_in=not choice.is_own)
     measured = MeasuredRun(
         checkpoint=str(evidence.path),
         network=run.network,
@@ -65,7 +65,7 @@ def applied(evidence: Evidence, run: LedgerRun, own: Sequence[Row]) -> Applied:
             claims=row.claims if row else (),
         ),
         doubts=tuple(doubts),
-        notes=tuple(_notes(evidence, run, row)),
+        notes=tuple(_notes(evidence, run, choice)),
     )
 
 
@@ -77,25 +77,12 @@ def _doubts(evidence: Evidence, run: LedgerRun, row: Row, *, built_in: bool) -> 
             f"the claims are about weights of sha256 {wanted[:12]}..., the ledger about "
             f"{found[:12] + '...' if found else 'weights that it does not name'}"
         )
-    original = run.file.rpartition("/")[2] if run.file is not None else None
-    if row.sha256 and run.sha256 and not run.sha256.startswith(row.sha256):
-        yield (
-            f"the claims are about {row.file or 'a file'} of a sha256 that begins with "
-            f"{row.sha256}, the original of the ledger's weights has {cut(run.sha256[:12])}..."
-        )
-    if row.bytes and row.file in (None, original) and run.bytes not in (None, row.bytes):
-        yield (
-            f"the published {row.file or 'file'} has {row.bytes:,} bytes, the original of the "
-            f"ledger's weights {run.bytes:,}"
-        )
+    yield from origin_doubts(run.identity, row, of="the ledger's weights")
     classes = len(row.classes) if row.classes else row.spec.classes if row.spec else None
     if classes not in (None, evidence.classes):
         yield f"the claims are about {classes} classes, the ledger about {evidence.classes}"
     elif built_in and classes == len(WNIDS) and not evidence.published:
-        yield (
-            f"its labels cannot be compared with the published ones: the pictures of {SET}'s "
-            "validation set by their names, and its classes in their order, expected"
-        )
+        yield UNCHECKED
     names = evidence.origin.names
     for place, (one, other) in enumerate(zip(row.classes or (), names or (), strict=False)):
         if normal(one) != normal(other):
@@ -105,10 +92,12 @@ def _doubts(evidence: Evidence, run: LedgerRun, row: Row, *, built_in: bool) -> 
         yield "the file does not say by which weights, pixels and arithmetic it was made"
 
 
-def _notes(evidence: Evidence, run: LedgerRun, row: Row | None) -> Iterator[str]:
-    path, name = evidence.path, cut(run.network)
+def _notes(evidence: Evidence, run: LedgerRun, choice: ChosenRow) -> Iterator[str]:
+    path, name, row = evidence.path, cut(run.network), choice.row
     if row is None or run.pipeline == UNKNOWN:
         return
+    if choice.note:
+        yield f"{path}: {choice.note}"
     stated = {
         "weights": run.weights_sha256,
         "preprocessing": run.preprocessing,
@@ -120,7 +109,8 @@ def _notes(evidence: Evidence, run: LedgerRun, row: Row | None) -> Iterator[str]
             f"{path}: {name}: not stated, and taken for what the claims are about: "
             f"{' and '.join(missing)}{cure}"
         )
-    if row.file is not None and run.file is not None and run.file.rpartition("/")[2] != row.file:
+    told = run.identity.spec is not None  # then the choice says by what it was made
+    if not told and row.file and run.file is not None and run.identity.original != row.file:
         yield f"{path}: {name} is {row.file} by its name; its weights come from {cut(run.file)}"
     if row.preprocessing is None and run.usual is None:
         yield (

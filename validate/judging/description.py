@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
-from typing import Any
 
 from resnext.fields import cut, shown
 from resnext.images.imagenet import SET
 from resnext.terminal.text import number
 from validate.judging.applied import Applied
 from validate.judging.evidence import Evidence
+from validate.ledger.stages import agreed, stage_notes
 
 
 def digest(evidence: Evidence) -> str:
@@ -30,21 +30,10 @@ def table(evidence: Evidence, name: str) -> Mapping[str, object]:
 
 def machine(evidence: Evidence) -> Mapping[str, object]:
     """Return the versions that a ledger was made with, by whom, when and on what."""
-    made = evidence.stored.made
-    stated = made.get("machine")
-    known = {"by": made.get("by"), "commit": made.get("commit"), "date": made.get("date")}
-    known |= stated if isinstance(stated, dict) else {}
-    texts = {cut(str(key)): cut(str(value)) for key, value in known.items() if value is not None}
-    return {**table(evidence, "versions"), **texts}
-
-
-def agreed(tables: Sequence[Mapping[str, object]]) -> dict[str, Any]:
-    """Return tables as one; where their values differ, all of them."""
-    found: dict[str, Any] = {}
-    for name in dict.fromkeys(name for each in tables for name in each):
-        values = [*dict.fromkeys(each[name] for each in tables if name in each)]
-        found[name] = values[0] if len(values) == 1 else "; ".join(map(str, values))
-    return found
+    return {
+        **table(evidence, "versions"),
+        **agreed([stage.facts for stage in evidence.stored.stages]),
+    }
 
 
 def notes(group: Sequence[Evidence], found: Sequence[Sequence[Applied]]) -> Iterator[str]:
@@ -58,6 +47,9 @@ def notes(group: Sequence[Evidence], found: Sequence[Sequence[Applied]]) -> Iter
         of = each.origin.images
         if of is not None and len(each.entries) < of:
             yield f"{path}: {len(each.entries):,} of {of:,} pictures are there"
+        if each.naming is not None:
+            yield each.naming
+        yield from stage_notes(path, each.stored.stages)
         if each.stored.seal is None:
             yield f"{path}: it has no checksum, which would tell whether it was changed"
         for doubt in each.doubts:

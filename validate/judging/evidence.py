@@ -1,11 +1,9 @@
 """A ledger as arrays, its labels checked against those that are published."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +11,17 @@ from numpy.typing import NDArray
 from resnext.fields import cut
 from resnext.images.imagenet import (
     NAMES,
-    PREFIX,
-    SET,
-    VALIDATION_IMAGES,
     WNIDS,
-    published_name,
     validation_labels,
 )
 from resnext.inference.metrics import FIVE
 from resnext.terminal.text import number
 from validate.ledger.entries import Entry
 from validate.ledger.origin import LedgerOrigin, origin_of
-from validate.ledger.reading import picture, read_decisions
+from validate.ledger.pairing import picture
+from validate.ledger.reading import read_decisions
 from validate.ledger.stored import LedgerError, Stored
-
-NAMED: Final = 3  # pictures of a list that are named in a sentence
+from validate.verdicts.pictures import are_published, picture_doubts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +36,8 @@ class Evidence:
         published: the labels are those of ImageNet's validation set, by the pictures' names.
         classes: of the networks.
         doubts: why nothing can be judged by it, a phrase each.
+        naming: how its pictures were paired with those of another ledger whose names are of
+            another form, or why not, a sentence; None where there was nothing to pair.
     """
 
     stored: Stored
@@ -51,6 +47,7 @@ class Evidence:
     published: bool
     classes: int
     doubts: tuple[str, ...]
+    naming: str | None = None
 
     @property
     def path(self) -> Path:
@@ -100,10 +97,8 @@ def read_evidence(path: Path) -> Evidence:
     stored = read_decisions(path)
     origin = origin_of(stored)
     keys = [picture(entry.image) for entry in stored.entries]
-    named = [published_name(entry.image) is not None for entry in stored.entries]
-    published = (
-        any(named) and origin.names in (None, WNIDS) and origin.classes in (None, len(WNIDS))
-    )
+    ids = [entry.image for entry in stored.entries]
+    published = are_published(ids, names=origin.names, classes=origin.classes)
     if published:
         _check_labels(stored, keys)
     first = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
@@ -117,7 +112,7 @@ def read_evidence(path: Path) -> Evidence:
         entries=tuple(stored.entries[place] for place in places),
         published=published,
         classes=classes,
-        doubts=tuple(_doubts(stored, keys, named if published else [])),
+        doubts=(*picture_doubts(ids, published=published), *_unfinished(stored)),
     )
 
 
@@ -155,31 +150,10 @@ def _classes_seen(stored: Stored) -> int:
     return 1 + max(max(answers, default=0), *(each.label for each in stored.entries))
 
 
-def _doubts(stored: Stored, keys: Sequence[str], named: Sequence[bool]) -> list[str]:
-    """Return why a ledger as a whole cannot be judged by.
-
-    Args:
-        stored: the ledger.
-        keys: what each of its pictures is known by.
-        named: for each whether it has a published name; empty for other sets.
-    """
-    found = []
-    if repeated := [key for key, times in Counter(keys).items() if times > 1]:
-        found.append(f"{number(len(repeated), 'picture')} named twice or more: {_few(repeated)}")
-    unknown = [key for key, known in zip(keys, named, strict=False) if not known]
-    if unknown:
-        found.append(
-            f"{number(len(unknown), 'picture')} not of {SET}'s validation set, whose "
-            f"{VALIDATION_IMAGES:,} are called {PREFIX}00000001.JPEG and so on: {_few(unknown)}"
-        )
+def _unfinished(stored: Stored) -> Iterator[str]:
+    """Yield that a run was cut off."""
     if stored.seal is not None and not stored.seal.finished:
-        found.append(
-            f"the run did not come to its end, {number(len(keys), 'picture')} are there; start it "
-            "again with the same arguments"
+        yield (
+            f"the run did not come to its end, {number(len(stored.entries), 'picture')} are there; "
+            "start it again with the same arguments"
         )
-    return found
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return cut(", ".join(names[:NAMED])) + more

@@ -15,8 +15,10 @@ from resnext.images.imagenet import SET, WNIDS, titles
 from resnext.inference.metrics import Counts, count
 from resnext.published import Row
 from validate.judging.applied import Applied, applied
-from validate.judging.description import agreed, digest, machine, notes, table
+from validate.judging.description import digest, machine, notes, table
 from validate.judging.evidence import Evidence
+from validate.judging.grouping import by_images
+from validate.ledger.stages import agreed
 from validate.verdicts.claims import NOT_KNOWN, judge
 from validate.verdicts.judged_run import Answered, judged_run
 from validate.verdicts.protocols import unused
@@ -76,29 +78,11 @@ def judged(evidence: Sequence[Evidence], asked: Asked) -> tuple[Report, ...]:
         raise DataError(f"{asked.source}: none of its rows applies; the networks are {known}")
     with_claims = [row for row in asked.own if row.claims]
     missing = unused(with_claims, protocols)
-    of = {id(each): runs for each, runs in zip(evidence, found, strict=True)}
+    of = {each.path: runs for each, runs in zip(evidence, found, strict=True)}
     return tuple(
-        _report(group, [of[id(each)] for each in group], asked, missing)
-        for group in _by_images(evidence)
+        _report(group, [of[each.path] for each in group], asked, missing)
+        for group in by_images(evidence)
     )
-
-
-def _by_images(evidence: Sequence[Evidence]) -> list[list[Evidence]]:
-    """Return the ledgers grouped by sets of images, by which their labels agree."""
-    groups: list[tuple[dict[str, int], list[Evidence]]] = []
-    for each in evidence:
-        labels = dict(zip(each.pictures, each.labels.tolist(), strict=True))
-        for known, group in groups:
-            first = group[0]
-            common = known.keys() & labels.keys()
-            same = (each.classes, each.published) == (first.classes, first.published)
-            if same and common and all(known[key] == labels[key] for key in common):
-                known.update(labels)
-                group.append(each)
-                break
-        else:
-            groups.append((labels, [each]))
-    return [group for _, group in groups]
 
 
 def _report(

@@ -37,6 +37,7 @@ class Entry:
         form: what is unusual about the picture, such as "CMYK"; None if nothing is.
         failure: why it could not be read; then there are no decisions.
         batch_size: images of its batch, where that is not the size that the ledger began with.
+        continued: by whom, when and where the run went on from here, where that is said anew.
     """
 
     batch: int
@@ -48,6 +49,7 @@ class Entry:
     form: str | None = None
     failure: str | None = None
     batch_size: int | None = None
+    continued: Mapping[str, Any] | None = None
 
     def to_fields(self) -> dict[str, object]:
         """Return the entry as plain values for JSON; empty fields are left out."""
@@ -58,6 +60,8 @@ class Entry:
         }
         if self.batch_size is not None:
             fields["batch_size"] = self.batch_size
+        if self.continued is not None:
+            fields["continued"] = self.continued
         if self.failure is not None:
             return {**fields, "failure": self.failure}
         fields |= {"top5": self.top_five, "confidence": self.confidence}
@@ -100,6 +104,7 @@ class Entry:
             form=_optional(fields, "form", str),
             failure=failure,
             batch_size=size,
+            continued=_optional(fields, "continued", dict),
         )
 
 

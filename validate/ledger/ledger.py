@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from resnext.fields import COUNT_LIMIT, cut, is_whole, shown
 from resnext.files import lock_file
 from resnext.inference.plan import Plan
 from validate.ledger.entries import Entry
+from validate.ledger.stages import Stage, continued_by, stages_of
 from validate.ledger.stored import (
     CHUNK,
     FORMAT,
@@ -40,21 +41,24 @@ class Ledger:
         done: the entries of the whole batches that it held when it was opened.
         batches: how many they were.
         sizes: number of images in them by the size of their batches.
+        stages: by whom and where they were decided, and those to come will be.
     """
 
-    def __init__(self, path: Path, file: int, kept: Kept, *, other_size: int | None) -> None:
+    def __init__(self, path: Path, file: int, kept: Kept, coming: "_Coming") -> None:
         """Use the file that `open` has prepared.
 
         Args:
             path: of the file.
             file: its descriptor, at the end of its last whole batch.
             kept: what it holds.
-            other_size: of the batches to come, where the ledger began with another.
+            coming: what is to be said of the batches to come.
         """
         self.path = path
         self.done, self.batches, self.sizes = kept.entries, kept.batches, kept.sizes
+        self.stages = coming.stages
         self._file = file
-        self._other_size = other_size
+        self._other_size = coming.other_size
+        self._continued = coming.continued
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Add the entries of whole batches; they are on the disk when this function returns.
@@ -62,6 +66,10 @@ class Ledger:
         Raises:
             OSError: the disk is full or fails; what was there stays.
         """
+        entries = [*entries]
+        if self._continued is not None and entries:
+            entries[0] = replace(entries[0], continued=self._continued)
+            self._continued = None
         if self._other_size is not None:
             entries = [replace(entry, batch_size=self._other_size) for entry in entries]
         lines = "".join(json.dumps(entry.to_fields()) + "\n" for entry in entries)
@@ -102,14 +110,16 @@ class Ledger:
 
         What stands behind its last whole batch is cut off, to be measured again. Batches may have
         another size than those before them, after memory ran out, say: each entry of theirs then
-        states it. It may change the last bits of logits, as another machine may.
+        states it. It may change the last bits of logits, as another machine may: the first entry
+        from another than those before it states who made it, and where.
 
         Args:
             path: of the file.
             identity: describes the measurement, as JSON holds it; its settings may hold a
                 `batch_size`.
             plan: of the images, none of them measured yet.
-            made: by whom, when and from which files; a new ledger states it.
+            made: by whom, when, where and from which files; a new ledger states it, one that goes
+                on where it differs.
 
         Raises:
             LedgerError: no ledger, one of another measurement, one that is being written, no
@@ -129,17 +139,31 @@ class Ledger:
                 )
             _lock(file, path)
             with naming_file(path):
-                kept, size = _continue(file, path, identity, plan, made or {})
-            other_size = None if size == plan.batch_size else plan.batch_size
-            yield cls(path, file, kept, other_size=other_size)
+                kept, coming = _continue(file, path, identity, plan, made or {})
+            yield cls(path, file, kept, coming)
         finally:
             os.close(file)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Coming:
+    """What is to be said of the batches to come.
+
+    Attributes:
+        stages: of the ledger, with the one to come where there are images left.
+        other_size: of the batches, where the ledger began with another.
+        continued: who goes on, where that is another than before.
+    """
+
+    stages: tuple[Stage, ...]
+    other_size: int | None = None
+    continued: Mapping[str, Any] | None = None
+
+
 def _continue(
     file: int, path: Path, identity: Mapping[str, Any], plan: Plan, made: Mapping[str, Any]
-) -> tuple[Kept, int]:
-    """Cut the file off after its last whole batch; return these and the size that it began with."""
+) -> tuple[Kept, _Coming]:
+    """Cut the file off after its last whole batch; return these and what is said of the next."""
     stored = parse(_read(file), path)
     if stored is None:
         os.ftruncate(file, 0)
@@ -151,7 +175,7 @@ def _continue(
         }
         _write(file, json.dumps(head).encode() + b"\n")
         _sync_folder(path.parent)
-        return Kept(), plan.batch_size
+        return Kept(), _Coming(stages=stages_of(made, ()))
     here, _ = _compared(json.loads(json.dumps(identity)))  # tuples become lists
     there, size = _compared(stored.identity)
     if differs := first_difference(here, there):
@@ -173,7 +197,14 @@ def _continue(
     if stored.seal and stored.seal.finished and len(kept.entries) < len(plan):
         line = os.pread(file, stored.ends[0], 0)  # which states a checksum of more lines
         os.pwrite(file, UNFINISHED.encode(), line.index(stored.seal.stated.encode()))
-    return kept, int(size)
+    stages, continued = stages_of(stored.made, kept.entries), None
+    if len(kept.entries) < len(plan):
+        continued = continued_by(stages[-1].made, json.loads(json.dumps(made)))
+    if continued is not None:
+        coming = Stage(first=len(kept.entries) + 1, made=continued)
+        stages = (*stages, coming) if kept.entries else (coming,)
+    other_size = None if size == plan.batch_size else plan.batch_size
+    return kept, _Coming(stages=stages, other_size=other_size, continued=continued)
 
 
 def _compared(identity: Mapping[str, Any]) -> tuple[Mapping[str, Any], object]:

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from resnext.errors import PreprocessingError
+from resnext.errors import PreprocessingError, SpecError
 from resnext.fields import is_whole, shown
 from resnext.images.imagenet import SET, WNIDS, titles
 from resnext.preprocessing import Preprocessing
+from resnext.spec import Spec
 from validate.ledger.stored import LedgerError, Stored
+from validate.verdicts.identity import Identity
 
 MOST_CLASSES: Final = 1 << 24
 MOST_LETTERS: Final = 1000  # of a name, as in a checkpoint's header
@@ -29,6 +31,7 @@ class LedgerRun:
         precision: of its arithmetic, as it is called.
         compiled: by torch.compile.
         file, sha256, bytes: of the file that the network was converted from.
+        identity: by what claims about the network are chosen.
     """
 
     network: str
@@ -43,6 +46,7 @@ class LedgerRun:
     file: str | None
     sha256: str | None
     bytes: int | None
+    identity: Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,7 @@ def _run(run: Mapping[str, Any], checkpoint: Mapping[str, Any], stored: Stored) 
     stated = None
     if "crop" in preprocessing:
         stated = _preprocessing({**preprocessing, "pipeline": run["pipeline"]}, stored)
+    identity = _identity(run["network"], checkpoint, stored)
     return LedgerRun(
         network=run["network"],
         weights_sha256=run["weights_sha256"] or None,
@@ -127,10 +132,55 @@ def _run(run: Mapping[str, Any], checkpoint: Mapping[str, Any], stored: Stored) 
         crops=run["crops"] or None,
         precision=run["precision"],
         compiled=run.get("compiled") is True,
+        file=identity.file,
+        sha256=identity.sha256,
+        bytes=identity.bytes,
+        identity=identity,
+    )
+
+
+def identity_fields(identity: Identity) -> dict[str, object]:
+    """Return what a network is called, and its architecture, as JSON holds it in a first line."""
+    fields = {
+        "called": identity.names[-1],
+        "published_name": identity.published_name,
+        "stated": identity.stated or None,
+        "spec": None if identity.spec is None else identity.spec.to_fields(),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _identity(network: str, checkpoint: Mapping[str, Any], stored: Stored) -> Identity:
+    """Return what `identity_fields` gave; ledgers of earlier versions have one name alone."""
+    called = _text(checkpoint.get("called"), "called", stored)
+    header = _text(checkpoint.get("published_name"), "published_name", stored)
+    for name in filter(None, (called, header)):
+        if len(name) > MOST_LETTERS:
+            raise LedgerError(
+                f"{stored.path}: line 1: names of at most {MOST_LETTERS} letters expected, found "
+                f"{len(name)}"
+            )
+    return Identity(
+        names=tuple(filter(None, (header, called))) or (network,),
+        published_name=header,
+        stated=checkpoint.get("stated") is True,
+        spec=_spec(checkpoint.get("spec"), stored),
         file=_text(checkpoint.get("file"), "file", stored),
         sha256=_text(checkpoint.get("sha256"), "sha256", stored),
         bytes=_count(checkpoint.get("bytes"), "bytes", stored),
     )
+
+
+def _spec(fields: object, stored: Stored) -> Spec | None:
+    where = f"{stored.path}: line 1: spec"
+    if fields is None:
+        return None
+    if not isinstance(fields, dict):
+        raise LedgerError(f"{where}: a table expected, found {shown(fields)}")
+    try:
+        return Spec.from_fields(fields, where)
+    except SpecError as error:
+        raise LedgerError(str(error)) from error
 
 
 def _preprocessing(fields: object, stored: Stored) -> Preprocessing:

@@ -6,8 +6,8 @@ from typing import Final
 
 from resnext.fields import cut
 from resnext.files import read_once
-from resnext.images.imagenet import published_name
 from validate.ledger.packing import LARGEST, unpacked
+from validate.ledger.pairing import picture
 from validate.ledger.predictions import parse_predictions, starts_predictions
 from validate.ledger.stored import LedgerError, Stored, naming_file, parse
 
@@ -66,15 +66,6 @@ def read_decided(path: Path) -> Stored:
             found = f"{cut(entry.image)} again, which stands in line {first}"
             raise LedgerError(_damaged(path, number, len(stored.identity["runs"]), found))
     return stored
-
-
-def picture(image: str) -> str:
-    """Return what a picture is known by: its published name, or else its name in the set.
-
-    ImageNet's validation pictures lie in class folders, in one folder, or in tables, under names of
-    their own each time.
-    """
-    return published_name(image) or image
 
 
 def _damaged(path: Path, number: int, runs: int, found: str) -> str:

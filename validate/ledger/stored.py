@@ -21,6 +21,7 @@ from resnext.fields import cut
 from resnext.files import read_once
 from validate.ledger.entries import Entry, EntryError
 from validate.ledger.packing import LARGEST, unpacked
+from validate.ledger.stages import Stage, stages_of
 
 FAMILY: Final = "resnext ledger "
 FORMAT: Final = FAMILY + "1"
@@ -76,6 +77,11 @@ class Stored:
     ends: tuple[int, ...]
     made: Mapping[str, Any] = field(default_factory=dict)
     seal: Seal | None = None
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Return by whom and where its parts were decided."""
+        return stages_of(self.made, self.entries)
 
     def check_seal(self) -> None:
         """Check that a finished ledger is as it was.

@@ -9,6 +9,7 @@ from resnext.checkpoint import Checkpoint, Origin
 from resnext.errors import PreprocessingError
 from resnext.preprocessing import Preprocessing
 from resnext.published import Claim, Row
+from validate.verdicts.identity import Identity, choose_row, origin_doubts
 
 # What of a preprocessing is only assumed, by where it comes from.
 ASSUMED: Final = {
@@ -31,6 +32,8 @@ class Protocol:
         classes: names of the outputs in their order, where the claims' row has them.
         note: what the user should know about this choice; None if it is the obvious one.
         weights_sha256: of the only weights that the claims are about, where their row says so.
+        identity: by what the claims were chosen; None where that is not to be kept.
+        doubts: why they cannot be judged by these weights, a phrase each.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Protocol:
     classes: tuple[str, ...] | None = None
     note: str | None = None
     weights_sha256: str | None = None
+    identity: Identity | None = None
+    doubts: tuple[str, ...] = ()
 
 
 def choose(
@@ -52,11 +57,9 @@ def choose(
 ) -> Protocol:
     """Return the protocol of a checkpoint.
 
-    A row of the user's own table comes first: one of the published name in the checkpoint's
-    header, else one of its file's name; then the published table in the same order. There the
-    file's name counts only for a network of the row's architecture, and it is said: a fine-tuned
-    network may well keep the name of the file it came from. The preprocessing is the row's, or else
-    the checkpoint's own. Without a row, nothing is judged.
+    Its claims are those of the row that `choose_row` returns, where the file that its weights come
+    from does not contradict. The preprocessing is the row's, or else the checkpoint's own. Without
+    a row, nothing is judged.
 
     Args:
         checkpoint: what is measured.
@@ -69,58 +72,68 @@ def choose(
     Raises:
         PreprocessingError: neither the row nor the checkpoint has a preprocessing.
     """
-    header = checkpoint.provenance.published_name
-    # All files of weights on the Hugging Face hub are called alike: their folder's name tells.
-    folder, _, file = (checkpoint.provenance.source_file or "").rpartition("/")
-    stem = folder if folder and file == path.name else path.stem
-    if row := row_named(own, header) or row_named(own, stem) or row_named(published, header):
-        replaced = _replaced(checkpoint, row)
-        note = None
-        if replaced and row.preprocessing:
-            note = (
-                f"{path}: the row {row.name!r} sets the preprocessing, "
-                f"{row.preprocessing.describe()}; the checkpoint's own, {checkpoint.origin}, is "
-                f"not used: {replaced.describe()}"
-            )
-        elif row.preprocessing is None:
-            note = _assumed_note(checkpoint, path, row.name)
-        notes = [] if note is None or stated else [note]
-        if checkpoint.provenance.stated and row.name == header:
-            notes.insert(0, f"{path}: it is {header} as stated at its conversion, not as shown")
+    identity = identity_of(checkpoint, path)
+    choice = choose_row(identity, own=own, published=published)
+    row = choice.row
+    if row is None:
+        name = identity.names[0]
+        cure = f"add a row named {name!r} to --claims"
         return Protocol(
-            name=row.name,
-            preprocessing=row.preprocessing
-            or _own(
-                checkpoint,
-                path,
-                cure=f"add one to the row {row.name!r} of the claims",
-                stated=stated,
-            ),
-            claims=row.claims,
-            replaced=None if stated else replaced,
-            classes=row.classes,
-            note="; ".join(notes) or None,
-            weights_sha256=row.weights_sha256,
+            name=name,
+            preprocessing=_own(checkpoint, path, cure=cure, stated=stated),
+            note=None if stated else _assumed_note(checkpoint, path, name),
+            identity=identity,
         )
-    namesake = row_named(published, stem)
-    if header is None and namesake and namesake.spec == checkpoint.spec:
-        assumed = None
-        if namesake.preprocessing is None and not stated:
-            assumed = _assumed_note(checkpoint, path, namesake.name)
-        return Protocol(
-            name=namesake.name,
-            preprocessing=namesake.preprocessing
-            or _own(checkpoint, path, cure="add a row to --claims", stated=stated),
-            claims=namesake.claims,
-            note=f"{path}: judged as the published {namesake.name} by its file's name alone; its "
-            "header does not say that it is that file" + (f"; {assumed}" if assumed else ""),
+    replaced = None if stated else _replaced(checkpoint, row)
+    notes = [f"{path}: {choice.note}"] if choice.note else []
+    if replaced and row.preprocessing:
+        notes.append(
+            f"{path}: the row {row.name!r} sets the preprocessing, "
+            f"{row.preprocessing.describe()}; the checkpoint's own, {checkpoint.origin}, is "
+            f"not used: {replaced.describe()}"
         )
-    name = header or stem
-    cure = f"add a row named {name!r} to --claims"
+    if row.preprocessing is None and not stated:
+        notes += filter(None, [_assumed_note(checkpoint, path, row.name)])
+    doubts = tuple(origin_doubts(identity, row, of="the checkpoint's weights"))
     return Protocol(
-        name=name,
-        preprocessing=_own(checkpoint, path, cure=cure, stated=stated),
-        note=None if stated else _assumed_note(checkpoint, path, name),
+        name=row.name,
+        preprocessing=row.preprocessing
+        or _own(
+            checkpoint,
+            path,
+            cure=f"add one to the row {row.name!r} of the claims",
+            stated=stated,
+        ),
+        claims=row.claims,
+        replaced=replaced,
+        classes=row.classes,
+        note="; ".join(notes) or None,
+        weights_sha256=row.weights_sha256,
+        identity=identity,
+        doubts=doubts,
+    )
+
+
+def identity_of(checkpoint: Checkpoint, path: Path) -> Identity:
+    """Return by what rows of claims are chosen for a checkpoint.
+
+    Args:
+        checkpoint: what is measured.
+        path: its file.
+    """
+    source = checkpoint.provenance
+    # All files of weights on the Hugging Face hub are called alike: their folder's name tells.
+    folder, _, file = (source.source_file or "").rpartition("/")
+    stem = folder if folder and file == path.name else path.stem
+    header = source.published_name
+    return Identity(
+        names=(header, stem) if header else (stem,),
+        published_name=header,
+        stated=source.stated,
+        spec=checkpoint.spec,
+        file=source.source_file,
+        sha256=source.source_sha256,
+        bytes=source.source_bytes,
     )
 
 
@@ -128,11 +141,6 @@ def unused(rows: Sequence[Row], protocols: Sequence[Protocol]) -> tuple[str, ...
     """Return the names of the rows that apply to none of the measured networks."""
     names = {protocol.name for protocol in protocols}
     return tuple(row.name for row in rows if row.name not in names)
-
-
-def row_named(rows: Sequence[Row], name: str | None) -> Row | None:
-    """Return the row of a name; None where there is none, or no name."""
-    return {row.name: row for row in rows}.get(name) if name else None
 
 
 def _own(
