@@ -112,7 +112,7 @@ def _convert(
     if config.verify:
         from convert.proof import prove
 
-        proof = prove(original.source.run, original.checkpoint())
+        proof = prove(original.source.run, original.checkpoint(), side=original.source.side)
 
     def stored(sha256: str | None = None) -> Checkpoint:
         checkpoint = _stored(original.checkpoint(sha256=sha256), config)

@@ -45,13 +45,22 @@ class Proof:
         return f"float64 logits within {self.difference:.1e} of the original modules' ({limit})"
 
 
-def prove(run: Run, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0) -> Proof:
+def prove(
+    run: Run,
+    checkpoint: Checkpoint,
+    *,
+    side: int | None = None,
+    pictures: int = 1,
+    seed: int = 0,
+) -> Proof:
     """Compare the converted network with the original, in float64 on random inputs.
 
     Args:
         run: computes the original's logits by the file's own description, as `Source.run` does.
         checkpoint: what it was converted to.
-        pictures: number of inputs, of normal noise, at the size that the network was built for.
+        side: of the inputs in pixels, where `run` takes one only; None is the side that the network
+            was built for.
+        pictures: number of inputs, of normal noise.
         seed: of the noise.
 
     Raises:
@@ -60,7 +69,7 @@ def prove(run: Run, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0)
         UnprovableError: the logits of two inputs differ by no more than that, so that a network
             with other weights might pass too.
     """
-    proof, tells = compare_logits(run, checkpoint, pictures=pictures, seed=seed)
+    proof, tells = compare_logits(run, checkpoint, side=side, pictures=pictures, seed=seed)
     if not proof.holds:
         raise ProofError(proof.difference, proof.tolerance)
     if not tells:
@@ -69,14 +78,19 @@ def prove(run: Run, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0)
 
 
 def compare_logits(
-    run: Run, checkpoint: Checkpoint, *, pictures: int = 1, seed: int = 0
+    run: Run,
+    checkpoint: Checkpoint,
+    *,
+    side: int | None = None,
+    pictures: int = 1,
+    seed: int = 0,
 ) -> tuple[Proof, bool]:
     """Return how far the logits of both networks are apart, as `prove` measures it.
 
     The second value tells whether that says anything: the logits of two inputs differ by more than
     is allowed.
     """
-    size = checkpoint.spec.input_size
+    size = side or checkpoint.spec.input_size
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(pictures, 3, size, size, generator=generator, dtype=torch.float64)
     with torch.inference_mode():

@@ -196,7 +196,9 @@ def compare(converted: Converted, original: Original) -> Verification:
 
     # As exact as the original allows, whatever the file says of its own conversion.
     provenance = replace(found.provenance, conversions=network.conversions)
-    proof, tells = compare_logits(source.run, replace(found, provenance=provenance))
+    proof, tells = compare_logits(
+        source.run, replace(found, provenance=provenance), side=source.side
+    )
     if not tells and not result.differences:
         raise UnprovableError
     return replace(result, proof=proof, tells=tells)

@@ -11,7 +11,10 @@ from resnext.fields import shown
 
 T = TypeVar("T")
 
-_DIGITS: Final = re.compile(r"[0-9]{1,9}")
+# A number that begins with 0 is octal, as in C.
+_WHOLE: Final = re.compile(
+    r"0[xX](?P<hex>[0-9a-fA-F]{1,8})|0(?P<octal>[0-7]{0,11})|[1-9][0-9]{0,9}"
+)
 _DECIMAL: Final = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,3})?f?")
 
 INPUT: Final = "Input"
@@ -81,23 +84,32 @@ class Layer:
         return UnexpectedError(f"{name}: {form.words} expected, found {found}", where=self.place)
 
     def value(self, message: Message, name: str, form: Form[T], usual: T) -> T:
-        """Return a field of one value, or the usual one; of several the last, as protobuf does."""
-        return (self.values(message, name, form) or [usual])[-1]
+        """Return a field of one value, or the usual one; Caffe takes no text with several, too."""
+        found = self.values(message, name, form)
+        if len(found) > 1:
+            raise UnexpectedError(
+                f"{name}: one value expected, found {len(found)}", where=self.place
+            )
+        return found[0] if found else usual
 
 
 def _whole(word: Word) -> int:
-    if not _DIGITS.fullmatch(word.text):
+    if word.quoted or not (found := _WHOLE.fullmatch(word.text)):
         raise ValueError
-    return int(word.text)
+    if found["hex"]:
+        return int(found["hex"], 16)
+    return int(found["octal"] or "0", 8) if found["octal"] is not None else int(word.text)
 
 
 def _number(word: Word) -> float:
-    if not _DECIMAL.fullmatch(word.text):
+    if word.quoted or not _DECIMAL.fullmatch(word.text):
         raise ValueError
     return float(word.text.removesuffix("f"))
 
 
 def _flag(word: Word) -> bool:
+    if word.quoted:
+        raise ValueError
     words = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
     return words[word.text.lower()]
 
@@ -172,6 +184,8 @@ def _inputs(network: Message, file: str) -> list[Layer]:
     if not names:
         return []
     shapes = network.fields.get("input_shape", [])
+    if shapes and "input_dim" in network.fields:
+        raise UnexpectedError("either input_dim or input_shape expected, found both", where=file)
     if "input_dim" in network.fields:
         shapes = [Message(network.line, {"dim": network.fields["input_dim"]})]
     message = Message(network.line, {"input_param": [Message(network.line, {"shape": shapes})]})

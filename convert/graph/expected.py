@@ -10,7 +10,7 @@ from typing import Final
 
 from convert.graph.operators import Kind
 from convert.graph.recognition import CEIL_WINDOW
-from resnext.layout import BatchNorm, Convolution, Linear, Residual, layout
+from resnext.layout import BatchNorm, Convolution, Layout, Linear, Residual, layout
 from resnext.spec import Spec, StemPool
 
 
@@ -37,13 +37,19 @@ POOLS: Final = {
     StemPool.CEIL: (CEIL_WINDOW, "up"),
 }
 
+# Of the last average pool: that of a picture of 1024 pixels, which the proof has to compute.
+LARGEST_WINDOW: Final = 32
 
-def expected_graph(spec: Spec, *, input_norm: bool) -> tuple[ExpectedOperator, ...]:
+
+def expected_graph(
+    spec: Spec, *, input_norm: bool, side: int | None = None
+) -> tuple[ExpectedOperator, ...]:
     """Return the operators from the input to the logits, which are the last one's output.
 
     Args:
         spec: of a network with batch norm behind its convolutions.
         input_norm: a batch norm of the input comes first.
+        side: of the input in pixels; None is that which the network was built for.
     """
     rows, graph = layout(spec), _Builder()
     at = graph.add(Kind.INPUT)
@@ -58,13 +64,33 @@ def expected_graph(spec: Spec, *, input_norm: bool) -> tuple[ExpectedOperator, .
     for row in (row for stage in rows.stages for row in stage):
         at = graph.block(row, at)
     # The original's fixed window averages the whole map, of pictures of its own size.
-    fixed = ((spec.pool, spec.pool), (1, 1), (0, 0))
-    windows: frozenset[object] = frozenset({None, fixed})
+    cells = _side_of_map(rows, side or spec.input_size)
+    whole: set[object] = {None}
+    if cells <= LARGEST_WINDOW:
+        whole.add(((cells, cells), (1, 1), (0, 0)))
+    windows = frozenset(whole)
     at = graph.append(
         ExpectedOperator(kind=Kind.AVERAGE_POOL, inputs=(at,), settings={"window": windows})
     )
     graph.add(Kind.LINEAR, at, layer=rows.classifier, outputs=rows.classifier.outputs)
     return tuple(graph.operators)
+
+
+def _side_of_map(rows: Layout, side: int) -> int:
+    """Return the side in cells of the map that is averaged, of an input of a side in pixels."""
+
+    def convolved(row: Convolution, cells: int) -> int:
+        return (cells + 2 * row.padding - row.kernel) // row.stride + 1
+
+    cells = convolved(rows.stem, side)
+    if rows.stem_pool:
+        (kernel, _), (stride, _), (padding, _) = POOLS[rows.stem_pool][0]
+        up = stride - 1 if rows.stem_pool is StemPool.CEIL else 0
+        cells = (cells + 2 * padding - kernel + up) // stride + 1
+    for stage in rows.stages:
+        for row in (each for block in stage for each in block.convolutions):
+            cells = convolved(row, cells)
+    return cells
 
 
 class _Builder:

@@ -35,7 +35,7 @@ def read_graph(graph: Graph) -> Network:
     first = next(graph.of_kind(Kind.CONVOLUTION))
     norm = graph.operators[graph.operators[first].inputs[0]]
     has_norm = norm.kind is Kind.NORM
-    expected = expected_graph(spec, input_norm=has_norm)
+    expected = expected_graph(spec, input_norm=has_norm, side=graph.side)
     found = matched_operators(graph, expected)
     tensors = layer_tensors(expected, found)
     transform = graph.transform

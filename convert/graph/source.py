@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convert.graph.mapping import read_graph
-from convert.graph.operators import Graph
+from convert.graph.operators import Graph, Kind
 from convert.source.outline import Part
 from convert.source.source import Network, Source
 
@@ -47,8 +47,12 @@ class GraphSource(Source):
         """Return what the files state besides the network, by name; None is not stated."""
 
     @cached_property
+    def _graph(self) -> Graph:
+        return self.graph()
+
+    @cached_property
     def _network(self) -> Network:
-        return read_graph(self.graph())
+        return read_graph(self._graph)
 
     def network(self) -> Network:
         """Return the network that the graph is, or refuse it; see `read_graph`."""
@@ -60,6 +64,13 @@ class GraphSource(Source):
 
         preprocessing, _ = self._network.preprocessing or (None, None)
         return as_bytes(inputs, preprocessing)
+
+    @property
+    def side(self) -> int | None:
+        """Return the side that the graph states, if its last pool fits no other one."""
+        pools = self._graph.of_kind(Kind.AVERAGE_POOL)
+        whole = all(self._graph.operators[at].settings["window"] is None for at in pools)
+        return None if whole else self._graph.side
 
     @property
     def companion(self) -> tuple[str, str]:

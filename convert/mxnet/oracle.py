@@ -128,7 +128,9 @@ def _same(_: Node, inputs: list[Tensor]) -> Tensor:
 
 
 # A loss or softmax, whose first input is the logits.
-LOSSES: Final = frozenset({"SoftmaxOutput", "Softmax", "SoftmaxActivation", "softmax"})
+LOSSES: Final = frozenset(
+    {"SoftmaxOutput", "Softmax", "SoftmaxActivation", "softmax", "log_softmax"}
+)
 _SUMS: Final = (
     *("elemwise_add", "_plus", "_Plus", "_add", "_grad_add", "broadcast_add"),
     *("add_n", "ElementWiseSum"),
@@ -141,5 +143,5 @@ RULES: Final[Mapping[str, Callable[[Node, list[Tensor]], Tensor]]] = {
     **dict.fromkeys(_SUMS, _sum),
     **dict.fromkeys(("Flatten", "flatten"), _flatten),
     "FullyConnected": _linear,
-    **dict.fromkeys(("_copy", "identity", "Dropout"), _same),
+    **dict.fromkeys(("_copy", "identity", "Dropout", "Cast", "cast", "amp_cast"), _same),
 }

@@ -42,6 +42,13 @@ def flag(text: str) -> bool:
     return {"True": True, "true": True, "1": True, "False": False, "false": False, "0": False}[text]
 
 
+def floats(text: str) -> str:
+    """Take the name of a type of floats."""
+    if text not in ("float16", "float32", "float64"):
+        raise ValueError
+    return text
+
+
 def word(text: str) -> str:
     """Take a word as it is."""
     return text
@@ -125,11 +132,12 @@ SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
     },
     "softmax": {},
     "identity": {},
+    "cast": {"dtype": Setting(floats, "float16, float32 or float64", REQUIRED)},
 }
 
 # Name in a file -> operator; the others are other versions' names for the same arithmetic.
 OPERATORS: Final = {
-    **{name: name for name in SETTINGS if name not in ("add", "identity")},
+    **{name: name for name in SETTINGS if name not in ("add", "identity", "cast")},
     "Convolution_v1": "Convolution",
     "BatchNorm_v1": "BatchNorm",
     "CuDNNBatchNorm": "BatchNorm",
@@ -140,7 +148,9 @@ OPERATORS: Final = {
     "ElementWiseSum": "add_n",
     "flatten": "Flatten",
     **dict.fromkeys(("SoftmaxOutput", "Softmax", "SoftmaxActivation"), "softmax"),
+    "log_softmax": "softmax",
     **dict.fromkeys(("_copy", "identity", "Dropout"), "identity"),
+    **dict.fromkeys(("Cast", "cast", "amp_cast"), "cast"),
 }
 
 # Operator -> its settings that change no prediction, with the reason.

@@ -129,9 +129,14 @@ def _node(position: int, entry: object, file: str) -> Node:
     attributes: dict[str, str] = {}
     for key in ("attr", "attrs", "param"):  # 0.9, 1.x; before 0.9 the operator's own are in `param`
         part = _table(fields.get(key, {}), key, where)
-        attributes |= {
-            each: _text(value, f"{key} {shown(each)}", where) for each, value in part.items()
-        }
+        for each, value in part.items():
+            text = _text(value, f"{key} {shown(each)}", where)
+            if attributes.setdefault(each, text) != text:
+                raise UnexpectedError(
+                    f"one value of {shown(each)} expected, found {shown(attributes[each])} and, in "
+                    f"{key}, {shown(text)}",
+                    where=where,
+                )
     rows = fields.get("inputs", [])
     if not isinstance(rows, list):
         raise UnexpectedError(f"a list of inputs expected, found {shown(rows)}", where=where)

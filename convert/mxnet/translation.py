@@ -1,10 +1,11 @@
 """A graph of MXNet's with its arrays, in the terms of `convert.graph`."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from convert.graph.operators import Graph, Kind, Operator
+from convert.graph.operators import Graph, Kind, Operator, counted_changes
 from convert.mxnet.settings import OPERATORS, read_settings
 from convert.mxnet.symbol import VARIABLE, Node, Symbol
 from convert.source.errors import ForeignModuleError, StructureError, WeightError, first_of
@@ -19,6 +20,9 @@ ARRAYS: Final = {
     "BatchNorm": (("gamma", "arg"), ("beta", "arg"), ("mean", "aux"), ("variance", "aux")),
     "FullyConnected": (("weight", "arg"), ("bias", "arg")),
 }
+
+PREFIXES: Final = ("arg:", "aux:")
+HALF: Final = "cast to half precision left out: the arithmetic is that of the type of the weights"
 
 
 def translate(symbol: Symbol, arrays: Mapping[str, Array]) -> Graph:
@@ -48,6 +52,11 @@ def translate(symbol: Symbol, arrays: Mapping[str, Array]) -> Graph:
         if node.op != VARIABLE:
             translation.take(node)
     strays = [cut(name) for name in arrays if name not in translation.owners]
+    if strays and not any(name.startswith(PREFIXES) for name in arrays):
+        raise WeightError(
+            f"names with arg: or aux: in front expected, found {strays[0]}; save the network with "
+            "mx.model.save_checkpoint, or with export if it is one of Gluon"
+        )
     if strays:
         raise WeightError(
             f"{first_of(strays)}: unexpected, no node of the graph takes it; not converted, "
@@ -59,7 +68,11 @@ def translate(symbol: Symbol, arrays: Mapping[str, Array]) -> Graph:
             f"{symbol.nodes[symbol.head].place}: an operator expected as the output, found a "
             "variable"
         )
-    return Graph(operators=tuple(translation.operators), output=output)
+    return Graph(
+        operators=tuple(translation.operators),
+        output=output,
+        conversions=counted_changes(translation.changes),
+    )
 
 
 @dataclass(slots=True)
@@ -70,6 +83,7 @@ class _NodeTranslation:
         operators: in the order of the nodes, the input first once it is known.
         found: position of a node -> position of the operator that has its value.
         owners: name of an array -> place of the node that takes it.
+        changes: words -> how many times the arithmetic was changed so.
     """
 
     symbol: Symbol
@@ -77,6 +91,7 @@ class _NodeTranslation:
     operators: list[Operator] = field(default_factory=list)
     found: dict[int, int] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
+    changes: Counter[str] = field(default_factory=Counter)
 
     def take(self, node: Node) -> None:
         """Append the operator of a node."""
@@ -95,8 +110,10 @@ class _NodeTranslation:
             for (field, prefix), variable in zip(rows, variables, strict=True)
             if (array := self._array(f"{prefix}:{variable}", node)) is not None
         }
-        if name == "identity":
+        if name in ("identity", "cast"):
             self.found[node.position] = values[0]
+            if settings.get("dtype") == "float16":
+                self.changes[HALF] += 1
             return
         operator = RULES[name](node, settings)
         self.found[node.position] = len(self.operators)

@@ -110,6 +110,11 @@ class Source(ABC):
         return None
 
     @property
+    def side(self) -> int | None:
+        """Return the side in pixels of the pictures that `run` takes; None for the usual one."""
+        return None
+
+    @property
     def companion(self) -> tuple[str, str] | None:
         """Return name and sha256 of a second file that the network was read from, or None."""
         return None

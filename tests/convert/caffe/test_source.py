@@ -57,6 +57,16 @@ def test_network_of_every_form_is_proven(form: str, tmp_path: Path) -> None:
     assert prove(open_source(path).run, convert.load(path)).difference < 1e-6
 
 
+def test_window_of_the_last_pool_is_proven_at_the_side_of_the_text(tmp_path: Path) -> None:
+    """A map of 2x2 cells: 64 pixels, halved five times."""
+    path = save(resnext(pool_pad=0), tmp_path)
+    text = path.with_suffix(".prototxt")
+    text.write_text(text.read_text().replace("global_pooling: true", "kernel_size: 2"))
+    source = open_source(path)
+    assert source.side == 64
+    assert prove(source.run, convert.load(path), side=source.side).difference < 1e-6
+
+
 def test_input_is_blue_green_red(tmp_path: Path) -> None:
     net = resnext(pool_pad=0)
     net.op("bn_data").arrays |= {

@@ -54,6 +54,9 @@ def test_network_is_read_with_the_pool_of_caffe() -> None:
             "pad { }",
             "pad: a whole number of at least 0 expected, found a message",
         ),
+        ("conv0", "pad: 3", "pad: 08", "pad: a whole number of at least 0 expected, found '08'"),
+        ("conv0", "pad: 3", 'pad: "3"', "pad: a whole number of at least 0 expected, found '3'"),
+        ("conv0", "num_output: 4", "num_output: 4 num_output: 4", "one value expected, found 2"),
         ("conv0", "num_output: 4", "num_output: 0", "num_output and group of at least 1"),
         ("conv0", "bias_term: false", "", r"2 blobs \(weight, bias\) expected .*, found 1"),
         ("conv0", "bias_term: false", "bias_term: no", "bias_term: true or false expected"),
@@ -75,6 +78,7 @@ def test_network_is_read_with_the_pool_of_caffe() -> None:
         ),
         ("conv0", 'bottom: "data"', "", "1 bottoms and one top expected, found 0 and 1"),
         ("bn0", "use_global_stats: true", "use_global_stats: false", "other pictures of a batch"),
+        ("bn0", "eps: 2e-05", "eps: 1 eps: 2e-05", "eps: one value expected, found 2"),
         ("bn0", "eps: 2e-05", "eps: -2", "a variance that is not below 2 expected"),
         ("scale_bn0", "bias_term: true", "bias_term: true axis: 2", "axis 1 expected, found 2"),
         (
@@ -98,6 +102,7 @@ def test_network_is_read_with_the_pool_of_caffe() -> None:
         ("pooling0", "pool: MAX", "pool: 1", "max-pool expected, found average pool"),
         ("pooling0", "pad: 0", "pad: 1", "rounding down expected, found up"),
         ("pooling0", "pad: 0", "pad: 0 round_mode: FLOOR", "rounding up expected, found down"),
+        ("pool1", "global_pooling: true", "kernel_size: 7", "window 2, stride 1, .* found 7"),
         ("pool1", "pool: AVE", "pool: MAX", "average pool expected, found max-pool"),
         ("stage1_unit1_plus", "operation: SUM", "operation: MAX", "operation SUM expected"),
         (
@@ -132,14 +137,16 @@ def test_field_that_changes_the_arithmetic_is_refused(
         ("conv0", "pad: 3", "pad_h: 3 pad_w: 3 engine: CUDNN weight_filler { type: 'msra' }"),
         ("conv0", 'top: "conv0"', 'top: "conv0" param { lr_mult: 0 decay_mult: 0 }'),
         ("conv0", "kernel_size: 7", "kernel_size: [7, 7]"),
+        ("conv0", "kernel_size: 7", "kernel_size: 0x7"),
+        ("conv0", "num_output: 4", "num_output: 04"),
         ("bn0", "use_global_stats: true", "moving_average_fraction: 0.9"),
         ("bn0", 'top: "conv0"', 'top: "conv0" include { phase: TEST }'),
         ("scale_bn0", "bias_term: true", "bias_term: true filler { value: 1 } axis: 1"),
         ("stage1_unit1_plus", "operation: SUM", "coeff: 1 coeff: 1.0"),
-        ("pool1", "global_pooling: true", "kernel_size: 7 stride: 1"),
+        ("pool1", "global_pooling: true", "kernel_size: 2 stride: 1"),
         ("softmax", 'top: "softmax"', 'top: "softmax" softmax_param { axis: 1 }'),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_field_without_effect_is_not_looked_at(name: str, old: str, new: str) -> None:
     assert read(changed(name, old, new)).spec.name == "resnext_17_2x2d"
@@ -184,10 +191,18 @@ def test_input_of_the_old_form_is_read() -> None:
     for old in (
         'input: "data" input_dim: 1 input_dim: 3 input_dim: 96 input_dim: 96\n',
         'input: "data" input_shape { dim: 1 dim: 3 dim: 96 dim: 96 }\n',
+        # As in C, what begins with 0 is octal and with 0x hexadecimal.
+        'input: "data" input_dim: 1 input_dim: 3 input_dim: 0140 input_dim: 0x60\n',
     ):
         found, _ = read(text[:start] + old + text[end:]).preprocessing or (None, None)
         assert found is not None
         assert (found.scale, found.crop) == (110, 96)
+
+
+def test_two_sizes_of_the_input_are_refused() -> None:
+    dims = "input_dim: [1, 3, 96, 96] input_shape { dim: [1, 3, 64, 64] }"
+    with pytest.raises(ConvertError, match="either input_dim or input_shape expected, found both"):
+        read(f'input: "data" {dims}\n' + prototxt(NET))
 
 
 def without(net: Net, name: str) -> Net:

@@ -64,6 +64,10 @@ def graph(*nodes: Any, heads: Any = None) -> dict[str, Any]:
             graph({**node("a", [0, 0, 0]), "attrs": {"k": 3}}),
             "node 1: attrs 'k': a text expected, found 3",
         ),
+        (
+            graph({**node("a", [0, 0, 0]), "attr": {"k": "1"}, "attrs": {"k": "2"}}),
+            "node 1: one value of 'k' expected, found '1' and, in attrs, '2'",
+        ),
         (graph({**node("a"), "inputs": 0}), "node 1: a list of inputs expected, found 0"),
         (graph(node("a", [0])), r"node 1: a reference \[node, output, version\] .* found \[0\]"),
         (graph({**node("a"), "inputs": ["0"]}), "node 1: a reference"),

@@ -119,6 +119,7 @@ def test_setting_without_effect_is_not_looked_at(name: str, key: str, value: str
         ("stage1_unit1_plus", "_Plus"),
         ("stage1_unit1_plus", "ElementWiseSum"),
         ("softmax", "Softmax"),
+        ("softmax", "log_softmax"),
     ],
     ids=str,
 )
@@ -222,6 +223,34 @@ def test_identity_and_dropout_change_nothing() -> None:
                 row[0] += row[0] >= at + (each is not nodes[at + 2] or row[0] > at)
     # The first takes the variable, the second the first; whatever took the variable takes these.
     assert read(document).spec.name == "resnext_17_2x2d"
+
+
+def with_cast(dtype: str) -> Document:
+    """Return the graph with a cast of its input, as MXNet's script builds it for half precision."""
+    document = symbol(resnext())
+    for each in [*document["nodes"], {"inputs": document["heads"]}]:
+        for row in each["inputs"]:
+            row[0] += 1  # the picture is node 0, and who took it takes the cast
+    cast = {"op": "Cast", "name": "cast", "inputs": [[0, 0, 0]], "attrs": {"dtype": dtype}}
+    document["nodes"].insert(1, cast)
+    return document
+
+
+def test_cast_to_half_precision_is_left_out_and_said() -> None:
+    words = "cast to half precision left out: the arithmetic is that of the type of the weights"
+    assert words in read(with_cast("float16")).conversions
+    assert words not in read(with_cast("float32")).conversions
+
+
+def test_cast_to_whole_numbers_is_refused() -> None:
+    with pytest.raises(StructureError, match=r"'cast': dtype must be float16, .*, found 'int8'"):
+        read(with_cast("int8"))
+
+
+def test_arrays_without_a_kind_in_their_names_ask_for_it() -> None:
+    values = {name.split(":")[1]: value for name, value in arrays(resnext()).items()}
+    with pytest.raises(WeightError, match="arg: or aux: in front expected, found bn_data_gamma"):
+        read(symbol(resnext()), values)
 
 
 @pytest.mark.parametrize(
