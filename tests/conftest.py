@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from resnext.pixels import resample
+from tests.support.digits import write_few
 from tests.support.golden import DATA, Golden, unpack
 from tests.support.hub_server import Hub, running
 from tests.support.s3_server import S3, serving
@@ -63,6 +64,12 @@ def formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(path, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder as the demo's, with 48 pictures of digits; nothing is written into it."""
+    return write_few(tmp_path_factory.mktemp("few"))
 
 
 @pytest.fixture(params=["compiled", "NumPy"])

@@ -27,13 +27,13 @@ Run = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Return a function that measures the digits as a user would; warnings are errors in it."""
+def run(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a function that measures 48 digits as a user would; warnings are errors in it."""
     output = tmp_path_factory.mktemp("printed") / "out"
 
     def run(*words: str | Path, data: str | Path = "val") -> CompletedProcess[str]:
         words = ("--data", data, "--workers", "0", *words)
-        return warm.run("validate.cli", words, cwd=DIGITS, output=output)
+        return warm.run("validate.cli", words, cwd=few, output=output)
 
     return run
 
@@ -50,7 +50,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def row(name: str = "digits", *, more: str = "", **fields: object) -> str:
     """Return a row without preprocessing and a claim of the top-1 error, which is 4.17 %."""
-    values = {"metric": '"top1_error"', "value": '"4.17"', "images": 360, "source": '"me"'}
+    values = {"metric": '"top1_error"', "value": '"4.17"', "images": 48, "source": '"me"'}
     claim = "\n".join(f"{key} = {value}" for key, value in (values | fields).items())
     return f'[[network]]\nname = "{name}"\n{more}\n[[network.claim]]\n{claim}\n'
 
@@ -77,7 +77,7 @@ def test_written_claims_hold_for_what_was_measured(run: Run, own: Path, tmp_path
     )
     (network,) = tomllib.loads(path.read_text())["network"]
     found = [(each["metric"], each["value"], each["images"]) for each in network["claim"]]
-    assert found == [("top1_error", "4.17", 360), ("top5_error", "0.28", 360)]
+    assert found == [("top1_error", "4.17", 48), ("top5_error", "0.00", 48)]
     assert network["preprocessing"]["scale"] == 36
     assert network["classes"][:2] == ["0_zero", "1_one"]
     assert f'# weights_sha256 = "{convert.load(own).digest()}"' in path.read_text()
@@ -139,14 +139,14 @@ def test_written_claims_of_pillows_bicubic_are_judged_under_it(
     ids=["there", "folder", "sample", "two", "ledger"],
 )
 def test_claims_that_cannot_be_written_are_refused_before_measuring(
-    run: Run, tmp_path: Path, words: list[str | Path], part: str
+    run: Run, few: Path, tmp_path: Path, words: list[str | Path], part: str
 ) -> None:
     before = CLAIMS.read_text()
     copy = shutil.copy(CHECKPOINT, tmp_path / CHECKPOINT.name)
     lines = refusal(run(*words, copy, data="val/../val"))
     assert part in lines[-1]
     assert CLAIMS.read_text() == before
-    assert not (DIGITS / "x.toml").exists()
+    assert not (few / "x.toml").exists()
 
 
 def test_claims_are_not_written_where_a_report_goes(run: Run, own: Path, tmp_path: Path) -> None:
@@ -154,10 +154,12 @@ def test_claims_are_not_written_where_a_report_goes(run: Run, own: Path, tmp_pat
     assert "report.json" in refusal(run(*words))[-1]
 
 
-def test_set_without_a_class_makes_no_claims(run: Run, own: Path, tmp_path: Path) -> None:
+def test_set_without_a_class_makes_no_claims(
+    run: Run, few: Path, own: Path, tmp_path: Path
+) -> None:
     path = write(tmp_path, row(more=f"classes = {json.dumps(digits())}"))
     for name in digits()[:9]:
-        shutil.copytree(DIGITS / "val" / name, tmp_path / "val" / name)
+        shutil.copytree(few / "val" / name, tmp_path / "val" / name)
     words = ("--claims", path, "--write-claims", tmp_path / "new.toml", own)
     assert "found 9 of 10 classes" in refusal(run(*words, data=tmp_path / "val"))[-1]
 
@@ -254,10 +256,10 @@ def test_tolerance_of_a_claim_decides(
 
 
 def test_renamed_folder_is_refused_where_claims_name_the_classes(
-    run: Run, own: Path, tmp_path: Path
+    run: Run, few: Path, own: Path, tmp_path: Path
 ) -> None:
     path = write(tmp_path, row(more=f"classes = {json.dumps(digits())}"))
-    shutil.copytree(DIGITS / "val", tmp_path / "val")
+    shutil.copytree(few / "val", tmp_path / "val")
     (tmp_path / "val" / "0_zero").rename(tmp_path / "val" / "zero")
     lines = refusal(run("--claims", path, own, data=tmp_path / "val"))
     assert lines[-1].endswith("0_zero, 1_one, 2_two and 7 more, found others: zero")

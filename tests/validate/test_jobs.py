@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,10 +25,19 @@ CHECKPOINT = "resnext_11_8x4d_digits.t7"
 WORDS = ["--data", "val", "--claims", "claims.toml", "--json"]
 
 
-def job(
-    folder: Path, size: int, *words: str | Path, data: tuple[str, ...] = ()
-) -> list[tuple[warm.BaseProcess, Path]]:
-    """Start the processes of a job, as torchrun would."""
+Started = list[tuple[warm.BaseProcess, Path]]
+StartJob = Callable[..., Started]
+
+
+@pytest.fixture
+def job(few: Path, tmp_path: Path) -> StartJob:
+    """Return a function that starts the processes of a job, as torchrun would, on 48 digits."""
+    return partial(start_job, few, tmp_path)
+
+
+def start_job(
+    data_folder: Path, folder: Path, size: int, *words: str | Path, data: tuple[str, ...] = ()
+) -> Started:
     port = str(free_port())
     started = []
     for rank in range(size):
@@ -42,17 +54,17 @@ def job(
             own[1] = data[rank]
         output = folder / f"{size}.{rank}.out"
         process = warm.start(
-            "validate.cli", own, cwd=DIGITS, output=output, environment=environment
+            "validate.cli", own, cwd=data_folder, output=output, environment=environment
         )
         started.append((process, output))
     return started
 
 
-def test_one_to_four_processes_write_the_same_decisions(tmp_path: Path) -> None:
+def test_one_to_four_processes_write_the_same_decisions(job: StartJob, tmp_path: Path) -> None:
     ledgers, results = [], []
     for size in (1, 2, 3, 4):
         ledger = tmp_path / f"{size}.ledger"
-        started = job(tmp_path, size, "--ledger", ledger, "--batch-size", "7")
+        started = job(size, "--ledger", ledger, "--batch-size", "3")
         for process, output in started:
             process.join()
             assert process.exitcode == 0, warm.errors(output)
@@ -61,54 +73,54 @@ def test_one_to_four_processes_write_the_same_decisions(tmp_path: Path) -> None:
         assert [output.read_text() for _, output in started[1:]] == [""] * (size - 1)
     assert ledgers[1:] == ledgers[:1] * 3
     assert results[1:] == results[:1] * 3
-    assert (results[0][0]["top1_correct"], results[0][0]["top5_correct"]) == (345, 359)
+    assert (results[0][0]["top1_correct"], results[0][0]["top5_correct"]) == (46, 48)
 
 
-def test_more_processes_than_batches_are_idle(tmp_path: Path) -> None:
-    started = job(tmp_path, 3, "--batch-size", "200")
+def test_more_processes_than_batches_are_idle(job: StartJob) -> None:
+    started = job(3, "--batch-size", "30")
     for process, output in started:
         process.join()
         assert process.exitcode == 0, warm.errors(output)
-    assert json.loads(started[0][1].read_text())["results"][0]["top1_correct"] == 345
+    assert json.loads(started[0][1].read_text())["results"][0]["top1_correct"] == 46
 
 
-def test_job_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
+def test_job_goes_on_with_another_number_of_processes(job: StartJob, tmp_path: Path) -> None:
     ledger = tmp_path / "l"
-    for process, _ in job(tmp_path, 1, "--ledger", ledger):
+    for process, _ in job(1, "--ledger", ledger):
         process.join()
     whole = ledger.read_bytes()
     lines = whole.splitlines(keepends=True)
-    ledger.write_bytes(b"".join(lines[:101]) + b'{"batch"')
-    for process, _ in job(tmp_path, 2, "--ledger", ledger):
+    ledger.write_bytes(b"".join(lines[:21]) + b'{"batch"')
+    for process, _ in job(2, "--ledger", ledger):
         process.join()
         assert process.exitcode == 0
     assert ledger.read_bytes() == whole
 
 
-def test_job_goes_on_with_batches_of_another_size(tmp_path: Path) -> None:
+def test_job_goes_on_with_batches_of_another_size(job: StartJob, tmp_path: Path) -> None:
     ledger = tmp_path / "l"
-    for process, _ in job(tmp_path, 1, "--ledger", ledger, "--batch-size", "16"):
+    for process, _ in job(1, "--ledger", ledger, "--batch-size", "16"):
         process.join()
     lines = ledger.read_bytes().splitlines(keepends=True)
-    ledger.write_bytes(b"".join(lines[:101]))  # six batches of 16 and a part of the next
-    started = job(tmp_path, 2, "--ledger", ledger, "--batch-size", "7")
+    ledger.write_bytes(b"".join(lines[:41]))  # two batches of 16 and a part of the next
+    started = job(2, "--ledger", ledger, "--batch-size", "7")
     for process, output in started:
         process.join()
         assert process.exitcode == 0, warm.errors(output)
     report = json.loads(started[0][1].read_text())
-    assert report["settings"]["images_by_batch_size"] == {"16": 96, "7": 264}
-    assert report["results"][0]["top1_correct"] == 345
+    assert report["settings"]["images_by_batch_size"] == {"16": 32, "7": 16}
+    assert report["results"][0]["top1_correct"] == 46
     again = [json.loads(line) for line in ledger.read_bytes().splitlines()[1:]]
     first = [json.loads(line) for line in lines[1:]]
     for name in ("image", "label", "top5"):
         assert [row[name] for row in again] == [row[name] for row in first]
-    assert [row["batch"] for row in again[96:]] == [6 + n // 7 for n in range(264)]
+    assert [row["batch"] for row in again[32:]] == [2 + n // 7 for n in range(16)]
 
 
 @pytest.mark.parametrize("dead", [0, 1])
-def test_dead_process_ends_the_job_with_a_message(tmp_path: Path, dead: int) -> None:
+def test_dead_process_ends_the_job_with_a_message(job: StartJob, tmp_path: Path, dead: int) -> None:
     ledger = tmp_path / "l"
-    started = job(tmp_path, 2, "--ledger", ledger, "--batch-size", "1")
+    started = job(2, "--ledger", ledger, "--batch-size", "1")
     deadline = time.monotonic() + 60
     while not ledger.exists() or ledger.read_bytes().count(b"\n") < 20:
         assert time.monotonic() < deadline
@@ -120,13 +132,11 @@ def test_dead_process_ends_the_job_with_a_message(tmp_path: Path, dead: int) -> 
     assert warm.errors(output).count("\n") == 1
 
 
-def test_processes_with_other_images_are_refused(tmp_path: Path) -> None:
-    few = tmp_path / "few"
+def test_processes_with_other_images_are_refused(job: StartJob, tmp_path: Path) -> None:
     for folder in (DIGITS / "val").iterdir():
-        (few / folder.name).mkdir(parents=True)
-        picture = min(folder.iterdir())
-        (few / folder.name / picture.name).write_bytes(picture.read_bytes())
-    started = job(tmp_path, 2, data=("val", str(few)))
+        (tmp_path / "other" / folder.name).mkdir(parents=True)
+        shutil.copy(min(folder.iterdir()), tmp_path / "other" / folder.name)
+    started = job(2, data=("val", str(tmp_path / "other")))
     for process, _ in started:
         process.join(timeout=60)
     assert started[0][0].exitcode == 2
