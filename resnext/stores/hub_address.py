@@ -21,7 +21,7 @@ PAGE: Final = "https://huggingface.co"
 
 def is_hub_address(text: str) -> bool:
     """Tell whether a text is meant as an address on the Hub."""
-    return text.startswith("hf:/")
+    return text.startswith("hf:")
 
 
 def hub_endpoint() -> str | None:

@@ -2,43 +2,27 @@
 
 import base64
 import binascii
-import glob
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from resnext.download import web
 from resnext.download.pace import WINDOW, TooSlowError
-from resnext.download.retries import TryAgainError, patiently
+from resnext.download.retries import patiently
 from resnext.errors import DownloadError
-from resnext.fields import cut
 from resnext.stores.store import STORE_PATIENCE, StoredFile, named
+from resnext.stores.store_answers import answers, missing_package, reason_of
 
-SCHEME: Final = re.compile(r"([a-z][a-z0-9+._-]*)(?:::|://)", re.IGNORECASE)
 PIECE: Final = 1 << 22  # bytes of a request
 LEAST_PIECE: Final = 1 << 16  # bytes that come in the time of a request even by a slow line
-# Scheme -> the package that it lacks, where fsspec says this otherwise than "install PACKAGE".
-PACKAGES: Final = {
-    "http": "aiohttp",
-    "https": "aiohttp",
-    "hdfs": "pyarrow",
-    "arrow_hdfs": "pyarrow",
-}
-NAMED: Final = re.compile(r"(?:install ['`]?|requires \")([\w-]+)", re.IGNORECASE)
 # What a store may call the version of a file, the surest first.
 VERSIONS: Final = ("ETag", "etag", "md5Hash", "content_md5", "generation")
 TIMES: Final = ("LastModified", "last_modified", "mtime", "updated", "created")
 MD5: Final = re.compile(r'"?([0-9a-f]{32})"?')
 # Encryptions of S3 under which the ETag is still the md5 of the content.
 PLAIN: Final = (None, "AES256")
-
-
-def is_store_address(text: str) -> bool:
-    """Tell whether a text is an address with a scheme: `s3://bucket/x`, `zip::s3://...`."""
-    return SCHEME.match(text) is not None and "://" in text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +140,12 @@ def open_store(address: str) -> ObjectStore:
             fs, root = _file_system(address, shown)
             kind = _kind(fs, root)
     except ImportError as error:
-        raise DownloadError(f"{shown}: {_package_for(address, error)}") from error
+        raise DownloadError(f"{shown}: {missing_package(address, error)}") from error
     if kind is None:
-        raise DownloadError(f"{shown}: a file or a folder in the store expected, found none")
+        raise DownloadError(
+            f"{shown}: a file or a folder in the store expected, found none; is the name "
+            "right, and are the credentials those of its account?"
+        )
     only = None
     if kind == "file":
         root, _, only = root.rpartition("/")
@@ -182,77 +169,9 @@ def _file_system(address: str, shown: str) -> tuple[Any, str]:
     except (ValueError, TypeError) as error:
         raise DownloadError(
             f"{shown}: an address of the Hub (hf://) or of a store that fsspec knows (s3://, gs://,"
-            f" az:// ...) expected: {_reason(error)}"
+            f" az:// ...) expected: {reason_of(error)}"
         ) from error
     return fs, root.rstrip("/")
-
-
-def without_pattern(address: str) -> tuple[str, str]:
-    """Return the part of an address before its first wildcard or brace, and the rest.
-
-    The parts of a chained address, `zip://*.jpg::s3://bucket/x.zip`, stay behind the first one.
-    """
-    first, chained, rest = address.partition("::")
-    if SCHEME.match(address) and "://" not in first:  # zip::s3://...: no path of its own
-        return address, ""
-    scheme, _, path = first.partition("://")
-    kept: list[str] = []
-    parts = path.split("/")
-    while parts and not (glob.has_magic(parts[0]) or "{" in parts[0]):
-        kept.append(parts.pop(0))
-    return f"{scheme}://{'/'.join(kept)}{chained}{rest}", "/".join(parts)
-
-
-@contextmanager
-def answers(where: str) -> Iterator[None]:
-    """Turn the errors of any package for a store into one line.
-
-    Raises:
-        TryAgainError: a retry may help.
-        DownloadError: none will.
-        ImportError: a package is missing.
-    """
-    try:
-        yield
-    except (DownloadError, ImportError):
-        raise
-    except FileNotFoundError as error:
-        raise DownloadError(f"{where}: no such file or folder in the store") from error
-    except PermissionError as error:
-        raise _no_access(where, error) from error
-    except OSError as error:
-        raise TryAgainError(f"{where}: cannot be read ({_reason(error)}; offline?)") from error
-    except Exception as error:
-        if "credential" in f"{type(error).__name__} {error}".lower():
-            raise _no_access(where, error) from error
-        raise DownloadError(f"{where}: {type(error).__name__}: {_reason(error)}") from error
-
-
-def _no_access(where: str, error: Exception) -> DownloadError:
-    return DownloadError(
-        f"{where}: no access ({_reason(error)}); the store's own package takes credentials "
-        "from the usual places: variables and files of the store"
-    )
-
-
-def _reason(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return cut(web.without_password(lines[0])) if lines else type(error).__name__
-
-
-def _package_for(address: str, error: ImportError) -> str:
-    """Return which package is missing for an address."""
-    from fsspec.registry import known_implementations
-
-    schemes = [found[1].lower() for found in map(SCHEME.match, address.split("::")) if found]
-    words = {each: known_implementations.get(each, {}).get("err") for each in schemes}
-    scheme = next((each for each in schemes if words[each] == str(error)), schemes[0])
-    named = NAMED.search(str(error))
-    package = PACKAGES.get(scheme) or (named[1] if named else scheme)
-    return (
-        f"{scheme}:// takes {package}, which cannot be imported ({_reason(error)}); pip install "
-        f"{package}"
-    )
 
 
 def _kind(fs: Any, root: str) -> str | None:

@@ -9,11 +9,12 @@ from typing import Final
 from resnext.errors import DownloadError
 from resnext.stores.hub import open_hub
 from resnext.stores.hub_address import HubAddress, is_hub_address
-from resnext.stores.object_store import is_store_address, open_store, without_pattern
+from resnext.stores.object_store import open_store
 from resnext.stores.store import Store, StoredFile
+from resnext.stores.store_address import check_address, is_store_address, without_pattern
 
 # Schemes of what lies on this machine.
-LOCAL: Final = re.compile(r"(?:file|local):(?://(?=/))?", re.IGNORECASE)
+LOCAL: Final = re.compile(r"(?:file|local):(?://(?=/|$))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ def find_stored(
         hub = HubAddress.parse(text)
         store, wanted = open_hub(hub, cache), hub.path
     else:
+        check_address(text)
         base, wanted = without_pattern(text)
         store = opened = open_store(base)
         wanted = opened.only or wanted
@@ -108,6 +110,6 @@ def _is_meant(name: str, wanted: str, names: set[str]) -> bool:
 def _nothing(wanted: str, files: Sequence[StoredFile], is_hub: bool) -> str:
     folders = sorted({file.name.partition("/")[0] for file in files})
     there = ", ".join(folders[:8]) + (" ..." if len(folders) > 8 else "")
-    what = "files expected there, found none" if not wanted else f"no file {wanted!r} in it"
-    beside = f"; it has {there}" if there else ""
+    what = f"no file {wanted!r} in it" if wanted else "files expected there, found none"
+    beside = f"; it has {there}" if there else "; it is empty"
     return f"{what}{beside}{'; another @REVISION may' if is_hub and wanted else ''}"

@@ -4,7 +4,7 @@ import pytest
 
 from resnext.errors import DownloadError
 from resnext.stores.hub_address import HubAddress, hub_endpoint
-from resnext.stores.object_store import without_pattern
+from resnext.stores.store_address import without_pattern
 
 
 @pytest.mark.parametrize(
