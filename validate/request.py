@@ -66,6 +66,12 @@ def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementR
     own = read_table(config.claims) if config.claims else ()
     networks = load_networks(config, own, bar=watcher.bar)
     checkpoint = networks[0].checkpoint
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        watcher.note(text)
+
     found = open_images(
         config.data,
         labels=config.labels,
@@ -74,14 +80,13 @@ def checked_request(config: MeasurementConfig, watcher: Watcher) -> MeasurementR
         progress=watcher.bar,
         stream=config.stream,
         late=config.split is None,
+        note=note,
     )
     found, trained = choose_part(config, networks, found)
     images = aligned(found, classes=checkpoint.spec.classes, names=networks[0].classes)
     with_claims = [row for row in own if row.claims]
-    notes: list[str] = []
     for text in (*_notes(config, images, networks, own), *_trained_notes(config, trained)):
-        notes.append(text)
-        watcher.note(text)
+        note(text)
     return MeasurementRequest(
         config=config,
         own=own,

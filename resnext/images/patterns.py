@@ -10,6 +10,7 @@ import re
 import string
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from resnext.download import without_password
 from resnext.errors import DataError
@@ -129,3 +130,13 @@ def _bounded(names: list[str], more: list[str]) -> list[str]:
     if len(names) + len(more) > MOST_NAMES:
         raise _TooManyError
     return names + more
+
+
+def names_shard(url: str) -> bool:
+    """Tell whether an address of the web names a tar."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets around what is no IPv6 address
+        return False
+    # Bytes that are no UTF-8 are escaped as characters that are not printable.
+    return parts.scheme in ("http", "https") and parts.path.endswith(".tar") and url.isprintable()

@@ -93,8 +93,13 @@ class Arrivals:
         """Count the files that have not come."""
         return sum(state == COMING for state in self._state) if self.files else 0
 
-    def note(self, address: str) -> tuple[str, ...]:
-        """Return a sentence on what has to be fetched; nothing where all is here."""
+    def note(self, address: str, *, all_first: bool = False) -> tuple[str, ...]:
+        """Return a sentence on what has to be fetched; nothing where all is here.
+
+        Args:
+            address: that leads to the files.
+            all_first: all of them have to come before the first is used.
+        """
         files = [
             file for file, state in zip(self.files, self._state, strict=False) if state == COMING
         ]
@@ -103,7 +108,8 @@ class Arrivals:
         size = size_text(sum(file.size for file in files))
         kept = "kept in the cache" if self.keeps else "not kept"
         files_text = counted(len(files), "file")
-        return (f"{address}: {files_text} of {size} to fetch, read as they come, {kept}",)
+        when = "read when all have come" if all_first and len(files) > 1 else "read as they come"
+        return (f"{address}: {files_text} of {size} to fetch, {when}, {kept}",)
 
     def start(self) -> None:
         """Let threads fetch what is missing."""

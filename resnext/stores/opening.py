@@ -27,6 +27,7 @@ class Found:
         address: with the revision that was found, and what follows it, without secrets.
         below: the folder in the store that the address names; "" for all of it.
         is_exact: whether a pattern or the name of one file says which files are meant.
+        listed: all files that were listed for it, those that are not meant too.
     """
 
     store: Store
@@ -34,6 +35,7 @@ class Found:
     address: str
     below: str
     is_exact: bool
+    listed: tuple[StoredFile, ...] = ()
 
 
 def is_address(text: str) -> bool:
@@ -88,6 +90,7 @@ def find_stored(
         address=address,
         below=below,
         is_exact=is_exact,
+        listed=files,
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from resnext.download import Bar, cache_folder, download_all, no_bar, without_password
 from resnext.errors import DataError, UnlabelledError
@@ -19,7 +18,7 @@ from resnext.images.labels import Labels, read_labels
 from resnext.images.listing import is_image, reading
 from resnext.images.names import few
 from resnext.images.packing import is_tar, packing
-from resnext.images.patterns import expand, matching_files
+from resnext.images.patterns import expand, matching_files, names_shard
 from resnext.images.sources.archives import archive_images
 from resnext.images.sources.cifar import CIFARS, cifar_images, downloaded, found_in, unpacked
 from resnext.images.sources.entries import is_folder
@@ -27,7 +26,7 @@ from resnext.images.sources.folders import folder_images
 from resnext.images.sources.late_shards import LateShards
 from resnext.images.sources.parquet import parquet_images
 from resnext.images.sources.shards import is_sharded, shard_images
-from resnext.images.sources.stored import StoredForm, choose, stored_files
+from resnext.images.sources.stored import StoredForm, choose, stored_files, waiting_note
 from resnext.images.sources.tar import removed_if_damaged, scan
 from resnext.images.splits import SPLITS, of_split
 from resnext.stores.arrivals import Arrivals
@@ -54,6 +53,7 @@ def open_images(
     progress: Bar = no_bar,
     stream: bool = False,
     late: bool = False,
+    note: Callable[[str], None] | None = None,
 ) -> ImageSet:
     """Return the labelled images that --data and --labels name.
 
@@ -69,6 +69,8 @@ def open_images(
         progress: shows the progress of a download.
         stream: whether files of a store are read once, and not kept in the cache.
         late: whether a `LateImageSet` may be returned, of which names and labels come later.
+        note: takes a sentence about a long wait before it begins; None leaves it to the notes of
+            the set.
 
     Raises:
         DataError: the data does not exist, has no supported form, or is inconsistent.
@@ -83,6 +85,7 @@ def open_images(
         progress=progress,
         stream=stream,
         late=late,
+        note=note,
     )
     images = _find(wanted)
     return images if labels is not None else imagenet.check_class_folders(images)
@@ -99,6 +102,7 @@ class _Wanted:
     progress: Bar
     stream: bool
     late: bool
+    note: Callable[[str], None] | None
 
     def take_no_labels(self) -> None:
         """Refuse --labels for a form that brings its own labels."""
@@ -235,7 +239,7 @@ def _labelled(wanted: _Wanted, build: Callable[[Labels | None], ImageSet]) -> Im
 def _remote(wanted: _Wanted) -> ImageSet:
     urls = expand(wanted.data) if "{" in wanted.data else [wanted.data]
     for url in urls:
-        if not _names_shard(url):
+        if not names_shard(url):
             raise DataError(
                 f"{without_password(url)}: shards at http or https, whose names end in .tar, "
                 "expected; bring anything else to this machine first"
@@ -270,7 +274,13 @@ def _stored(wanted: _Wanted) -> ImageSet:
     if chosen.form is StoredForm.PARQUET or chosen.lengths is not None:
         wanted.take_no_labels()
     arrivals = Arrivals(found.store, chosen.files, cache, keeps=not wanted.stream)
-    note = arrivals.note(found.address)
+    if chosen.form is StoredForm.TAR and not (wanted.late and chosen.lengths):
+        note = waiting_note(arrivals, found.address, is_listed=chosen.lengths is not None)
+        if note and wanted.note is not None:
+            wanted.note(note[0])
+            note = ()
+    else:
+        note = arrivals.note(found.address)
     arrivals.start()
     if chosen.form is StoredForm.PARQUET:
         images = parquet_images(arrivals, wanted.data)
@@ -280,12 +290,3 @@ def _stored(wanted: _Wanted) -> ImageSet:
     else:
         images = _tars(wanted, arrivals)
     return replace(images, notes=(*images.notes, *note))
-
-
-def _names_shard(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets around what is no IPv6 address
-        return False
-    # Bytes that are no UTF-8 are escaped as characters that are not printable.
-    return parts.scheme in ("http", "https") and parts.path.endswith(".tar") and url.isprintable()

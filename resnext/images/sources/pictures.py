@@ -215,7 +215,7 @@ class _Found:
         base = found.store.address.rstrip("/")
         for suffix, files in by_form(found.files):
             arrivals = Arrivals(found.store, files, cache, keeps=not self.stream)
-            self.notes += arrivals.note(found.address)
+            self.notes += arrivals.note(found.address, all_first=suffix == StoredForm.TAR)
             arrivals.start()
             names = [f"{base}/{file.name}" for file in files]
             if suffix == StoredForm.PARQUET:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Final
 
 import numpy as np
 
@@ -18,15 +17,13 @@ from resnext.images.image_set import ImageSet
 from resnext.images.labels import Labels
 from resnext.images.listing import is_image
 from resnext.images.names import few
+from resnext.images.shard_lengths import INFO, MOST, SIZES, stated_lengths, states_lengths
 from resnext.images.sources.archives import archive_images
 from resnext.images.sources.tar import Index
 from resnext.images.splits import SPLIT_WORDS, split_of
 from resnext.stores.arrivals import Arrivals
 from resnext.stores.opening import Found
 from resnext.stores.store import StoredFile, read_range
-
-INFO: Final = "_info.json"  # in which timm says what its shards hold
-MOST_INFO: Final = 1 << 22  # bytes
 
 
 class StoredForm(StrEnum):
@@ -75,13 +72,29 @@ def choose(found: Found, split: str) -> Chosen:
     (form,) = packed
     files = forms[form]
     if found.is_exact:
-        return Chosen(form, files)
+        return _with_lengths(found, form, files)
     if form is StoredForm.TAR:
         if listed := _listed(found, files, split):
-            return listed
+            return listed if listed.lengths else _with_lengths(found, form, listed.files)
         if StoredForm.FILES in forms and not _holds(found, files, split):  # a tar of another split
             return Chosen(StoredForm.FILES, forms[StoredForm.FILES])
-    return Chosen(form, _of_split(found, files, split))
+    return _with_lengths(found, form, _of_split(found, files, split))
+
+
+def _with_lengths(found: Found, form: StoredForm, files: tuple[StoredFile, ...]) -> Chosen:
+    """Return files with the number of samples of each shard, where files beside them state it."""
+    folders = {PurePosixPath(each.name).parent for each in files}
+    known: dict[tuple[PurePosixPath, str], int] = {}
+    for each in found.listed if form is StoredForm.TAR else ():
+        folder = PurePosixPath(each.name).parent
+        if folder in folders and states_lengths(each.name) and each.size <= MOST:
+            data = read_range(found.store, each, 0, each.size)
+            for name, length in stated_lengths(each.name, data).items():
+                known[folder, name] = length
+    places = ((PurePosixPath(each.name).parent, PurePosixPath(each.name).name) for each in files)
+    lengths = [known.get(place) for place in places]
+    stated = tuple(each for each in lengths if each is not None)
+    return Chosen(form, files, stated if len(stated) == len(files) else None)
 
 
 def _holds(found: Found, files: Sequence[StoredFile], split: str) -> bool:
@@ -101,6 +114,21 @@ def by_form(files: Sequence[StoredFile]) -> Iterator[tuple[StoredForm, tuple[Sto
 
 def _has_form(name: str, form: StoredForm) -> bool:
     return is_image(name) if form is StoredForm.FILES else name.lower().endswith(form)
+
+
+def waiting_note(arrivals: Arrivals, address: str, *, is_listed: bool) -> tuple[str, ...]:
+    """Return what has to come before the first image of some shards is read, and what would help.
+
+    Args:
+        arrivals: the shards.
+        address: of their folder.
+        is_listed: it is known how many samples each has.
+    """
+    said = arrivals.note(address, all_first=True)
+    if is_listed or arrivals.missing < 2:
+        return said
+    why = "nothing beside them says how many samples each has"
+    return (f"{said[0]}: {why}; a {SIZES} would let a measurement begin with the first",)
 
 
 def whole_files(arrivals: Arrivals) -> ByteRanges:
@@ -194,7 +222,7 @@ def _of_split(found: Found, files: tuple[StoredFile, ...], split: str) -> tuple[
 def _listed(found: Found, files: Sequence[StoredFile], split: str) -> Chosen | None:
     """Return the shards that `_info.json` lists for a split; None where there is no such list."""
     infos = [each for each in found.files if PurePosixPath(each.name).name == INFO]
-    if len(infos) != 1 or infos[0].size > MOST_INFO:
+    if len(infos) != 1 or infos[0].size > MOST:
         return None
     try:
         splits = json.loads(read_range(found.store, infos[0], 0, infos[0].size))["splits"]

@@ -354,3 +354,80 @@ def test_shards_are_opened_whole_for_whoever_needs_all_names(
     images = open_images("hf://datasets/me/wds", cache=tmp_path)
     assert images.ids[61].startswith("wds-validation-01/1_")
     assert [each[1:] for each in contents(images)] == [each[1:] for each in expected()]
+
+
+LENGTHS = {f"{WDS.format(number)}": 60 for number in range(6)}
+BESIDE: dict[str, object] = {
+    "sizes.json": LENGTHS,
+    "index.json": {
+        "wids_version": 1,
+        "shardlist": [{"url": name, "nsamples": count} for name, count in LENGTHS.items()],
+    },
+    "_info.json": {
+        "splits": {
+            "validation": {"filenames": [*LENGTHS], "shard_lengths": [*LENGTHS.values()]},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("address", ["/val", "/val/wds-validation-{00..05}.tar", "/val/*-val*.tar"])
+def test_shards_whose_lengths_are_stated_beside_them_begin_with_the_first(
+    hub: Hub, tmp_path: Path, shards: dict[str, bytes], beside: str, address: str
+) -> None:
+    files = {f"val/{name}": shards[name] for name in LENGTHS}
+    stated = json.dumps(BESIDE[beside]).encode()
+    hub.add("me/wds", {**files, f"val/{beside}": stated}, kind="dataset")
+    last = f"val/{WDS.format(5)}"
+    hub.hold(last)
+    told: list[str] = []
+    images = open_images(
+        f"hf://datasets/me/wds{address}", cache=tmp_path, late=True, note=told.append
+    )
+    assert (len(images), told) == (360, [])
+    assert images.reader.read(61) == expected()[61][2]
+    hub.release(last)
+    assert images.reader.read(359) == expected()[359][2]
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [None, b"{", json.dumps({WDS.format(1): 60}).encode()],
+    ids=["nothing", "damaged", "a part"],
+)
+def test_wait_for_shards_of_unknown_lengths_is_said_before_it_begins(
+    hub: Hub, tmp_path: Path, shards: dict[str, bytes], stated: bytes | None
+) -> None:
+    files = {name: shards[name] for name in LENGTHS}
+    hub.add("me/wds", {**files, **({"sizes.json": stated} if stated else {})}, kind="dataset")
+    told: list[tuple[str, int]] = []
+
+    def note(text: str) -> None:
+        told.append((text, sum("/resolve/" in each.path for each in hub.requests)))
+
+    images = open_images("hf://datasets/me/wds", cache=tmp_path, late=True, note=note)
+    ((text, asked),) = told
+    assert asked == (1 if stated else 0)  # for that file alone
+    size = sum(map(len, files.values())) / 1e6
+    assert text == (
+        f"{images.root}: 6 files of {size:.1f} MB to fetch, read when all have come, kept in the "
+        "cache: nothing beside them says how many samples each has; a sizes.json would let a "
+        "measurement begin with the first"
+    )
+    assert [each[1:] for each in contents(images)] == [each[1:] for each in expected()]
+    assert images.notes == ()
+    again = open_images("hf://datasets/me/wds", cache=tmp_path, late=True, note=note)
+    assert (len(again), len(told)) == (360, 1)
+
+
+def test_shards_of_another_length_than_stated_are_refused(
+    hub: Hub, tmp_path: Path, shards: dict[str, bytes]
+) -> None:
+    files = {name: shards[name] for name in LENGTHS}
+    stated = json.dumps({**LENGTHS, WDS.format(1): 61}).encode()
+    hub.add("me/wds", {**files, "sizes.json": stated}, kind="dataset")
+    images = open_images("hf://datasets/me/wds", cache=tmp_path, late=True)
+    assert len(images) == 361
+    with pytest.raises(ResnextError, match=r"wds-validation-01\.tar: 61 samples expected, as the"):
+        images.reader.read(60)
