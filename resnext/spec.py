@@ -111,10 +111,13 @@ class Spec:
     def __post_init__(self) -> None:
         for field in fields(self):
             object.__setattr__(self, field.name, _value(field.name, getattr(self, field.name)))
-        numbers = (self.cardinality, self.base_width, self.planes, self.stem_width, self.classes)
-        if len(self.blocks) not in (3, 4) or min((*self.blocks, *numbers)) < 1:
+        names = ("cardinality", "base_width", "planes", "stem_width", "classes")
+        faults = [f"{name} {value}" for name in names if (value := getattr(self, name)) < 1]
+        if len(self.blocks) not in (3, 4) or min(self.blocks) < 1:
+            faults.insert(0, f"blocks {cut(str(list(self.blocks)))}")
+        if faults:
             raise SpecError(
-                f"three or four stages and whole numbers >= 1 expected, found {cut(str(self))}"
+                f"three or four stages and whole numbers >= 1 expected, found {', '.join(faults)}"
             )
         if sum(self.blocks) > MOST_BLOCKS:
             raise SpecError(f"at most {MOST_BLOCKS} blocks expected, found {sum(self.blocks)}")

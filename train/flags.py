@@ -35,8 +35,8 @@ NETWORK: Final = (
     click.option(
         "--init",
         metavar="CHECKPOINT",
-        help="Begin with the weights of a .safetensors, .t7 or PyTorch file, or of a published "
-        "network by name, or at an address: hf://OWNER/MODEL.",
+        help="Begin with the weights of a .safetensors, .t7 or PyTorch file, or one of MXNet or "
+        "Caffe, or of a published network by name, or at an address: hf://OWNER/MODEL.",
     ),
     click.option(
         "--reset-classifier", is_flag=True, help="Begin with a new classifier in any case."

@@ -141,10 +141,10 @@ def main(
 ) -> int:
     """Measure the error of checkpoints and judge the claims made about them.
 
-    CHECKPOINT is a .safetensors, .t7 or PyTorch file, a folder of them, an address on the Hub
-    (hf://OWNER/MODEL) or the name of a published network, which is downloaded; without one, every
-    checkpoint in the current folder is measured (an original beside its own conversion is left
-    out), all in one pass over the images.
+    CHECKPOINT is a .safetensors, .t7 or PyTorch file, or one of MXNet or Caffe, a folder of them,
+    an address on the Hub (hf://OWNER/MODEL) or the name of a published network, which is
+    downloaded; without one, every checkpoint in the current folder is measured (an original beside
+    its own conversion is left out), all in one pass over the images.
 
     The exit code is 0 if every claim that could be judged was reproduced, 1 if one was not, and 2
     if something was wrong with the input; unreadable images are reported, with 2, at the end. A

@@ -7,7 +7,7 @@ one of those that differ from the plain ones without having other tensors.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 from pathlib import Path
 from typing import Final
@@ -48,6 +48,7 @@ class StatedFacts:
     Attributes:
         spec: its architecture; None where only the shapes tell.
         preprocessing: of pictures; None where it states none, or one that is not known here.
+        class_count: the number of classes; None where it states none.
         classes: the names of the classes; None where it has none.
         wnids: their WordNet ids, likewise.
         note: what of it was not taken.
@@ -57,6 +58,7 @@ class StatedFacts:
 
     spec: Spec | None = None
     preprocessing: Preprocessing | None = None
+    class_count: int | None = None
     classes: tuple[str, ...] | None = None
     wnids: tuple[str, ...] | None = None
     note: str | None = None
@@ -92,11 +94,14 @@ def read_config(weights: Path) -> StatedFacts:
     pretrained = fields.get("pretrained_cfg", fields)
     if not isinstance(pretrained, dict):
         pretrained = {}
-    classes = _classes(fields)
+    count = fields.get("num_classes")
+    facts = StatedFacts(
+        class_count=count if isinstance(count, int) else None, classes=_classes(fields)
+    )
     try:
-        return StatedFacts(preprocessing=_preprocessing(pretrained), classes=classes)
+        return replace(facts, preprocessing=_preprocessing(pretrained))
     except PreprocessingError as error:
-        return StatedFacts(classes=classes, note=f"{CONFIG}: preprocessing not taken: {error}")
+        return replace(facts, note=f"{CONFIG}: preprocessing not taken: {error}")
 
 
 def _check_plain(path: Path, fields: Mapping[str, object]) -> None:

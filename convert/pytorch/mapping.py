@@ -22,6 +22,7 @@ from resnext.layout import Shape, layout
 from resnext.spec import Block, Spec, Stem
 
 COUNTER: Final = "num_batches_tracked"
+LEAST_STAGES: Final = 3
 STEMS: Final = {7: Stem.IMAGENET, 3: Stem.CIFAR}
 
 
@@ -142,7 +143,9 @@ def recognise(arrays: Mapping[str, Array], naming: Naming) -> Spec:
             classes=classes,
         )
     except SpecError as error:
-        raise StructureError(str(error)) from error
+        next_stage = naming.name(f"layer{len(blocks) + 1}.0.conv1.weight")
+        missing = f"; {next_stage} is missing" if len(blocks) < LEAST_STAGES else ""
+        raise StructureError(f"{error}{missing}") from error
 
 
 def _blocks(arrays: Mapping[str, Array], naming: Naming) -> tuple[int, ...]:

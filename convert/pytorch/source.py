@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from convert.pytorch import contents
 from convert.pytorch.archive import FileKind
 from convert.pytorch.errors import DamagedFileError
-from convert.pytorch.hub import StatedFacts, read_config
+from convert.pytorch.hub import CONFIG, StatedFacts, read_config
 from convert.pytorch.mapping import MappedState, map_arrays
 from convert.pytorch.naming import Family
 from convert.pytorch.reader import Values, read_values
@@ -17,7 +17,7 @@ from convert.source.errors import NoNetworkError, RefusedError, StructureError
 from convert.source.outline import Part
 from convert.source.source import NO_COUNTER, Array, Network, Source
 from resnext.errors import CheckpointError, PreprocessingError, SpecError
-from resnext.fields import cut
+from resnext.fields import cut, shown
 from resnext.header import Origin, Provenance, from_metadata
 from resnext.preprocessing import CIFAR10, Preprocessing
 from resnext.spec import Norm, StemPool
@@ -62,6 +62,11 @@ class PyTorchSource(Source):
         """
         mapped, (_, conversions) = self._mapped, self._arrays
         config, origin = self._own or self._config, self.provenance
+        if config.class_count not in (None, mapped.spec.classes):
+            raise StructureError(
+                f"{CONFIG}: num_classes {mapped.spec.classes} expected, as the weights have, found "
+                f"{shown(config.class_count)}: the configuration of another network"
+            )
         classes = config.classes
         if classes is not None and len(classes) != mapped.spec.classes:
             classes = None

@@ -183,7 +183,10 @@ def test_fields_that_are_left_out_have_their_defaults() -> None:
         ({"stem": "vgg"}, "here: stem is one of imagenet, cifar, found 'vgg'"),
         ({"norm": None}, "here: norm is one of post"),
         ({"shortcut": ["B"]}, "here: shortcut is one of A, B, C"),
-        ({"classes": 0}, "here: three or four stages and whole numbers >= 1"),
+        (
+            {"classes": 0},
+            "here: three or four stages and whole numbers >= 1 .* found classes 0",
+        ),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

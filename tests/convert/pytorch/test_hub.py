@@ -69,6 +69,12 @@ def test_names_of_the_classes_are_taken(tmp_path: Path) -> None:
     assert convert.load(short).classes is None
 
 
+def test_configuration_of_a_network_with_other_classes_is_refused(tmp_path: Path) -> None:
+    path = folder(tmp_path / "a", {**CONFIG, "num_classes": 1000})
+    with pytest.raises(StructureError, match=r"num_classes 7 expected, .* found 1000: the conf"):
+        convert.load(path)
+
+
 def test_fields_at_the_root_are_taken_as_older_configurations_have_them(tmp_path: Path) -> None:
     config = {"architecture": "resnet50", **CONFIG["pretrained_cfg"]}
     found = convert.load(folder(tmp_path / "a", config)).preprocessing

@@ -98,7 +98,10 @@ BROKEN = {
     "stages": (
         lambda state: {k: v for k, v in state.items() if k[:6] not in ("layer3", "layer4")},
         StructureError,
-        "three or four stages and whole numbers >= 1 expected",
+        (
+            "three or four stages and whole numbers >= 1 expected, found blocks [1, 2]; "
+            "layer3.0.conv1.weight is missing"
+        ),
     ),
     "no layout": (
         lambda _: {"blocks.0.conv.weight": torch.ones(1, 1, 1, 1)},
