@@ -66,6 +66,7 @@ MOST_MODULES = 16  # of a folder, with its `__init__`
 MOST_LINES = 300  # of a module
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Return the syntax tree of each module, by its dotted name."""
     return {
@@ -77,9 +78,6 @@ def modules() -> dict[str, ast.Module]:
     }
 
 
-MODULES = modules()
-
-
 def folder_of(name: str) -> str:
     """Return the folder that a module lies in, "resnext/images" say."""
     is_package = (ROOT.joinpath(*name.split(".")) / "__init__.py").exists()
@@ -88,20 +86,20 @@ def folder_of(name: str) -> str:
 
 def imports(name: str) -> Iterator[str]:
     """Yield the modules of the project that a module imports, at its top or in a function."""
-    for node in ast.walk(MODULES[name]):
+    for node in ast.walk(modules()[name]):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                yield from (each for each in (full, node.module) if each in MODULES)
+                yield from (each for each in (full, node.module) if each in modules())
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in MODULES)
+            yield from (alias.name for alias in node.names if alias.name in modules())
 
 
 @cache
 def arrows() -> dict[str, dict[str, set[str]]]:
     """Return folder -> folder that it imports -> the modules that do."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for name in MODULES:
+    for name in modules():
         if name == "resnext":
             continue  # its public names, which are imported when they are asked for
         for other in imports(name):
@@ -117,7 +115,7 @@ def allows(folder: str, other: str) -> bool:
 
 
 def test_every_folder_has_its_arrows() -> None:
-    assert {folder_of(name) for name in MODULES} == set(ALLOWED)
+    assert {folder_of(name) for name in modules()} == set(ALLOWED)
 
 
 @pytest.mark.parametrize("folder", ALLOWED)
@@ -141,7 +139,7 @@ def test_no_circle_of_modules() -> None:
     """Not even by a late import; what a package hands out it imports from its own modules."""
     graph = {
         name: {each for each in imports(name) if not f"{name}.".startswith(f"{each}.")}
-        for name in MODULES
+        for name in modules()
         if name != "resnext"
     }
     try:
@@ -153,7 +151,7 @@ def test_no_circle_of_modules() -> None:
 def test_verbs_meet_convert_only_at_its_door() -> None:
     behind = {
         (name, other)
-        for name in MODULES
+        for name in modules()
         if name.split(".")[0] not in ("convert", "resnext")
         for other in imports(name)
         if other.startswith("convert.")
@@ -163,7 +161,7 @@ def test_verbs_meet_convert_only_at_its_door() -> None:
 
 @pytest.mark.parametrize("folder", ALLOWED)
 def test_folder_has_few_modules(folder: str) -> None:
-    names = [name for name in MODULES if folder_of(name) == folder]
+    names = [name for name in modules() if folder_of(name) == folder]
     assert len(names) <= MOST_MODULES, names
 
 
@@ -175,7 +173,7 @@ def test_no_module_is_long() -> None:
 
 def test_each_class_name_stands_for_one_thing() -> None:
     places: dict[str, list[str]] = defaultdict(list)
-    for name, tree in MODULES.items():
+    for name, tree in modules().items():
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(name)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,22 +78,28 @@ def test_page_says_first_that_nobody_has_contributed_the_published_weights(
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        (ledger_text(imagenet_lines(20, images=100)), "**no verdict**: 100 images, 50,000 claimed"),
         (
-            ledger_text([*(lines := imagenet_lines(11_100)), lines[0]]),
+            lambda: ledger_text(imagenet_lines(20, images=100)),
+            "**no verdict**: 100 images, 50,000 claimed",
+        ),
+        (
+            lambda: ledger_text([*(lines := imagenet_lines(11_100)), lines[0]]),
             "**no verdict**: 1 picture named twice or more",
         ),
         (
-            ledger_text(lines, runs=[{**IMAGENET_RUN, "network": "resnext50_32x4d.a1h_in1k"}]),
+            lambda: ledger_text(
+                imagenet_lines(11_100),
+                runs=[{**IMAGENET_RUN, "network": "resnext50_32x4d.a1h_in1k"}],
+            ),
             "the claims are about resnext50_32x4d_a1h-0146ab0a.pth of a sha256",
         ),
     ],
     ids=["a part", "named twice", "another file"],
 )
 def test_ledger_with_a_doubt_is_no_evidence_of_the_published_weights(
-    tmp_path: Path, text: bytes, shown: str
+    tmp_path: Path, text: Callable[[], bytes], shown: str
 ) -> None:
-    page = to_page(judged_ledgers(folder_of(tmp_path, text)))
+    page = to_page(judged_ledgers(folder_of(tmp_path, text())))
     assert page.splitlines()[0] == MISSING
     assert shown in page
 

@@ -4,6 +4,7 @@ Each is a process of its own with its own files and signals, and may be killed l
 the two seconds that importing torch takes are paid once for all of them.
 """
 
+import atexit
 import os
 import sys
 import warnings
@@ -98,4 +99,7 @@ def _run(
     set_start_method("fork", force=True)
     sys.argv = [command, *words]
     main = import_module(command).main
-    main(words)
+    try:
+        main(words)
+    finally:
+        atexit._run_exitfuncs()  # as an interpreter does that ends, and a forked process does not

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-from torch._dynamo.utils import counters
 
 from resnext.model import ResNeXt
 from resnext.spec import Spec, Stem
@@ -36,6 +35,8 @@ SPEC = Spec(blocks=(1, 1, 1), cardinality=2, base_width=4, planes=8, stem=Stem.C
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
     """Let PyTorch's compiler warn of itself."""
+    from torch._dynamo.utils import counters  # whose import takes seconds
+
     torch._dynamo.reset()
     counters.clear()
     with warnings.catch_warnings():
@@ -89,6 +90,8 @@ def test_compiled_steps_are_the_plain_ones(change: dict[str, Any], parts: int, s
     plain = learnt(change, compiled=False, parts=parts, sizes=sizes)
     found = learnt(change, compiled=True, parts=parts, sizes=sizes)
     # What is called once for each size is not compiled again in later steps.
+    from torch._dynamo.utils import counters
+
     assert counters["stats"]["unique_graphs"] == len({*sizes})
     near = 3e-2 if "precision" in change else 1e-4
     pairs = [(plain.network.state_dict(), found.network.state_dict())]
