@@ -4,13 +4,13 @@ Only the proof needs torch, which is imported for it alone.
 """
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from convert.description import describe_file
+from convert.differences import spec_differences
 from convert.errors import SourceError
 from convert.export.errors import OutputError
 from convert.export.formats import EXPORTERS, Exporter
@@ -157,20 +157,14 @@ def _check_stated(row: Row | None, spec: Spec, *, trained: bool) -> None:
             f"--as {row.name}: the weights as published expected, found ones trained from a "
             "checkpoint or from random weights; leave --as out"
         )
+    assert row.spec is not None, "a row that is stated has a spec"
     if differences := [
-        f"{name} {ours} in place of {value}"
-        for name, value, ours in _pairs(row.spec, spec)
-        if value != ours
+        f"{name} {found} in place of {expected}"
+        for name, expected, found in spec_differences(row.spec, spec)
     ]:
         raise SourceError(
             f"--as {row.name}: its architecture expected, found {', '.join(differences)}"
         )
-
-
-def _pairs(expected: Spec | None, found: Spec) -> Iterator[tuple[str, object, object]]:
-    assert expected is not None, "a row that is stated has a spec"
-    for name, value in expected.to_fields().items():
-        yield name, value, found.to_fields()[name]
 
 
 def _stored(checkpoint: Checkpoint, config: ConversionConfig) -> Checkpoint:

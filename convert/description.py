@@ -29,9 +29,6 @@ class NetworkFacts:
 
     Attributes:
         name: the published name, or the architecture's.
-        input_size: side in pixels of the input that it was built for.
-        parameters: number of trained parameters.
-        multiply_adds: for one such input.
         conversions: how a conversion changes, or changed, values.
         form: of the blocks in a .t7, "B" or "C"; "" without groups.
         licence: of the weights, where it is known.
@@ -44,9 +41,6 @@ class NetworkFacts:
 
     name: str
     spec: Spec
-    input_size: int
-    parameters: int
-    multiply_adds: int
     preprocessing: Preprocessing | None
     origin: Origin | None
     conversions: tuple[str, ...]
@@ -58,6 +52,16 @@ class NetworkFacts:
     classes: tuple[str, ...] | None = None
     training: Mapping[str, object] | None = None
     stated: bool = False
+
+    @property
+    def parameters(self) -> int:
+        """Return the number of trained parameters."""
+        return layout(self.spec).parameters()
+
+    @property
+    def multiply_adds(self) -> int:
+        """Return how many there are for one input of the size that the network was built for."""
+        return layout(self.spec).multiply_adds(self.spec.input_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +114,11 @@ def _describe_checkpoint(path: Path, at: str | None) -> Description:
         bytes=path.stat().st_size,
         tensor_types=counted_types(checkpoint.tensors),
         tensors=checkpoint.tensors,
-        network=_facts(
-            checkpoint.spec,
-            name=source.published_name,
-            preprocessing=(checkpoint.preprocessing, checkpoint.origin),
+        network=NetworkFacts(
+            spec=checkpoint.spec,
+            name=source.published_name or checkpoint.spec.name,
+            preprocessing=checkpoint.preprocessing,
+            origin=checkpoint.origin,
             conversions=source.conversions,
             licence=source.licence,
             sha256=source.source_sha256,
@@ -145,11 +150,13 @@ def _describe_source(path: Path, at: str | None) -> Description:
         row = published_row(found.spec, file=path.name, size=source.bytes, sha256=sha256.result)
         name, licence, stated = known_as(found, row)
         origin = source.provenance  # of a file that this project wrote
-        network = _facts(
-            found.spec,
-            name=name,
+        preprocessing, basis = chosen_preprocessing(found, row)
+        network = NetworkFacts(
+            spec=found.spec,
+            name=name or found.spec.name,
             stated=stated,
-            preprocessing=chosen_preprocessing(found, row),
+            preprocessing=preprocessing,
+            origin=basis,
             conversions=found.conversions,
             form=found.form,
             licence=licence,
@@ -168,40 +175,4 @@ def _describe_source(path: Path, at: str | None) -> Description:
         tensors=source.tensors(),
         network=network,
         refusal=refusal,
-    )
-
-
-def _facts(
-    spec: Spec,
-    *,
-    name: str | None,
-    preprocessing: tuple[Preprocessing | None, Origin | None],
-    conversions: tuple[str, ...],
-    form: str = "",
-    licence: str | None = None,
-    sha256: str | None = None,
-    proof: float | None = None,
-    proof_facts: ProofFacts | None = None,
-    classes: tuple[str, ...] | None = None,
-    training: Mapping[str, object] | None = None,
-    stated: bool = False,
-) -> NetworkFacts:
-    rows = layout(spec)
-    return NetworkFacts(
-        name=name or spec.name,
-        spec=spec,
-        input_size=spec.input_size,
-        parameters=rows.parameters(),
-        multiply_adds=rows.multiply_adds(spec.input_size),
-        preprocessing=preprocessing[0],
-        origin=preprocessing[1],
-        conversions=conversions,
-        form=form,
-        licence=licence,
-        sha256=sha256,
-        proof=proof,
-        proof_facts=proof_facts,
-        classes=classes,
-        training=training,
-        stated=stated,
     )

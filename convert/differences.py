@@ -1,7 +1,7 @@
 """What differs between a network as an original gives it and as a converted file has it."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -29,12 +29,13 @@ class TensorDifference:
     largest: float | None = None
 
 
-def spec_differences(expected: Spec, found: Spec) -> Iterator[str]:
-    """Yield in words what differs between two architectures."""
-    theirs = found.to_fields()
-    for name, value in expected.to_fields().items():
-        if theirs.get(name) != value:
-            yield f"{name} {value} expected, found {theirs.get(name)}"
+def spec_differences(expected: Spec, found: Spec) -> Iterator[tuple[str, object, object]]:
+    """Yield what differs between two architectures: name of the field, both values."""
+    theirs = asdict(found)
+    for name, value in asdict(expected).items():
+        if value != theirs[name]:
+            one, other = (list(v) if isinstance(v, tuple) else v for v in (value, theirs[name]))
+            yield name, one, other
 
 
 def tensor_differences(

@@ -130,12 +130,11 @@ def load_converted(path: Path, *, at: str | None = None) -> Checkpoint:
         OSError: it cannot be opened.
     """
     if at is not None:
-        error = SourceError(
-            f"a .t7 with a network at {cut(at)} expected, found a converted file, which has one "
-            "network only; leave --at out"
-        )
-        error.path = path
-        raise error
+        with naming(path):
+            raise SourceError(
+                f"a .t7 with a network at {cut(at)} expected, found a converted file, which has "
+                "one network only; leave --at out"
+            )
     checkpoint = with_imagenet(Checkpoint.load(path))
     for name, array in checkpoint.tensors.items():
         fault = None

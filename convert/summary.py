@@ -129,7 +129,7 @@ def description_lines(description: Description, *, modules: bool) -> Iterator[st
 
 
 def _network_lines(network: NetworkFacts) -> Iterator[str]:
-    spec, side = network.spec, network.input_size
+    spec, side = network.spec, network.spec.input_size
     form = f", written in form {network.form}" if network.form else ""
     stated = ", as stated at the conversion" if network.stated else ""
     yield f"network: {cut(network.name)}{stated}{form}"
@@ -196,7 +196,7 @@ def description_fields(description: Description, *, modules: bool) -> dict[str, 
             "spec": network.spec.to_fields(),
             "parameters": network.parameters,
             "multiply_adds": network.multiply_adds,
-            "input_size": network.input_size,
+            "input_size": network.spec.input_size,
             "preprocessing": _preprocessing_fields(network.preprocessing, network.origin),
             "conversions": list(network.conversions),
             "form": network.form,

@@ -126,12 +126,11 @@ def verify_file(path: Path, against: Path, *, at: str | None = None) -> Verifica
     against = weights_of(against)
     require_file(against)
     if is_converted(against):
-        error = SourceError(
-            "--against: the original expected, found a converted file; name the original there, "
-            "and the converted file as SOURCE"
-        )
-        error.path = against
-        raise error
+        with naming(against):
+            raise SourceError(
+                "--against: the original expected, found a converted file; name the original "
+                "there, and the converted file as SOURCE"
+            )
     original = load_original(against, sha256=start_sha256(against), at=at)
     with naming(converted.path):
         return compare(converted, original)
@@ -154,12 +153,11 @@ def read_converted(path: Path) -> Converted:
         stated, training = original.source.provenance, original.source.training
         found = Converted(path=path, checkpoint=original.checkpoint(), provenance=stated)
     if training is not None:
-        error = SourceError(
-            "a converted file expected, found one that resnext-train wrote: training changes "
-            "every tensor; name the file that the training began with"
-        )
-        error.path = path
-        raise error
+        with naming(path):
+            raise SourceError(
+                "a converted file expected, found one that resnext-train wrote: training changes "
+                "every tensor; name the file that the training began with"
+            )
     return found
 
 
@@ -172,7 +170,10 @@ def compare(converted: Converted, original: Original) -> Verification:
         place=source.place,
         network=network.spec.name,
         checksums=tuple(_checksums(converted.provenance, original)),
-        spec=tuple(spec_differences(network.spec, found.spec)),
+        spec=tuple(
+            f"{name} {one} expected, found {other}"
+            for name, one, other in spec_differences(network.spec, found.spec)
+        ),
         computed=network.computed,
     )
     if result.spec:

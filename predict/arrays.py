@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from predict.errors import DestinationError
 from predict.prediction import Prediction
 from predict.text_rows import Add
-from resnext.tensor_file import LENGTH
+from resnext.tensor_file import LENGTH, tensor_header
 
-MAGIC: Final = b"\x93NUMPY\x01\x00"
-NPY_HEADER: Final = 128  # bytes in all, which the longest shape fits into
 MOST_HEADER: Final = 100_000_000  # bytes of a header that safetensors' readers take
 
 
@@ -28,6 +26,18 @@ def row_of(prediction: Prediction, width: int) -> NDArray[np.float32]:
     if prediction.features is None:
         return np.full(width, np.nan, np.float32)
     return np.ascontiguousarray(prediction.features, "<f4")
+
+
+class FeatureRows:
+    """The rows of a file, behind each other, and their number."""
+
+    def __init__(self, file: IO[bytes], width: int) -> None:
+        self.file, self.width, self.done = file, width, 0
+
+    def add(self, prediction: Prediction) -> None:
+        """Write the features of a picture."""
+        self.file.write(row_of(prediction, self.width).tobytes())
+        self.done += 1
 
 
 @contextmanager
@@ -46,17 +56,16 @@ def npy_rows(
         width: number of features.
         layer: that they are of.
     """
-    file.write(_npy_header(len(names), width))
-    done = 0
 
-    def add(prediction: Prediction) -> None:
-        nonlocal done
-        file.write(row_of(prediction, width).tobytes())
-        done += 1
+    def header(count: int) -> None:
+        facts = {"descr": "<f4", "fortran_order": False, "shape": (count, width)}
+        np.lib.format.write_array_header_1_0(file, facts)  # with room for a larger count
 
-    yield add
+    header(len(names))
+    rows = FeatureRows(file, width)
+    yield rows.add
     file.seek(0)
-    file.write(_npy_header(done, width))
+    header(rows.done)
 
 
 @contextmanager
@@ -79,29 +88,13 @@ def tensor_rows(file: IO[bytes], names: Sequence[str], *, width: int, layer: str
             f"{MOST_HEADER:,} at most; write .npy or .parquet"
         )
     file.write(LENGTH.pack(room) + bytes(room))
-    done = 0
-
-    def add(prediction: Prediction) -> None:
-        nonlocal done
-        file.write(row_of(prediction, width).tobytes())
-        done += 1
-
-    yield add
+    rows = FeatureRows(file, width)
+    yield rows.add
     file.seek(LENGTH.size)
-    file.write(_tensor_header(names[:done], width, layer).ljust(room))
-
-
-def _npy_header(count: int, width: int) -> bytes:
-    facts = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({count}, {width}), }}"
-    padded = facts.ljust(NPY_HEADER - len(MAGIC) - 2 - 1) + "\n"
-    return MAGIC + len(padded).to_bytes(2, "little") + padded.encode("ascii")
+    file.write(_tensor_header(names[: rows.done], width, layer).ljust(room))
 
 
 def _tensor_header(names: Sequence[str], width: int, layer: str) -> bytes:
-    end = len(names) * width * 4
-    header = {
-        "__metadata__": {"format": "pt", "layer": layer, "images": json.dumps(list(names))},
-        "features": {"dtype": "F32", "shape": [len(names), width], "data_offsets": [0, end]},
-    }
-    text = json.dumps(header, separators=(",", ":")).encode()
-    return text + b" " * (-len(text) % 8)
+    metadata = {"format": "pt", "layer": layer, "images": json.dumps(list(names))}
+    shape = np.broadcast_to(np.float32(0), (len(names), width))  # holds a single number
+    return tensor_header({"features": shape}, metadata)

@@ -4,7 +4,6 @@ This module and what it imports need torch, which takes seconds to import; `pred
 what can be done before.
 """
 
-import base64
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from predict.answers import answers_of
-from predict.prediction import Answer, Prediction
+from predict.prediction import Prediction
 from predict.request import PredictionRequest
 from resnext.distributed.job import Job
 from resnext.inference.arithmetic import (
@@ -126,12 +125,8 @@ def _gathered(
 ) -> Iterator[Prediction]:
     """Yield, on rank 0, the predictions of all processes in a round."""
     mine = [] if result is None else batch_predictions(result, request)
-    if job.size == 1:
-        yield from mine
-        return
-    for part in job.gather([_to_fields(each) for each in mine]) or ():
-        for fields in part:
-            yield _from_fields(fields, request)
+    for part in job.gather(mine) or ():
+        yield from part
 
 
 def batch_predictions(result: BatchResult, request: PredictionRequest) -> list[Prediction]:
@@ -178,26 +173,3 @@ def _identity(request: PredictionRequest) -> dict[str, Any]:
             *(config.precision, config.compiled, config.batch_size),
         ],
     }
-
-
-def _to_fields(prediction: Prediction) -> dict[str, Any]:
-    features = prediction.features
-    return {
-        "image": prediction.image,
-        "top": [[answer.label, answer.probability] for answer in prediction.top],
-        "error": prediction.error,
-        "features": None if features is None else base64.b64encode(features.tobytes()).decode(),
-    }
-
-
-def _from_fields(fields: dict[str, Any], request: PredictionRequest) -> Prediction:
-    stored = fields["features"]
-    return Prediction(
-        image=fields["image"],
-        top=tuple(
-            Answer(label=label, name=request.classes[label], probability=probability)
-            for label, probability in fields["top"]
-        ),
-        error=fields["error"],
-        features=None if stored is None else np.frombuffer(base64.b64decode(stored), np.float32),
-    )

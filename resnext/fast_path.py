@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from subprocess import SubprocessError
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, cast
 
 from resnext.errors import DeviceError
 
@@ -22,6 +23,26 @@ FAILURES: Final = (
     TypeError,
     ValueError,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine(Generic[T]):
+    """An implementation for some kinds of devices, whose module is imported when it is first tried.
+
+    Attributes:
+        name: for a report.
+        place: module, and the class or function in it.
+        devices: kinds of devices that it is tried on.
+    """
+
+    name: str
+    place: tuple[str, str]
+    devices: tuple[str, ...]
+
+    def load(self) -> T:
+        """Return the class or function."""
+        module, name = self.place
+        return cast("T", getattr(import_module(module), name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from resnext.errors import DataError
 from resnext.files import whole_file
 from resnext.images.imagenet import titles
 from resnext.images.late import LateImageSet
+from resnext.model_card.measured import percent
 from resnext.preprocessing import INTERPOLATIONS, Pipeline, Preprocessing
 from resnext.published import Metric
 from resnext.terminal.text import number
@@ -149,9 +149,7 @@ def _preprocessing(row: Preprocessing) -> Iterator[str]:
 def _claim(result: Result, metric: Metric, *, date: str) -> Iterator[str]:
     run, images = result.run, result.counts.images
     wrong = images - result.counts.correct(metric)
-    # One image more or less changes the last digit.
-    digits = max(2, len(str(images - 1)) - 2)
-    value = f"{float(round(Fraction(100 * wrong, images), digits)):.{digits}f}"
+    value = percent(wrong, images)
     usual = tolerance(value)
     yield "[[network.claim]]"
     yield f"metric = {_quoted(metric)}"

@@ -88,10 +88,6 @@ class _BusySeconds:
     reading: Seconds = field(default_factory=Seconds)
     network: float = 0.0
 
-    def to_list(self) -> list[float]:
-        each = self.reading
-        return [each.reading, each.decoding, each.preparing, self.network]
-
 
 def run_pass(
     measurement: Measurement, job: Job, ledger: Ledger | None, watcher: Watcher
@@ -153,7 +149,7 @@ def run_pass(
         raise
     watcher.mark(Step.FINISHED)
     wall = time.perf_counter() - begin
-    parts = job.gather(busy.to_list())
+    parts = job.gather(busy)
     others = job.gather(heard.fields)
     if parts is None or others is None:
         return None
@@ -175,12 +171,9 @@ def _gathered(
             mine = entries_of(result, measurement.images, runs)
             busy.network += result.network + time.perf_counter() - begin
             busy.reading += result.reading
-        if job.size == 1:
-            yield mine
-            continue
-        everyone = job.gather([entry.to_fields() for entry in mine])
+        everyone = job.gather(mine)
         if everyone is not None:
-            yield [Entry.from_fields(fields) for part in everyone for fields in part]
+            yield [entry for part in everyone for entry in part]
 
 
 def entries_of(result: BatchResult, images: ImageSet, runs: Sequence[MeasuredRun]) -> list[Entry]:
@@ -278,13 +271,13 @@ def _seen(measurement: Measurement, top_five: NDArray[np.int32]) -> str | None:
     return f"most images are answered as another class, {listed(wrong, names)}" if wrong else None
 
 
-def _timing(parts: Sequence[Sequence[float]], *, images: int, wall: float) -> Timing:
-    reading, decoding, preparing, network = (sum(column) for column in zip(*parts, strict=True))
+def _timing(parts: Sequence[_BusySeconds], *, images: int, wall: float) -> Timing:
+    read = sum((each.reading for each in parts), Seconds())
     return Timing(
         images=images,
         wall=wall,
-        reading=reading,
-        decoding=decoding,
-        preparing=preparing,
-        network=network,
+        reading=read.reading,
+        decoding=read.decoding,
+        preparing=read.preparing,
+        network=sum(each.network for each in parts),
     )

@@ -3,7 +3,6 @@
 Any failure is a `JobError`: another process has ended, or cannot be reached.
 """
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,37 +54,18 @@ def connected(*, learns: bool, attempt: int) -> Iterator[tuple[int, int]]:
 
 def gather(value: Any) -> list[Any] | None:
     """Return the values of all ranks in their order on rank 0, None on the others."""
-    payload = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+    room = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
     with _explained():
-        lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(dist.get_world_size())]
-        dist.all_gather(lengths, torch.tensor([len(payload)]))
-        longest = max(int(length) for length in lengths)
-        padded = torch.zeros(longest, dtype=torch.uint8)
-        padded[: len(payload)] = payload
-        room = (
-            [torch.empty_like(padded) for _ in range(dist.get_world_size())]
-            if dist.get_rank() == 0
-            else None
-        )
-        dist.gather(padded, room)
-    if room is None:
-        return None
-    pairs = zip(room, lengths, strict=True)
-    return [json.loads(part[: int(length)].numpy().tobytes()) for part, length in pairs]
+        dist.gather_object(value, room)
+    return room
 
 
 def tell(value: Any) -> Any:
     """Return rank 0's value on every rank."""
-    leads = dist.get_rank() == 0
-    text = json.dumps(value).encode() if leads else b""
+    told = [value]
     with _explained():
-        length = torch.tensor([len(text)])
-        dist.broadcast(length, src=0)
-        told = torch.zeros(int(length), dtype=torch.uint8)
-        if leads:
-            told[:] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
-        dist.broadcast(told, src=0)
-    return json.loads(told.numpy().tobytes())
+        dist.broadcast_object_list(told)
+    return told[0]
 
 
 def any_of(*, flag: bool) -> bool:

@@ -85,7 +85,7 @@ class Job:
         """Return the values of all ranks in their order on rank 0, None on the others.
 
         Args:
-            value: anything that JSON can hold.
+            value: anything that pickle takes.
 
         Raises:
             JobError: another process has ended.
@@ -100,7 +100,7 @@ class Job:
         """Return rank 0's value on every rank.
 
         Args:
-            value: anything that JSON can hold; the other ranks' values are ignored.
+            value: anything that pickle takes; the other ranks' values are ignored.
 
         Raises:
             JobError: another process has ended.

@@ -6,7 +6,6 @@ are tried first; where their results are not the expected ones, the network stay
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import ClassVar, Final, Protocol, Self, cast
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnext.errors import DeviceError
-from resnext.fast_path import Choice, FastPath, choose_first
+from resnext.fast_path import Choice, Engine, FastPath, choose_first
 from resnext.inference.arithmetic import numbered
 from resnext.inference.bounds import Growth, KnownBound
 from resnext.model import PostActivation, ResNeXt
@@ -57,26 +56,14 @@ Fuse = type[FusedConvolution]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConvolutionEngine:
+class ConvolutionEngine(Engine[Fuse]):
     """An implementation of fused convolutions.
 
     Attributes:
-        name: for a report.
-        place: module and class; the module is imported when it is first tried.
-        device: the kind of device that it is tried on.
         types: that it computes.
     """
 
-    name: str
-    place: tuple[str, str]
-    device: str
     types: tuple[torch.dtype, ...]
-
-    def load(self) -> Fuse:
-        """Return the class."""
-        module, kind = self.place
-        fuse: Fuse = getattr(import_module(module), kind)
-        return fuse
 
 
 # The fastest first. cuDNN's fused calls cannot be asked for algorithms that repeat their bits, as
@@ -85,19 +72,19 @@ ENGINES: Final = (
     ConvolutionEngine(
         name="oneDNN",
         place=("resnext.inference.onednn", "PackedConvolution"),
-        device="cpu",
+        devices=("cpu",),
         types=(torch.float32, torch.bfloat16),
     ),
     ConvolutionEngine(
         name="cuDNN",
         place=("resnext.inference.cudnn_convolution", "CudnnConvolution"),
-        device="cuda",
+        devices=("cuda",),
         types=(torch.bfloat16, torch.float16),
     ),
     ConvolutionEngine(
         name="Triton",
         place=("resnext.inference.triton_convolution", "FinishedConvolution"),
-        device="cuda",
+        devices=("cuda",),
         types=tuple(NEAR),
     ),
 )
@@ -222,7 +209,7 @@ def choose(device: torch.device, dtype: torch.dtype) -> Choice[Fuse]:
 
 @cache
 def _chosen(device: torch.device, dtype: torch.dtype) -> Choice[Fuse]:
-    engines = (each for each in ENGINES if each.device == device.type and dtype in each.types)
+    engines = (each for each in ENGINES if device.type in each.devices and dtype in each.types)
     return choose_first(_fast_path(engine, device, dtype) for engine in engines)
 
 

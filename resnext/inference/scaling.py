@@ -1,9 +1,7 @@
 """Raw crops to network input on a device, by an engine whose bits are the CPU's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Final
 
 import numpy as np
@@ -11,7 +9,7 @@ import torch
 from torch import Tensor
 
 from resnext.errors import DeviceError
-from resnext.fast_path import Choice, FastPath, choose_first
+from resnext.fast_path import Choice, Engine, FastPath, choose_first
 from resnext.inference.arithmetic import numbered
 from resnext.pixels.raw_crops import RawCrops
 from resnext.pixels.transforms import levels_of, prepare_pixels, raw_crop
@@ -21,29 +19,8 @@ from resnext.preprocessing import Preprocessing
 Scale = Callable[[RawCrops, float, Tensor, Tensor], Tensor]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """An implementation of scaling on a device.
-
-    Attributes:
-        name: for a report.
-        place: module and function; the module is imported when it is first tried.
-        devices: kinds of devices that it is tried on.
-    """
-
-    name: str
-    place: tuple[str, str]
-    devices: tuple[str, ...]
-
-    def load(self) -> Scale:
-        """Return the function."""
-        module, function = self.place
-        scale: Scale = getattr(import_module(module), function)
-        return scale
-
-
 # The fastest first.
-ENGINES: Final = (
+ENGINES: Final[tuple[Engine[Scale], ...]] = (
     Engine(
         name="Triton",
         place=("resnext.inference.triton_scaling", "scale_with_triton"),
@@ -80,18 +57,18 @@ def refusals(device: torch.device) -> tuple[str, ...]:
     return choose(device).refused if device.type == "cuda" else ()
 
 
-def choose(device: torch.device) -> Choice[Engine]:
+def choose(device: torch.device) -> Choice[Engine[Scale]]:
     """Try the engines of a device in order, once, until one gives the CPU's bits."""
     return _chosen(numbered(device))
 
 
 @cache
-def _chosen(device: torch.device) -> Choice[Engine]:
+def _chosen(device: torch.device) -> Choice[Engine[Scale]]:
     engines = (engine for engine in ENGINES if device.type in engine.devices)
     return choose_first(_fast_path(engine, device) for engine in engines)
 
 
-def _fast_path(engine: Engine, device: torch.device) -> FastPath[Engine]:
+def _fast_path(engine: Engine[Scale], device: torch.device) -> FastPath[Engine[Scale]]:
     return FastPath(
         label=f"{engine.name} does not scale on {device}",
         attempt=lambda: engine if agrees(engine.load(), device) else None,

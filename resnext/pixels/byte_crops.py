@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from resnext.errors import ImageError
 from resnext.pixels.decoding import check_size
+from resnext.pixels.transforms import check_crop, ten_crops
 from resnext.preprocessing import Interpolation, Preprocessing
 
 Bytes = NDArray[np.uint8]
@@ -52,17 +52,8 @@ class ByteCrops:
         Raises:
             ImageError: as `single`.
         """
-        scaled, crop = self._scaled(pixels, preprocessing), preprocessing.crop
-        bottom, right = (side - crop for side in scaled.shape[:2])
-        places = [(self.centre(bottom), self.centre(right))]
-        places += [(0, 0), (0, right), (bottom, 0), (bottom, right)]
-        return np.stack(
-            [
-                normalised(picture[top : top + crop, left : left + crop], preprocessing)
-                for picture in (scaled, scaled[:, ::-1])
-                for top, left in places
-            ]
-        )
+        planes = normalised(self._scaled(pixels, preprocessing), preprocessing)
+        return ten_crops(planes, preprocessing.crop, self.centre)
 
     def _scaled(self, pixels: Bytes, preprocessing: Preprocessing) -> Bytes:
         height, width = pixels.shape[:2]
@@ -73,11 +64,7 @@ class ByteCrops:
             check_size(height, width)
             source = np.ascontiguousarray(pixels)
             pixels = self.resize(source, (height, width), preprocessing.interpolation)
-        if min(height, width) < crop:
-            raise ImageError(
-                f"at least {crop} x {crop} pixels expected, found {width} x {height}; scale them "
-                "(--scale), or give larger images"
-            )
+        check_crop(height, width, crop)
         return pixels
 
 

@@ -63,6 +63,12 @@ def scale_planes(
     Returns:
         (C, window.height, window.width) float32, C-contiguous.
     """
+    if size == pixels.shape[:2]:  # there is nothing to interpolate
+        part = pixels[window.top :, window.left :][: window.height, : window.width]
+        planes = np.multiply(part.transpose(2, 0, 1), levels.unit, order="C")
+        planes += levels.shift[:, None, None]
+        planes /= levels.divisor[:, None, None]
+        return planes
     rows = find_taps(pixels.shape[0], size[0], range(window.top, window.top + window.height))
     columns = find_taps(pixels.shape[1], size[1], range(window.left, window.left + window.width))
     source: NDArray[Any] = pixels[rows.start : rows.stop, columns.start : columns.stop]

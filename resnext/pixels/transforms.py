@@ -3,7 +3,7 @@
 Source: datasets/transforms.lua and datasets/imagenet.lua of the original release.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ def prepare_pixels(
     height, width = size_before_crop(pixels, preprocessing)
     crop = preprocessing.crop
     window = Window(top=_centre(height, crop), left=_centre(width, crop), height=crop, width=crop)
-    return _normalised_window(pixels, (height, width), window, preprocessing)
+    return scale_planes(pixels, (height, width), window, levels_of(preprocessing))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -116,15 +116,27 @@ def prepare_ten_pixels(
     height, width = size_before_crop(pixels, preprocessing)
     crop = preprocessing.crop
     whole = Window(top=0, left=0, height=height, width=width)
-    upright = _normalised_window(pixels, (height, width), whole, preprocessing)
-    bottom, right = height - crop, width - crop
+    upright = scale_planes(pixels, (height, width), whole, levels_of(preprocessing))
+    return ten_crops(upright, crop, lambda margin: _centre(margin, 0))
+
+
+def ten_crops(
+    planes: "NDArray[np.float32]", crop: int, centre: Callable[[int], int]
+) -> "NDArray[np.float32]":
+    """Return ten crops (10, C, crop, crop) of (C, H, W), in the order of `prepare_ten_pixels`.
+
+    Args:
+        planes: of the whole scaled picture, not smaller than the crop.
+        crop: their side.
+        centre: of the margin in pixels, >= 0, to where the centre crop starts.
+    """
+    bottom, right = (side - crop for side in planes.shape[1:])
     corners = [(0, 0), (0, right), (bottom, 0), (bottom, right)]
-    places = [(_centre(height, crop), _centre(width, crop)), *corners]
     return np.stack(
         [
             picture[:, top : top + crop, left : left + crop]
-            for picture in (upright, upright[:, :, ::-1])
-            for top, left in places
+            for picture in (planes, planes[:, :, ::-1])
+            for top, left in [(centre(bottom), centre(right)), *corners]
         ]
     )
 
@@ -140,35 +152,26 @@ def size_before_crop(pixels: "NDArray[np.uint8]", preprocessing: Preprocessing) 
     if preprocessing.scale is not None:
         height, width = scaled_size(height, width, preprocessing.scale)
         check_size(height, width)
-    if min(height, width) < preprocessing.crop:
-        raise ImageError(
-            f"at least {preprocessing.crop} x {preprocessing.crop} pixels expected, found "
-            f"{width} x {height}; scale them (--scale), or give larger images"
-        )
+    check_crop(height, width, preprocessing.crop)
     return height, width
+
+
+def check_crop(height: int, width: int, crop: int) -> None:
+    """Refuse a scaled picture that is smaller than the crop.
+
+    Raises:
+        ImageError: it is.
+    """
+    if min(height, width) < crop:
+        raise ImageError(
+            f"at least {crop} x {crop} pixels expected, found {width} x {height}; scale them "
+            "(--scale), or give larger images"
+        )
 
 
 def _centre(side: int, crop: int) -> int:
     """Return where a centre crop starts: ceil((side - crop) / 2)."""
     return (side - crop + 1) // 2
-
-
-def _normalised_window(
-    pixels: "NDArray[np.uint8]",
-    size: tuple[int, int],
-    window: Window,
-    preprocessing: Preprocessing,
-) -> "NDArray[np.float32]":
-    """Return a window of the scaled picture as (3, height, width) float32, normalised."""
-    levels = levels_of(preprocessing)
-    if size != pixels.shape[:2]:
-        return scale_planes(pixels, size, window, levels)
-    rows = slice(window.top, window.top + window.height)
-    columns = slice(window.left, window.left + window.width)
-    planes = np.multiply(pixels[rows, columns].transpose(2, 0, 1), levels.unit, order="C")
-    planes += levels.shift[:, None, None]
-    planes /= levels.divisor[:, None, None]
-    return planes
 
 
 @lru_cache(maxsize=16)

@@ -14,9 +14,9 @@ def let_waiting_threads_sleep(environment: MutableMapping[str, str]) -> None:
 
     By default those of GNU's library, which PyTorch brings along, look for up to 3 ms whether the
     others are there. Where another process has their processor, the ones that look keep it from
-    those that are looked for: a training took four times as long beside one busy process
-    (`benchmarks/waiting.py`). `OMP_WAIT_POLICY` is the standard's: GNU's, LLVM's and Intel's
-    libraries read it when they are loaded, so this comes before torch is imported.
+    those that are looked for: a training took three times as long on a busy machine
+    (`benchmarks/results/waiting.json`). `OMP_WAIT_POLICY` is the standard's: GNU's, LLVM's and
+    Intel's libraries read it when they are loaded, so this comes before torch is imported.
 
     Args:
         environment: of this process and those that it starts; changed.

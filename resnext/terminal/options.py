@@ -1,12 +1,14 @@
 """Options that several commands share: how pictures are prepared, and what computes."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from resnext.machine import Precision
-from resnext.preprocessing import LONGEST, Pipeline
+from resnext.machine import DeviceKind, Precision, usual_batch_size, usual_workers
+from resnext.preprocessing import LONGEST, Pipeline, Preprocessing
 from resnext.terminal.command import NamedPath
 
 PIPELINES: Final = click.Choice([each.value for each in Pipeline])
@@ -74,3 +76,42 @@ def crops(ten: str) -> Callable[[Any], Any]:
         show_default=True,
         help=f"The centre crop, or ten whose {ten}.",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureConfig:
+    """What a command is asked for that sends pictures through networks.
+
+    Attributes:
+        crops: 1 or 10.
+        preprocessing: in place of the networks' own; or None.
+        scale, crop: in pixels, in place of the preprocessing's own; or None.
+        precision: "fp32", "tf32", "bf16" or "fp16".
+        compiled: compute with `torch.compile`.
+        batch_size: pictures of a batch, >= 1; None takes the device's usual.
+        workers: processes that read ahead, 0 reads in this one; None takes the device's usual.
+        device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is.
+        cache: folder of downloads; None is the user's own.
+        stream: read files of a store once, and keep none.
+    """
+
+    crops: int = 1
+    preprocessing: Preprocessing | None = None
+    scale: int | None = None
+    crop: int | None = None
+    precision: str = "fp32"
+    compiled: bool = False
+    batch_size: int | None = None
+    workers: int | None = None
+    device: str | None = None
+    cache: Path | None = None
+    stream: bool = False
+
+    def batch_size_on(self, device: DeviceKind) -> int:
+        """Return the number of pictures of a batch; with ten crops, of about as many crops."""
+        return self.batch_size or usual_batch_size(device, crops=self.crops)
+
+    def workers_on(self, device: DeviceKind, *, processes: int) -> int:
+        """Return how many processes read ahead for each of the job's processes on this machine."""
+        usual = usual_workers(device, processes=processes)
+        return usual if self.workers is None else self.workers

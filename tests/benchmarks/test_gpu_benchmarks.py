@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -38,6 +37,8 @@ from resnext.pixels import resample
 from resnext.spec import Spec
 from tests.support.golden import ROOT
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROOT = ROOT
 SMALL = "resnext_14_8x4d"
 TINY = Spec(blocks=(1, 1, 1, 1), cardinality=2, base_width=4, planes=8, stem_width=8, classes=7)
@@ -49,14 +50,6 @@ needs_timm = [
         reason="timm and torchvision are not installed",
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

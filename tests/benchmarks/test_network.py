@@ -1,6 +1,5 @@
 """The network alone on a CPU: every way that is measured answers the same."""
 
-from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
@@ -11,16 +10,10 @@ from benchmarks.network import STEPS, WAYS
 from resnext.model import ResNeXt
 from resnext.spec import Spec
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = Spec(blocks=(1, 1, 1, 1), cardinality=2, base_width=4, planes=8, stem_width=8, classes=7)
 SIDE = 64
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from convert.cli import main
 from resnext.checkpoint import Checkpoint, Origin
 from resnext.preprocessing import CIFAR10, Preprocessing
 from resnext.published import Row
-from resnext.spec import Spec
+from resnext.spec import Spec, StemPool
 from tests.support.golden import DATA
 from tests.support.torch_nets import TorchvisionNet, randomised
 
@@ -26,13 +26,14 @@ ROW = Row(
     licence="CC0",
 )
 OTHER = Row(name="resnext_17_other", spec=Spec(blocks=(1, 2, 1, 1), classes=7))
+POOLED = Row(name="resnext_17_pooled", spec=replace(SPEC, stem_pool=StemPool.CEIL))
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in an empty folder, with a table of two published networks."""
+    """Stand in an empty folder, with a table of three published networks."""
     for module in ("convert.location", "resnext.published", "resnext.header"):
-        monkeypatch.setattr(f"{module}.published", lambda: (ROW, OTHER))
+        monkeypatch.setattr(f"{module}.published", lambda: (ROW, OTHER, POOLED))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -110,11 +111,12 @@ def test_converted_file_can_be_stated_later_and_shown_names_are_not_stated(
     ("arguments", "text"),
     [
         (("--as", "resnext_17_other"), "cardinality 2 in place of 1, base_width 3 in place of 64"),
+        (("--as", "resnext_17_pooled"), "its architecture expected, found stem_pool padded in pl"),
         (("--as", "unknown"), "--as: the name of a published network expected, found 'unknown'"),
         (("--as", "resnext_17_2x3d", "x.pth"), "--as states what one file is"),
         (("--as", "resnext_17_2x3d", "--info"), "--as with --info, which writes nothing"),
     ],
-    ids=["architecture", "unknown", "two sources", "info"],
+    ids=["architecture", "pool", "unknown", "two sources", "info"],
 )
 def test_statement_that_cannot_hold_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], text: str

@@ -9,7 +9,7 @@ from convert.differences import changed_norm, spec_differences, tensor_differenc
 from convert.source.source import Network
 from resnext.header import Origin
 from resnext.preprocessing import CIFAR10, IMAGENET, Preprocessing
-from resnext.spec import Spec
+from resnext.spec import Spec, StemPool
 
 SPEC = Spec(blocks=(1, 1, 1), classes=10)
 HALVES = np.array([[0.0, 1.0], [-2.0, 0.5]], np.float16)
@@ -57,10 +57,14 @@ def test_largest_difference_of_the_largest_numbers_is_infinite() -> None:
 def test_architectures_differ_field_by_field() -> None:
     assert list(spec_differences(SPEC, SPEC)) == []
     other = replace(SPEC, cardinality=8, classes=7)
-    assert list(spec_differences(SPEC, other)) == [
-        "cardinality 1 expected, found 8",
-        "classes 10 expected, found 7",
-    ]
+    assert list(spec_differences(SPEC, other)) == [("cardinality", 1, 8), ("classes", 10, 7)]
+
+
+def test_architectures_differ_in_what_headers_leave_out_where_it_is_usual() -> None:
+    usual = Spec(blocks=(1, 1, 1, 1))
+    other = replace(usual, stem_pool=StemPool.CEIL)
+    assert list(spec_differences(usual, other)) == [("stem_pool", "padded", "ceil")]
+    assert list(spec_differences(other, usual)) == [("stem_pool", "ceil", "padded")]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 """What the tests of predictions share: the digits' network, with names, in a file."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 import convert
 from resnext.checkpoint import Checkpoint, Origin
@@ -14,12 +12,7 @@ from tests.support.digits import DIGITS, NAMES
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Keep tests that run side by side from waiting for each other's threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def _one_thread(one_thread: None) -> None: ...
 
 
 @pytest.fixture(scope="session")

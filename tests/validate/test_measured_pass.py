@@ -3,7 +3,6 @@ import struct
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -42,15 +41,6 @@ GOLDEN = DATA / "digits_val_logits.npz"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SCALED = Preprocessing(scale=36, crop=32, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Keep tests that run side by side from waiting for each other's threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -437,6 +427,8 @@ from resnext.images.sources.folders import class_folders
 from resnext.loader.batches import read_batches
 from resnext.pixels.pipelines import Preparation
 from resnext.preprocessing import IMAGENET
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def anonymous(pid):

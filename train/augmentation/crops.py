@@ -119,10 +119,6 @@ def scaled(
     pixels: Pixels | Planes, size: tuple[int, int], window: Window, unit: np.float32
 ) -> Planes:
     """Return a window of an image that is resized to a size (height, width), as planes."""
-    if size == pixels.shape[:2]:
-        rows = slice(window.top, window.top + window.height)
-        columns = slice(window.left, window.left + window.width)
-        return np.multiply(pixels[rows, columns].transpose(2, 0, 1), unit, order="C")
     # Adding -0 and dividing by 1 change no bit.
     levels = Levels(unit=unit, shift=np.full(3, -0.0, np.float32), divisor=np.ones(3, np.float32))
     return scale_planes(pixels, size, window, levels)

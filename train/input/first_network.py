@@ -36,15 +36,25 @@ class FirstNetwork:
     Attributes:
         checkpoint: its float32 weights, with the preprocessing, provenance and class names that
             the trained checkpoints will have.
-        classes: class names in the order of the network's outputs; None where labels are numbers.
         source: the file that it comes from, ready for JSON; None for a new network.
         notes: what the user should know, one sentence each.
     """
 
     checkpoint: Checkpoint
-    classes: tuple[str, ...] | None
     source: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Return the class names in the order of the outputs; None where labels are numbers."""
+        return self.checkpoint.classes
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """Return the preprocessing, without which nothing is trained."""
+        found = self.checkpoint.preprocessing
+        assert found is not None
+        return found
 
 
 def from_scratch(
@@ -89,8 +99,7 @@ def from_scratch(
             ),
             classes=names,
             training={},
-        ),
-        classes=names,
+        )
     )
 
 
@@ -135,7 +144,6 @@ def from_checkpoint(
             classes=order,
             training={},
         ),
-        classes=order,
         source={"file": path.name, "network": found.name, "weights_sha256": found.digest()},
         notes=tuple(notes),
     )

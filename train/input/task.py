@@ -47,9 +47,8 @@ class Task:
     @property
     def command_line(self) -> CommandLine:
         """Return the options with which the run goes on, and so with the scale that it has."""
-        preprocessing, given = self.first_network.checkpoint.preprocessing, self.config.command_line
-        assert preprocessing is not None
-        return given.stating("--scale", preprocessing.scale or 0) if given.words else given
+        given, scale = self.config.command_line, self.first_network.preprocessing.scale
+        return given.stating("--scale", scale or 0) if given.words else given
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,8 +86,6 @@ def prepare(
         first = _fitted_to_pictures(first, config, recipe, images, job)
     images, recipe = _fitted(recipe, _aligned(images, first))
     weights, recipe = _class_weights(config, recipe, images.train, first)
-    preprocessing = first.checkpoint.preprocessing
-    assert preprocessing is not None
     return Task(
         config=config,
         recipe=recipe,
@@ -102,7 +99,7 @@ def prepare(
             "steps of an epoch": steps_of_epoch(len(images.train), recipe, processes=job.size),
             PROCESSES: job.size,
             "network": first.checkpoint.spec.to_fields(),
-            "preprocessing": preprocessing.to_fields(),
+            "preprocessing": first.preprocessing.to_fields(),
             "seed": config.seed,
             "first weights": first.checkpoint.digest(),
             "classes": first.classes,
@@ -120,10 +117,8 @@ def _first_network(
         first = from_scratch(config, recipe, classes=count, names=names)
     else:
         first = from_checkpoint(config, classes=count, names=names, bar=bar)
-    preprocessing = first.checkpoint.preprocessing
-    assert preprocessing is not None
     # Validation needs it, which comes after an epoch of steps.
-    check_installed(preprocessing)
+    check_installed(first.preprocessing)
     return first
 
 
@@ -142,8 +137,7 @@ def _fitted_to_pictures(
     first: FirstNetwork, config: TrainingConfig, recipe: Recipe, images: Images, job: Job
 ) -> FirstNetwork:
     """Return the network with a preprocessing that fits the pictures, and the note of that."""
-    usual = first.checkpoint.preprocessing
-    assert usual is not None
+    usual = first.preprocessing
     scale, note = usual.scale, None
     if job.leads:
         fits, note = fitted_preprocessing(

@@ -127,7 +127,6 @@ def plots(progress: Progress) -> list[Plot]:
 def settings(task: Task, progress: Progress) -> Iterator[tuple[str, str]]:
     """Yield the name and value of every setting that the result depends on."""
     checkpoint = task.first_network.checkpoint
-    assert checkpoint.preprocessing is not None
     # The stem in the recipe is for training from scratch; the network's own is shown.
     unused = {name.replace("_", " ") for name in unused_fields(task.recipe)}
     for name, value in _flat(task.recipe.to_fields() | {"stem": checkpoint.spec.stem}):
@@ -135,7 +134,7 @@ def settings(task: Task, progress: Progress) -> Iterator[tuple[str, str]]:
             yield name, value
     yield "learning rate", f"{task.recipe.scaled_lr:g}"
     yield "seed", str(task.config.seed)
-    yield "preprocessing", checkpoint.preprocessing.describe()
+    yield "preprocessing", task.first_network.preprocessing.describe()
     yield "training images", f"{task.images.train.root} ({len(task.images.train):,})"
     yield "validation images", f"{task.images.val.root} ({len(task.images.val):,})"
     if task.first_network.source is not None:

@@ -52,8 +52,7 @@ class EpochReading(Iterator[MicroBatch]):
         )
         self.images = sum(map(len, every))
         self.batches = every[step:]
-        preprocessing = task.first_network.checkpoint.preprocessing
-        assert preprocessing is not None
+        preprocessing = task.first_network.preprocessing
         view = TrainingView(preprocessing, task.recipe.augmentation, task.config.seed, epoch)
         positions = [
             share.tolist() for batch in self.batches for share in own_shares(batch, task, resources)

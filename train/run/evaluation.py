@@ -6,8 +6,7 @@ order, so that a checkpoint that is validated later gives the same counts.
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -126,7 +125,7 @@ def evaluate(
             if error is not None:
                 raise error
     resources.heard.say()
-    everyone = job.gather([asdict(part) for part in parts])
+    everyone = job.gather(parts)
     return None if everyone is None else _score([part for some in everyone for part in some])
 
 
@@ -165,13 +164,12 @@ def _cross_entropy(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> fl
     return -float(logs[np.arange(len(labels)), labels].sum())
 
 
-def _score(rows: list[dict[str, Any]]) -> Score:
+def _score(parts: list[_Part]) -> Score:
     """Add up the parts of all processes in the order of their batches."""
-    rows = sorted(rows, key=lambda row: row["number"])
-    counts = sum((Counts(**row["counts"]) for row in rows), Counts())
-    decisions = [decision for row in rows for decision in row["decisions"]]
+    parts = sorted(parts, key=lambda part: part.number)
+    counts = sum((part.counts for part in parts), Counts())
     return Score(
         counts=counts,
-        loss=sum(row["loss"] for row in rows) / counts.images,
-        decisions=np.array(decisions, np.int32),
+        loss=sum(part.loss for part in parts) / counts.images,
+        decisions=np.array([each for part in parts for each in part.decisions], np.int32),
     )

@@ -13,7 +13,6 @@ from resnext.loader.batch import Failure
 from resnext.loader.batches import Reading, read_batches
 from resnext.loader.pictures import Prepare
 from resnext.pixels.pipelines import Preparation
-from resnext.preprocessing import Preprocessing
 from resnext.terminal.watcher import Watcher
 from train.augmentation.view import TrainingView
 from train.input.task import Task
@@ -65,7 +64,7 @@ def begin_check(task: Task, resources: Resources, *, resumed: bool) -> Reading |
     if not (unless_asked if check is None else check):
         return None
     augmentation, seed = task.recipe.augmentation, task.config.seed
-    view = TrainingView(_preprocessing(task), augmentation, seed, 1)
+    view = TrainingView(task.first_network.preprocessing, augmentation, seed, 1)
     return _read_share(images.train, view, resources)
 
 
@@ -86,7 +85,7 @@ def check_images(
             file of the run that lists them all.
     """
     images, mine = task.images, list[UnreadableImage]()
-    view = Preparation(_preprocessing(task))
+    view = Preparation(task.first_network.preprocessing)
     text, count = "looking at every image", len(images.train) + len(images.val)
     with watcher.progress(text, count, 0) as advance:
 
@@ -106,12 +105,6 @@ def check_images(
         with locked(folder):
             write_unreadable(folder, found)
     raise refused_midway(found, folder) if resumed else refused_at_first(found, folder)
-
-
-def _preprocessing(task: Task) -> Preprocessing:
-    preprocessing = task.first_network.checkpoint.preprocessing
-    assert preprocessing is not None
-    return preprocessing
 
 
 def _share(images: ImageSet, resources: Resources) -> list[list[int]]:

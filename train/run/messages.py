@@ -32,8 +32,6 @@ def plan(task: "Task", *, device: str, processes: int, workers: int, threads: in
     """
     recipe = task.recipe
     checkpoint = task.first_network.checkpoint
-    preprocessing = checkpoint.preprocessing
-    assert preprocessing is not None
     train, val = len(task.images.train), len(task.images.val)
     source = task.first_network.source
     steps = steps_of_epoch(train, recipe, processes=processes)
@@ -52,7 +50,7 @@ def plan(task: "Task", *, device: str, processes: int, workers: int, threads: in
         ),
         ("lr", f"{_lr(recipe)}, {_schedule(recipe.schedule)}"),
         ("optimizer", ", ".join(_optimizer(recipe))),
-        ("pictures", _pictures(recipe.augmentation, preprocessing)),
+        ("pictures", _pictures(recipe.augmentation, task.first_network.preprocessing)),
         ("loss", ", ".join(_loss(recipe))),
         ("machine", _machine(recipe, device, processes, workers, threads)),
         ("output", str(task.config.output)),

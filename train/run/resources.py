@@ -61,12 +61,11 @@ def find_resources(task: Task, job: Job, note: Callable[[str], object]) -> Resou
 
 def step_memory_of(task: Task, resources: Resources) -> StepMemory:
     """Return the memory that a step of a training takes in one process."""
-    checkpoint = task.first_network.checkpoint
-    assert checkpoint.preprocessing is not None
+    first = task.first_network
     return step_memory(
-        checkpoint.spec,
+        first.checkpoint.spec,
         task.recipe,
-        checkpoint.preprocessing.crop,
+        first.preprocessing.crop,
         processes=resources.job.size,
         saves_memory=task.config.saves_memory,
     )
@@ -102,8 +101,7 @@ def check_memory(task: Task, resources: Resources) -> str | None:
     memory, free = step_memory_of(task, resources), free_for_step(resources)
     if free is None or memory.estimate <= free:
         return None
-    preprocessing, recipe = task.first_network.checkpoint.preprocessing, task.recipe
-    assert preprocessing is not None
+    preprocessing, recipe = task.first_network.preprocessing, task.recipe
     fits = memory.images_in(free)
     ways = (
         ["a smaller --crop"] if task.config.saves_memory else ["--save-memory", "a smaller --crop"]

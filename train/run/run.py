@@ -261,7 +261,7 @@ class Run:
         self._add_time()
         job = self.resources.job
         ended = self._after_epoch(found) if found else self.progress
-        self.progress = Progress.from_fields(job.tell(ended.to_fields()))
+        self.progress = job.tell(ended)
         if job.leads:
             results.write_metrics(self.task, self.progress)
         self.save()

@@ -85,8 +85,7 @@ def restore_run(
         (extended or state).check(task.identity, path)
         if text := state.other_processes(task.identity):
             note(f"{path}: {text}")
-    saved = state.progress if state is not None else Progress()
-    progress = Progress.from_fields(job.tell(saved.to_fields()))
+    progress = job.tell(state.progress if state is not None else Progress())
     restore(learner, state, job, path)
     if state is None:
         return progress, np.zeros(0, np.int32)

@@ -44,9 +44,8 @@ def unreadable_images(
 
 def from_all(found: Sequence[UnreadableImage], job: Job) -> list[UnreadableImage]:
     """Return, on every rank, what all ranks have found, in the order of the ranks."""
-    everyone = job.gather([asdict(each) for each in found])
-    rows = job.tell([row for some in everyone or () for row in some])
-    return [UnreadableImage(**row) for row in rows]
+    everyone = job.gather(list(found))
+    return job.tell([each for some in everyone or () for each in some])
 
 
 def write_unreadable(folder: Path, found: Sequence[UnreadableImage]) -> None:

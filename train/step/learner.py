@@ -20,7 +20,7 @@ from train.step.activation_checkpointing import recompute_activations
 from train.step.average import ExponentialAverage
 from train.step.batch_counters import BatchCounters
 from train.step.loss import DivergedError, Mixup, Objective
-from train.step.micro_batch import MicroBatch, marked_last
+from train.step.micro_batch import MicroBatch
 from train.step.optimizer import build_optimizer, takes_fused
 from train.step.parameters import parameter_groups, set_training
 from train.step.pending_step import PendingStep, StepResult
@@ -180,12 +180,12 @@ class Learner:
         losses, wrongs = [], []
         # One autocast for all parts: its cache keeps the weights that are cast for the first.
         with self._counters.passes(len(micro_batches)), self._autocast():
-            for each, last in marked_last(micro_batches):
+            for left, each in enumerate(micro_batches, 1 - len(micro_batches)):
                 inputs = each.inputs.to(self.machine.device, non_blocking=True)
                 labels = each.labels.to(self.machine.device, non_blocking=True)
                 if self.recipe.channels_last:
                     inputs = inputs.contiguous(memory_format=torch.channels_last)
-                with self._exchange(last=last), any_strides(), compilation_explained():
+                with self._exchange(last=not left), any_strides(), compilation_explained():
                     logits = self._trained(inputs if mix is None else mix.images(inputs))
                     with self._autocast(enabled=False):
                         total = self._backward(logits, labels, weight=weight, mix=mix)

@@ -54,14 +54,3 @@ def micro_batches(
             yield arrived()
     while sent:
         yield arrived()
-
-
-def marked_last(step: Iterable[MicroBatch]) -> Iterator[tuple[MicroBatch, bool]]:
-    """Yield each micro-batch of a step, and whether it is the last."""
-    held: MicroBatch | None = None
-    for each in step:
-        if held is not None:
-            yield held, False
-        held = each
-    if held is not None:
-        yield held, True

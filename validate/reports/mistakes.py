@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from resnext.errors import ResnextError
 from resnext.images.image_set import ImageSet
-from resnext.pages.thumbnails import Thumbnail
+from resnext.loader.library_warnings import silenced
+from resnext.pages.thumbnails import Thumbnail, thumbnail_of
 from resnext.terminal.text import printable, shortened
 from validate.reports.classes import class_names
 from validate.reports.statistics import Answers, confident_mistakes
-from validate.reports.thumbnails import thumbnail
 from validate.verdicts.claim_groups import NetworkGroup
 from validate.verdicts.results import Report
 
@@ -103,3 +104,18 @@ def _mistake(found: Answers, run: int, row: int, names: Sequence[str], album: Al
         confidence=f"{100 * found.confidences[run][row]:.1f}",
         picture=album.picture(position),
     )
+
+
+def thumbnail(images: ImageSet, position: int) -> Thumbnail | None:
+    """Return a small picture of an image, or None where it can no longer be read.
+
+    Args:
+        images: the set.
+        position: of the image in it.
+    """
+    try:
+        with silenced():  # when it was measured
+            picture = images.decode(images.reader.read(position))
+    except ResnextError:
+        return None
+    return thumbnail_of(picture.pixels)

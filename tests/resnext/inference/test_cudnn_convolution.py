@@ -26,6 +26,8 @@ from validate.options import MeasurementConfig
 from validate.request import checked_request
 from validate.runs import settings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 DIGITS = ROOT / "examples" / "digits" / "resnext_11_8x4d_digits.t7"
 HALVES = [torch.bfloat16, torch.float16]
@@ -78,14 +80,6 @@ class StandIn:
         if self.fails:
             raise RuntimeError("FIND was unable to find an engine\nto execute this computation")
         return (self.later or self.relu)(y)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def task(names: tuple[str, ...], output: Path = Path("out")) -> Task:
         config=TrainingConfig(data="data", output=output, command=f"resnext-train {HOSTILE}"),
         recipe=replace(FINETUNE, epochs=3),
         images=Images(train=images, val=images),
-        first_network=FirstNetwork(checkpoint=checkpoint, classes=names, source={"file": HOSTILE}),
+        first_network=FirstNetwork(checkpoint=checkpoint, source={"file": HOSTILE}),
         weights=None,
         identity={},
     )

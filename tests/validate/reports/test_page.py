@@ -17,9 +17,8 @@ from resnext.pixels.decoding import Picture
 from tests.support.browser import look
 from tests.support.page import Page
 from tests.support.sample_report import CLASSES, IDS, sample_report
-from validate.reports.mistakes import MOST_BYTES, Album
+from validate.reports.mistakes import MOST_BYTES, Album, thumbnail
 from validate.reports.page import to_page
-from validate.reports.thumbnails import thumbnail
 from validate.verdicts.results import Decisions, Report
 
 
