@@ -5,19 +5,24 @@ from importlib import import_module
 import click
 
 NAMES = (
+    "compiled",
     "convert",
     "decisions",
     "feeding",
     "finetune",
     "growth",
+    "layers",
     "network",
+    "pinning",
     "pixels",
     "ports",
     "prediction",
     "scaling",
     "start",
+    "step",
     "train",
     "validation",
+    "waiting",
 )
 
 

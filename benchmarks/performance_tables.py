@@ -140,6 +140,32 @@ RUNTIMES = Measured(
     },
 )
 
+PINNING = Measured(
+    name="ResNeXt-50, two threads",
+    result="pinning",
+    columns={
+        "images a second": "{images_per_second:.1f}",
+        "times free": "{times_free:.2f}",
+        "processors left to the process": "{processors_left}",
+    },
+    texts={
+        "alone free": "free, as the machine was",
+        "alone pinned": "pinned, as the machine was",
+        "beside free": "free, beside one more busy process",
+        "beside pinned": "pinned, beside one more busy process",
+    },
+)
+
+LAYERS = Measured(
+    name="convolutions of ResNeXt-50, one thread",
+    result="layers",
+    columns={
+        "channels last, ms a picture": "{channels_last:.1f}",
+        "oneDNN's blocks": "{blocked:.1f}",
+        "10⁹ multiply-adds a second, channels last": "{billions_a_second:.1f}",
+    },
+)
+
 DECIDERS = {"digits": "trained by Torch7, digits", "calibrated": "random weights, photographs"}
 
 
@@ -156,3 +182,32 @@ def decisions_table() -> str:
     ]
     header = ("top-1 decisions that change", "of", "channels last alone", "fp32", "bf16")
     return table(header, lines)
+
+
+VERBS = {"train": "training, digits, 11 layers", "validate": "validation, ResNeXt-50"}
+COMPANY = {"alone": "as the machine was", "beside": "beside one more busy process"}
+WAITS = ("spinning", "sleeping")
+
+
+def waiting_table() -> str:
+    """Return what threads that sleep gain over those that spin, as `benchmarks.waiting` did."""
+    rows = read_result("waiting")["rows"]
+    lines = [
+        (
+            f"{text}, {where}",
+            *(f"{rows[f'{verb} {company} {way}']['images_per_second']:.1f}" for way in WAITS),
+            f"{rows[f'{verb} {company} sleeping']['times_spinning']:.2f}",
+        )
+        for verb, text in VERBS.items()
+        for company, where in COMPANY.items()
+    ]
+    return table(("images a second", "spinning", "sleeping", "times spinning"), lines)
+
+
+def step_table() -> str:
+    """Return the operators of a step before and now, as `benchmarks.step` counted them."""
+    facts = read_result("step")
+    lines = [
+        (name, str(row["before"]), str(row["now"])) for name, row in facts["operators"].items()
+    ]
+    return table(("operators of a step", *map("`{}`".format, facts["commits"].values())), lines)
