@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,13 @@ from resnext.download.pace import WINDOW, TooSlowError
 from resnext.download.retries import patiently
 from resnext.errors import DownloadError
 from resnext.stores.store import STORE_PATIENCE, StoredFile, named
-from resnext.stores.store_answers import answers, missing_package, reason_of
+from resnext.stores.store_answers import (
+    answers,
+    is_no_access,
+    missing_package,
+    no_access,
+    reason_of,
+)
 
 PIECE: Final = 1 << 22  # bytes of a request
 LEAST_PIECE: Final = 1 << 16  # bytes that come in the time of a request even by a slow line
@@ -22,6 +29,7 @@ VERSIONS: Final = ("ETag", "etag", "md5Hash", "content_md5", "generation")
 TIMES: Final = ("LastModified", "last_modified", "mtime", "updated", "created")
 # Schemes of stores that say the same ETag of a file and in a list.
 COMPARED: Final = frozenset({"s3", "gs", "gcs", "az", "abfs"})
+LOGGERS: Final = ("fsspec", "s3fs", "botocore", "gcsfs", "google", "adlfs", "azure")
 MD5: Final = re.compile(r'"?([0-9a-f]{32})"?')
 # Encryptions of S3 under which the ETag is still the md5 of the content.
 PLAIN: Final = (None, "AES256")
@@ -148,6 +156,8 @@ def open_store(address: str) -> ObjectStore:
             f"{shown}: addresses of stores take fsspec, which cannot be imported ({error}); "
             "the extra [hub] brings it: pip install 'resnext[hub]'"
         ) from error
+    for name in LOGGERS:  # What they say without being asked comes as an error too.
+        logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         with answers(shown):  # some connect, or open an archive, already here
             fs, root = _file_system(address, shown)
@@ -180,6 +190,8 @@ def _file_system(address: str, shown: str) -> tuple[Any, str]:
         fs, root = url_to_fs(address)
     # TypeError: what the file system is of, an organisation or a host, is not in the address.
     except (ValueError, TypeError) as error:
+        if is_no_access(error):
+            raise no_access(shown, error) from error
         raise DownloadError(
             f"{shown}: an address of the Hub (hf://) or of a store that fsspec knows (s3://, gs://,"
             f" az:// ...) expected: {reason_of(error)}"
