@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from resnext.download import web
-from resnext.download.pace import TooSlowError
+from resnext.download.pace import Pace
 from resnext.download.partial import Partial, partial_of
 from resnext.download.retries import Patience, TryAgainError, patiently
 from resnext.errors import DownloadError
@@ -178,45 +178,45 @@ def _fill(
     progress(start, wanted.size)
     if start and start == part.total:
         return  # An earlier run ended after the last byte, before it renamed the file.
-    pace = patience.pace()
+    pace = patience.pace(wanted.name)
 
     def last_words() -> str:
         count = wanted.kept(part) if part.lasts else 0
         kept = f"the {count} bytes that arrived are kept for another try; " if count else ""
         return f"; {kept}{HINT}"
 
-    def arrived(count: int) -> None:
-        pace.add(count, sized=_limit(part, wanted) is not None)
-
     def once() -> None:
-        try:
-            with closing(request(part, wanted.kept(part))) as pieces:
-                chunks = _chunks(pieces, arrived)
-                _append(chunks, part, wanted, progress=progress, most=patience.most)
-        except TooSlowError as error:
-            raise DownloadError(f"{wanted.name}: {error}{last_words()}") from error
+        with closing(request(part, wanted.kept(part))) as pieces:
+            _append(pieces, part, wanted, pace, progress=progress, most=patience.most)
 
     patiently(once, patience=patience, pace=pace, done=lambda: part.done, last_words=last_words)
 
 
-def _limit(part: Partial, wanted: Wanted) -> int | None:
-    """Return the size of the file that was stated with it, or else the one that is expected."""
-    return wanted.size if part.total is None else part.total
-
-
 def _append(
-    chunks: Iterator[bytes], part: Partial, wanted: Wanted, *, progress: Progress, most: int
+    pieces: Iterator[bytes],
+    part: Partial,
+    wanted: Wanted,
+    pace: Pace,
+    *,
+    progress: Progress,
+    most: int,
 ) -> None:
     """Append what one request brings to the partial file."""
-    first = next(chunks, b"")  # The partial file may be begun anew here.
-    done, limit = part.done, _limit(part, wanted)
-    with part.path.open("ab") as file:
-        for chunk in chain((first,), chunks):
-            file.write(chunk)
-            done += len(chunk)
+    first = next(pieces, b"")  # The partial file may be begun anew here.
+    done = told = part.done
+    limit = wanted.size if part.total is None else part.total
+    # What has come is written when a chunk is full, and whatever ends the request.
+    with part.path.open("ab", buffering=CHUNK) as file:
+        for piece in chain((first,), pieces):
+            file.write(piece)
+            done += len(piece)
+            pace.add(len(piece), sized=limit is not None)
             if done > (most if limit is None else limit):
                 break
-            progress(done, limit)
+            while done >= told + CHUNK:
+                file.flush()
+                told += CHUNK
+                progress(told, limit)
     if limit is not None and done > limit:
         raise WrongFileError(wanted.found_size(limit, "more are sent"))
     if limit is None and done > most:
@@ -226,24 +226,5 @@ def _append(
         )
     if part.total is not None and done < part.total:
         raise broken_off(wanted.name, part, done, "the connection was closed")
-
-
-def _chunks(pieces: Iterator[bytes], arrived: Callable[[int], None]) -> Iterator[bytes]:
-    """Yield what comes in parts of `CHUNK` bytes, the last one shorter.
-
-    What has arrived is taken as it comes: waiting for a whole chunk might take months.
-    """
-    held = bytearray()
-    try:
-        for piece in pieces:
-            held += piece
-            arrived(len(piece))
-            while len(held) >= CHUNK:
-                yield bytes(held[:CHUNK])
-                del held[:CHUNK]
-    except DownloadError:
-        if held:
-            yield bytes(held)
-        raise
-    if held:
-        yield bytes(held)
+    if told < done:
+        progress(done, limit)

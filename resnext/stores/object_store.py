@@ -71,18 +71,19 @@ class ObjectStore:
         path = f"{self.root}/{file.name}" if self.root else file.name
         # What an asynchronous package does for those that are not has a timeout of fsspec.
         limits = {"timeout": self.window} if hasattr(self.fs.cat_file, "__wrapped__") else {}
-        size = PIECE
+        where, size = named(self, file), PIECE
         while start < end:
             wanted = min(size, end - start)
-            with answers(named(self, file)):
+            with answers(where):
                 try:
                     data = self.fs.cat_file(path, start=start, end=start + wanted, **limits)
                 except FSTimeoutError as error:
                     # Nothing of a request that is ended is kept: a slow line gets smaller ones.
                     size //= 4
                     if size < LEAST_PIECE:
-                        seconds = f"{self.window:g} seconds"
-                        raise TooSlowError(f"{wanted} bytes did not come in {seconds}") from error
+                        raise TooSlowError(
+                            f"{where}: {wanted} bytes did not come in {self.window:g} seconds"
+                        ) from error
                     continue
             yield data
             if len(data) < wanted:
