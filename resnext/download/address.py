@@ -6,9 +6,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from resnext.download import web
-from resnext.download.completion import CHUNK, HINT, Wanted, broken_off
-from resnext.download.partial import Partial, Version
+from resnext.download.completion import CHUNK, broken_off
+from resnext.download.partial import Partial
 from resnext.download.retries import Patience, TryAgainError
+from resnext.download.wanted import HINT, Wanted
 from resnext.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Address:
         part.begin(self._version(answer))
         return 0
 
-    def _version(self, answer: "Response") -> Version:
+    def _version(self, answer: "Response") -> Wanted:
         """Return the version of a whole body, or refuse a body that cannot be the expected file."""
         wanted, total = self.wanted, web.content_length(answer.headers)
         if total is None and not web.is_chunked(answer.headers):
@@ -103,7 +104,7 @@ class Address:
             if web.is_page(answer.raw.read(CHUNK, decode_content=False)):
                 raise DownloadError(wanted.found_page())
             raise DownloadError(wanted.found_size(wanted.size, f"{total} are offered"))
-        return Version(url=wanted.name, validator=web.validator(answer.headers), total=total)
+        return Wanted(name=wanted.name, validator=web.validator(answer.headers), size=total)
 
 
 def _asked(part: Partial, start: int) -> Mapping[str, str]:
@@ -121,11 +122,11 @@ def _continues(answer: "Response", part: Partial, start: int) -> bool:
     if version is None or sent is None:
         return False
     first, total = sent
-    if first != start or version.total not in (None, total):
+    if first != start or version.size not in (None, total):
         return False
     if web.validator(answer.headers) not in (None, version.validator):
         return False
-    part.describe(replace(version, total=total))
+    part.describe(replace(version, size=total))
     return True
 
 

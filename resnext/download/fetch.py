@@ -7,8 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from resnext.download.address import Address
-from resnext.download.completion import Progress, Wanted, complete
+from resnext.download.completion import Progress, complete
 from resnext.download.retries import PATIENCE, Patience
+from resnext.download.wanted import Wanted
 from resnext.download.web import without_password
 
 # Takes the name of a file; the block in which it is downloaded gets a function for its progress.

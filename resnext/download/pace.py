@@ -22,11 +22,13 @@ class Pace:
     """What has arrived of a file since when, over all requests for it.
 
     Attributes:
+        name: of the file, for messages.
         clock: returns seconds.
         least: bytes that have to arrive in a `window` of seconds.
         longest: seconds for a file whose length is not known.
     """
 
+    name: str
     clock: Callable[[], float]
     least: int = LEAST
     window: float = WINDOW
@@ -49,17 +51,19 @@ class Pace:
         Raises:
             TooSlowError: they are too few, or it took too long.
         """
-        now = self.clock()
+        now, found = self.clock(), None
         self._arrived += count
         if self._arrived >= self.least:
             self._since, self._arrived = now, 0
         elif now - self._since > self.window:
-            raise TooSlowError(
+            found = (
                 f"{self._arrived} bytes arrived in the last {now - self._since:.0f} seconds, "
                 f"where at least {self.least} in {self.window:.0f} are expected"
             )
         if not sized and now - self._begin > self.longest:
-            raise TooSlowError(
+            found = (
                 f"no end after {now - self._begin:.0f} seconds of a file whose length is not said, "
                 f"where at most {self.longest:.0f} are expected"
             )
+        if found:
+            raise TooSlowError(f"{self.name}: {found}")

@@ -4,27 +4,11 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 
+from resnext.download.wanted import Wanted
 from resnext.files import MOST_LETTERS, lock_file, unfinished
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """One version of a file on a server.
-
-    Attributes:
-        url: where it is.
-        validator: its strong ETag or Last-Modified; with None the download cannot be resumed, as
-            the file may have changed meanwhile.
-        total: its length in bytes, None if the server does not state it.
-    """
-
-    url: str
-    validator: str | None
-    total: int | None
 
 
 class Partial:
@@ -56,17 +40,29 @@ class Partial:
     @property
     def total(self) -> int | None:
         """Return the length that was stated with the version, in bytes."""
-        return self.version.total if self.version else None
+        return self.version.size if self.version else None
 
-    def begin(self, version: Version) -> None:
+    def kept(self, wanted: Wanted) -> int:
+        """Return how many of the bytes need not be asked for again."""
+        version, done = self.version, self.done
+        if version is None or version.validator is None or version.name != wanted.name:
+            return 0
+        if wanted.validator not in (None, version.validator):
+            return 0
+        if None not in (wanted.size, version.size) and wanted.size != version.size:
+            return 0
+        return done if version.size is None or done <= version.size else 0
+
+    def begin(self, version: Wanted) -> None:
         """Start over with zero bytes, of this version."""
         # In this order, so that the bytes never stand beside the description of another version.
         self.path.open("wb").close()
         self.describe(version)
 
-    def describe(self, version: Version) -> None:
+    def describe(self, version: Wanted) -> None:
         """Record the version that the bytes belong to."""
-        self._write(json.dumps(asdict(version)))
+        fields = {"url": version.name, "validator": version.validator, "total": version.size}
+        self._write(json.dumps(fields))
         self.version = version
 
     def drop(self) -> None:
@@ -161,7 +157,7 @@ def _length(path: Path) -> int:
         return 0
 
 
-def _read_version(note: FileIO) -> Version | None:
+def _read_version(note: FileIO) -> Wanted | None:
     note.seek(0)
     try:
         fields = json.loads(note.read())
@@ -173,6 +169,6 @@ def _read_version(note: FileIO) -> Version | None:
             "validator": (str() | None) as validator,
             "total": (int() | None) as total,
         }:
-            return Version(url=url, validator=validator, total=total)
+            return Wanted(name=url, validator=validator, size=total)
         case _:
             return None

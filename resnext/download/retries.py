@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from resnext.download.pace import LEAST, WINDOW, Pace
+from resnext.download.pace import LEAST, WINDOW, Pace, TooSlowError
 from resnext.errors import DownloadError
 from resnext.terminal.command import tell
 
@@ -43,9 +43,9 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
-    def pace(self) -> Pace:
-        """Return the measure of how fast a file comes from now on."""
-        return Pace(clock=self.clock, least=self.least, window=self.window)
+    def pace(self, name: str) -> Pace:
+        """Return the measure of how fast a file of this name comes from now on."""
+        return Pace(name=name, clock=self.clock, least=self.least, window=self.window)
 
 
 PATIENCE: Final = Patience()
@@ -81,12 +81,14 @@ def patiently(
         last_words: returns what the error that ends it says last.
 
     Raises:
-        DownloadError: it failed too often in a row.
+        DownloadError: it failed too often in a row, or is too slow.
     """
     failures, furthest = 0, done()
     while True:
         try:
             return action()
+        except TooSlowError as error:
+            raise TooSlowError(f"{error}{last_words()}") from error
         except TryAgainError as failure:
             # Only new bytes count as progress: the same ones again and again would never end.
             reached = done()

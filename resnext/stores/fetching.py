@@ -5,9 +5,10 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
-from resnext.download.completion import Progress, Wanted, WrongFileError, complete, digest
-from resnext.download.partial import Partial, Version
+from resnext.download.completion import Progress, complete
+from resnext.download.partial import Partial
 from resnext.download.retries import Patience
+from resnext.download.wanted import Wanted, WrongFileError, digest
 from resnext.stores.store import STORE_PATIENCE, Store, StoredFile, named
 
 SMALL: Final = 1 << 20  # bytes of a file that is fetched at once, and not resumed
@@ -44,12 +45,12 @@ def fetch_file(
     target.parent.mkdir(parents=True, exist_ok=True)
     # A file without a version may be resumed in this call, and in no later one.
     validator = file.version or os.urandom(8).hex()
-    version = Version(url=named(store, file), validator=validator, total=file.size)
-    wanted = Wanted(name=version.url, size=file.size, sha256=file.sha256, validator=validator)
+    name = named(store, file)
+    wanted = Wanted(name=name, size=file.size, sha256=file.sha256, validator=validator)
 
     def request(part: Partial, start: int) -> Generator[bytes]:
         if not start:
-            part.begin(version)
+            part.begin(wanted)
             part.lasts &= file.version is not None
         if start < file.size:
             yield from store.stream(file, start, file.size)

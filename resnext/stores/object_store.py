@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,13 +14,22 @@ from resnext.download.pace import WINDOW, TooSlowError
 from resnext.download.retries import patiently
 from resnext.errors import DownloadError
 from resnext.stores.store import STORE_PATIENCE, StoredFile, named
-from resnext.stores.store_answers import answers, missing_package, reason_of
+from resnext.stores.store_answers import (
+    answers,
+    is_no_access,
+    missing_package,
+    no_access,
+    reason_of,
+)
 
 PIECE: Final = 1 << 22  # bytes of a request
 LEAST_PIECE: Final = 1 << 16  # bytes that come in the time of a request even by a slow line
 # What a store may call the version of a file, the surest first.
 VERSIONS: Final = ("ETag", "etag", "md5Hash", "content_md5", "generation")
 TIMES: Final = ("LastModified", "last_modified", "mtime", "updated", "created")
+# Schemes of stores that say the same ETag of a file and in a list.
+COMPARED: Final = frozenset({"s3", "gs", "gcs", "az", "abfs"})
+LOGGERS: Final = ("fsspec", "s3fs", "botocore", "gcsfs", "google", "adlfs", "azure")
 MD5: Final = re.compile(r'"?([0-9a-f]{32})"?')
 # Encryptions of S3 under which the ETag is still the md5 of the content.
 PLAIN: Final = (None, "AES256")
@@ -61,18 +71,19 @@ class ObjectStore:
         path = f"{self.root}/{file.name}" if self.root else file.name
         # What an asynchronous package does for those that are not has a timeout of fsspec.
         limits = {"timeout": self.window} if hasattr(self.fs.cat_file, "__wrapped__") else {}
-        size = PIECE
+        where, size = named(self, file), PIECE
         while start < end:
             wanted = min(size, end - start)
-            with answers(named(self, file)):
+            with answers(where):
                 try:
                     data = self.fs.cat_file(path, start=start, end=start + wanted, **limits)
                 except FSTimeoutError as error:
                     # Nothing of a request that is ended is kept: a slow line gets smaller ones.
                     size //= 4
                     if size < LEAST_PIECE:
-                        seconds = f"{self.window:g} seconds"
-                        raise TooSlowError(f"{wanted} bytes did not come in {seconds}") from error
+                        raise TooSlowError(
+                            f"{where}: {wanted} bytes did not come in {self.window:g} seconds"
+                        ) from error
                     continue
             yield data
             if len(data) < wanted:
@@ -86,21 +97,32 @@ class ObjectStore:
         return found[0] in PLAIN and found[1] is None
 
     def has_still(self, file: StoredFile) -> bool:
-        """Tell whether a file is the version that was listed; of other stores than S3, that it is.
+        """Tell whether a file is the version that was listed.
 
-        What their packages say of one file does not compare with what they list.
+        Of other stores than `COMPARED` it is: what their packages say of one file does not compare
+        with what they list.
         """
-        return self._head(file).get("ETag") in (None, file.version)
+        head = self._head(file)
+        found = head.get("ETag") or head.get("etag")
+        return found is None or str(found).strip('"') == str(file.version).strip('"')
 
     def _head(self, file: StoredFile) -> Mapping[str, Any]:
-        """Return what S3 says of a file now; nothing of another store."""
-        if not hasattr(self.fs, "call_s3"):
+        """Return what a store says of a file now; nothing of one that is not compared."""
+        schemes = self.fs.protocol
+        if COMPARED.isdisjoint([schemes] if isinstance(schemes, str) else schemes):
             return {}
 
         def once() -> Mapping[str, Any]:
+            path = f"{self.root}/{file.name}"
             with answers(named(self, file)):
-                bucket, key, _ = self.fs.split_path(f"{self.root}/{file.name}")
-                found: Mapping[str, Any] = self.fs.call_s3("head_object", Bucket=bucket, Key=key)
+                if hasattr(self.fs, "call_s3"):  # Its `info` leaves out the encryption.
+                    bucket, key, _ = self.fs.split_path(path)
+                    found: Mapping[str, Any] = self.fs.call_s3(
+                        "head_object", Bucket=bucket, Key=key
+                    )
+                else:
+                    self.fs.invalidate_cache()
+                    found = self.fs.info(path)
             return found
 
         return patiently(once, patience=STORE_PATIENCE)
@@ -135,6 +157,8 @@ def open_store(address: str) -> ObjectStore:
             f"{shown}: addresses of stores take fsspec, which cannot be imported ({error}); "
             "the extra [hub] brings it: pip install 'resnext[hub]'"
         ) from error
+    for name in LOGGERS:  # What they say without being asked comes as an error too.
+        logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         with answers(shown):  # some connect, or open an archive, already here
             fs, root = _file_system(address, shown)
@@ -167,6 +191,8 @@ def _file_system(address: str, shown: str) -> tuple[Any, str]:
         fs, root = url_to_fs(address)
     # TypeError: what the file system is of, an organisation or a host, is not in the address.
     except (ValueError, TypeError) as error:
+        if is_no_access(error):
+            raise no_access(shown, error) from error
         raise DownloadError(
             f"{shown}: an address of the Hub (hf://) or of a store that fsspec knows (s3://, gs://,"
             f" az:// ...) expected: {reason_of(error)}"
@@ -186,12 +212,14 @@ def _kind(fs: Any, root: str) -> str | None:
 
 def _stored(name: str, info: Mapping[str, Any]) -> StoredFile:
     version = next((str(info[key]) for key in (*VERSIONS, *TIMES) if info.get(key)), None)
-    md5 = MD5.fullmatch(str(info.get("ETag") or ""))
+    etag = MD5.fullmatch(str(info.get("ETag") or ""))
+    stated = getattr(info.get("content_settings"), "content_md5", None)  # Azure's
+    md5 = bytes(stated).hex() if stated else _decoded(info.get("md5Hash"))
     return StoredFile(
         name=name,
         size=int(info["size"]),
         version=version,
-        md5=md5[1] if md5 else _decoded(info.get("md5Hash")),
+        md5=etag[1] if etag else md5,
     )
 
 

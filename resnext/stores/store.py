@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from resnext.download.pace import TooSlowError
 from resnext.download.retries import Patience, TryAgainError, patiently
-from resnext.errors import DownloadError
 
 # The Hub counts requests over five minutes.
 STORE_PATIENCE: Final = Patience(longest_pause=600)
@@ -81,7 +79,8 @@ def read_range(
     Raises:
         DownloadError: they cannot be read, or come too slowly.
     """
-    where, pace = named(store, file), patience.pace()
+    where = named(store, file)
+    pace = patience.pace(where)
 
     def once() -> bytes:
         pieces, count = [], 0
@@ -95,7 +94,4 @@ def read_range(
             raise TryAgainError(f"{where}: {end - start} bytes from {start} expected, {count} came")
         return b"".join(pieces)
 
-    try:
-        return patiently(once, patience=patience, pace=pace) if end > start else b""
-    except TooSlowError as error:
-        raise DownloadError(f"{where}: {error}") from error
+    return patiently(once, patience=patience, pace=pace) if end > start else b""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Final
 
 from resnext.download import web
@@ -38,7 +39,7 @@ def answers(where: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise DownloadError(f"{where}: no such file or folder in the store") from error
     except PermissionError as error:
-        raise _no_access(where, error) from error
+        raise no_access(where, error) from error
     except (IsADirectoryError, NotADirectoryError) as error:
         raise DownloadError(f"{where}: {reason_of(error)}") from error
     except NotImplementedError as error:
@@ -46,12 +47,22 @@ def answers(where: str) -> Iterator[None]:
     except OSError as error:
         raise TryAgainError(f"{where}: cannot be read ({reason_of(error)}; offline?)") from error
     except Exception as error:
-        if "credential" in f"{type(error).__name__} {error}".lower():
-            raise _no_access(where, error) from error
-        raise DownloadError(f"{where}: {type(error).__name__}: {reason_of(error)}") from error
+        status = getattr(error, "status_code", None)  # of Azure's
+        if is_no_access(error) or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise no_access(where, error) from error
+        said = f"{where}: {type(error).__name__}: {reason_of(error)}"
+        if web.is_busy(status or 0) or isinstance(error.__cause__ or error.__context__, OSError):
+            raise TryAgainError(said) from error
+        raise DownloadError(said) from error
 
 
-def _no_access(where: str, error: Exception) -> DownloadError:
+def is_no_access(error: Exception) -> bool:
+    """Tell whether an error of any package is about credentials."""
+    return "credential" in f"{type(error).__name__} {error}".lower()
+
+
+def no_access(where: str, error: Exception) -> DownloadError:
+    """Return the error for a store that does not let this user in."""
     return DownloadError(
         f"{where}: no access ({reason_of(error)}); the store's own package takes credentials "
         "from the usual places: variables and files of the store"
