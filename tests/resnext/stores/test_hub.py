@@ -9,7 +9,8 @@ import pytest
 
 from resnext.stores.hub import open_hub
 from resnext.stores.hub_address import HubAddress
-from tests.support.hub_server import Hub
+from resnext.stores.store import read_range
+from tests.support.hub_server import Fault, Hub
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
@@ -45,3 +46,25 @@ def test_processes_that_are_forked_while_threads_read_do_not_hang(hub: Hub, tmp_
         for process in forked:
             process.kill()
     assert (codes, failures) == ([0] * 60, [])
+
+
+def test_small_ranges_are_asked_where_the_hub_led_to_before(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address is signed for a while: one that is refused is asked for anew."""
+    data = bytes(range(256)) * 100
+    hub.add("me/private", {"a.parquet": data})
+    hub.repos["model", "me/private"].private = True
+    hub.tokens["hf_0"] = {"me/private"}
+    monkeypatch.setenv("HF_TOKEN", "hf_0")
+    store = open_hub(HubAddress.parse("hf://me/private"), tmp_path)
+    (file,) = store.files()
+    for start in (0, 1000, 2000):
+        assert read_range(store, file, start, start + 300) == data[start : start + 300]
+    asked = [each.path.partition("/")[2].partition("/")[0] for each in hub.asked("a.parquet")]
+    assert asked == ["me", "cdn", "cdn", "cdn"]
+    assert [each.token for each in hub.asked("a.parquet")] == ["hf_0", None, None, None]
+    hub.plan("a.parquet", Fault(status=403))
+    assert read_range(store, file, 7, 9) == data[7:9]
+    asked = [each.path.partition("/")[2].partition("/")[0] for each in hub.asked("a.parquet")]
+    assert asked[4:] == ["cdn", "me", "cdn"]
