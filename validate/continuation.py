@@ -153,8 +153,9 @@ def machines_of(ledger: Ledger | None, versions: Mapping[str, str]) -> dict[str,
     stated = agreed([each for each in stages if each.keys() & set(MACHINE)])
     if not stated:
         return dict(versions)
-    others = {name: text for name, text in versions.items() if name not in MACHINE}
-    return others | {str(name): str(stated[name]) for name in MACHINE if name in stated}
+    named = {str(name): str(stated[name]) for name in MACHINE if name in stated}
+    known = {name: text for name, text in versions.items() if name not in MACHINE or name in named}
+    return {**known, **named}  # in the order of the versions
 
 
 def continuation_notes(ledger: Ledger, plan: Plan) -> Iterator[str]:

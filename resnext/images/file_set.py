@@ -26,6 +26,9 @@ class FileSet(Protocol):
     def early(self, number: int) -> Path | BinaryIO:
         """Return where a file lies; or as long as it has not come, what is read of it afar."""
 
+    def soon(self, number: int) -> Path | BinaryIO:
+        """Return the same, but wait for a file that comes sooner than a part of it is read."""
+
     def passed(self, number: int) -> None:
         """Take note that no file before this one is read any more."""
 
@@ -50,6 +53,10 @@ class LocalFiles:
         return self.paths[number]
 
     def early(self, number: int) -> Path:
+        """Return where a file lies."""
+        return self.paths[number]
+
+    def soon(self, number: int) -> Path:
         """Return where a file lies."""
         return self.paths[number]
 
@@ -81,6 +88,10 @@ class OneFile:
     def early(self, number: int) -> Path | BinaryIO:  # noqa: ARG002
         """Return where it lies, or what is read of it afar."""
         return self.files.early(self.number)
+
+    def soon(self, number: int) -> Path | BinaryIO:  # noqa: ARG002
+        """Return where it lies, or what is read of it afar, if it is large."""
+        return self.files.soon(self.number)
 
     def passed(self, number: int) -> None:
         """Leave the others alone."""

@@ -25,6 +25,7 @@ KEPT: Final = 4
 ROOM: Final = 1 << 27  # bytes of more files than these, where they are small
 POLL: Final = 0.02  # seconds
 LONGEST: Final = 4096  # bytes of the text of an error
+LARGE: Final = 1 << 24  # bytes of a file that comes later than a small part of it
 
 COMING, HERE, GONE = 0, 1, 2
 UNITS: Final = ("bytes", "KB", "MB", "GB", "TB")
@@ -141,6 +142,15 @@ class Arrivals:
     def early(self, number: int) -> Path | BinaryIO:
         """Return the path of a file, or as long as it is not here what is read of it afar."""
         return self.paths[number] if self._state[number] == HERE else self._afar(number)
+
+    def soon(self, number: int) -> Path | BinaryIO:
+        """Return a file afar as long as it has not come and is large; else as `at` does.
+
+        Raises:
+            DownloadError: it cannot be fetched, or an earlier one could not.
+        """
+        is_late = self._state[number] == COMING and self.files[number].size > LARGE
+        return self._afar(number) if is_late else self.at(number)
 
     def passed(self, number: int) -> None:
         """Take note that no file before this one is needed any more."""

@@ -6,6 +6,7 @@ import re
 import threading
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 TIMEOUT: Final = 30.0  # seconds
+SMALL: Final = 1 << 20  # bytes of a range that is asked of the server that the Hub leads to
 TRUE: Final = ("1", "ON", "YES", "TRUE")
 
 
@@ -88,16 +90,7 @@ class HubStore:
             revision=self.commit,
             endpoint=self.endpoint,
         )
-        headers = {
-            **_headers(),
-            # The lengths and ranges of a compressed body would not be those of the file.
-            "Accept-Encoding": "identity",
-            "Range": f"bytes={start}-{end - 1}",
-        }
-        with (
-            answers(where, repository),
-            _session().stream("GET", url, headers=headers) as response,
-        ):
+        with answers(where, repository), _opened(url, start, end) as response:
             if response.status_code >= HTTPStatus.BAD_REQUEST:
                 response.read()
                 _raise(response)
@@ -210,6 +203,33 @@ def _api(endpoint: str | None) -> "HfApi":
     return HfApi(endpoint=endpoint, library_name="resnext", library_version=resnext.__version__)
 
 
+@contextmanager
+def _opened(url: str, start: int, end: int) -> Iterator[Any]:
+    """Yield the answer to a request for a range of a file.
+
+    The Hub leads to another server, at an address that is signed for an hour or so. A small range
+    is asked of that at once, where an earlier request was led there: labels and names are thousands
+    of these, and the Hub counts what it is asked.
+    """
+    headers = {
+        # The lengths and ranges of a compressed body would not be those of the file.
+        "Accept-Encoding": "identity",
+        "Range": f"bytes={start}-{end - 1}",
+    }
+    led = _LED.get(url) if end - start <= SMALL else None
+    if led is not None:
+        with _session().stream("GET", led, headers=headers) as response:  # without the token
+            if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+                yield response
+                return
+        _LED.pop(url, None)
+    with _session().stream("GET", url, headers={**_headers(), **headers}) as response:
+        asked = response.history[0].url if response.history else response.url
+        if response.status_code == HTTPStatus.PARTIAL_CONTENT and asked.host != response.url.host:
+            _LED[url] = str(response.url)
+        yield response
+
+
 class _Session:
     """Connections, which are closed by the process that made them."""
 
@@ -228,6 +248,8 @@ def _close(client: Any, process: int) -> None:
 
 
 _OWN: Final = threading.local()
+# Address of a file on the Hub -> where it leads.
+_LED: Final[dict[str, str]] = {}
 
 
 def _session() -> Any:

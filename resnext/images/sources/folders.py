@@ -21,7 +21,7 @@ from resnext.images.listing import (
     reading,
 )
 from resnext.images.names import Names, brief
-from resnext.images.sources.entries import (
+from resnext.images.sources.walk import (
     is_folder,
     is_image_file,
     is_shown_folder,

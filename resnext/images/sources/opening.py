@@ -21,13 +21,13 @@ from resnext.images.packing import is_tar, packing
 from resnext.images.patterns import expand, matching_files, names_shard
 from resnext.images.sources.archives import archive_images
 from resnext.images.sources.cifar import CIFARS, cifar_images, downloaded, found_in, unpacked
-from resnext.images.sources.entries import is_folder
 from resnext.images.sources.folders import folder_images
 from resnext.images.sources.late_shards import LateShards
 from resnext.images.sources.parquet import parquet_images
 from resnext.images.sources.shards import is_sharded, shard_images
 from resnext.images.sources.stored import StoredForm, choose, stored_files, waiting_note
 from resnext.images.sources.tar import removed_if_damaged, scan
+from resnext.images.sources.walk import is_folder
 from resnext.images.splits import SPLITS, of_split
 from resnext.stores.arrivals import Arrivals
 from resnext.stores.hub_address import HubAddress, is_hub_address

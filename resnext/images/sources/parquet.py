@@ -1,47 +1,28 @@
 """Images in Parquet files, as Hugging Face stores data sets; needs the extra [parquet]."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnext.errors import DataError
-from resnext.files import open_plain
 from resnext.images.file_set import FileSet, LocalFiles
 from resnext.images.image_set import ImageSet, PictureSet
-from resnext.images.listing import reading
-from resnext.images.names import LONGEST_NAME, Names, few
-from resnext.images.sources.parquet_columns import (
-    image_column,
-    is_struct,
-    label_column,
-    stored_classes,
-    stored_labels,
-)
-from resnext.images.sources.parquet_rows import (
-    MOST_BYTES,
-    Rows,
-    explained,
-    rows_at_a_time,
-    stored_bytes,
-)
+from resnext.images.names import Names, few
+from resnext.images.sources.parquet_columns import stored_labels
+from resnext.images.sources.parquet_layout import ColumnValues, StoredColumns
+from resnext.images.sources.parquet_rows import Rows
 from resnext.stores.threads import in_threads
-
-if TYPE_CHECKING:
-    from pyarrow.parquet import ParquetFile
 
 # Every row takes some dozens of bytes in memory, and next to none in a file. The largest sets of
 # labelled pictures have fourteen million.
 MOST_ROWS: Final = 20_000_000
-THREADS: Final = 8  # that read the labels of files afar
-NAMES: Final = 256  # rows whose names are read at a time
-LONGEST_STORED: Final = 4 * LONGEST_NAME + 64  # bytes of a name, with what a page adds
-PAGES: Final = 1 << 16  # bytes that the pages of a column add
+THREADS: Final = 32  # that read the labels of files afar, and wait for answers most of the time
+PARTS: Final = 4  # that all files are read in, for each of these threads, where they are few
 
 
 def parquet_images(files: FileSet, root: str) -> ImageSet:
@@ -63,7 +44,7 @@ def parquet_images(files: FileSet, root: str) -> ImageSet:
         root=root,
         ids=_ids(tables),
         labels=np.concatenate([table.labels for table in tables]),
-        classes=tables[0].classes,
+        classes=tables[0].layout.classes,
         reader=_reader(files, tables),
     )
 
@@ -99,34 +80,81 @@ def _read(files: FileSet, root: str, *, labelled: bool) -> "list[_Table]":
             "`pip install pyarrow` brings it"
         ) from error
 
-    afar: list[BinaryIO] = []
-
-    def read(number: int) -> _Table:
-        file = files.early(number)
-        if not isinstance(file, Path):
-            afar.append(file)
-        return _Table.read(files.paths[number], file, labelled=labelled)
-
-    def close() -> None:
-        for file in afar:
-            file.close()
-
-    # Of files afar each small read waits for an answer.
-    threads = 1 if isinstance(files, LocalFiles) else THREADS
-    tables, total = [], 0
-    for each in in_threads(read, len(files.paths), threads=threads, end=close):
-        tables.append(each)
-        total = _checked(each.path, total + each.count)
-    first = tables[0]
-    for table in tables[1:]:
-        if (table.column, table.classes) != (first.column, first.classes):
+    tables = _layouts_and_values(files, labelled=labelled)
+    first = tables[0].layout
+    for layout in (table.layout for table in tables[1:]):
+        if (layout.column, layout.classes) != (first.column, first.classes):
             raise DataError(
-                f"{table.path}: the columns and classes of {first.path} expected, found others; "
+                f"{layout.path}: the columns and classes of {first.path} expected, found others; "
                 "a pattern names the files that belong together"
             )
-    if not total:
+    if not sum(table.count for table in tables):
         raise DataError(f"{root}: rows with images expected, found none")
     return tables
+
+
+def _layouts_and_values(files: FileSet, *, labelled: bool) -> "list[_Table]":
+    """Read the metadata of all files, then their labels and names.
+
+    Of files afar each read waits for an answer: many are read at once, and of a few files many
+    row groups each.
+    """
+    count, afar = len(files.paths), _Afar(files)
+    threads = 1 if isinstance(files, LocalFiles) else THREADS
+    layouts: list[StoredColumns] = []
+    rows = 0
+
+    def layout(number: int) -> StoredColumns:
+        return StoredColumns.read(files.paths[number], afar.opened(number), labelled=labelled)
+
+    def end() -> None:  # what was opened is read on
+        if len(layouts) < count:
+            afar.close()
+
+    for each in in_threads(layout, count, threads=threads, end=end):
+        layouts.append(each)
+        rows = _checked(each.path, rows + sum(each.rows))
+    most = max(1, PARTS * threads // count) if threads > 1 else 1
+    parts = [(number, groups) for number, each in enumerate(layouts) for groups in each.parts(most)]
+
+    def values(place: int) -> ColumnValues:
+        number, groups = parts[place]
+        is_last = groups[-1] == len(layouts[number].rows) - 1  # whose end the metadata came with
+        source = afar.opened(number) if is_last else afar.opened_anew(number)
+        return layouts[number].values(source, groups)
+
+    found = in_threads(values, len(parts), threads=threads, end=afar.close)
+    of_files: list[list[ColumnValues]] = [[] for _ in layouts]
+    for (number, _), each_values in zip(parts, found, strict=True):
+        of_files[number].append(each_values)
+    return [_Table.of(each, read) for each, read in zip(layouts, of_files, strict=True)]
+
+
+class _Afar:
+    """What was opened to read files of which some have not come."""
+
+    def __init__(self, files: FileSet) -> None:
+        self._files = files
+        self._kept: dict[int, Path | BinaryIO] = {}
+        self._open: list[BinaryIO] = []
+
+    def opened(self, number: int) -> Path | BinaryIO:
+        """Return a file, always the same; one thread at a time uses it."""
+        if number not in self._kept:
+            self._kept[number] = self.opened_anew(number)
+        return self._kept[number]
+
+    def opened_anew(self, number: int) -> Path | BinaryIO:
+        """Return a file for one thread."""
+        file = self._files.early(number)
+        if not isinstance(file, Path):
+            self._open.append(file)
+        return file
+
+    def close(self) -> None:
+        """Close all files, so that no thread reads on."""
+        for file in self._open:
+            file.close()
 
 
 def _checked(path: Path, rows: int) -> int:
@@ -141,8 +169,8 @@ def _checked(path: Path, rows: int) -> int:
 def _reader(files: FileSet, tables: "Sequence[_Table]") -> Rows:
     total = hashlib.sha256()
     for table in tables:
-        total.update(table.footer)
-    return Rows(files, tables[0].column, _groups(tables), total.hexdigest())
+        total.update(table.layout.footer)
+    return Rows(files, tables[0].layout.column, _groups(tables), total.hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -150,92 +178,30 @@ class _Table:
     """What is known of a file without reading its images.
 
     Attributes:
-        path: of the file.
-        column: name of the column with the bytes of the images.
-        classes: names of the classes, if the file has them.
+        layout: where it has its columns.
         labels: (N,) int64; empty where none are wanted.
         names: of the N images, as far as the file has them.
-        rows: number of rows of each row group.
-        footer: the file's size (8 bytes) and its metadata, as stored.
     """
 
-    path: Path
-    column: str
-    classes: tuple[str, ...] | None
+    layout: StoredColumns
     labels: NDArray[np.int64]
     names: list[str | None]
-    rows: list[int]
-    footer: bytes
 
     @property
     def count(self) -> int:
         """Count the images."""
-        return sum(self.rows)
+        return sum(self.layout.rows)
 
     @classmethod
-    def read(cls, path: Path, source: Path | BinaryIO, *, labelled: bool) -> "_Table":
-        """Read a file, which lies at a path or is read afar."""
-        from pyarrow.parquet import ParquetFile
+    def of(cls, layout: StoredColumns, values: Sequence[ColumnValues]) -> "_Table":
+        """Return what was read of a file, part by part."""
+        import pyarrow as pa
 
-        if isinstance(source, Path):
-            with reading(), open_plain(source, DataError):
-                pass
-        with explained(str(path)), ParquetFile(source, pre_buffer=False) as file:
-            image, named = image_column(path, file.schema_arrow, labelled=labelled)
-            label = label_column(path, file.schema_arrow) if labelled else None
-            _checked(path, file.metadata.num_rows)
-            names = _paths(path, file, image) if named else []
-            labels, classes = np.empty(0, np.int64), None
-            if label is not None:
-                table = file.read(columns=[label], use_threads=False)
-                classes = stored_classes(file.schema_arrow.metadata, label)
-                labels = stored_labels(path, table.column(label), classes)
-            metadata = file.metadata
-            rows = [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
-            column = f"{image}.bytes" if is_struct(file.schema_arrow, image) else image
-        return cls(
-            path=path,
-            column=column,
-            classes=classes,
-            labels=labels,
-            names=names,
-            rows=rows,
-            footer=_footer(source),
-        )
-
-
-def _paths(path: Path, file: "ParquetFile", image: str) -> list[str | None]:
-    """Return the names of the images, read a few at a time: a file may repeat long ones."""
-    names: list[str | None] = []
-    column = f"{image}.path"
-
-    def check(fits: bool, found: str) -> None:
-        if not fits:
-            raise DataError(
-                f"{path}: column {image}: names of at most {LONGEST_NAME} letters expected, found "
-                f"{found}"
-            )
-
-    for place in range(file.num_row_groups):
-        stored_size = stored_bytes(file, place)
-        batches = file.iter_batches(
-            rows_at_a_time(stored_size, most=NAMES, limit=MOST_BYTES),
-            row_groups=[place],
-            columns=[column],
-            use_threads=False,
-        )
-        for batch in batches:
-            stored = batch.column(0).field("path")
-            size = stored.nbytes
-            check(
-                size <= PAGES + len(stored) * LONGEST_STORED,
-                f"{len(stored)} of {size} bytes in all",
-            )
-            found = stored.to_pylist()
-            longest = max((len(name) for name in found if name), default=0)
-            check(longest <= LONGEST_NAME, f"one of {longest} letters")
-            names += found
-    return names
+        chunks = [chunk for each in values for chunk in each.labels]
+        labels = np.empty(0, np.int64)
+        if chunks:
+            labels = stored_labels(layout.path, pa.chunked_array(chunks), layout.classes)
+        return cls(layout=layout, labels=labels, names=[n for each in values for n in each.names])
 
 
 def _ids(tables: Sequence[_Table]) -> Names:
@@ -245,7 +211,7 @@ def _ids(tables: Sequence[_Table]) -> Names:
     given = [name for name in names if name]
     if len(given) == count == len(set(given)):
         return Names(given)
-    stems = [table.path.stem for table in tables]
+    stems = [table.layout.path.stem for table in tables]
     if len(set(stems)) < len(stems):
         stems = [f"{number}/{stem}" for number, stem in enumerate(stems)]
     return Names(
@@ -259,17 +225,8 @@ def _groups(tables: Sequence[_Table]) -> NDArray[np.int64]:
     groups: list[tuple[int, int, int]] = []
     first = 0
     for number, table in enumerate(tables):
-        for place, rows in enumerate(table.rows):
+        for place, rows in enumerate(table.layout.rows):
             if rows:
                 groups.append((first, number, place))
             first += rows
     return np.array(groups, np.int64)
-
-
-def _footer(source: Path | BinaryIO) -> bytes:
-    """Return a file's size and its metadata, which has the position and size of every column."""
-    with source.open("rb") if isinstance(source, Path) else source as file:
-        size = file.seek(-8, os.SEEK_END) + 8
-        length = int.from_bytes(file.read(4), "little")
-        file.seek(-8 - length, os.SEEK_END)
-        return size.to_bytes(8, "little") + file.read(length)

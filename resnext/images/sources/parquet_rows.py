@@ -30,6 +30,8 @@ class Rows:
 
     Reading forward in a row group is cheap; going back starts again at its first row. Open files
     belong to one process: a copy in a forked process, or an unpickled one, opens the files again.
+    The first row group that a process reads may be read afar, so that no first image waits for a
+    whole file; it waits for those of the others.
     """
 
     def __init__(self, files: FileSet, column: str, groups: NDArray[np.int64], stamp: str) -> None:
@@ -47,6 +49,7 @@ class Rows:
         self.groups = groups
         self._stamp = stamp
         self._window: _Window | None = None
+        self._has_begun = False
         self._process = os.getpid()
 
     def read(self, position: int) -> bytes:
@@ -59,12 +62,14 @@ class Rows:
         first, number, place = (int(value) for value in self.groups[group])
         path = str(self.files.paths[number])
         if self._process != os.getpid():
-            self._window, self._process = None, os.getpid()
+            self._window, self._process, self._has_begun = None, os.getpid(), False
         # Kept only after a successful read: after an error its position is not known.
         window, self._window = self._window, None
         with explained(path):
             if window is None or not window.reaches(group, position - first):
-                window = _Window(self.files.at(number), self.column, group, place)
+                source = self.files.at(number) if self._has_begun else self.files.soon(number)
+                self._has_begun = True
+                window = _Window(source, self.column, group, place)
             data = window.read(position - first)
         self._window = window
         if not isinstance(data, bytes):
@@ -84,7 +89,7 @@ class Rows:
         self.files.passed(int(self.groups[group, 1]))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_window": None}
+        return {**self.__dict__, "_window": None, "_has_begun": False}
 
 
 class _Window:

@@ -96,3 +96,25 @@ def test_pause_that_the_hub_asks_for_does_not_count_as_slow(hub: Hub, tmp_path: 
     hub.plan("a.bin", Fault(cut=10), busy)
     fetch_file(store, file, tmp_path / "a.bin", patience=Patience(window=0.9, least=1 << 30))
     assert (tmp_path / "a.bin").read_bytes() == DATA
+
+
+def test_small_ranges_are_asked_where_the_hub_led_to_before(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address is signed for a while: one that is refused is asked for anew."""
+    data = bytes(range(256)) * 100
+    hub.add("me/private", {"a.parquet": data})
+    hub.repos["model", "me/private"].private = True
+    hub.tokens["hf_0"] = {"me/private"}
+    monkeypatch.setenv("HF_TOKEN", "hf_0")
+    store = open_hub(HubAddress.parse("hf://me/private"), tmp_path)
+    (file,) = store.files()
+    for start in (0, 1000, 2000):
+        assert read_range(store, file, start, start + 300) == data[start : start + 300]
+    asked = [each.path.partition("/")[2].partition("/")[0] for each in hub.asked("a.parquet")]
+    assert asked == ["me", "cdn", "cdn", "cdn"]
+    assert [each.token for each in hub.asked("a.parquet")] == ["hf_0", None, None, None]
+    hub.plan("a.parquet", Fault(status=403))
+    assert read_range(store, file, 7, 9) == data[7:9]
+    asked = [each.path.partition("/")[2].partition("/")[0] for each in hub.asked("a.parquet")]
+    assert asked[4:] == ["cdn", "me", "cdn"]

@@ -424,3 +424,29 @@ def test_shards_of_another_length_than_stated_are_refused(
     assert len(images) == 361
     with pytest.raises(ResnextError, match=r"wds-validation-01\.tar: 61 samples expected, as the"):
         images.reader.read(60)
+
+
+def test_first_pictures_of_a_large_parquet_file_do_not_wait_for_all_of_it(
+    hub: Hub, tmp_path: Path
+) -> None:
+    chance = Random(1)  # noqa: S311
+    rows: list[dict[str, object]] = [
+        {
+            "image": {"bytes": data + chance.randbytes(900_000), "path": f"{label}/{file}"},
+            "label": label,
+        }
+        for _, file, data, label in list(digits())[::18]
+    ]
+    path = write_parquet(tmp_path / "x.parquet", rows, names=list(CLASSES), row_group_size=5)
+    name = "data/validation.parquet"
+    hub.add("me/large", {name: path.read_bytes()}, kind="dataset")
+    hub.hold_body(name)
+    images = open_images("hf://datasets/me/large", cache=tmp_path / "cache")
+    assert images.reader.read(0) == rows[0]["image"]["bytes"]  # type: ignore[index]
+    assert images.reader.read(4) == rows[4]["image"]["bytes"]  # type: ignore[index]
+    hub.release(name)
+    assert images.reader.read(19) == rows[19]["image"]["bytes"]  # type: ignore[index]
+    sent = [each.range or "" for each in hub.asked(name) if each.path.startswith("/cdn/")]
+    spans = [tuple(map(int, each.removeprefix("bytes=").split("-"))) for each in sent]
+    afar = [last - first + 1 for first, last in spans if last - first < 2_000_000]
+    assert sum(afar) < 10_000_000  # of 18 MB: labels, names, and the first row group
