@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Final
 
+from convert.source.cursor import map_file
 from convert.torch7.cursor import AsciiCursor, BinaryCursor, Buffer, Cursor, Limits
 from convert.torch7.errors import NotT7Error, T7Error, TrailingBytesError
 from convert.torch7.reader import LAST_TAG, read_first, read_root
@@ -47,10 +47,7 @@ def load(path: Path, *, limits: Limits | None = None) -> File:
         T7Error: not a .t7 file, or a damaged one; the subclass names the cause.
         OSError: the file cannot be opened.
     """
-    with path.open("rb") as file:
-        empty = file.seek(0, 2) == 0  # an empty file cannot be mapped
-        data = b"" if empty else mmap(file.fileno(), 0, access=ACCESS_READ)
-    return loads(data, limits=limits)
+    return loads(map_file(path), limits=limits)
 
 
 def loads(data: Buffer, *, limits: Limits | None = None) -> File:

@@ -87,7 +87,7 @@ def _view(module: Module, value: Value) -> Value:
 
 def _relu(module: Module, value: Value) -> Value:
     _known_mode(module, "CUDNN_ACTIVATION_RELU")
-    threshold, val = _float(module, "threshold", 0), _float(module, "val", 0)
+    threshold, val = _number(module, "threshold", 0), _number(module, "val", 0)
     return F.threshold(_tensor(value), threshold, val, bool(module.fields.get("inplace")))
 
 
@@ -159,17 +159,14 @@ def _window(module: Module) -> tuple[Pair, Pair, Pair]:
 
 
 def _int(module: Module, name: str, default: int | None = None) -> int:
+    return int(_number(module, name, default))
+
+
+def _number(module: Module, name: str, default: float | None = None) -> float:
     value = module.fields.get(name, default)
     if not isinstance(value, int | float):
         raise StructureError(f"{module.place}: {name} must be a number, found {text(value)}")
-    return int(value)
-
-
-def _float(module: Module, name: str, default: float) -> float:
-    value = module.fields.get(name, default)
-    if not isinstance(value, int | float):
-        raise StructureError(f"{module.place}: {name} must be a number, found {text(value)}")
-    return float(value)
+    return value
 
 
 def _known_mode(module: Module, default: str, *others: str) -> str:

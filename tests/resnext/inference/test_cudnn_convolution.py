@@ -90,7 +90,7 @@ def cudnn(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     monkeypatch.setattr(torch, "cudnn_convolution_add_relu", lambda *words: found.added(*words))
     (engine,) = (each for each in fusion.ENGINES if each.name == "cuDNN")
     assert engine.types == tuple(HALVES)
-    monkeypatch.setattr(fusion, "ENGINES", (replace(engine, device="cpu"),))
+    monkeypatch.setattr(fusion, "ENGINES", (replace(engine, devices=("cpu",)),))
     fusion._chosen.cache_clear()
     yield found
     fusion._chosen.cache_clear()

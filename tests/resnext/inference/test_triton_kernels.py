@@ -90,7 +90,7 @@ for shape in ((2, 64, 7, 5), (1, 20, 3, 3), (3, 96, 1, 1), (1, 200, 9, 9)):
 
 cpu = torch.device("cpu")
 (triton,) = (each for each in fusion.ENGINES if each.name == "Triton")
-fusion.ENGINES = (replace(triton, device="cpu"),)
+fusion.ENGINES = (replace(triton, devices=("cpu",)),)
 agreed = fusion.agrees(FinishedConvolution, cpu, torch.float32)
 network = folded(convert.load(sys.argv[1]).build()).to(**LAST)
 pictures = torch.randn(2, 3, 32, 32, generator=random).contiguous(**LAST)
