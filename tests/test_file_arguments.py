@@ -1,7 +1,6 @@
 """Every argument that names a file, with a device that has no end or a pipe in its place."""
 
 import os
-import shutil
 import threading
 from pathlib import Path
 
@@ -54,14 +53,13 @@ def test_device_without_end_is_refused_at_once(tmp_path: Path, name: str) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ledger", "out", "out.err"]
 
 
-def test_claims_may_come_through_a_pipe(tmp_path: Path) -> None:
+def test_claims_may_come_through_a_pipe(few: Path, tmp_path: Path) -> None:
     """As from `--claims <(sed ... claims.toml)`."""
     os.mkfifo(tmp_path / "claims")
-    data = shutil.copytree(DIGITS / "val", tmp_path / "val")
-    text = (DIGITS / "claims.toml").read_text()
+    text = (few / "claims.toml").read_text()
     writer = threading.Thread(target=(tmp_path / "claims").write_text, args=(text,))
     writer.start()
-    words = ("--data", data, "--claims", "claims", NETWORK)
+    words = ("--data", few / "val", "--claims", "claims", NETWORK)
     done = warm.run("validate.cli", words, cwd=tmp_path, output=tmp_path / "out")
     writer.join()
     assert done.returncode == 0, done.stderr

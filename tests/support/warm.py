@@ -32,6 +32,7 @@ def start(
     cwd: Path,
     output: Path,
     environment: Mapping[str, str] | None = None,
+    together: bool = False,
 ) -> BaseProcess:
     """Start a command in a process of its own, and return that.
 
@@ -42,13 +43,13 @@ def start(
         output: takes what it prints on stdout; what it prints on stderr goes to `.err` beside it,
             or to the same where that is a terminal.
         environment: what is set beside this process's own.
+        together: print stderr to `output` too, as a terminal shows both.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(SLOW)
     texts = [str(word) for word in words]
-    process = context.Process(
-        target=_run, args=(command, texts, str(cwd), str(output), dict(environment or {}))
-    )
+    given = (command, texts, str(cwd), str(output), dict(environment or {}), together)
+    process = context.Process(target=_run, args=given)
     process.start()
     return process
 
@@ -80,12 +81,19 @@ def errors(output: Path) -> str:
 
 
 def _run(
-    command: str, words: list[str], cwd: str, output: str, environment: dict[str, str]
+    command: str,
+    words: list[str],
+    cwd: str,
+    output: str,
+    environment: dict[str, str],
+    together: bool,
 ) -> None:
-    errors = output if output.startswith("/dev/") else str(Path(output).with_suffix(".err"))
-    for number, path in ((1, output), (2, errors)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, number)
+    os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
+    if together or output.startswith("/dev/"):
+        os.dup2(1, 2)
+    else:
+        errors = Path(output).with_suffix(".err")
+        os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))
     os.environ.update(environment)
     if "PYTHONWARNINGS" in environment:  # which an interpreter reads when it starts

@@ -2,7 +2,6 @@
 
 import hashlib
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from huggingface_hub import ModelCard
 
 from resnext.checkpoint import Checkpoint
 from resnext.errors import CardError, CheckpointError
+from tests.support import warm
 from tests.support.sample_report import sample_report
 from tests.support.timm_folders import pictures, small_checkpoint, timm_folder
 from validate.reports.card import check_card_folder, measured_row, write_card
@@ -147,13 +147,7 @@ def test_folder_that_takes_no_card_is_refused(tmp_path: Path) -> None:
 
 
 def validate(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "validate.cli", *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return warm.run("validate.cli", [str(word) for word in words], cwd=cwd)
 
 
 def test_command_measures_the_folder_and_writes_its_card(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from resnext.download import no_bar
 from resnext.errors import DataError, DownloadError, ResnextError
 from resnext.images.sources.opening import open_images
 from resnext.images.sources.pictures import open_pictures
+from tests.support import warm
 from tests.support.golden import ROOT
 from tests.support.image_forms import CLASSES, FORMS, digits
 from tests.support.s3_server import S3
@@ -207,16 +207,11 @@ def test_nothing_in_a_bucket_is_one_line(s3: S3, bucket: str, tmp_path: Path) ->
 
 def test_command_measures_a_bucket(s3: S3, bucket: str, tmp_path: Path) -> None:
     address = upload(s3, bucket, Path(str(FORMS["folder_of_parquet"](tmp_path)["data"])))
-    command = [sys.executable, "-m", "validate.cli", f"--data={address}", "--cache=cache", "--json"]
-    command += ["--claims", str(ROOT / "examples/digits/claims.toml"), str(T7)]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["images"]["root"] == address
-    assert f"{address}: 2 files of " in done.stderr
+    words = [f"--data={address}", "--cache=cache", "--json", "--limit=32"]
+    words += ["--claims", str(ROOT / "examples/digits/claims.toml"), str(T7)]
+    output = tmp_path / "out"
+    process = warm.start("validate.cli", words, cwd=tmp_path, output=output, environment=os.environ)
+    process.join()
+    assert process.exitcode == 0, warm.errors(output)
+    assert json.loads(output.read_text())["images"]["root"] == address
+    assert f"{address}: 2 files of " in warm.errors(output)
