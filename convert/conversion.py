@@ -6,7 +6,7 @@ Only the proof needs torch, which is imported for it alone.
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -157,20 +157,19 @@ def _check_stated(row: Row | None, spec: Spec, *, trained: bool) -> None:
             f"--as {row.name}: the weights as published expected, found ones trained from a "
             "checkpoint or from random weights; leave --as out"
         )
-    if differences := [
-        f"{name} {ours} in place of {value}"
-        for name, value, ours in _pairs(row.spec, spec)
-        if value != ours
-    ]:
-        raise SourceError(
-            f"--as {row.name}: its architecture expected, found {', '.join(differences)}"
-        )
+    assert row.spec is not None, "a row that is stated has a spec"
+    if row.spec != spec:
+        differences = ", ".join(_differences(row.spec, spec))
+        raise SourceError(f"--as {row.name}: its architecture expected, found {differences}")
 
 
-def _pairs(expected: Spec | None, found: Spec) -> Iterator[tuple[str, object, object]]:
-    assert expected is not None, "a row that is stated has a spec"
-    for name, value in expected.to_fields().items():
-        yield name, value, found.to_fields()[name]
+def _differences(expected: Spec, found: Spec) -> Iterator[str]:
+    """Yield the attributes that differ, those at their default too."""
+    for name in (field.name for field in fields(Spec)):
+        values = (getattr(each, name) for each in (found, expected))
+        ours, theirs = (list(each) if isinstance(each, tuple) else each for each in values)
+        if ours != theirs:
+            yield f"{name} {ours} in place of {theirs}"
 
 
 def _stored(checkpoint: Checkpoint, config: ConversionConfig) -> Checkpoint:

@@ -79,6 +79,7 @@ def test_network_is_read_with_the_pool_of_caffe() -> None:
         ("conv0", 'bottom: "data"', "", "1 bottoms and one top expected, found 0 and 1"),
         ("bn0", "use_global_stats: true", "use_global_stats: false", "other pictures of a batch"),
         ("bn0", "eps: 2e-05", "eps: 1 eps: 2e-05", "eps: one value expected, found 2"),
+        ("bn0", "eps: 2e-05", "eps: 00.1", "eps: a number expected, found '00.1'"),
         ("bn0", "eps: 2e-05", "eps: -2", "a variance that is not below 2 expected"),
         ("scale_bn0", "bias_term: true", "bias_term: true axis: 2", "axis 1 expected, found 2"),
         (
