@@ -159,6 +159,27 @@ def test_layers_of_the_training_are_left_out() -> None:
     assert read(prototxt(NET) + lost).spec.name == "resnext_17_2x2d"
 
 
+def with_reshape(inside: str) -> str:
+    """Return the text with a Reshape in front of the classifier."""
+    top = 'layer { name: "flat" type: "Reshape" bottom: "pool1" top: "flat" '
+    text = changed("fc1", 'bottom: "pool1"', 'bottom: "flat"')
+    at = text.index('layer {\n  name: "fc1"')
+    return f"{text[:at]}{top}reshape_param {{ {inside} }} }}\n{text[at:]}"
+
+
+def test_reshape_that_flattens_is_read() -> None:
+    assert read(with_reshape("shape { dim: 0 dim: -1 }")).spec.name == "resnext_17_2x2d"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["", "shape { dim: 0 dim: 64 }", "shape { dim: 0 dim: -1 } axis: 1", "shape { dim: -1 }"],
+)
+def test_other_reshape_is_refused(inside: str) -> None:
+    with pytest.raises(RefusedError, match=r"layer 'flat': (dim 0 and -1|axis 0)"):
+        read(with_reshape(inside))
+
+
 def test_layer_that_leads_nowhere_is_refused() -> None:
     lost = 'layer { name: "lost" type: "ReLU" bottom: "conv0" top: "lost" }\n'
     with pytest.raises(RefusedError, match="layer 'lost': a ReLU that does not lead to the logits"):
