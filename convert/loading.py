@@ -23,6 +23,7 @@ from convert.pytorch.hub import WEIGHTS
 from convert.pytorch.source import PyTorchSource
 from convert.source.errors import NoNetworkError
 from convert.source.source import Network, Source
+from convert.torch7.errors import NotT7Error
 from convert.torch7.source import T7Source
 from resnext.checkpoint import Checkpoint, Origin, Provenance
 from resnext.errors import CheckpointError, ConvertError
@@ -206,7 +207,13 @@ def open_source(path: Path, *, at: str | None = None) -> Source:
     if not is_params(head) and not is_caffemodel(head):
         refuse_symbol(path, head)
         refuse_prototxt(path, head)
-        return T7Source(path, at=at)
+        try:
+            return T7Source(path, at=at)
+        except NotT7Error as error:
+            if path.suffix == ".t7":
+                raise
+            kinds = "Torch7, PyTorch, MXNet or Caffe"
+            raise SourceError(f"a checkpoint of {kinds} expected, found {error.found}") from error
     if at is not None:
         raise SourceError(
             f"a file with a network at {cut(at)} expected, found one of a single network; leave "

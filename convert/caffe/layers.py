@@ -15,7 +15,7 @@ T = TypeVar("T")
 _WHOLE: Final = re.compile(
     r"0[xX](?P<hex>[0-9a-fA-F]{1,8})|0(?P<octal>[0-7]{0,11})|[1-9][0-9]{0,9}"
 )
-_DECIMAL: Final = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,3})?f?")
+_DECIMAL: Final = re.compile(r"[+-]?(?!0\d)(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,3})?f?")
 
 INPUT: Final = "Input"
 # Fields of a network that change no prediction; the others are its layers and its input.

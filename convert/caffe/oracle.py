@@ -152,6 +152,6 @@ RULES: Final[Mapping[str, Callable[[Layer, list[Tensor], list[Tensor]], Tensor]]
     "Pooling": _pool,
     "Eltwise": _sum,
     "InnerProduct": _linear,
-    "Flatten": _flatten,
+    **dict.fromkeys(("Flatten", "Reshape"), _flatten),
     "Dropout": _same,
 }

@@ -141,6 +141,19 @@ def _flatten(layer: Layer) -> Operator:
     return Operator(place=layer.place, kind=Kind.FLATTEN)
 
 
+def _reshape(layer: Layer) -> Operator:
+    row = layer.parameters("reshape_param")
+    require(layer, row, "axis", SIGNED, 0)
+    require(layer, row, "num_axes", SIGNED, -1)
+    shape = layer.message_of(row, "shape")
+    dims = layer.values(shape, "dim", SIGNED) if shape else []
+    if dims != [0, -1]:
+        raise StructureError(
+            f"{layer.place}: dim 0 and -1, which flatten, expected, found {shown(dims)}"
+        )
+    return Operator(place=layer.place, kind=Kind.FLATTEN)
+
+
 def _softmax(layer: Layer) -> Operator:
     return Operator(place=layer.place, kind=Kind.SOFTMAX)
 
@@ -154,5 +167,6 @@ RULES: Final[Mapping[str, Callable[[Layer], Operator]]] = {
     "Eltwise": _add,
     "InnerProduct": _linear,
     "Flatten": _flatten,
+    "Reshape": _reshape,
     "Softmax": _softmax,
 }

@@ -104,6 +104,7 @@ TYPES: Final[Mapping[str, LayerType]] = {
         blobs=("weight", "bias"),
     ),
     "Flatten": LayerType(parameters="flatten_param", fields=_fields("axis", "end_axis")),
+    "Reshape": LayerType(parameters="reshape_param", fields=_fields("shape", "axis", "num_axes")),
     "Softmax": LayerType(
         parameters="softmax_param", without_effect={"axis": "it is behind the logits", **_ENGINE}
     ),

@@ -71,11 +71,11 @@ class _GraphComparison:
         )
 
     def _past_flatten(self, wanted: int, found: int) -> int:
-        """Return the pool in front of a flattening, which changes nothing for the classifier."""
-        operator = self.graph.operators[found]
-        if operator.kind is Kind.FLATTEN and self.expected[wanted].kind is Kind.AVERAGE_POOL:
-            self.reached.add(found)
-            return operator.inputs[0]
+        """Return the pool in front of flattenings, which change nothing for the classifier."""
+        if self.expected[wanted].kind is Kind.AVERAGE_POOL:
+            while self.graph.operators[found].kind is Kind.FLATTEN:
+                self.reached.add(found)
+                [found] = self.graph.operators[found].inputs
         return found
 
     def _agree(self, wanted: int, found: int) -> bool:

@@ -141,7 +141,7 @@ RULES: Final[Mapping[str, Callable[[Node, list[Tensor]], Tensor]]] = {
     **dict.fromkeys(("Activation", "relu"), _relu),
     **dict.fromkeys(("Pooling", "Pooling_v1"), _pool),
     **dict.fromkeys(_SUMS, _sum),
-    **dict.fromkeys(("Flatten", "flatten"), _flatten),
+    **dict.fromkeys(("Flatten", "flatten", "Reshape", "reshape"), _flatten),
     "FullyConnected": _linear,
     **dict.fromkeys(("_copy", "identity", "Dropout", "Cast", "cast", "amp_cast"), _same),
 }

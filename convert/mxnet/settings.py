@@ -49,6 +49,13 @@ def floats(text: str) -> str:
     return text
 
 
+def flat(text: str) -> str:
+    """Take the shape that makes one row of each picture."""
+    if re.sub(r"\s", "", text).strip("()[]") != "0,-1":
+        raise ValueError
+    return text
+
+
 def word(text: str) -> str:
     """Take a word as it is."""
     return text
@@ -125,6 +132,10 @@ SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
     "add": {},
     "add_n": {"num_args": _whole(2)},
     "Flatten": {},
+    "Reshape": {
+        "shape": Setting(flat, "(0, -1), which flattens", REQUIRED),
+        "reverse": _flag(default=False, only=False),
+    },
     "FullyConnected": {
         "num_hidden": _whole(),
         "no_bias": _flag(default=False),
@@ -147,6 +158,7 @@ OPERATORS: Final = {
     ),
     "ElementWiseSum": "add_n",
     "flatten": "Flatten",
+    "reshape": "Reshape",
     **dict.fromkeys(("SoftmaxOutput", "Softmax", "SoftmaxActivation"), "softmax"),
     "log_softmax": "softmax",
     **dict.fromkeys(("_copy", "identity", "Dropout"), "identity"),

@@ -225,6 +225,7 @@ RULES: Final[Mapping[str, Callable[[Node, Settings], Operator]]] = {
     "add": _add,
     "add_n": _add,
     "Flatten": _plain(Kind.FLATTEN),
+    "Reshape": _plain(Kind.FLATTEN),
     "FullyConnected": _linear,
     "softmax": _plain(Kind.SOFTMAX),
 }

@@ -128,6 +128,35 @@ def test_statement_that_cannot_hold_is_refused(
     assert [path.name for path in folder.iterdir()] == ["x.pth"]
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("source", "stated", "text"),
+    [
+        ("caffe_small", "padded", "found stem_pool ceil in place of padded"),
+        ("mx191_small", "ceil", "found stem_pool padded in place of ceil"),
+    ],
+)
+def test_network_with_another_pool_cannot_be_stated(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    stated: str,
+    text: str,
+) -> None:
+    """The attribute at its default stands in no file, and is compared all the same."""
+    name = {"caffe_small": "caffe/caffe_small.caffemodel"}.get(
+        source, f"mxnet/{source}-0000.params"
+    )
+    path = str(DATA / "peers" / name)
+    row = replace(ROW, spec=replace(convert.load(path).spec, stem_pool=StemPool(stated)))
+    for module in ("convert.location", "resnext.published", "resnext.header"):
+        monkeypatch.setattr(f"{module}.published", lambda: (row,))
+    code, out, err = run(capsys, path, "--as", row.name, "-o", "x.safetensors")
+    assert (code, out) == (2, "")
+    assert err.endswith(f"--as {row.name}: its architecture expected, {text}\n")
+    assert not Path("x.safetensors").exists()
+
+
 @pytest.mark.parametrize("info", [(), ("--info",)], ids=["convert", "info"])
 def test_place_without_a_network_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], info: tuple[str, ...]

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import convert
+from convert.errors import SourceError
 from convert.loading import is_safetensors, load_original
 from convert.location import start_sha256
 from convert.source.errors import RefusedError
@@ -192,6 +193,17 @@ def test_file_that_is_neither_is_refused_by_name(
     with pytest.raises(error) as caught:
         convert.load(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x.pth", "x.params", "x"])
+def test_other_kind_of_file_under_another_name_is_told_all_formats(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"<html>")
+    text = rf"{name}: a checkpoint of Torch7, PyTorch, MXNet or Caffe expected, found a web page"
+    with pytest.raises(SourceError, match=text):
+        convert.load(path)
 
 
 @pytest.mark.parametrize(

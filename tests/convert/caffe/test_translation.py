@@ -79,6 +79,7 @@ def test_network_is_read_with_the_pool_of_caffe() -> None:
         ("conv0", 'bottom: "data"', "", "1 bottoms and one top expected, found 0 and 1"),
         ("bn0", "use_global_stats: true", "use_global_stats: false", "other pictures of a batch"),
         ("bn0", "eps: 2e-05", "eps: 1 eps: 2e-05", "eps: one value expected, found 2"),
+        ("bn0", "eps: 2e-05", "eps: 00.1", "eps: a number expected, found '00.1'"),
         ("bn0", "eps: 2e-05", "eps: -2", "a variance that is not below 2 expected"),
         ("scale_bn0", "bias_term: true", "bias_term: true axis: 2", "axis 1 expected, found 2"),
         (
@@ -156,6 +157,27 @@ def test_layers_of_the_training_are_left_out() -> None:
     lost = 'layer { name: "loss" type: "Loss" bottom: "fc1" top: "l" include { phase: TRAIN } }\n'
     lost += 'layer { name: "m" type: "M" bottom: "fc1" top: "m" exclude { phase: TEST } }\n'
     assert read(prototxt(NET) + lost).spec.name == "resnext_17_2x2d"
+
+
+def with_reshape(inside: str) -> str:
+    """Return the text with a Reshape in front of the classifier."""
+    top = 'layer { name: "flat" type: "Reshape" bottom: "pool1" top: "flat" '
+    text = changed("fc1", 'bottom: "pool1"', 'bottom: "flat"')
+    at = text.index('layer {\n  name: "fc1"')
+    return f"{text[:at]}{top}reshape_param {{ {inside} }} }}\n{text[at:]}"
+
+
+def test_reshape_that_flattens_is_read() -> None:
+    assert read(with_reshape("shape { dim: 0 dim: -1 }")).spec.name == "resnext_17_2x2d"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["", "shape { dim: 0 dim: 64 }", "shape { dim: 0 dim: -1 } axis: 1", "shape { dim: -1 }"],
+)
+def test_other_reshape_is_refused(inside: str) -> None:
+    with pytest.raises(RefusedError, match=r"layer 'flat': (dim 0 and -1|axis 0)"):
+        read(with_reshape(inside))
 
 
 def test_layer_that_leads_nowhere_is_refused() -> None:

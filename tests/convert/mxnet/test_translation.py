@@ -236,6 +236,40 @@ def with_cast(dtype: str) -> Document:
     return document
 
 
+def with_reshape(**settings: str) -> Document:
+    """Return the graph with a Reshape behind the last pool."""
+    document = symbol(resnext())
+    nodes = document["nodes"]
+    at = next(n for n, each in enumerate(nodes) if each["name"] == "pool1")
+    for each in [*nodes, {"inputs": document["heads"]}]:
+        for row in each["inputs"]:
+            row[0] += row[0] >= at  # who took the pool takes the Reshape
+    reshape = {"op": "Reshape", "name": "flat", "inputs": [[at, 0, 0]], "attrs": settings}
+    nodes.insert(at + 1, reshape)
+    return document
+
+
+@pytest.mark.parametrize("shape", ["(0, -1)", "(0,-1)", "[0, -1]"])
+def test_reshape_that_flattens_is_read(shape: str) -> None:
+    assert read(with_reshape(shape=shape)).spec.name == "resnext_17_2x2d"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"shape": "(-1, 0)"},
+        {"shape": "(0, 64)"},
+        {},
+        {"shape": "(0, -1)", "reverse": "True"},
+        {"shape": "(0, -1)", "target_shape": "(1, 64)"},
+    ],
+    ids=str,
+)
+def test_other_reshape_is_refused(settings: dict[str, str]) -> None:
+    with pytest.raises(StructureError, match=r"node \d+ 'flat': "):
+        read(with_reshape(**settings))
+
+
 def test_cast_to_half_precision_is_left_out_and_said() -> None:
     words = "cast to half precision left out: the arithmetic is that of the type of the weights"
     assert words in read(with_cast("float16")).conversions
