@@ -258,3 +258,10 @@ def test_file_without_a_version_is_resumed_in_the_same_call_only(
     fetch_file(shelf, file, tmp_path / "7.bin", patience=patience)
     assert (tmp_path / "7.bin").read_bytes() == b"7" * SIZE
     assert [start for _, start, _ in shelf.asked][3:] == [2_000_000 if version else 0] * 2
+
+
+def test_file_with_the_longest_name_is_fetched(tmp_path: Path) -> None:
+    name = f"{'é' * 125}.jpg"
+    fetch_file(Shelf(), StoredFile(name=f"7/{name}", size=9, version="1"), tmp_path / name)
+    assert (tmp_path / name).read_bytes() == b"7" * 9
+    assert [path.name for path in tmp_path.iterdir()] == [name]
