@@ -63,9 +63,10 @@ def find_location(text: str, *, cache: Path | None) -> Location:
         DownloadError: an address with no such file, or with several that may be meant.
         OSError: the folder of downloads cannot be created.
     """
+    local = local_path(text)
+    text = text if local is None else local
     if not text:
         raise SourceError("a file or the name of a published network expected, found an empty word")
-    text = local_path(text) or text
     if is_address(text) and not Path(text).exists():
         from convert.stored import find_checkpoint  # because few sources lie in a store
 

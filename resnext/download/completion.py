@@ -31,7 +31,6 @@ def complete(
     progress: Progress,
     patience: Patience,
     check: Callable[[Path], None] = lambda _path: None,
-    resumable: bool = True,
 ) -> None:
     """Bring a file to a target, if it is not there yet.
 
@@ -46,7 +45,6 @@ def complete(
             DownloadError that it raises ends the call.
         patience: retries and the least pace.
         check: raises a WrongFileError if a complete file is not the expected one.
-        resumable: whether others wait, and bytes stay; not worth it for a small file.
 
     Raises:
         DownloadError: the file cannot be completed, or is not the expected one.
@@ -60,7 +58,7 @@ def complete(
     try:
         if wanted.is_at(target):
             return
-        with partial_of(target, wait=wait, shared=resumable) as part:
+        with partial_of(target, wait=wait) as part:
             if wanted.is_at(target):  # another process has brought it meanwhile
                 return
             try:

@@ -1,14 +1,20 @@
 """An incomplete download on disk: its bytes, the version they belong to, and its lock."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import Final
 
 from resnext.download.wanted import Wanted
 from resnext.files import MOST_LETTERS, lock_file, unfinished
+
+MOST_BYTES: Final = 230  # of a name that gets a dot and an ending: file systems take 255
+# Bytes of a file that is not synchronised to the disk: of thousands each would take milliseconds.
+SMALL: Final = 1 << 20
 
 
 class Partial:
@@ -73,40 +79,41 @@ class Partial:
 
     def finish(self, target: Path) -> None:
         """Rename the complete file to the target."""
-        if self._note:  # Not for each of thousands of small files: it takes milliseconds.
+        if self.done > SMALL:
             with self.path.open("rb+") as file:
                 os.fsync(file.fileno())
         self.path.replace(target)
 
     def _write(self, text: str) -> None:
         if self._note:
-            self._note.truncate(0)
+            if os.fstat(self._note.fileno()).st_size:
+                self._note.truncate(0)  # ext4 brings a file that was to the disk when it is closed
             self._note.write(text.encode())
 
 
 @contextmanager
-def partial_of(
-    target: Path, *, wait: Callable[[int], None], shared: bool = True
-) -> Iterator[Partial]:
+def partial_of(target: Path, *, wait: Callable[[int], None]) -> Iterator[Partial]:
     """Open and lock the partial file of a target; a second process waits until it is released.
 
     The bytes are in `.NAME.part`, the version in `.NAME.part.json`, which is locked. Where there
     are no locks (Windows, some network file systems) each process writes a file of its own name,
-    which a later run cannot resume; so it does where the file is not shared.
+    which a later run cannot resume.
 
     Args:
         target: path of the complete file.
         wait: called repeatedly with the number of bytes, while another process downloads.
-        shared: whether other processes wait, and a later run resumes it.
 
     Raises:
         OSError: the folder is missing or read-only.
     """
-    path = target.with_name(f".{target.name}.part")
+    name = target.name
+    if len(os.fsencode(name)) > MOST_BYTES:
+        name = f"{name[:MOST_LETTERS]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+    path = target.with_name(f".{name}.part")
     note_path = path.with_name(f"{path.name}.json")
-    note = _open_locked(note_path, wait=lambda: wait(_length(path))) if shared else None
+    note = _open_locked(note_path, wait=lambda: wait(_length(path)))
     if note is None:
-        name = target.name[:MOST_LETTERS]
+        name = name[:MOST_LETTERS]
         path = target.with_name(f".{name}.{os.urandom(4).hex()}.part")
         try:
             with unfinished(str(path)):

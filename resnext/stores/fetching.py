@@ -3,15 +3,12 @@
 import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import Final
 
 from resnext.download.completion import Progress, complete
 from resnext.download.partial import Partial
 from resnext.download.retries import Patience
 from resnext.download.wanted import Wanted, WrongFileError, digest
 from resnext.stores.store import STORE_PATIENCE, Store, StoredFile, named
-
-SMALL: Final = 1 << 20  # bytes of a file that is fetched at once, and not resumed
 
 
 def has_arrived(file: StoredFile, target: Path) -> bool:
@@ -69,12 +66,4 @@ def fetch_file(
                 "replaced while it was fetched; run the same command again"
             )
 
-    complete(
-        wanted,
-        request,
-        target,
-        progress=progress,
-        patience=patience,
-        check=check,
-        resumable=file.size > SMALL,
-    )
+    complete(wanted, request, target, progress=progress, patience=patience, check=check)

@@ -20,6 +20,15 @@ PACKAGES: Final = {
     "arrow_hdfs": "pyarrow",
 }
 NAMED: Final = re.compile(r"(?:install ['`]?|requires \")([\w-]+)", re.IGNORECASE)
+# Classes of errors that are none of Python's, of connections that break: of aiohttp, azure.core,
+# botocore, and http.client and urllib3 underneath.
+BROKEN: Final = frozenset(
+    {
+        *("ClientConnectionError", "ClientPayloadError"),
+        *("ServiceRequestError", "ServiceResponseError"),
+        *("ConnectionError", "HTTPClientError", "IncompleteRead", "ProtocolError"),
+    }
+)
 PASSWORD: Final = re.compile(r":[^\s/:@]+@")  # of an address without its scheme
 
 
@@ -47,13 +56,19 @@ def answers(where: str) -> Iterator[None]:
     except OSError as error:
         raise TryAgainError(f"{where}: cannot be read ({reason_of(error)}; offline?)") from error
     except Exception as error:
-        status = getattr(error, "status_code", None)  # of Azure's
+        status = next((each for each in _statuses(error) if isinstance(each, int)), 0)
         if is_no_access(error) or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise no_access(where, error) from error
         said = f"{where}: {type(error).__name__}: {reason_of(error)}"
-        if web.is_busy(status or 0) or isinstance(error.__cause__ or error.__context__, OSError):
+        is_broken = BROKEN & {each.__name__ for each in type(error).__mro__}
+        if is_broken or web.is_busy(status):
             raise TryAgainError(said) from error
         raise DownloadError(said) from error
+
+
+def _statuses(error: Exception) -> Iterator[object]:
+    """Yield what aiohttp, Azure's and Google's packages may call the status of an answer."""
+    return (getattr(error, name, None) for name in ("status", "status_code", "code"))
 
 
 def is_no_access(error: Exception) -> bool:

@@ -119,3 +119,9 @@ def test_folder_without_a_configuration_is_refused(tmp_path: Path) -> None:
         convert.find(str(tmp_path))
     with pytest.raises(SourceError, match="a file expected, found a folder"):
         convert.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "file:", "file://", "local://"])
+def test_word_that_names_nothing_is_called_empty(text: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="published network expected, found an empty word"):
+        convert.find(text, cache=tmp_path)

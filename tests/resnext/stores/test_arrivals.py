@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from resnext.download.retries import Patience, TryAgainError
 from resnext.errors import DownloadError
 from resnext.stores.arrivals import Arrivals, size_text
+from resnext.stores.fetching import fetch_file
 from resnext.stores.ranged import BLOCK, RangedFile
 from resnext.stores.store import StoredFile
 
@@ -217,3 +219,49 @@ def test_ranges_of_a_file_are_read_in_few_requests() -> None:
 )
 def test_size_is_for_people(size: int, text: str) -> None:
     assert size_text(size) == text
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1])
+def test_file_of_any_size_comes_whole_and_alone(tmp_path: Path, size: int) -> None:
+    shelf = Shelf()
+    fetch_file(shelf, StoredFile(name="7.bin", size=size, version="1"), tmp_path / "in" / "7.bin")
+    assert (tmp_path / "in" / "7.bin").read_bytes() == b"7" * size
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["7.bin"]
+    assert shelf.asked == ([("7.bin", 0, size)] if size else [])
+
+
+@pytest.mark.parametrize(
+    ("version", "kept"),
+    [("1", "the 2000000 bytes that arrived are kept for another try; "), (None, "")],
+)
+def test_file_without_a_version_is_resumed_in_the_same_call_only(
+    tmp_path: Path, version: str | None, kept: str
+) -> None:
+    class Broken(Shelf):
+        def stream(self, file: StoredFile, start: int, end: int) -> Iterator[bytes]:
+            self.asked.append((file.name, start, end))
+            if len(self.asked) in (1, 2):
+                yield b"7" * 1_000_000
+            if len(self.asked) < 5:
+                raise TryAgainError("shelf://x/7.bin: cut")
+            yield b"7" * (end - start)
+
+    shelf, patience = Broken(), Patience(retries=1, sleep=lambda _: None)
+    file = StoredFile(name="7.bin", size=SIZE, version=version)
+    with pytest.raises(DownloadError) as caught:
+        fetch_file(shelf, file, tmp_path / "7.bin", patience=patience)
+    assert str(caught.value) == (
+        f"shelf://x/7.bin: cut, 2 times in a row; {kept}a path to a copy on disk always works"
+    )
+    assert [start for _, start, _ in shelf.asked] == [0, 1_000_000, 2_000_000]
+    shelf.has_still = lambda _file: True  # type: ignore[method-assign]
+    fetch_file(shelf, file, tmp_path / "7.bin", patience=patience)
+    assert (tmp_path / "7.bin").read_bytes() == b"7" * SIZE
+    assert [start for _, start, _ in shelf.asked][3:] == [2_000_000 if version else 0] * 2
+
+
+def test_file_with_the_longest_name_is_fetched(tmp_path: Path) -> None:
+    name = f"{'é' * 125}.jpg"
+    fetch_file(Shelf(), StoredFile(name=f"7/{name}", size=9, version="1"), tmp_path / name)
+    assert (tmp_path / name).read_bytes() == b"7" * 9
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -1,10 +1,9 @@
-"""Addresses of the Hub, and where a pattern of any address begins."""
+"""Addresses of the Hub, and of another Hub."""
 
 import pytest
 
 from resnext.errors import DownloadError
 from resnext.stores.hub_address import HubAddress, hub_endpoint
-from resnext.stores.store_address import without_pattern
 
 
 @pytest.mark.parametrize(
@@ -37,20 +36,6 @@ def test_address_is_read(text: str, kind: str, repo: str, revision: str | None, 
 def test_text_that_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(DownloadError, match=r"hf://OWNER/MODEL or hf://datasets/OWNER/NAME"):
         HubAddress.parse(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "base", "pattern"),
-    [
-        ("s3://bucket/val", "s3://bucket/val", ""),
-        ("s3://bucket/a/*-{0..3}.tar", "s3://bucket/a", "*-{0..3}.tar"),
-        ("s3://bucket/*/x.tar", "s3://bucket", "*/x.tar"),
-        ("zip://a/*.jpg::s3://bucket/x.zip", "zip://a::s3://bucket/x.zip", "*.jpg"),
-        ("simplecache::s3://bucket/x", "simplecache::s3://bucket/x", ""),
-    ],
-)
-def test_pattern_is_cut_off_an_address(text: str, base: str, pattern: str) -> None:
-    assert without_pattern(text) == (base, pattern)
 
 
 @pytest.mark.parametrize(

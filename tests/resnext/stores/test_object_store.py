@@ -74,6 +74,7 @@ class SlowLine(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Sluggish)
         self.address = f"http://127.0.0.1:{self.server_port}/a.bin"
         self.longest = len(DATA)
+        self.plan: list[int] = []  # statuses of the next answers; 0 for one that is cut
         self.asked: list[tuple[int, int]] = []
 
 
@@ -89,11 +90,15 @@ class Sluggish(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         start, end = map(int, (self.headers["Range"] or "=0-0").partition("=")[2].split("-"))
         self.server.asked.append((start, end + 1))
-        self.send_response(206)
+        status = self.server.plan.pop(0) if self.server.plan else 206
+        self.send_response(status or 206)
         self.send_header("Content-Length", str(end + 1 - start))
         self.send_header("Content-Range", f"bytes {start}-{end}/{len(DATA)}")
         self.end_headers()
         body = DATA[start : end + 1]
+        if not status:
+            self.close_connection = True
+            body = body[: len(body) // 2]
         is_slow = len(body) > self.server.longest
         try:
             for at in range(len(body)) if is_slow else ():
@@ -117,6 +122,30 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowLine]:
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.mark.parametrize("status", [0, 429, 503], ids=["cut", "429", "503"])
+def test_request_of_a_store_that_fails_is_made_again(
+    line: SlowLine, tmp_path: Path, status: int
+) -> None:
+    line.plan = [status]
+    pauses: list[float] = []
+    patience = Patience(sleep=pauses.append)
+    fetch_file(open_store(line.address), FILE, tmp_path / "a.bin", patience=patience)
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+    assert pauses == [1]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_store_that_lets_nobody_in_is_not_asked_again(
+    line: SlowLine, tmp_path: Path, status: int
+) -> None:
+    store = open_store(line.address)
+    line.plan = [status] * 9
+    pauses: list[float] = []
+    with pytest.raises(DownloadError, match=rf"^{line.address}: no access \(.*; the store's own"):
+        fetch_file(store, FILE, tmp_path / "a.bin", patience=Patience(sleep=pauses.append))
+    assert pauses == []
 
 
 def test_slow_line_of_a_store_gets_smaller_requests(line: SlowLine, tmp_path: Path) -> None:
