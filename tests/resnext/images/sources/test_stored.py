@@ -421,8 +421,8 @@ def test_wait_for_shards_of_unknown_lengths_is_said_before_it_begins(
     assert asked == (1 if stated else 0)  # for that file alone
     assert text == (
         f"{images.root}: 6 files of {total / 1e6:.1f} MB to fetch, read when all have come, kept "
-        "in the cache: nothing beside them says how many samples each has; a sizes.json would let a "
-        "measurement begin with the first"
+        "in the cache: nothing beside them says how many samples each has; a sizes.json would let "
+        "a measurement begin with the first"
     )
     assert [each[1:] for each in contents(images)] == [each[1:] for each in expected()]
     assert images.notes == ()
