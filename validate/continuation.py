@@ -64,11 +64,26 @@ def identity(
     }
 
 
+def machine_of(job: Job, versions: Mapping[str, str]) -> dict[str, object]:
+    """Return the names of the machine, and its cores; of a job of several machines, all of them.
+
+    Every process of the job calls it; what is returned on other ranks than 0 is of that rank.
+
+    Args:
+        job: the processes.
+        versions: package -> version, and the names of this process's machine.
+    """
+    mine = {name: versions[name] for name in MACHINE if name in versions}
+    own: dict[str, object] = {**mine, "cores": cores()}
+    return agreed(job.gather(own) or [own])
+
+
 def made_from(
     networks: Sequence[LoadedNetwork],
     *,
     classes: tuple[str, ...] | None,
     versions: Mapping[str, str],
+    machine: Mapping[str, object],
 ) -> dict[str, object]:
     """Return who makes a ledger, when, where and from which files, as JSON holds it.
 
@@ -77,17 +92,15 @@ def made_from(
     Args:
         networks: in the order of their runs.
         classes: of the images or networks, by label; None if they have no names.
-        versions: package -> version, and the machine's names.
+        versions: package -> version.
+        machine: names and cores, as `machine_of` returns them.
     """
     code = commit()
     return {
         "by": f"resnext {versions['resnext']}",
         **({"commit": code} if code else {}),
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": {
-            **{name: versions[name] for name in MACHINE if name in versions},
-            "cores": cores(),
-        },
+        "machine": dict(machine),
         "classes": networks[0].checkpoint.spec.classes,
         "class_names": SET if classes == WNIDS else classes,
         "checkpoints": [_origin(each) for each in networks for _ in each.preprocessings],

@@ -28,6 +28,7 @@ from validate.continuation import (
     continuation_notes,
     identity,
     images_by_batch_size,
+    machine_of,
     machines_of,
     made_from,
     opened_ledger,
@@ -110,9 +111,11 @@ def measure(
         )
         job.agree(described, "checkpoints, images, options or versions")
         names = networks[0].classes or images.classes or checkpoint.wnids
+        machine = machine_of(job, made_with)
+        made_with |= {name: str(machine[name]) for name in made_with if name in machine}
         made = {}
         if config.ledger is not None and job.leads:
-            made = made_from(networks, classes=names, versions=made_with)
+            made = made_from(networks, classes=names, versions=made_with, machine=machine)
         with opened_ledger(config.ledger, job, described, plan, made=made) as ledger:
             if sizes := images_by_batch_size(ledger, plan):
                 options["images_by_batch_size"] = sizes

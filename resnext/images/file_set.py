@@ -1,6 +1,6 @@
 """Files in which many images lie: on this machine, or on their way to it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -97,10 +97,19 @@ class OneFile:
         """Leave the others alone."""
 
 
-def come(files: FileSet, number: int) -> Path:
-    """Return the path of a file that is kept, when it has come."""
+def come(
+    files: FileSet, number: int, *, came: Callable[[int], None] = lambda _number: None
+) -> Path:
+    """Return the path of a file that is kept, when it has come.
+
+    Args:
+        files: of which one is waited for.
+        number: of it.
+        came: is told that number then.
+    """
     found = files.at(number)
     assert isinstance(found, Path)
+    came(number)
     return found
 
 

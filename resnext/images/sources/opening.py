@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -194,10 +195,12 @@ def _several(wanted: _Wanted, paths: Sequence[Path]) -> ImageSet:
     )
 
 
-def _tars(wanted: _Wanted, files: FileSet) -> ImageSet:
+def _tars(
+    wanted: _Wanted, files: FileSet, *, came: Callable[[int], None] = lambda _number: None
+) -> ImageSet:
     if len(files.paths) > 1:
         wanted.take_no_labels()
-        indexes = ((path, scan(come(files, n))) for n, path in enumerate(files.paths))
+        indexes = ((path, scan(come(files, n, came=came))) for n, path in enumerate(files.paths))
         return shard_images(indexes, wanted.data)
     (path,) = files.paths
     index = scan(come(files, 0))
@@ -288,5 +291,9 @@ def _stored(wanted: _Wanted) -> ImageSet:
         shards = LateShards(arrivals, chosen.lengths, wanted.data)
         images = shards.images(()) if wanted.late else shards.listed()
     else:
-        images = _tars(wanted, arrivals)
+        ends = [*accumulate(file.size for file in arrivals.files)]
+        bar = wanted.progress if arrivals.missing > 1 else no_bar
+        with bar(f"{len(arrivals)} shards") as advance:
+            advance(0, ends[-1])
+            images = _tars(wanted, arrivals, came=lambda number: advance(ends[number], ends[-1]))
     return replace(images, notes=(*images.notes, *note))

@@ -51,10 +51,14 @@ def clauses(report: Mapping[str, Any]) -> set[str]:
 
 
 def both(
-    folder: Path, checkpoint: Path, *words: str | Path, claims: Path | None
+    folder: Path,
+    checkpoint: Path,
+    *words: str | Path,
+    claims: Path | None,
+    strict: bool = False,
 ) -> list[dict[str, Any]]:
     """Measure with a ledger and judge that, and return both reports."""
-    own = ("--claims", claims) if claims else ()
+    own = (*(("--claims", claims) if claims else ()), *(("--strict",) if strict else ()))
     measure = (*words, *own, "--json", "--ledger", folder / "l", checkpoint)
     measured = warm.run("validate.cli", measure, cwd=folder, output=folder / "measured")
     assert measured.stdout, measured.stderr
@@ -104,6 +108,35 @@ def test_ledger_is_judged_as_the_measurement_was(
     assert outcomes(judged) == outcomes(measured)
     assert clauses(judged) == clauses(measured)
     assert {each[2] for each in outcomes(judged)} == verdicts
+    assert counted(judged) == counted(measured)
+
+
+COUNTED = ("images", "top1_correct", "top5_correct", "diagnoses", "changed_by_precision")
+
+
+def counted(report: Mapping[str, Any]) -> list[list[object]]:
+    return [[result.get(name) for name in COUNTED] for result in report["results"]]
+
+
+@pytest.mark.parametrize("words", [(), ("--strict",), ("--precision", "bf16")])
+def test_set_with_a_broken_picture_or_wrong_classes_is_told_alike(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Two folders have each other's names, and a picture is cut short."""
+    data = tmp_path / "val"
+    shutil.copytree(DIGITS / "val", data)
+    for old, new in (("3_three", "x"), ("4_four", "3_three"), ("x", "4_four")):
+        (data / old).rename(data / new)
+    broken = min((data / "0_zero").iterdir())
+    broken.write_bytes(broken.read_bytes()[:100])
+    claims = own_claims(tmp_path)
+    numbers = ("--compare-precision", "64") if "--precision" in words else ()
+    options = ("--data", data, *numbers, *(word for word in words if word != "--strict"))
+    measured, judged = both(tmp_path, T7, *options, claims=claims, strict="--strict" in words)
+    assert outcomes(judged) == outcomes(measured)
+    assert counted(judged) == counted(measured)
+    assert counted(judged)[0][0] == 359
+    assert counted(judged)[0][3] != []
 
 
 def pictures(folder: Path, names: list[str]) -> Path:

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from resnext.download import Progress
 from resnext.errors import DataError, ResnextError
 from resnext.images.image_set import ImageSet
 from resnext.images.sources.opening import open_images
@@ -399,14 +400,22 @@ def test_wait_for_shards_of_unknown_lengths_is_said_before_it_begins(
     def note(text: str) -> None:
         told.append((text, sum("/resolve/" in each.path for each in hub.requests)))
 
-    images = open_images("hf://datasets/me/wds", cache=tmp_path, late=True, note=note)
+    steps: list[tuple[int, int | None]] = []
+
+    @contextmanager
+    def bar(name: str) -> Iterator[Progress]:
+        assert name == "6 shards"
+        yield lambda done, whole: steps.append((done, whole))
+
+    images = open_images("hf://datasets/me/wds", cache=tmp_path, late=True, note=note, progress=bar)
     ((text, asked),) = told
+    total = sum(map(len, files.values()))
+    assert (len(steps), steps[0], steps[-1]) == (7, (0, total), (total, total))
     assert asked == (1 if stated else 0)  # for that file alone
-    size = sum(map(len, files.values())) / 1e6
     assert text == (
-        f"{images.root}: 6 files of {size:.1f} MB to fetch, read when all have come, kept in the "
-        "cache: nothing beside them says how many samples each has; a sizes.json would let a "
-        "measurement begin with the first"
+        f"{images.root}: 6 files of {total / 1e6:.1f} MB to fetch, read when all have come, kept "
+        "in the cache: nothing beside them says how many samples each has; a sizes.json would let "
+        "a measurement begin with the first"
     )
     assert [each[1:] for each in contents(images)] == [each[1:] for each in expected()]
     assert images.notes == ()
