@@ -42,8 +42,7 @@ def start(
         words: of its command line.
         cwd: the folder that it works in.
         output: takes what it prints on stdout, a named pipe say; what it prints on stderr goes to
-            `.err` beside it,
-            or to the same where that is a terminal.
+            `.err` beside it, or to the same where that is a terminal.
         environment: what is set beside this process's own.
         together: print stderr to `output` too, as a terminal shows both.
         typed: what it reads on stdin.
