@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from resnext.machine import cores
 from resnext.pixels import resample
 from tests.support.digits import write_few
 from tests.support.golden import DATA, Golden, unpack
@@ -30,6 +31,12 @@ os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 # Whoever starts the tests in the background has them, and all that they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers `-n auto` starts: one more than cores, as many tests wait."""
+    return cores() + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -138,19 +138,17 @@ def test_files_hold_the_same_in_every_format(run: Run, network: Path, tmp_path: 
 def test_list_on_stdin_is_taken_where_it_stands(network: Path, tmp_path: Path) -> None:
     for name in ("a\nb.jpg", "c{1}.jpg"):
         shutil.copy(THREE, tmp_path / name)
-    command = [sys.executable, "-m", "predict.cli", str(network), "--json", "--top", "1"]
+    command = [network, "--json", "--top", "1"]
 
     def images(words: list[str], text: bytes) -> list[str]:
-        done = subprocess.run(
-            [*command, *words],
-            input=text,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            capture_output=True,
-            check=False,
+        output, typed = tmp_path / "out", tmp_path / "typed"
+        typed.write_bytes(text)
+        process = warm.start(
+            "predict.cli", [*command, *words], cwd=tmp_path, output=output, typed=typed
         )
-        assert done.returncode == 0, done.stderr
-        return [each["image"] for each in json.loads(done.stdout)["predictions"]]
+        process.join()
+        assert process.exitcode == 0, warm.errors(output)
+        return [each["image"] for each in json.loads(output.read_text())["predictions"]]
 
     names = ["a\nb.jpg", "c{1}.jpg"]
     assert images(["-0"], b"a\nb.jpg\0c{1}.jpg\0") == names
@@ -320,32 +318,35 @@ def test_json_on_a_terminal_has_no_bar_in_it(network: Path) -> None:
     assert len(json.loads(text)["predictions"]) == 40
 
 
-def started(network: Path, folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "predict.cli", str(network), str(DIGITS / "train.tar")),
-            *(str(DIGITS / "train.tar"), "--batch-size", "1", "--workers", "0", *words),
-        ],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+def started(network: Path, folder: Path, output: Path, *words: str) -> warm.BaseProcess:
+    """Start to predict thousands of pictures one by one."""
+    many = (DIGITS / "train.tar", DIGITS / "train.tar", "--batch-size", "1", "--workers", "0")
+    return warm.start("predict.cli", [network, *many, *words], cwd=folder, output=output)
+
+
+@pytest.fixture
+def pipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a named pipe to print into."""
+    path = tmp_path_factory.mktemp("pipe") / "out"
+    os.mkfifo(path)
+    return path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_keeps_the_rows_that_are_done(
-    network: Path, tmp_path: Path, number: signal.Signals
+    network: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, number: signal.Signals
 ) -> None:
-    with started(network, tmp_path, "--output", "rows.csv", "--features", "f.npy") as process:
-        hidden: list[Path] = []
-        while not any(path.stat().st_size > 50_000 for path in hidden):
-            assert process.poll() is None
-            time.sleep(0.05)
-            hidden = list(tmp_path.glob(".f.npy.*.part"))
-        process.send_signal(number)
-        _, errors = process.communicate()
-    assert process.returncode == 2
+    output = tmp_path_factory.mktemp("printed") / "out"
+    process = started(network, tmp_path, output, "--output", "rows.csv", "--features", "f.npy")
+    hidden: list[Path] = []
+    while not any(path.stat().st_size > 50_000 for path in hidden):
+        assert process.exitcode is None
+        time.sleep(0.05)
+        hidden = list(tmp_path.glob(".f.npy.*.part"))
+    os.kill(process.pid or 0, number)
+    process.join()
+    errors = warm.errors(output)
+    assert process.exitcode == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.npy", "rows.csv"]
     with (tmp_path / "rows.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -353,38 +354,33 @@ def test_ctrl_c_keeps_the_rows_that_are_done(
     assert array.shape == (len(rows), 1024)
     assert 10 < len(rows) < 2800
     assert not np.isnan(array).any()
-    assert f"--output rows.csv has the {len(rows)} pictures that were done" in errors.decode()
-    last = errors.decode().splitlines()[-1]
+    assert f"--output rows.csv has the {len(rows)} pictures that were done" in errors
+    last = errors.splitlines()[-1]
     word = "interrupted" if number == signal.SIGINT else "ended by SIGTERM"
     assert last == f"resnext-predict: {word}"
 
 
-def test_reader_that_closes_the_pipe_ends_it_quietly(network: Path, tmp_path: Path) -> None:
-    with started(network, tmp_path) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith(b"image,top1,")
-        process.stdout.close()
-        assert process.stderr is not None
-        assert process.stderr.read() == b""
-    assert process.returncode == 2
+def test_reader_that_closes_the_pipe_ends_it_quietly(
+    network: Path, tmp_path: Path, pipe: Path
+) -> None:
+    process = started(network, tmp_path, pipe)
+    with pipe.open("rb") as reader:
+        assert reader.readline().startswith(b"image,top1,")
+    process.join()
+    assert (process.exitcode, warm.errors(pipe)) == (2, "")
 
 
-def test_reader_that_closes_the_pipe_takes_no_file_along(network: Path, tmp_path: Path) -> None:
+def test_reader_that_closes_the_pipe_takes_no_file_along(
+    network: Path, tmp_path: Path, pipe: Path
+) -> None:
     for number in range(40):
         shutil.copy(THREE, tmp_path / f"{number}.jpg")
-    command = [sys.executable, "-m", "predict.cli", str(network), ".", "--features", "f.npy"]
-    with subprocess.Popen(
-        [*command, "--json", "--batch-size", "1"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.stderr is not None
-        assert process.stderr.read() == b""
-    assert process.returncode == 2
+    words = [network, ".", "--features", "f.npy", "--json", "--batch-size", "1"]
+    process = warm.start("predict.cli", words, cwd=tmp_path, output=pipe)
+    with pipe.open("rb"):
+        pass
+    process.join()
+    assert (process.exitcode, warm.errors(pipe)) == (2, "")
     assert np.load(tmp_path / "f.npy").shape == (40, 1024)
 
 

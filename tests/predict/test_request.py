@@ -3,6 +3,7 @@ import multiprocessing
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ from tests.support.golden import ROOT
 FOUR = DIGITS / "val" / "4_four"  # 33 pictures
 
 
-def asked(checkpoint: Checkpoint, **options: object) -> PredictionRequest:
+def asked(
+    checkpoint: Checkpoint, pictures: Sequence[Path] = (FOUR,), **options: object
+) -> PredictionRequest:
     config = PredictionConfig(device="cpu", **options)  # type: ignore[arg-type]
-    return checked_request(checkpoint, [str(FOUR)], config, Watcher())
+    return checked_request(checkpoint, [*map(str, pictures)], config, Watcher())
 
 
 @pytest.mark.parametrize(
@@ -30,15 +33,16 @@ def asked(checkpoint: Checkpoint, **options: object) -> PredictionRequest:
     [
         ({}, [16, 16, 1]),
         ({"batch_size": 40}, [33]),
-        ({"crops": 10, "batch_size": 20}, [20, 13]),
-        ({"crops": 10}, [1] * 33),
+        ({"crops": 10, "batch_size": 3}, [3, 2]),
+        ({"crops": 10}, [1] * 5),
     ],
     ids=["usual", "one batch", "ten crops", "ten crops as usual"],
 )
 def test_what_is_begun_is_what_is_computed(
     checkpoint: Checkpoint, options: dict[str, object], sizes: list[int]
 ) -> None:
-    request = asked(checkpoint, **options)
+    pictures = sorted(FOUR.iterdir())[: sum(sizes)]
+    request = asked(checkpoint, pictures, **options)
     with prediction_begun(request, Job()) as begun:
         (reader,) = multiprocessing.active_children()
         assert begun is not None
@@ -46,7 +50,7 @@ def test_what_is_begun_is_what_is_computed(
         first = next(found)
         assert multiprocessing.active_children() == [reader]
         rows = [first, *found]
-    assert [row.image for row in rows] == [f"{FOUR}/{path.name}" for path in sorted(FOUR.iterdir())]
+    assert [row.image for row in rows] == [*map(str, pictures)]
     assert [row.error for row in rows] == [None] * sum(sizes)
     assert multiprocessing.active_children() == []
 

@@ -33,6 +33,7 @@ def start(
     output: Path,
     environment: Mapping[str, str] | None = None,
     together: bool = False,
+    typed: str | Path = os.devnull,
 ) -> BaseProcess:
     """Start a command in a process of its own, and return that.
 
@@ -40,15 +41,17 @@ def start(
         command: the module whose `main` it is, e.g. "validate.cli".
         words: of its command line.
         cwd: the folder that it works in.
-        output: takes what it prints on stdout; what it prints on stderr goes to `.err` beside it,
-            or to the same where that is a terminal.
+        output: takes what it prints on stdout, a named pipe say; what it prints on stderr goes to
+            `.err` beside it, or to the same where that is a terminal.
         environment: what is set beside this process's own.
         together: print stderr to `output` too, as a terminal shows both.
+        typed: what it reads on stdin.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(SLOW)
     texts = [str(word) for word in words]
-    given = (command, texts, str(cwd), str(output), dict(environment or {}), together)
+    files = (str(typed), str(output), together)
+    given = (command, texts, str(cwd), files, dict(environment or {}))
     process = context.Process(target=_run, args=given)
     process.start()
     return process
@@ -84,16 +87,18 @@ def _run(
     command: str,
     words: list[str],
     cwd: str,
-    output: str,
+    files: tuple[str, str, bool],
     environment: dict[str, str],
-    together: bool,
 ) -> None:
+    typed, output, together = files
+    os.dup2(os.open(typed, os.O_RDONLY), 0)
     os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
     if together or output.startswith("/dev/"):
         os.dup2(1, 2)
     else:
         errors = Path(output).with_suffix(".err")
         os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))
     os.environ.update(environment)
     if "PYTHONWARNINGS" in environment:  # which an interpreter reads when it starts

@@ -449,21 +449,14 @@ def test_one_epoch_of_fine_tuning_needs_no_other_warm_up(root: Path) -> None:
 
 
 def test_run_goes_on_where_nobody_reads_what_it_prints(root: Path) -> None:
-    command = [sys.executable, "-m", "train.cli", *map(str, tiny("unread"))]
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        command,
-        cwd=root,
-        env=OWN_PROCESS,
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    os.close(writer)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[-1] == (
+    pipe = root / "pipe"
+    os.mkfifo(pipe)
+    process = warm.start("train.cli", tiny("unread"), cwd=root, output=pipe)
+    with pipe.open("rb"):
+        pass
+    process.join()
+    assert process.exitcode == 0, warm.errors(pipe)
+    assert warm.errors(pipe).splitlines()[-1] == (
         "resnext-train: stdout: Broken pipe; the run goes on without it"
     )
     assert len((root / "unread" / "metrics.jsonl").read_text().splitlines()) == 3

@@ -588,17 +588,13 @@ def test_stdout_that_nobody_reads_costs_no_report_and_is_no_verdict(
     some: Path, tmp_path: Path, form: list[str]
 ) -> None:
     words = ["--data", some, "--claims", CLAIMS, "--output", tmp_path / "out", *form, CHECKPOINT]
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        [sys.executable, "-m", "validate.cli", *map(str, words)],
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (2, "")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    process = warm.start("validate.cli", words, cwd=DIGITS, output=pipe)
+    with pipe.open("rb"):
+        pass
+    process.join()
+    assert (process.exitcode, warm.errors(pipe)) == (2, "")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["exit_code"] == 2
     text = (tmp_path / "out" / "report.md").read_text()

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ SCALED = Preprocessing(scale=36, crop=32, mean=(0.485, 0.456, 0.406), std=(0.229
 
 @pytest.mark.parametrize("ahead", [0, 1, 40])
 def test_digits_are_counted_as_torch7_did_however_many_batches_are_ahead(
-    monkeypatch: pytest.MonkeyPatch, ahead: int
+    monkeypatch: pytest.MonkeyPatch, few: Path, ahead: int
 ) -> None:
     started: list[int] = []
     waiting: list[int] = []
@@ -50,12 +51,12 @@ def test_digits_are_counted_as_torch7_did_however_many_batches_are_ahead(
     seen: list[int] = []
     score = evaluate(
         checkpoint,
-        class_folders(DIGITS / "val"),
+        class_folders(few / "val"),
         Resources(job=Job(), device=torch.device("cpu"), workers=0),
         pause=lambda images, _: seen.append(images),
     )
     assert isinstance(score, Score)
-    assert (score.wrong, score.counts.top5_correct, score.counts.images) == (15, 359, 360)
-    assert seen == [16] * 22 + [8]
-    assert waiting == [min(number + ahead, 23) for number in range(1, 24)]
-    assert handed_back == list(range(1, 24))
+    assert (score.wrong, score.counts.top5_correct, score.counts.images) == (2, 48, 48)
+    assert seen == [16] * 3
+    assert waiting == [min(number + ahead, 3) for number in range(1, 4)]
+    assert handed_back == [1, 2, 3]

@@ -61,7 +61,6 @@ def report(
 @pytest.mark.parametrize(
     ("wrong", "verdict", "code"),
     [
-        (11_100, Verdict.REPRODUCED, 0),
         (11_174, Verdict.REPRODUCED, 0),
         (11_176, Verdict.NOT_REPRODUCED, 1),
     ],
