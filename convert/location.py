@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from convert.errors import DigitsError, SourceError
 from convert.mxnet.names import graph_name
-from convert.pytorch.hub import weights_in
+from convert.pytorch.hub import CONFIG, WEIGHTS, weights_in
 from resnext.download import cache_folder, download
 from resnext.fields import shown
 from resnext.published import Row, published
@@ -154,6 +154,8 @@ def require_file(path: Path) -> None:
         found = "a folder" if path.is_dir() else "a device or socket"
         if path.is_fifo():
             found = "a pipe; save what it gives to a file first"
+        if (path / CONFIG).is_file():
+            found += f" with {CONFIG}, but without {' or '.join(WEIGHTS)}"
         raise SourceError(f"{path}: a file expected, found {found}")
 
 

@@ -30,10 +30,15 @@ DIM = 1
 FLOAT: Final[np.dtype[np.generic]] = np.dtype("<f4")
 DOUBLE: Final[np.dtype[np.generic]] = np.dtype("<f8")
 
-# The tags of a name, a layer, and what may follow a name: a layer, one of before 2015, an input.
+# The tags of a name, a layer and one of before 2015; and the fields that may stand before layers:
+# name, input, its sizes, force_backward, state, debug_info.
 NAME_TAG: Final = b"\x0a"
 NEXT_LAYER: Final = b"\xa2\x06"
-AFTER_NAME: Final = (NEXT_LAYER, b"\x12", b"\x1a")
+NEXT_OLD: Final = b"\x12"
+HEAD_FIELDS: Final = {
+    **dict.fromkeys((NAME, 3, 6, 8), BYTES),
+    **dict.fromkeys((4, 5, 7), VARINT),
+}
 
 # A ResNet of 6000 blocks has 60,000 layers. What is read of a file takes less than 100 MB of memory
 # besides the numbers that are written one by one, which take what they take in the file.
@@ -70,23 +75,29 @@ class CaffeModel:
 
 
 def is_caffemodel(head: bytes) -> bool:
-    """Tell by its first bytes whether a file is a NetParameter: a name, or a layer.
+    """Tell by its first bytes whether a file is a NetParameter: other fields, then a layer.
 
-    A text may begin with the same byte, a line's end; what follows a network's name is no text.
+    A text may begin with the same byte as a name, a line's end; the tag of a layer is no text.
     """
-    if head.startswith(NEXT_LAYER):
-        return True
-    if not head.startswith(NAME_TAG):
-        return False
-    cursor = ByteCursor(head, start=len(NAME_TAG))
-    try:
-        length = read_varint(cursor, "a length")
-    except DamagedSourceError:
-        return False
-    name, rest = head[cursor.offset : cursor.offset + length], head[cursor.offset + length :]
-    if any(byte < ord(" ") for byte in name):
-        return False
-    return rest.startswith(AFTER_NAME) if rest else bool(name)
+    cursor = ByteCursor(head)
+    while cursor.left:
+        start = cursor.offset
+        if head.startswith(NEXT_LAYER, start) or (start and head.startswith(NEXT_OLD, start)):
+            return True
+        try:
+            field = next(read_fields(cursor, "a network"))
+        except DamagedSourceError:
+            return _is_name(head[cursor.offset :]) if head.startswith(NAME_TAG) else False
+        if HEAD_FIELDS.get(field.number) != field.wire:
+            return False
+        if field.number == NAME and not _is_name(head[field.start : field.end], empty=True):
+            return False
+    return head.startswith(NAME_TAG) and len(head) > len(NAME_TAG) + 1
+
+
+def _is_name(text: bytes, *, empty: bool = False) -> bool:
+    """Tell whether bytes may be a network's name or its beginning."""
+    return (empty or bool(text)) and not any(byte < ord(" ") for byte in text)
 
 
 def read_caffemodel(data: Buffer) -> CaffeModel:

@@ -110,7 +110,8 @@ TYPES: Final[Mapping[str, LayerType]] = {
     ),
     "Dropout": LayerType(
         parameters="dropout_param",
-        without_effect={"dropout_ratio": _TRAINING, "scale_train": _TRAINING},
+        fields=_fields("scale_train"),
+        without_effect={"dropout_ratio": _TRAINING},
     ),
 }
 

@@ -106,6 +106,11 @@ class _LayerTranslation:
             self._scale(layer, inputs[0], arrays)
             return
         if layer.type == "Dropout":
+            row = layer.parameters("dropout_param")
+            if not layer.value(row, "scale_train", FLAG, True):
+                raise StructureError(
+                    f"{layer.place}: scale_train true expected, found false: a prediction is scaled"
+                )
             self._bind(layer.tops[0], inputs[0])
             return
         if layer.type in DATA:

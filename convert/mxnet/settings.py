@@ -142,7 +142,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
         "flatten": _flag(default=True, only=True),
     },
     "softmax": {},
-    "identity": {},
+    "identity": {"mode": _word("training", "training")},
     "cast": {"dtype": Setting(floats, "float16, float32 or float64", REQUIRED)},
 }
 
@@ -184,7 +184,7 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
         ),
         "it is behind the logits",
     ),
-    "identity": {"p": _TRAINING, "mode": _TRAINING, "cudnn_off": _SPEED},
+    "identity": {"p": _TRAINING, "axes": _TRAINING, "cudnn_off": _SPEED},
 }
 # The same of every node: `weight_lr_mult` and such, and what a user notes in underscores.
 OF_ANY: Final = {"mirror_stage": _SPEED, "force_mirroring": _SPEED, "ctx_group": _SPEED}

@@ -160,3 +160,21 @@ def test_many_layers_are_refused() -> None:
 )
 def test_file_is_told_by_its_first_bytes(head: bytes, holds: bool) -> None:
     assert is_caffemodel(head) is holds
+
+
+@pytest.mark.parametrize("name", [b"", field(1, b""), field(1, b"net")], ids=repr)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        field(3, b"data") + b"".join(number_field(4, size) for size in (1, 3, 96, 96)),
+        field(3, b"data") + field(8, field(1, bytes([1, 3, 96, 96]))),
+        number_field(5, 1),
+        field(6, number_field(1, 1)),
+        number_field(7, 0),
+    ],
+    ids=["input_dim", "input_shape", "force_backward", "state", "debug_info"],
+)
+def test_other_fields_may_stand_before_the_layers(name: bytes, fields: bytes) -> None:
+    head = name + fields
+    assert is_caffemodel(head + layer("a", "", []))
+    assert not is_caffemodel(head + field(9, b"x") + layer("a", "", []))

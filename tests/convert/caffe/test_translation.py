@@ -159,6 +159,20 @@ def test_layers_of_the_training_are_left_out() -> None:
     assert read(prototxt(NET) + lost).spec.name == "resnext_17_2x2d"
 
 
+@pytest.mark.parametrize("scales", ["true", "false"])
+def test_dropout_that_scales_a_prediction_is_refused(scales: str) -> None:
+    """In branches of Caffe with this field, a prediction is scaled where the training is not."""
+    text = with_reshape("").replace('"Reshape"', '"Dropout"')
+    text = text.replace(
+        "reshape_param { ", f"dropout_param {{ dropout_ratio: 0.5 scale_train: {scales}"
+    )
+    if scales == "true":
+        assert read(text).spec.name == "resnext_17_2x2d"
+        return
+    with pytest.raises(RefusedError, match="layer 'flat': scale_train true expected, found false"):
+        read(text)
+
+
 def with_reshape(inside: str) -> str:
     """Return the text with a Reshape in front of the classifier."""
     top = 'layer { name: "flat" type: "Reshape" bottom: "pool1" top: "flat" '

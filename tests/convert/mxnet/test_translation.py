@@ -236,6 +236,24 @@ def with_cast(dtype: str) -> Document:
     return document
 
 
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"p": "0.5", "mode": "training", "axes": "()", "cudnn_off": "False"}, ""),
+        ({"p": "0.5", "mode": "always"}, "'flat': mode training expected, found 'always'"),
+    ],
+    ids=["training", "always"],
+)
+def test_dropout_is_of_the_training_only_or_refused(settings: dict[str, str], fault: str) -> None:
+    document = with_reshape(**settings)
+    node(document, "flat")["op"] = "Dropout"
+    if not fault:
+        assert read(document).spec.name == "resnext_17_2x2d"
+        return
+    with pytest.raises(StructureError, match=fault):
+        read(document)
+
+
 def with_reshape(**settings: str) -> Document:
     """Return the graph with a Reshape behind the last pool."""
     document = symbol(resnext())

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 import convert
+from convert.errors import SourceError
 from convert.source.errors import ForeignModuleError, StructureError
 from resnext.checkpoint import Origin
 from resnext.preprocessing import IMAGENET, Preprocessing
@@ -67,6 +68,13 @@ def test_names_of_the_classes_are_taken(tmp_path: Path) -> None:
     assert convert.load(path).classes == tuple(names)
     short = folder(tmp_path / "b", {**CONFIG, "label_names": names[1:]})
     assert convert.load(short).classes is None
+
+
+def test_folder_without_weights_is_told_which_are_missing(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    text = r"a folder with config\.json, but without model\.safetensors or pytorch_model\.bin$"
+    with pytest.raises(SourceError, match=text):
+        convert.load(tmp_path)
 
 
 def test_configuration_of_a_network_with_other_classes_is_refused(tmp_path: Path) -> None:
