@@ -36,8 +36,13 @@ def test_machines_of_a_job_are_all_named() -> None:
     for rank in ("0", "1"):
         environment = {
             **os.environ,
-            "PYTHONPATH": str(ROOT), "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2",
-            "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
+            "PYTHONPATH": str(ROOT),
+            "RANK": rank,
+            "LOCAL_RANK": rank,
+            "WORLD_SIZE": "2",
+            "LOCAL_WORLD_SIZE": "2",
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port,
         }
         command = [sys.executable, "-c", SCRIPT]
         processes.append(
