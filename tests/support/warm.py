@@ -43,7 +43,7 @@ def start(
         cwd: the folder that it works in.
         output: takes what it prints on stdout, a named pipe say; what it prints on stderr goes to
             `.err` beside it, or to the same where that is a terminal.
-        environment: what is set beside this process's own.
+        environment: what is set beside this process's own, as it is now.
         together: print stderr to `output` too, as a terminal shows both.
         typed: what it reads on stdin.
     """
@@ -51,7 +51,7 @@ def start(
     context.set_forkserver_preload(SLOW)
     texts = [str(word) for word in words]
     files = (str(typed), str(output), together)
-    given = (command, texts, str(cwd), files, dict(environment or {}))
+    given = (command, texts, str(cwd), files, {**os.environ, **(environment or {})})
     process = context.Process(target=_run, args=given)
     process.start()
     return process
@@ -100,6 +100,8 @@ def _run(
         os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))
+    # That of the process they all are forked from is the one of the test that came first.
+    os.environ.clear()
     os.environ.update(environment)
     if "PYTHONWARNINGS" in environment:  # which an interpreter reads when it starts
         warnings.simplefilter(environment["PYTHONWARNINGS"])

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -210,7 +209,7 @@ def test_command_measures_a_bucket(s3: S3, bucket: str, tmp_path: Path) -> None:
     words = [f"--data={address}", "--cache=cache", "--json", "--limit=32"]
     words += ["--claims", str(ROOT / "examples/digits/claims.toml"), str(T7)]
     output = tmp_path / "out"
-    process = warm.start("validate.cli", words, cwd=tmp_path, output=output, environment=os.environ)
+    process = warm.start("validate.cli", words, cwd=tmp_path, output=output)
     process.join()
     assert process.exitcode == 0, warm.errors(output)
     assert json.loads(output.read_text())["images"]["root"] == address

@@ -120,9 +120,7 @@ def validating(data: str, folder: Path, *options: str) -> Iterator[warm.BaseProc
     """Start a measurement, which is ended with the block; what it prints is `printed` there."""
     claims = ROOT / "examples/digits/claims.toml"
     words = [f"--data={data}", "--cache=cache", *options, "--claims", claims, "--batch-size=16", T7]
-    process = warm.start(
-        "validate.cli", words, cwd=folder, output=folder / "printed", environment=os.environ
-    )
+    process = warm.start("validate.cli", words, cwd=folder, output=folder / "printed")
     try:
         yield process
     finally:
