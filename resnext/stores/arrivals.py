@@ -76,6 +76,7 @@ class Arrivals:
         self._state: Any = RawArray(c_byte, max(1, len(self.files)))
         self._error: Any = RawArray(c_char, LONGEST)
         self._passed = threading.Condition()
+        self._process = os.getpid()  # whose threads fetch
         if not keeps:
             self._end = weakref.finalize(self, _remove, cache, os.getpid(), self._error, lock)
         # What is waited for, in any process, and what a thread has begun to fetch.
@@ -190,9 +191,15 @@ class Arrivals:
                 self._arrived(number)
 
     def _go_on(self, _done: int = 0, _total: int | None = None) -> None:
-        """Raise the error of whichever file failed: of the others none will be read."""
+        """Raise the error of whichever file failed: of the others none will be read.
+
+        In a process that was forked or spawned, it is one too that the process which fetches was
+        killed, as nothing comes any more.
+        """
         if self._error.value:
             raise DownloadError(self._error.value.decode("utf-8", "replace"))
+        if self._process not in (os.getpid(), os.getppid()):
+            raise DownloadError(f"{self.store.address}: the process that fetches it has ended")
 
     def _arrived(self, number: int) -> None:
         path = self.paths[number]

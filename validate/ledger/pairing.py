@@ -72,7 +72,8 @@ def paired(first: Named, second: Named) -> Pairing:
     """Pair the pictures of two sources: by their names, or else by as many of their last parts.
 
     By parts of names it is certain only where these are unique in each source, no label differs,
-    and all pictures of one source are found in the other, or both are of sets of the same size.
+    and all pictures of one source are found in the other, or as many as any two parts of one set
+    have in common where both are of sets of the same size.
 
     Raises:
         UnpairedError: it is not certain of any.
@@ -173,7 +174,10 @@ def _doubt(
         here, there = first.labels[one[key][0]], second.labels[two[key][0]]
         if None not in (here, there) and here != there:
             return f"{cut(two[key][0])} has the label {there} in place of {here}"
-    whole = first.images is not None and first.images == second.images
-    if len(common) < min(len(one), len(two)) and not whole:
+    least = min(len(one), len(two))
+    if first.images is not None and first.images == second.images:
+        # Two parts of one set may have few pictures in common, but so many at least.
+        least = len(one) + len(two) - first.images
+    if len(common) < least:
         return f"each has pictures that the other lacks, of {len(one)} and {len(two)}"
     return None

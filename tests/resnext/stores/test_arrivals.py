@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,36 @@ def test_process_that_is_forked_waits_too(tmp_path: Path) -> None:
     shelf.held["3.bin"].set()
     assert here.recv() == b"3" * SIZE
     child.join()
+
+
+def fetching(cache: Path, answers: Connection) -> None:
+    """Fork a process that waits for a file which does not come, and go on until killed."""
+    shelf = Shelf(held={"0.bin": threading.Event()})
+    arrivals = Arrivals(shelf, shelf.files(), cache)
+
+    def waiting() -> None:
+        try:
+            arrivals.wait(0)
+        except DownloadError as error:
+            answers.send(str(error))
+
+    multiprocessing.get_context("fork").Process(target=waiting).start()
+    arrivals.start()
+    answers.send("begun")
+    threading.Event().wait(60)
+
+
+def test_process_that_waits_ends_when_that_which_fetches_is_killed(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=fetching, args=(tmp_path, there))
+    process.start()
+    assert here.recv() == "begun"
+    assert not here.poll(0.2)
+    process.kill()
+    process.join()
+    assert here.poll(10)
+    assert here.recv() == "shelf://x: the process that fetches it has ended"
 
 
 def test_stream_keeps_a_few_files_and_drops_those_that_were_passed(tmp_path: Path) -> None:
