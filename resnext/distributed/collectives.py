@@ -17,9 +17,10 @@ from torch.distributed.rendezvous import rendezvous
 
 from resnext.errors import JobError
 
-# Timeout of an operation; PyTorch's default is 30 minutes.
+# Timeout of an operation of a training; PyTorch's default is 30 minutes.
 PATIENCE: Final = timedelta(minutes=10)
-# Timeout while a process may be downloading a data set. One that ends is noticed at once.
+# Timeout where a process may be downloading pictures, as in any batch of a measurement or a
+# prediction. One that ends is noticed at once.
 LONG_PATIENCE: Final = timedelta(days=1)
 
 # An error over a lost connection names the library that noticed it.
@@ -44,7 +45,7 @@ def connected(*, learns: bool, attempt: int) -> Iterator[tuple[int, int]]:
             store=store,
             rank=rank,
             world_size=size,
-            timeout=PATIENCE,
+            timeout=PATIENCE if learns else LONG_PATIENCE,
         )
     try:
         yield dist.get_rank(), dist.get_world_size()

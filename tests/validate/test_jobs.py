@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +18,7 @@ from resnext.distributed.job import join
 from resnext.errors import JobError
 from tests.support import warm
 from tests.support.golden import ROOT
+from tests.support.hub_server import Hub
 from tests.support.ports import free_port
 from validate.cli import main
 
@@ -130,6 +132,38 @@ def test_dead_process_ends_the_job_with_a_message(job: StartJob, tmp_path: Path,
     assert survivor.exitcode == 2
     assert f"rank {1 - dead}: another process of this job has ended" in warm.errors(output)
     assert warm.errors(output).count("\n") == 1
+
+
+IMPATIENT = """
+from datetime import timedelta
+from resnext.distributed import collectives
+collectives.PATIENCE = timedelta(seconds=4)
+from validate.cli import main
+main()
+"""
+
+
+def test_process_that_fetches_for_long_is_waited_for(hub: Hub, few: Path, tmp_path: Path) -> None:
+    pictures = sorted((few / "val").rglob("*.JPEG"))
+    files = {f"val/{each.parent.name}/{each.name}": each.read_bytes() for each in pictures}
+    hub.add("me/few", files, kind="dataset")
+    hub.gates[[*files][-1]] = gate = threading.Event()
+    port, processes = str(free_port()), []
+    words = ["--data=hf://datasets/me/few", f"--cache={tmp_path / 'cache'}", "--batch-size=24"]
+    for rank in ("0", "1"):
+        job = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        environment = {**os.environ, **job, **address, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", IMPATIENT, *words, *WORDS[2:], CHECKPOINT]
+        processes.append(
+            subprocess.Popen(command, cwd=few, env=environment, stdout=subprocess.PIPE, text=True)
+        )
+    with pytest.raises(subprocess.TimeoutExpired):
+        processes[0].wait(11)
+    gate.set()
+    said = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert json.loads(said[0])["results"][0]["top1_correct"] == 46
 
 
 def test_processes_with_other_images_are_refused(job: StartJob, tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ def test_parts_of_sets_of_one_size_are_paired() -> None:
     assert found.others == {"s/a": "0_zero/a.png"}
 
 
+def test_whole_sets_of_one_size_that_share_a_name_are_not_one_set() -> None:
+    with pytest.raises(UnpairedError) as caught:
+        paired(
+            source(FOLDERS, "one", images=3),
+            source({"s/a": 0, "t/d": 0, "t/e": 1}, images=3),
+        )
+    assert "each has pictures that the other lacks, of 3 and 3" in str(caught.value)
+
+
 def shard(part: list[tuple[str, str, bytes, int]]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
