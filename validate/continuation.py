@@ -82,6 +82,7 @@ def made_from(
     networks: Sequence[LoadedNetwork],
     *,
     classes: tuple[str, ...] | None,
+    numbered: bool,
     versions: Mapping[str, str],
     machine: Mapping[str, object],
 ) -> dict[str, object]:
@@ -92,6 +93,7 @@ def made_from(
     Args:
         networks: in the order of their runs.
         classes: of the images or networks, by label; None if they have no names.
+        numbered: the names of the images are places in files.
         versions: package -> version.
         machine: names and cores, as `machine_of` returns them.
     """
@@ -103,6 +105,7 @@ def made_from(
         "machine": dict(machine),
         "classes": networks[0].checkpoint.spec.classes,
         "class_names": SET if classes == WNIDS else classes,
+        **({"numbered": True} if numbered else {}),
         "checkpoints": [_origin(each) for each in networks for _ in each.preprocessings],
     }
 

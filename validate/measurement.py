@@ -115,7 +115,13 @@ def measure(
         made_with |= {name: str(machine[name]) for name in made_with if name in machine}
         made = {}
         if config.ledger is not None and job.leads:
-            made = made_from(networks, classes=names, versions=made_with, machine=machine)
+            made = made_from(
+                networks,
+                classes=names,
+                numbered=images.numbered,
+                versions=made_with,
+                machine=machine,
+            )
         with opened_ledger(config.ledger, job, described, plan, made=made) as ledger:
             if sizes := images_by_batch_size(ledger, plan):
                 options["images_by_batch_size"] = sizes

@@ -115,10 +115,12 @@ class ImageSet(PictureSet):
         labels: (N,) int64 class indices from 0.
         classes: names of the classes in the order of the labels, including those without images;
             None if the set has numbers only.
+        numbered: the ids end in places in files, as the images have no names.
     """
 
     labels: NDArray[np.int64]
     classes: tuple[str, ...] | None
+    numbered: bool = False
 
     def digest(self) -> str:
         """Return the sha256 of ids, labels and the reader's stamp, in hexadecimal."""

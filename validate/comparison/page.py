@@ -62,7 +62,8 @@ class Shelf:
         self.note: str | None = None
         self.reason = ""
         if images is not None:
-            there = Named(source=images.root, labels=dict.fromkeys(self._places))
+            places = dict.fromkeys(self._places)
+            there = Named(source=images.root, labels=places, numbered=images.numbered)
             try:
                 pairing = paired(wanted, there)
             except UnpairedError as error:
@@ -90,7 +91,8 @@ def to_page(found: Overview, images: ImageSet | None) -> tuple[str, tuple[str, .
     """
     names = _names(found.runs)
     known = {name: label for run in found.runs for name, label in named(run.stored).labels.items()}
-    shelf = Shelf(images, Named(source="the ledgers", labels=known))
+    numbered = any(run.stored.numbered for run in found.runs)
+    shelf = Shelf(images, Named(source="the ledgers", labels=known, numbered=numbered))
     wrong = [_shown(case, names, shelf) for case in found.wrong_in_all[:MOST]]
     differing = [_shown(case, names, shelf) for case in found.differing[:MOST]]
     page = render_page(

@@ -1,6 +1,6 @@
 """Ledgers grouped by the sets of images that they are about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from validate.judging.evidence import Evidence
@@ -62,13 +62,21 @@ def _belongs(group: _Group, evidence: Evidence) -> bool:
     return alike and bool(common) and all(group.labels[key] == labels[key] for key in common)
 
 
+def _named(evidence: Evidence, labels: Mapping[str, int]) -> Named:
+    return Named(
+        source=str(evidence.path),
+        labels=labels,
+        images=evidence.origin.images,
+        numbered=evidence.stored.numbered,
+    )
+
+
 def _named_like(group: _Group, evidence: Evidence) -> Evidence:
     """Return a ledger with the names of a group, if its own are of another form."""
     if not _is_alike(group, evidence):
         return evidence
     first = group.first
-    there = Named(source=str(first.path), labels=group.labels, images=first.origin.images)
-    here = Named(source=str(evidence.path), labels=_labels(evidence), images=evidence.origin.images)
+    there, here = _named(first, group.labels), _named(evidence, _labels(evidence))
     try:
         pairing = paired(there, here)
     except UnpairedError as error:

@@ -3,11 +3,13 @@
 One picture is `0_zero/img_7.png` in class folders, `img_7.png` in Parquet, `img_7` in shards and
 `digits-00/img_7` in shards that are listed as they come. Names that are the same are of the same
 picture. Where there are none, the last parts of all names are compared, without the suffixes of
-image files; they must be unique in both sources, and tell one label each.
+image files; they must be unique in both sources, and tell one label each. Where one source has
+numbers of rows for names, any set in the order of its classes would pass; it is not paired.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from resnext.fields import cut
@@ -39,11 +41,13 @@ class Named:
         source: a ledger or a set of images, for messages.
         labels: what each picture is known by -> its label; None where labels cannot be compared.
         images: of the whole set, of which these may be a part; None where that is not stated.
+        numbered: the names end in places in files, as the pictures have no others.
     """
 
     source: str
     labels: Mapping[str, int | None]
     images: int | None = None
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +117,7 @@ def named(stored: Stored) -> Named:
         source=str(stored.path),
         labels={picture(each.image): each.label for each in stored.entries},
         images=images if isinstance(images, int) else None,
+        numbered=stored.numbered,
     )
 
 
@@ -174,6 +179,9 @@ def _doubt(
         here, there = first.labels[one[key][0]], second.labels[two[key][0]]
         if None not in (here, there) and here != there:
             return f"{cut(two[key][0])} has the label {there} in place of {here}"
+    labels = [second.labels[two[key][0]] for key in sorted(common)]
+    if (first.numbered or second.numbered) and _is_by_class(labels):
+        return "these are numbers of rows, in the order of the classes, as other sets have them too"
     least = min(len(one), len(two))
     if first.images is not None and first.images == second.images:
         # Two parts of one set may have few pictures in common, but so many at least.
@@ -181,3 +189,8 @@ def _doubt(
     if len(common) < least:
         return f"each has pictures that the other lacks, of {len(one)} and {len(two)}"
     return None
+
+
+def _is_by_class(labels: Sequence[int | None]) -> bool:
+    """Tell whether each label stands in one place only; then it says little about each picture."""
+    return sum(one != other for one, other in pairwise(labels)) < len(set(labels))

@@ -79,6 +79,11 @@ class Stored:
     seal: Seal | None = None
 
     @property
+    def numbered(self) -> bool:
+        """Tell whether the names of its images are places in files, as they have no others."""
+        return self.made.get("numbered") is True
+
+    @property
     def stages(self) -> tuple[Stage, ...]:
         """Return by whom and where its parts were decided."""
         return stages_of(self.made, self.entries)

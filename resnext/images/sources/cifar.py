@@ -184,6 +184,7 @@ def cifar_images(cifar: Cifar, folder: Path, *, split: str) -> ImageSet:
     starts = [np.arange(count, dtype=np.int64) * record + cifar.label_bytes for count in counts]
     return ImageSet(
         root=str(folder),
+        numbered=True,
         ids=Names(
             f"{path.stem}/{number:0{len(str(count - 1))}d}"
             for path, count in zip(paths, counts, strict=True)

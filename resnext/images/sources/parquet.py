@@ -40,9 +40,11 @@ def parquet_images(files: FileSet, root: str) -> ImageSet:
             column of images or of labels.
     """
     tables = _read(files, root, labelled=True)
+    ids = _names(tables)
     return ImageSet(
         root=root,
-        ids=_ids(tables),
+        ids=ids or _numbers(tables),
+        numbered=ids is None,
         labels=np.concatenate([table.labels for table in tables]),
         classes=tables[0].layout.classes,
         reader=_reader(files, tables),
@@ -204,13 +206,16 @@ class _Table:
         return cls(layout=layout, labels=labels, names=[n for each in values for n in each.names])
 
 
-def _ids(tables: Sequence[_Table]) -> Names:
-    """Return unique names of the images: those of their files, or else row numbers."""
+def _names(tables: Sequence[_Table]) -> Names | None:
+    """Return the names of the images, if all have one of their own."""
     names = [name for table in tables for name in table.names]
     count = sum(table.count for table in tables)
     given = [name for name in names if name]
-    if len(given) == count == len(set(given)):
-        return Names(given)
+    return Names(given) if len(given) == count == len(set(given)) else None
+
+
+def _numbers(tables: Sequence[_Table]) -> Names:
+    """Return unique names of the images by files and row numbers."""
     stems = [table.layout.path.stem for table in tables]
     if len(set(stems)) < len(stems):
         stems = [f"{number}/{stem}" for number, stem in enumerate(stems)]

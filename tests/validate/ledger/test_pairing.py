@@ -8,19 +8,21 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.support.golden import ROOT
 from tests.support.hub_server import Hub
 from tests.support.image_forms import CLASSES, add, digits, parquet_rows, write_csv, write_parquet
 from validate.ledger.pairing import Named, UnpairedError, paired
+from validate.ledger.stored import read_ledger
 
 DIGITS = ROOT / "examples" / "digits"
 WORDS = ("--claims", str(DIGITS / "claims.toml"), str(DIGITS / "resnext_11_8x4d_digits.t7"))
 FOLDERS = {"0_zero/a.png": 0, "1_one/b.png": 1, "1_one/c.PNG": 1}
 
 
-def source(labels: dict[str, int], name: str = "two", images: int | None = None) -> Named:
+def source(labels: dict[str, int | None], name: str = "two", images: int | None = None) -> Named:
     return Named(source=name, labels=labels, images=images)
 
 
@@ -93,6 +95,39 @@ def test_whole_sets_of_one_size_that_share_a_name_are_not_one_set() -> None:
             source({"s/a": 0, "t/d": 0, "t/e": 1}, images=3),
         )
     assert "each has pictures that the other lacks, of 3 and 3" in str(caught.value)
+
+
+ROWS = {"t-0/000000": 0, "t-0/000001": 1, "t-0/000002": 1}
+
+
+def test_numbers_of_rows_are_not_names_where_any_set_in_order_has_the_same_labels() -> None:
+    table = Named(source="two", labels=ROWS, numbered=True)
+    with pytest.raises(UnpairedError) as caught:
+        paired(source({"000000": 0, "000001": 1, "000002": 1}), table)
+    assert "but these are numbers of rows, in the order of the classes" in str(caught.value)
+    with pytest.raises(UnpairedError, match="numbers of rows"):  # labels cannot be compared
+        paired(table, source({"000000": None, "000001": None}))
+
+
+def test_numbers_of_rows_are_paired_where_labels_in_no_order_agree() -> None:
+    table = Named(source="two", labels={**ROWS, "t-0/000003": 0}, numbered=True)
+    found = paired(source({"000000": 0, "000001": 1, "000002": 1, "000003": 0}), table)
+    assert found.others["t-0/000002"] == "000002"
+
+
+def test_ledger_says_that_its_images_are_called_by_rows(tmp_path: Path) -> None:
+    rows = [{"image": data, "label": label} for _, _, data, label in digits()]
+    write_parquet(tmp_path / "t.parquet", rows[:9], names=list(CLASSES), image=pa.binary())
+    ledger = tmp_path / "l"
+    validate(ledger, f"--data={tmp_path / 't.parquet'}")
+    stored = read_ledger(ledger)
+    assert stored is not None
+    assert (stored.numbered, stored.entries[8].image) == (True, "t/000008")
+
+
+def test_keys_of_shards_are_names_though_they_are_numbers() -> None:
+    found = paired(source(ROWS), source({"000000": 0, "000001": 1, "000002": 1}))
+    assert len(found.others) == 3
 
 
 def shard(part: list[tuple[str, str, bytes, int]]) -> bytes:

@@ -65,7 +65,9 @@ def test_images_without_names_of_their_own_are_named_by_rows(
 ) -> None:
     stored = [{"image": {"bytes": b"x", "path": path}, "label": 0} for path in paths]
     path = write_parquet(tmp_path / "x.parquet", stored)
-    assert open_images(str(path)).ids == ("x/000000", "x/000001")
+    images = open_images(str(path))
+    assert images.ids == ("x/000000", "x/000001")
+    assert images.numbered
 
 
 def test_names_that_are_no_text_are_not_taken(tmp_path: Path) -> None:
