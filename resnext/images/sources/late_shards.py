@@ -15,7 +15,7 @@ from resnext.images.names import brief
 from resnext.images.sources.shards import Shard, is_sharded
 from resnext.images.sources.tar import scan
 from resnext.stores.arrivals import Arrivals
-from resnext.stores.store import named
+from resnext.stores.store import StoredFile, named
 
 
 class LateShards:
@@ -33,8 +33,15 @@ class LateShards:
             arrivals: the shards.
             lengths: samples of each.
             root: the address that was given.
+
+        Raises:
+            DataError: two shards have the same content.
         """
+        _refuse_copies(arrivals)
         self.arrivals = arrivals
+        names = [path.stem for path in arrivals.paths]
+        twice = len(set(names)) < len(names)
+        self._names = [f"{n}/{name}" if twice else name for n, name in enumerate(names)]
         self.ends = np.cumsum(np.array(lengths, np.int64))
         self.root = root
         self.classes: int | None = None
@@ -63,7 +70,7 @@ class LateShards:
         """Return the id of an image: its shard and key."""
         number, place = self._place(position)
         self._listed(number)
-        return f"{self.arrivals.paths[number].stem}/{self._keys[number][place]}"
+        return f"{self._names[number]}/{self._keys[number][place]}"
 
     def passed(self, position: int) -> None:
         """Drop the shards before an image, whose names and labels are kept."""
@@ -127,7 +134,7 @@ class LateShards:
         if len(shard.keys) != end - first:
             raise DataError(
                 f"{where}: {end - first} samples expected, as the list of the shards says, found "
-                f"{len(shard.keys)}"
+                f"{len(shard.keys)}; fetch them to a folder, where no list is read"
             )
         highest = max(shard.labels, default=0)
         if self.classes is not None and highest >= self.classes:
@@ -147,6 +154,19 @@ class LateShards:
             sizes=shard.images.sizes,
             held=OneFile(self.arrivals, number),
         )
+
+
+def _refuse_copies(arrivals: Arrivals) -> None:
+    """Refuse two copies of one shard: their samples would be counted twice."""
+    first: dict[str, StoredFile] = {}
+    for file in arrivals.files:
+        content = file.sha256 or file.md5
+        other = first.setdefault(content, file) if content else file
+        if other is not file:
+            raise DataError(
+                f"{named(arrivals.store, file)}: other samples than in {other.name} expected, "
+                "found the same file; give each shard once"
+            )
 
 
 class _LateNames(Sequence[str]):

@@ -84,13 +84,14 @@ def choose(found: Found, split: str) -> Chosen:
 def _with_lengths(found: Found, form: StoredForm, files: tuple[StoredFile, ...]) -> Chosen:
     """Return files with the number of samples of each shard, where files beside them state it."""
     folders = {PurePosixPath(each.name).parent for each in files}
-    known: dict[tuple[PurePosixPath, str], int] = {}
+    known: dict[tuple[PurePosixPath, str], int | None] = {}
     for each in found.listed if form is StoredForm.TAR else ():
         folder = PurePosixPath(each.name).parent
         if folder in folders and states_lengths(each.name) and each.size <= MOST:
             data = read_range(found.store, each, 0, each.size)
             for name, length in stated_lengths(each.name, data).items():
-                known[folder, name] = length
+                agrees = known.setdefault((folder, name), length) == length
+                known[folder, name] = length if agrees else None
     places = ((PurePosixPath(each.name).parent, PurePosixPath(each.name).name) for each in files)
     lengths = [known.get(place) for place in places]
     stated = tuple(each for each in lengths if each is not None)

@@ -348,7 +348,7 @@ def test_shards_are_opened_whole_for_whoever_needs_all_names(
     assert [each[1:] for each in contents(images)] == [each[1:] for each in expected()]
 
 
-LENGTHS = {f"{WDS.format(number)}": 60 for number in range(6)}
+LENGTHS = {f"{WDS.format(number)}": 20 for number in range(6)}
 BESIDE: dict[str, object] = {
     "sizes.json": LENGTHS,
     "index.json": {
@@ -377,15 +377,15 @@ def test_shards_whose_lengths_are_stated_beside_them_begin_with_the_first(
     images = open_images(
         f"hf://datasets/me/wds{address}", cache=tmp_path, late=True, note=told.append
     )
-    assert (len(images), told) == (360, [])
-    assert images.reader.read(61) == expected()[61][2]
+    assert (len(images), told) == (120, [])
+    assert images.reader.read(21) == expected()[21][2]
     hub.release(last)
-    assert images.reader.read(359) == expected()[359][2]
+    assert images.reader.read(119) == expected()[119][2]
 
 
 @pytest.mark.parametrize(
     "stated",
-    [None, b"{", json.dumps({WDS.format(1): 60}).encode()],
+    [None, b"{", json.dumps({WDS.format(1): 20}).encode()],
     ids=["nothing", "damaged", "a part"],
 )
 def test_wait_for_shards_of_unknown_lengths_is_said_before_it_begins(
@@ -418,19 +418,58 @@ def test_wait_for_shards_of_unknown_lengths_is_said_before_it_begins(
     assert [each[1:] for each in contents(images)] == [each[1:] for each in expected()]
     assert images.notes == ()
     again = open_images("hf://datasets/me/wds", cache=tmp_path, late=True, note=note)
-    assert (len(again), len(told)) == (360, 1)
+    assert (len(again), len(told)) == (120, 1)
 
 
 def test_shards_of_another_length_than_stated_are_refused(
     hub: Hub, tmp_path: Path, shards: dict[str, bytes]
 ) -> None:
     files = {name: shards[name] for name in LENGTHS}
-    stated = json.dumps({**LENGTHS, WDS.format(1): 61}).encode()
+    stated = json.dumps({**LENGTHS, WDS.format(1): 21}).encode()
     hub.add("me/wds", {**files, "sizes.json": stated}, kind="dataset")
     images = open_images("hf://datasets/me/wds", cache=tmp_path, late=True)
-    assert len(images) == 361
-    with pytest.raises(ResnextError, match=r"wds-validation-01\.tar: 61 samples expected, as the"):
-        images.reader.read(60)
+    assert len(images) == 121
+    with pytest.raises(ResnextError, match=r"wds-validation-01\.tar: 21 samples expected, as the"):
+        images.reader.read(20)
+
+
+def test_lists_of_shards_that_disagree_are_not_believed(
+    hub: Hub, tmp_path: Path, shards: dict[str, bytes]
+) -> None:
+    files = {name: shards[name] for name in LENGTHS}
+    stated = json.dumps({**LENGTHS, WDS.format(1): 21}).encode()
+    other = json.dumps(BESIDE["index.json"]).encode()
+    hub.add("me/wds", {**files, "sizes.json": stated, "index.json": other}, kind="dataset")
+    told: list[str] = []
+    address = "hf://datasets/me/wds/*.tar"
+    assert len(open_images(address, cache=tmp_path, late=True, note=told.append)) == 120
+    assert "nothing beside them says how many samples each has" in told[0]
+
+
+def test_copy_of_a_shard_is_refused_before_it_is_fetched(
+    hub: Hub, tmp_path: Path, shards: dict[str, bytes]
+) -> None:
+    files = {name: shards[WDS.format(0)] for name in LENGTHS}
+    hub.add("me/wds", {**files, "sizes.json": json.dumps(LENGTHS).encode()}, kind="dataset")
+    with pytest.raises(DataError) as caught:
+        open_images("hf://datasets/me/wds", cache=tmp_path, late=True)
+    assert str(caught.value).endswith(
+        f"{WDS.format(1)}: other samples than in {WDS.format(0)} expected, found the same file; "
+        "give each shard once"
+    )
+    assert not list(tmp_path.rglob("*.tar"))
+
+
+def test_shards_of_one_name_in_two_folders_are_told_apart(
+    hub: Hub, tmp_path: Path, shards: dict[str, bytes]
+) -> None:
+    one, two = (shards[WDS.format(number)] for number in (0, 1))
+    sizes = json.dumps({"x.tar": 20}).encode()
+    files = {"a/x.tar": one, "a/sizes.json": sizes, "b/x.tar": two, "b/sizes.json": sizes}
+    hub.add("me/wds", files, kind="dataset")
+    images = open_images("hf://datasets/me/wds/*/x.tar", cache=tmp_path, late=True)
+    assert len(images) == 40
+    assert [images.ids[at].rpartition("/")[0] for at in (0, 20)] == ["0/x", "1/x"]
 
 
 def test_first_pictures_of_a_large_parquet_file_do_not_wait_for_all_of_it(
