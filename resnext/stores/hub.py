@@ -96,7 +96,7 @@ class HubStore:
                 _raise(response)
             if web.is_page_type(response.headers):
                 raise DownloadError(f"{where}: a file expected, found a web page: a login page?")
-            self._check_size(response, file)
+            self._check_range(response, file, start)
             skipped = start if response.status_code == HTTPStatus.OK else 0  # of a whole file
             for piece in response.iter_raw():
                 rest = piece[skipped:]
@@ -104,13 +104,17 @@ class HubStore:
                 if rest:
                     yield rest
 
-    def _check_size(self, response: Any, file: StoredFile) -> None:
-        """Refuse a file of another size than was listed, before any of it is taken."""
+    def _check_range(self, response: Any, file: StoredFile, start: int) -> None:
+        """Refuse other bytes, or a file of another size than was listed, before any is taken."""
         if response.status_code == HTTPStatus.OK:
             size = web.content_length(response.headers)
         else:
-            sent = web.content_range(response.headers)
-            size = sent[1] if sent else None
+            first, size = web.content_range(response.headers) or (start, None)
+            if first != start:
+                raise DownloadError(
+                    f"{self.address}/{file.name}: bytes from {start} expected, those from {first} "
+                    "are sent; is there a proxy?"
+                )
         if size not in (None, file.size):
             raise DownloadError(
                 f"{self.address}/{file.name}: {file.size} bytes expected, {size} are offered; it"

@@ -118,3 +118,14 @@ def test_small_ranges_are_asked_where_the_hub_led_to_before(
     assert read_range(store, file, 7, 9) == data[7:9]
     asked = [each.path.partition("/")[2].partition("/")[0] for each in hub.asked("a.parquet")]
     assert asked[4:] == ["cdn", "me", "cdn"]
+
+
+def test_other_bytes_than_were_asked_for_are_refused(hub: Hub, tmp_path: Path) -> None:
+    hub.add("me/network", {"a.bin": DATA})
+    store = open_hub(HubAddress.parse("hf://me/network"), tmp_path)
+    hub.plan("a.bin", Fault(headers={"Content-Range": f"bytes 5-9/{len(DATA)}"}))
+    with pytest.raises(DownloadError) as caught:
+        read_range(store, store.files()[0], 3, 8)
+    assert str(caught.value) == (
+        f"{store.address}/a.bin: bytes from 3 expected, those from 5 are sent; is there a proxy?"
+    )
