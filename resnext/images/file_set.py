@@ -52,13 +52,7 @@ class LocalFiles:
         """Return where a file lies."""
         return self.paths[number]
 
-    def early(self, number: int) -> Path:
-        """Return where a file lies."""
-        return self.paths[number]
-
-    def soon(self, number: int) -> Path:
-        """Return where a file lies."""
-        return self.paths[number]
+    early = soon = at
 
     def passed(self, number: int) -> None:
         """Keep all files."""

@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -470,6 +471,29 @@ def test_shards_of_one_name_in_two_folders_are_told_apart(
     images = open_images("hf://datasets/me/wds/*/x.tar", cache=tmp_path, late=True)
     assert len(images) == 40
     assert [images.ids[at].rpartition("/")[0] for at in (0, 20)] == ["0/x", "1/x"]
+
+
+def test_rows_far_behind_the_first_of_their_group_wait_for_the_whole_file(
+    hub: Hub, tmp_path: Path
+) -> None:
+    chance = Random(1)  # noqa: S311
+    rows: list[dict[str, object]] = [
+        {"image": {"bytes": data + chance.randbytes(130_000), "path": file}, "label": label}
+        for _, file, data, label in list(digits())[:140]
+    ]
+    path = write_parquet(tmp_path / "x.parquet", rows, names=list(CLASSES), row_group_size=140)
+    name = "data/validation.parquet"
+    hub.add("me/large", {name: path.read_bytes()}, kind="dataset")
+    hub.hold_body(name)
+    images = open_images("hf://datasets/me/large", cache=tmp_path / "cache")
+    asked = len(hub.asked(name))
+    with ThreadPoolExecutor() as pool:
+        found = pool.submit(images.reader.read, 139)
+        with pytest.raises(TimeoutError):
+            found.result(1)
+        hub.release(name)
+        assert found.result(60) == rows[139]["image"]["bytes"]  # type: ignore[index]
+    assert len(hub.asked(name)) - asked <= 2  # for the file itself, and where it leads
 
 
 def test_first_pictures_of_a_large_parquet_file_do_not_wait_for_all_of_it(
