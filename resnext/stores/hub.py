@@ -215,6 +215,8 @@ def _opened(url: str, start: int, end: int) -> Iterator[Any]:
     is asked of that at once, where an earlier request was led there: labels and names are thousands
     of these, and the Hub counts what it is asked.
     """
+    from huggingface_hub import errors
+
     headers = {
         # The lengths and ranges of a compressed body would not be those of the file.
         "Accept-Encoding": "identity",
@@ -222,10 +224,14 @@ def _opened(url: str, start: int, end: int) -> Iterator[Any]:
     }
     led = _LED.get(url) if end - start <= SMALL else None
     if led is not None:
-        with _session().stream("GET", led, headers=headers) as response:  # without the token
-            if response.status_code == HTTPStatus.PARTIAL_CONTENT:
-                yield response
-                return
+        try:
+            with _session().stream("GET", led, headers=headers) as response:  # without the token
+                if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+                    yield response
+                    return
+        except errors.HTTPError:  # The next try asks the Hub, which may lead to another server.
+            _LED.pop(url, None)
+            raise
         _LED.pop(url, None)
     with _session().stream("GET", url, headers={**_headers(), **headers}) as response:
         asked = response.history[0].url if response.history else response.url

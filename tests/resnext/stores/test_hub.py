@@ -12,10 +12,11 @@ import pytest
 from resnext.download.retries import Patience
 from resnext.errors import DownloadError
 from resnext.stores.fetching import fetch_file
-from resnext.stores.hub import open_hub
+from resnext.stores.hub import _LED, open_hub
 from resnext.stores.hub_address import HubAddress
 from resnext.stores.store import read_range
 from tests.support.hub_server import Fault, Hub
+from tests.support.ports import free_port
 
 BRIEF = Patience(window=0.5, least=1000)
 DATA = bytes(range(256)) * 8192
@@ -118,6 +119,19 @@ def test_small_ranges_are_asked_where_the_hub_led_to_before(
     assert read_range(store, file, 7, 9) == data[7:9]
     asked = [each.path.partition("/")[2].partition("/")[0] for each in hub.asked("a.parquet")]
     assert asked[4:] == ["cdn", "me", "cdn"]
+
+
+def test_server_that_cannot_be_reached_any_more_is_asked_of_the_hub_anew(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("me/network", {"a.bin": DATA})
+    store = open_hub(HubAddress.parse("hf://me/network"), tmp_path)
+    (file,) = store.files()
+    assert read_range(store, file, 0, 5) == DATA[:5]
+    (url,) = (each for each in _LED if each.startswith(hub.url))
+    monkeypatch.setitem(_LED, url, f"http://127.0.0.1:{free_port()}/a.bin")
+    patience = Patience(retries=1, pause=0)
+    assert read_range(store, file, 5, 9, patience=patience) == DATA[5:9]
 
 
 def test_other_bytes_than_were_asked_for_are_refused(hub: Hub, tmp_path: Path) -> None:
