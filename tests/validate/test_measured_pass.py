@@ -41,6 +41,7 @@ GOLDEN = DATA / "digits_val_logits.npz"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SCALED = Preprocessing(scale=36, crop=32, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -427,8 +428,6 @@ from resnext.images.sources.folders import class_folders
 from resnext.loader.batches import read_batches
 from resnext.pixels.pipelines import Preparation
 from resnext.preprocessing import IMAGENET
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def anonymous(pid):
