@@ -8,6 +8,7 @@ import atexit
 import os
 import sys
 import warnings
+import weakref
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from multiprocessing import get_context, set_start_method
@@ -114,6 +115,8 @@ def _run(
     set_start_method("fork", force=True)
     sys.argv = [command, *words]
     main = import_module(command).main
+    # From 3.13 on a forked process forgets what runs at exit, and `weakref` does not say it again.
+    atexit.register(weakref.finalize._exitfunc)
     try:
         main(words)
     finally:
