@@ -605,10 +605,10 @@ def test_table_of_many_networks_is_read_in_linear_time(tmp_path: Path) -> None:
         "[[network]]\nname = 'n{}'\npreprocessing = {{crop = 8, mean = [0, 0, 0], std = [1, 1, 1]}}"
     )
     path = tmp_path / "many.toml"
-    path.write_text("\n".join(row.format(number) for number in range(60_000)))
+    path.write_text("\n".join(row.format(number) for number in range(30_000)))
     begin = time.process_time()
-    assert len(read_table(path)) == 60_000
-    assert time.process_time() - begin < 30
+    assert len(read_table(path)) == 30_000
+    assert time.process_time() - begin < 15
 
 
 @pytest.mark.parametrize("field", ["name", "licence", "bytes", "unknown"])

@@ -16,10 +16,10 @@ VAL = ROOT / "examples" / "digits" / "val"
 CLASSES = tuple(sorted(path.name for path in VAL.iterdir()))
 
 
-def digits() -> Iterator[tuple[str, str, bytes, int]]:
-    """Yield (class, file, bytes, label) of the 360 pictures, walked through independently."""
+def digits(root: Path = VAL) -> Iterator[tuple[str, str, bytes, int]]:
+    """Yield (class, file, bytes, label) of the pictures, walked through independently."""
     for label, name in enumerate(CLASSES):
-        for path in sorted((VAL / name).iterdir()):
+        for path in sorted((root / name).iterdir()):
             yield name, path.name, path.read_bytes(), label
 
 

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 import convert
 from tests.support import warm
+from tests.support.digits import FEW
 from tests.support.golden import ROOT
 from tests.support.timm_folders import published_checkpoint
 
@@ -69,9 +70,9 @@ def both(
     return [json.loads(measured.stdout), json.loads(judged.stdout)]
 
 
-def own_claims(folder: Path, **fields: object) -> Path:
-    """Write the claims of the digits with other fields of their row; None leaves one out."""
-    text = (DIGITS / "claims.toml").read_text()
+def own_claims(few: Path, folder: Path, **fields: object) -> Path:
+    """Write the claims of 48 digits with other fields of their row."""
+    text = (few / "claims.toml").read_text()
     lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if name != "name"]
     old = 'name = "resnext_11_8x4d_digits"'
     assert old in text
@@ -86,7 +87,7 @@ def own_claims(folder: Path, **fields: object) -> Path:
     [
         ({}, (), {"reproduced"}),
         ({}, ("--pipeline", "pil"), {"the torch7 pipeline"}),
-        ({}, ("--limit", "100"), {"no verdict"}),
+        ({}, ("--limit", "24"), {"no verdict"}),
         ({}, ("--scale", "40"), {"other numbers"}),
         ({}, ("--crops", "10"), {"1 crop"}),
         ({"sha256": "0123abcd"}, (), {"no verdict"}),
@@ -101,10 +102,14 @@ def own_claims(folder: Path, **fields: object) -> Path:
     ],
 )
 def test_ledger_is_judged_as_the_measurement_was(
-    tmp_path: Path, fields: dict[str, object], words: tuple[str, ...], verdicts: set[str]
+    few: Path,
+    tmp_path: Path,
+    fields: dict[str, object],
+    words: tuple[str, ...],
+    verdicts: set[str],
 ) -> None:
-    claims = own_claims(tmp_path, **fields)
-    measured, judged = both(tmp_path, T7, "--data", DIGITS / "val", *words, claims=claims)
+    claims = own_claims(few, tmp_path, **fields)
+    measured, judged = both(tmp_path, T7, "--data", few / "val", *words, claims=claims)
     assert outcomes(judged) == outcomes(measured)
     assert clauses(judged) == clauses(measured)
     assert {each[2] for each in outcomes(judged)} == verdicts
@@ -120,22 +125,22 @@ def counted(report: Mapping[str, Any]) -> list[list[object]]:
 
 @pytest.mark.parametrize("words", [(), ("--strict",), ("--precision", "bf16")])
 def test_set_with_a_broken_picture_or_wrong_classes_is_told_alike(
-    tmp_path: Path, words: tuple[str, ...]
+    few: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     """Two folders have each other's names, and a picture is cut short."""
     data = tmp_path / "val"
-    shutil.copytree(DIGITS / "val", data)
+    shutil.copytree(few / "val", data)
     for old, new in (("3_three", "x"), ("4_four", "3_three"), ("x", "4_four")):
         (data / old).rename(data / new)
     broken = min((data / "0_zero").iterdir())
     broken.write_bytes(broken.read_bytes()[:100])
-    claims = own_claims(tmp_path)
-    numbers = ("--compare-precision", "64") if "--precision" in words else ()
+    claims = own_claims(few, tmp_path)
+    numbers = ("--compare-precision", "16") if "--precision" in words else ()
     options = ("--data", data, *numbers, *(word for word in words if word != "--strict"))
     measured, judged = both(tmp_path, T7, *options, claims=claims, strict="--strict" in words)
     assert outcomes(judged) == outcomes(measured)
     assert counted(judged) == counted(measured)
-    assert counted(judged)[0][0] == 359
+    assert counted(judged)[0][0] == FEW["images"] - 1
     assert counted(judged)[0][3] != []
 
 
@@ -212,13 +217,13 @@ def test_pictures_that_are_not_of_the_set_are_told_alike(tmp_path: Path) -> None
 
 
 def test_claims_of_the_files_name_are_found_by_a_ledger_that_was_made_without_them(
-    tmp_path: Path,
+    few: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.safetensors"
     convert.load(T7).save(path)
     numbers = ("--preprocessing", DIGITS / "preprocessing.toml")
-    words = ("--data", DIGITS / "val", *numbers, "--ledger", tmp_path / "l", path)
+    words = ("--data", few / "val", *numbers, "--ledger", tmp_path / "l", path)
     assert warm.run("validate.cli", words, cwd=tmp_path).returncode == 0
-    judge = ("--claims", own_claims(tmp_path, name="mine"), "--json", tmp_path / "l")
+    judge = ("--claims", own_claims(few, tmp_path, name="mine"), "--json", tmp_path / "l")
     done = warm.run("validate.judge_cli", judge, cwd=tmp_path)
     assert {each[2] for each in outcomes(json.loads(done.stdout))} == {"reproduced"}

@@ -2,23 +2,18 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from tests.support.golden import ROOT
+from tests.support import warm
 from tests.support.hub_server import Hub
-from tests.support.image_forms import CLASSES, add, digits, parquet_rows, write_csv, write_parquet
+from tests.support.image_forms import CLASSES, add, digits, write_csv, write_parquet
 from validate.ledger.pairing import Named, UnpairedError, paired
 from validate.ledger.stored import read_ledger
 
-DIGITS = ROOT / "examples" / "digits"
-WORDS = ("--claims", str(DIGITS / "claims.toml"), str(DIGITS / "resnext_11_8x4d_digits.t7"))
 FOLDERS = {"0_zero/a.png": 0, "1_one/b.png": 1, "1_one/c.PNG": 1}
 
 
@@ -115,11 +110,11 @@ def test_numbers_of_rows_are_paired_where_labels_in_no_order_agree() -> None:
     assert found.others["t-0/000002"] == "000002"
 
 
-def test_ledger_says_that_its_images_are_called_by_rows(tmp_path: Path) -> None:
-    rows = [{"image": data, "label": label} for _, _, data, label in digits()]
+def test_ledger_says_that_its_images_are_called_by_rows(few: Path, tmp_path: Path) -> None:
+    rows = [{"image": data, "label": label} for _, _, data, label in digits(few / "val")]
     write_parquet(tmp_path / "t.parquet", rows[:9], names=list(CLASSES), image=pa.binary())
     ledger = tmp_path / "l"
-    validate(ledger, f"--data={tmp_path / 't.parquet'}")
+    validate(ledger, f"--data={tmp_path / 't.parquet'}", digits=few)
     stored = read_ledger(ledger)
     assert stored is not None
     assert (stored.numbered, stored.entries[8].image) == (True, "t/000008")
@@ -140,40 +135,35 @@ def shard(part: list[tuple[str, str, bytes, int]]) -> bytes:
     return packed.getvalue()
 
 
-def validate(ledger: Path, *words: str) -> None:
-    done = run("validate.cli", f"--ledger={ledger}", *words, *WORDS)
+def validate(ledger: Path, *words: str, digits: Path) -> None:
+    """Measure digits; those of the folder state claims and the network."""
+    network = digits / "resnext_11_8x4d_digits.t7"
+    words = (f"--ledger={ledger}", *words, f"--claims={digits / 'claims.toml'}", str(network))
+    done = warm.run("validate.cli", words, cwd=ledger.parent)
     assert done.returncode == 0, done.stderr
 
 
-def run(module: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", module, *words],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
 @pytest.fixture
-def ledgers(hub: Hub, tmp_path: Path) -> dict[str, Path]:
-    """Measure the digits in five forms; return their ledgers by what the forms are called."""
-    samples = list(digits())
+def ledgers(few: Path, hub: Hub, tmp_path: Path) -> dict[str, Path]:
+    """Measure 48 digits in five forms; return their ledgers by what the forms are called."""
+    samples = list(digits(few / "val"))
     with tarfile.open(tmp_path / "flat.tar", "w") as tar:
         for _, file, data, _ in samples:
             add(tar, file, data)
     labels = write_csv(tmp_path / "labels.csv", [(file, label) for _, file, _, label in samples])
-    write_parquet(tmp_path / "x.parquet", parquet_rows(), names=list(CLASSES))
-    shards = {f"x-val-{part}.tar": shard(samples[part * 90 : part * 90 + 90]) for part in range(4)}
+    rows: list[dict[str, object]] = [
+        {"image": {"bytes": data, "path": file}, "label": label} for _, file, data, label in samples
+    ]
+    write_parquet(tmp_path / "x.parquet", rows, names=list(CLASSES))
+    shards = {f"x-val-{part}.tar": shard(samples[part * 12 : part * 12 + 12]) for part in range(4)}
     (tmp_path / "shards").mkdir()
     for name, packed in shards.items():
         (tmp_path / "shards" / name).write_bytes(packed)
-    listed = {"filenames": [*shards], "shard_lengths": [90] * 4}
+    listed = {"filenames": [*shards], "shard_lengths": [12] * 4}
     info = json.dumps({"splits": {"validation": listed}}).encode()
     hub.add("me/wds", {**shards, "_info.json": info}, kind="dataset")
     forms = {
-        "folders": [f"--data={DIGITS / 'val'}"],
+        "folders": [f"--data={few / 'val'}"],
         "tar": [f"--data={tmp_path / 'flat.tar'}", f"--labels={labels}"],
         "parquet": [f"--data={tmp_path / 'x.parquet'}"],
         "shards": [f"--data={tmp_path / 'shards'}"],
@@ -181,39 +171,41 @@ def ledgers(hub: Hub, tmp_path: Path) -> dict[str, Path]:
     }
     found = {name: tmp_path / f"{name}.jsonl" for name in forms}
     for name, words in forms.items():
-        validate(found[name], *words)
+        validate(found[name], *words, digits=few)
     return found
 
 
 def test_measurements_of_five_forms_are_compared_and_judged_as_one_set(
-    ledgers: dict[str, Path], tmp_path: Path
+    ledgers: dict[str, Path], few: Path, tmp_path: Path
 ) -> None:
     names = {}
     for form, path in ledgers.items():
         with path.open() as file:
             names[form] = [json.loads(line)["image"] for line in [*file][1:4]]
-    assert names["folders"][0] == "0_zero/0020.JPEG"
-    assert names["late"][0] == "x-val-0/0020"
-    assert names["shards"][0] == "0020"
+    assert names["folders"][0] == "0_zero/1445.JPEG"
+    assert names["late"][0] == "x-val-0/1445"
+    assert names["shards"][0] == "1445"
 
-    done = run("validate.comparison.cli", "--json", str(ledgers["shards"]), str(ledgers["late"]))
+    words = ["--json", str(ledgers["shards"]), str(ledgers["late"])]
+    done = warm.run("validate.comparison.cli", words, cwd=tmp_path)
     (found,) = json.loads(done.stdout)["comparisons"]
-    assert (found["images"], found["both_right"], found["changed"]) == (360, 345, [])
+    assert (found["images"], found["both_right"], found["changed"]) == (48, 46, [])
     (note,) = found["notes"]
     assert note == (
-        f"{ledgers['late']}: 360 pictures paired with those of {ledgers['shards']} by the last "
-        "part of their names, without suffix, as x-val-0/0020 with 0020"
+        f"{ledgers['late']}: 48 pictures paired with those of {ledgers['shards']} by the last "
+        "part of their names, without suffix, as x-val-0/1445 with 1445"
     )
 
     page = tmp_path / "page.html"
     words = [*map(str, ledgers.values()), f"--html={page}", f"--data={tmp_path / 'shards'}"]
-    done = run("validate.comparison.cli", *words)
-    assert (done.returncode, "360 images in common" in done.stdout) == (0, True), done.stderr
+    done = warm.run("validate.comparison.cli", words, cwd=tmp_path)
+    assert (done.returncode, "48 images in common" in done.stdout) == (0, True), done.stderr
     assert done.stdout.count("paired with those of") == 4
-    assert "right in all            345" in done.stdout
-    assert page.read_text().count('src="data:image/png') == 15
+    assert "right in all 46" in " ".join(done.stdout.split())
+    assert page.read_text().count('src="data:image/png') == 2
 
-    done = run("validate.judge_cli", *words[:5], "--claims", str(DIGITS / "claims.toml"))
+    words = [*words[:5], "--claims", str(few / "claims.toml")]
+    done = warm.run("validate.judge_cli", words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("paired with those of") == 4
-    assert done.stdout.count("345/360") == 5
+    assert done.stdout.count("46/48") == 5
